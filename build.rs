@@ -1,0 +1,53 @@
+//! Compiles `src/shim/main.rs` into the freestanding executable that `rock-wrap install` writes
+//! in place of the compiler, so that the library can embed it with `include_bytes!`.
+//!
+//! Cargo cannot do this by itself: the shim needs its own panic strategy, no C start-up files and
+//! no libc, and an artifact dependency (the only way to embed one target in another) is unstable.
+//! `rustc` is called as Cargo would call it, with the toolchain that builds the rest. Only `core`
+//! and `alloc` are linked, which every stock toolchain carries for its host.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What the shim is made of. Each is a module that the library compiles too.
+const SOURCES: [&str; 3] = ["src/shim", "src/decide", "src/image"];
+
+fn main() {
+    for dir in SOURCES {
+        println!("cargo::rerun-if-changed={dir}");
+    }
+    let var = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("cargo sets {name}"));
+    let target = var("TARGET");
+    assert!(
+        target.starts_with("x86_64-") && target.contains("-linux-"),
+        "the shim makes raw x86-64 Linux system calls; {target} is not supported"
+    );
+    let shim = PathBuf::from(var("OUT_DIR")).join("shim");
+    let mut rustc = Command::new(var("RUSTC"));
+    rustc
+        .args(["src/shim/main.rs", "--crate-name", "rock_wrap_shim"])
+        .args(["--crate-type", "bin", "--edition", "2024"])
+        .args(["--target", &target, "--cfg", "rock_wrap_shim"])
+        .args(["-C", "opt-level=2", "-C", "panic=abort", "-C", "lto=fat"])
+        .args(["-C", "codegen-units=1", "-C", "strip=symbols"])
+        // Fixed addresses: nothing has to be relocated before the first instruction.
+        .args([
+            "-C",
+            "relocation-model=static",
+            "-C",
+            "target-feature=+crt-static",
+        ])
+        .args(["-C", "link-args=-nostartfiles -nostdlib -static -no-pie"])
+        // One page of alignment, no build id, no unwind tables: fewer pages to map and to touch.
+        .args([
+            "-C",
+            "link-args=-Wl,--build-id=none,--gc-sections,-z,noseparate-code,-z,norelro",
+        ])
+        .args(["-C", "link-args=-Wl,--no-eh-frame-hdr"])
+        .args(["-C", "force-unwind-tables=no"])
+        .arg("-o")
+        .arg(&shim);
+    let status = rustc.status().expect("rustc can be started");
+    assert!(status.success(), "the shim did not compile: {rustc:?}");
+    println!("cargo::rustc-env=ROCK_WRAP_SHIM={}", shim.display());
+}

@@ -1,0 +1,192 @@
+//! The installed file's own configuration: what `rock-wrap install` bakes into each shim.
+//!
+//! A shim is the freestanding executable of [`crate::shim`](../shim/index.html) with one block of
+//! bytes filled in. One inode then carries program and configuration, so the rename that puts a
+//! shim in place puts both in place, no side file can go missing, and reading the configuration
+//! costs no system call. The block is also the mark by which install and restore know a shim of
+//! ours from anything else.
+//!
+//! Owns: the layout of the block. Shared by the shim (decoding) and the command line (decoding
+//! and, in [`stamp`], encoding). Uses `core` only.
+//!
+//! ```text
+//! offset  size  field
+//!      0    16  MAGIC
+//!     16     4  format, little endian (FORMAT; 0: a template that nobody has filled in)
+//!     20     4  length of the payload in bytes, little endian
+//!     24     8  FNV-1a checksum of the payload, little endian
+//!     32     .  payload: records of tag (1 byte), length (4 bytes, little endian), bytes
+//! ```
+//!
+//! A record with an unknown tag is skipped, so that an older rock-wrap can still name and restore
+//! what a newer one installed.
+
+#[cfg(not(rock_wrap_shim))]
+pub mod stamp;
+
+/// First bytes of the block.
+pub const MAGIC: [u8; 16] = *b"rock-wrap image\0";
+
+/// The block's format that this source writes and reads.
+pub const FORMAT: u32 = 1;
+
+/// Size of the whole block in the executable, in bytes.
+pub const BLOCK_LEN: usize = 16 * 1024;
+
+/// Bytes before the payload.
+pub const HEADER_LEN: usize = 32;
+
+/// Prefix of the name under which a launcher is given the real compiler: it keeps the driver mode
+/// (`rockwrap-clang++` is a C++ driver) and stays in the compiler's own directory, on which
+/// clang's resource directory and configuration files depend (measured on clang 15 and 19).
+pub const ALIAS_PREFIX: &[u8] = b"rockwrap-";
+
+/// A program that a compile can be forwarded through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LauncherKind {
+    /// Mozilla's sccache.
+    Sccache,
+    /// ccache.
+    Ccache,
+    /// Anything else: distcc, icecc, a script. It is handed a compile and nothing is assumed.
+    Other,
+}
+
+impl LauncherKind {
+    /// The kind by the file name of `path`, as the launchers themselves tell it: ccache is the
+    /// launcher only under a name that begins with `ccache` (ccache 4.14.2, `ccache.cpp`).
+    #[must_use]
+    pub fn of_path(path: &[u8]) -> Self {
+        let name = base_name(path);
+        if name.starts_with(b"ccache") {
+            Self::Ccache
+        } else if name == b"sccache"
+            || name.starts_with(b"sccache-")
+            || name.starts_with(b"sccache.")
+        {
+            Self::Sccache
+        } else {
+            Self::Other
+        }
+    }
+
+    /// The name that a person reads: `sccache`, `ccache` or `other`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sccache => "sccache",
+            Self::Ccache => "ccache",
+            Self::Other => "other",
+        }
+    }
+}
+
+/// A launcher's version: major, minor, patch. Ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub u16, pub u16, pub u16);
+
+/// What a shim knows, borrowed from the block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Config<'a> {
+    /// The name that the shim stands at, `clang++`.
+    pub name: &'a [u8],
+    /// Absolute path of the launcher given at install; empty where none was.
+    pub launcher: &'a [u8],
+    /// The version that this launcher printed at install, where it could be read.
+    pub launcher_version: Option<Version>,
+    /// Whether a launcher that cannot be run fails the call instead of being passed by.
+    pub strict: bool,
+    /// The version of the rock-wrap that wrote this shim.
+    pub writer: &'a [u8],
+    /// What stood at the name before; the installer's business, opaque here.
+    pub original: &'a [u8],
+}
+
+/// Why a block could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nobody filled this block in.
+    Template,
+    /// Written by a rock-wrap whose format this one does not know.
+    Format(u32),
+    /// Cut short, or the checksum does not match.
+    Damaged,
+}
+
+const TAG_NAME: u8 = 1;
+const TAG_LAUNCHER: u8 = 2;
+const TAG_LAUNCHER_VERSION: u8 = 3;
+const TAG_STRICT: u8 = 4;
+const TAG_WRITER: u8 = 5;
+const TAG_ORIGINAL: u8 = 6;
+
+impl<'a> Config<'a> {
+    /// Reads a block that begins with [`MAGIC`].
+    ///
+    /// # Errors
+    /// See [`Fault`].
+    pub fn decode(block: &'a [u8]) -> Result<Self, Fault> {
+        let (header, rest) = block.split_at_checked(HEADER_LEN).ok_or(Fault::Damaged)?;
+        if header[..16] != MAGIC {
+            return Err(Fault::Damaged);
+        }
+        match word(header, 16) {
+            0 => return Err(Fault::Template),
+            FORMAT => {}
+            other => return Err(Fault::Format(other)),
+        }
+        let payload = rest
+            .get(..word(header, 20) as usize)
+            .ok_or(Fault::Damaged)?;
+        if header[24..32] != checksum(payload).to_le_bytes() {
+            return Err(Fault::Damaged);
+        }
+        Self::from_payload(payload).ok_or(Fault::Damaged)
+    }
+
+    fn from_payload(mut payload: &'a [u8]) -> Option<Self> {
+        let mut config = Self::default();
+        while !payload.is_empty() {
+            let (head, rest) = payload.split_at_checked(5)?;
+            let (value, rest) = rest.split_at_checked(word(head, 1) as usize)?;
+            payload = rest;
+            match head[0] {
+                TAG_NAME => config.name = value,
+                TAG_LAUNCHER => config.launcher = value,
+                TAG_LAUNCHER_VERSION => {
+                    let part = |i: usize| {
+                        Some(u16::from_le_bytes(
+                            value.get(2 * i..2 * i + 2)?.try_into().ok()?,
+                        ))
+                    };
+                    config.launcher_version = Some(Version(part(0)?, part(1)?, part(2)?));
+                }
+                TAG_STRICT => config.strict = value == [1],
+                TAG_WRITER => config.writer = value,
+                TAG_ORIGINAL => config.original = value,
+                _ => {}
+            }
+        }
+        Some(config)
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+}
+
+/// 64-bit FNV-1a: guards against a file that was cut or overwritten, not against an attacker.
+fn checksum(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
+}
+
+/// The part of `path` behind the last slash.
+#[must_use]
+pub fn base_name(path: &[u8]) -> &[u8] {
+    match path.iter().rposition(|byte| *byte == b'/') {
+        Some(slash) => &path[slash + 1..],
+        None => path,
+    }
+}

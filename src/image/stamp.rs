@@ -1,0 +1,145 @@
+//! Filling a shim's block in, and finding one in a file: the installer's half of the format.
+
+use super::{
+    BLOCK_LEN, Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_LAUNCHER, TAG_LAUNCHER_VERSION,
+    TAG_NAME, TAG_ORIGINAL, TAG_STRICT, TAG_WRITER, checksum,
+};
+
+/// The freestanding executable, its block still empty. See `build.rs`.
+pub const TEMPLATE: &[u8] = include_bytes!(env!("ROCK_WRAP_SHIM"));
+
+/// No shim of any version is larger, in bytes. A larger file is not read to look for a block.
+pub const MAX_LEN: u64 = 256 * 1024;
+
+/// The configuration does not fit into the block.
+#[derive(Debug, thiserror::Error)]
+#[error("the shim's configuration takes {need} bytes and there is room for {room}")]
+pub struct TooLong {
+    /// Bytes that the configuration takes.
+    pub need: usize,
+    /// Bytes that the block holds.
+    pub room: usize,
+}
+
+/// The bytes of a shim with `config` baked in.
+///
+/// # Errors
+/// [`TooLong`] where `config` does not fit.
+pub fn stamp(config: &Config<'_>) -> Result<Vec<u8>, TooLong> {
+    let payload = payload(config);
+    let room = BLOCK_LEN - HEADER_LEN;
+    if payload.len() > room {
+        return Err(TooLong {
+            need: payload.len(),
+            room,
+        });
+    }
+    let mut image = TEMPLATE.to_vec();
+    let at = block_offset(&image).expect("the embedded shim has a block");
+    let block = &mut image[at..at + BLOCK_LEN];
+    block[16..20].copy_from_slice(&FORMAT.to_le_bytes());
+    block[20..24].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    block[24..32].copy_from_slice(&checksum(&payload).to_le_bytes());
+    block[HEADER_LEN..HEADER_LEN + payload.len()].copy_from_slice(&payload);
+    Ok(image)
+}
+
+/// The configuration of the shim whose bytes `file` are; `None` where it is no shim of ours.
+#[must_use]
+pub fn read(file: &[u8]) -> Option<Result<Config<'_>, Fault>> {
+    let at = block_offset(file)?;
+    Some(Config::decode(&file[at..]))
+}
+
+fn block_offset(file: &[u8]) -> Option<usize> {
+    if !file.starts_with(b"\x7fELF") {
+        return None;
+    }
+    file.windows(MAGIC.len()).position(|window| window == MAGIC)
+}
+
+fn payload(config: &Config<'_>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut record = |tag: u8, value: &[u8]| {
+        out.push(tag);
+        out.extend((value.len() as u32).to_le_bytes());
+        out.extend(value);
+    };
+    record(TAG_NAME, config.name);
+    record(TAG_LAUNCHER, config.launcher);
+    if let Some(version) = config.launcher_version {
+        let parts = [version.0, version.1, version.2];
+        record(TAG_LAUNCHER_VERSION, &parts.map(u16::to_le_bytes).concat());
+    }
+    record(TAG_STRICT, &[u8::from(config.strict)]);
+    record(TAG_WRITER, config.writer);
+    record(TAG_ORIGINAL, config.original);
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Version;
+    use super::*;
+
+    fn example() -> Config<'static> {
+        Config {
+            name: b"clang++",
+            launcher: b"/usr/bin/sccache",
+            launcher_version: Some(Version(0, 16, 0)),
+            strict: true,
+            writer: b"1.2.3",
+            original: b"{}",
+        }
+    }
+
+    #[test]
+    fn what_is_baked_in_is_read_back() {
+        let image = stamp(&example()).unwrap();
+        assert_eq!(read(&image), Some(Ok(example())));
+    }
+
+    #[test]
+    fn an_empty_template_says_so() {
+        assert_eq!(read(TEMPLATE), Some(Err(Fault::Template)));
+    }
+
+    #[test]
+    fn a_changed_byte_of_the_configuration_is_noticed() {
+        let mut image = stamp(&example()).unwrap();
+        let at = block_offset(&image).unwrap() + HEADER_LEN + 7;
+        image[at] ^= 1;
+        assert_eq!(read(&image), Some(Err(Fault::Damaged)));
+    }
+
+    #[test]
+    fn a_newer_format_is_named() {
+        let mut image = stamp(&example()).unwrap();
+        let at = block_offset(&image).unwrap() + 16;
+        image[at] = 9;
+        assert_eq!(read(&image), Some(Err(Fault::Format(9))));
+    }
+
+    #[test]
+    fn a_script_or_another_executable_is_no_shim() {
+        assert_eq!(read(b"#!/bin/sh\nexec sccache\n"), None);
+        assert_eq!(read(b"\x7fELF and so on"), None);
+    }
+
+    #[test]
+    fn a_configuration_that_does_not_fit_is_refused() {
+        let long = vec![b'x'; BLOCK_LEN];
+        let config = Config {
+            launcher: &long,
+            ..example()
+        };
+        assert_eq!(stamp(&config).unwrap_err().room, BLOCK_LEN - HEADER_LEN);
+    }
+
+    #[test]
+    fn the_template_is_small_and_static() {
+        assert!(TEMPLATE.len() <= 64 * 1024, "{} bytes", TEMPLATE.len());
+        // e_type ET_EXEC: no loader, nothing to relocate.
+        assert_eq!(TEMPLATE[16..18], [2, 0]);
+    }
+}

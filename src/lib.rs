@@ -1,0 +1,6 @@
+//! rock-wrap: a compiler-cache launcher for AMD ROCm's clang.
+//!
+//! See `docs/architecture.md` for how the modules work together.
+
+pub mod divert;
+pub mod image;

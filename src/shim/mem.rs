@@ -1,0 +1,99 @@
+//! The memory functions that the compiler calls for copies, fills and comparisons.
+//!
+//! A freestanding executable has no libc to take them from. Each is one string instruction, so
+//! that the optimiser cannot turn a loop in here back into a call of the function itself.
+
+use core::arch::asm;
+
+/// Copies `n` bytes from `src` to `dest`, which must not overlap.
+///
+/// # Safety
+/// As C's `memcpy`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcpy(dest: *mut u8, src: *const u8, n: usize) -> *mut u8 {
+    // SAFETY: the caller vouches for both ranges.
+    unsafe {
+        asm!("rep movsb", inout("rcx") n => _, inout("rdi") dest => _, inout("rsi") src => _,
+            options(nostack, preserves_flags));
+    }
+    dest
+}
+
+/// Copies `n` bytes from `src` to `dest`, which may overlap.
+///
+/// # Safety
+/// As C's `memmove`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memmove(dest: *mut u8, src: *const u8, n: usize) -> *mut u8 {
+    if (dest as usize).wrapping_sub(src as usize) >= n {
+        // SAFETY: copying upwards never overwrites a byte of `src` that is still to be read.
+        return unsafe { memcpy(dest, src, n) };
+    }
+    // SAFETY: `n` is not 0 here, so both last bytes exist; the direction flag is cleared again.
+    unsafe {
+        asm!("std", "rep movsb", "cld", inout("rcx") n => _,
+            inout("rdi") dest.add(n - 1) => _, inout("rsi") src.add(n - 1) => _, options(nostack));
+    }
+    dest
+}
+
+/// Sets `n` bytes at `dest` to the low byte of `value`.
+///
+/// # Safety
+/// As C's `memset`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memset(dest: *mut u8, value: i32, n: usize) -> *mut u8 {
+    // SAFETY: the caller vouches for the range.
+    unsafe {
+        asm!("rep stosb", inout("rcx") n => _, inout("rdi") dest => _, in("al") value as u8,
+            options(nostack, preserves_flags));
+    }
+    dest
+}
+
+/// The sign of the first difference of two ranges of `n` bytes, 0 where there is none.
+///
+/// # Safety
+/// As C's `memcmp`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
+    let (mut left, mut right) = (a, b);
+    // SAFETY: the caller vouches for both ranges. The leading `cmp` makes "equal" the result for
+    // `n` = 0, where `repe` leaves the flags alone.
+    unsafe {
+        asm!("cmp {0}, {0}", "repe cmpsb", in(reg) n, inout("rcx") n => _,
+            inout("rsi") left, inout("rdi") right, options(nostack, readonly));
+        if n == 0 {
+            return 0;
+        }
+        // Both point behind the last byte compared.
+        left = left.sub(1);
+        right = right.sub(1);
+        i32::from(*left) - i32::from(*right)
+    }
+}
+
+/// As [`memcmp`], of which only zero or not zero is asked.
+///
+/// # Safety
+/// As C's `bcmp`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
+    // SAFETY: the same contract.
+    unsafe { memcmp(a, b, n) }
+}
+
+/// The length of a NUL-terminated string, which `CStr::from_ptr` asks for.
+///
+/// # Safety
+/// As C's `strlen`.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn strlen(s: *const u8) -> usize {
+    let end: *const u8;
+    // SAFETY: the caller vouches for a NUL at or behind `s`; `repne scasb` stops there.
+    unsafe {
+        asm!("repne scasb", inout("rcx") usize::MAX => _, inout("rdi") s => end, in("al") 0u8,
+            options(nostack, readonly));
+    }
+    end as usize - s as usize - 1
+}
