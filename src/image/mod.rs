@@ -98,8 +98,6 @@ pub struct Config<'a> {
     pub strict: bool,
     /// The version of the rock-wrap that wrote this shim.
     pub writer: &'a [u8],
-    /// What stood at the name before; the installer's business, opaque here.
-    pub original: &'a [u8],
 }
 
 /// Why a block could not be read.
@@ -118,7 +116,6 @@ const TAG_LAUNCHER: u8 = 2;
 const TAG_LAUNCHER_VERSION: u8 = 3;
 const TAG_STRICT: u8 = 4;
 const TAG_WRITER: u8 = 5;
-const TAG_ORIGINAL: u8 = 6;
 
 impl<'a> Config<'a> {
     /// Reads a block that begins with [`MAGIC`].
@@ -163,7 +160,6 @@ impl<'a> Config<'a> {
                 }
                 TAG_STRICT => config.strict = value == [1],
                 TAG_WRITER => config.writer = value,
-                TAG_ORIGINAL => config.original = value,
                 _ => {}
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{
     BLOCK_LEN, Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_LAUNCHER, TAG_LAUNCHER_VERSION,
-    TAG_NAME, TAG_ORIGINAL, TAG_STRICT, TAG_WRITER, checksum,
+    TAG_NAME, TAG_STRICT, TAG_WRITER, checksum,
 };
 
 /// The freestanding executable, its block still empty. See `build.rs`.
@@ -73,7 +73,6 @@ fn payload(config: &Config<'_>) -> Vec<u8> {
     }
     record(TAG_STRICT, &[u8::from(config.strict)]);
     record(TAG_WRITER, config.writer);
-    record(TAG_ORIGINAL, config.original);
     out
 }
 
@@ -89,7 +88,6 @@ mod tests {
             launcher_version: Some(Version(0, 16, 0)),
             strict: true,
             writer: b"1.2.3",
-            original: b"{}",
         }
     }
 
