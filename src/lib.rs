@@ -4,3 +4,5 @@
 
 pub mod divert;
 pub mod image;
+pub mod launcher;
+pub mod rocm;

@@ -85,6 +85,13 @@ impl LauncherKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u16, pub u16, pub u16);
 
+#[cfg(not(rock_wrap_shim))]
+impl core::fmt::Display for Version {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
 /// What a shim knows, borrowed from the block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Config<'a> {

@@ -1,0 +1,232 @@
+//! The launcher: which program it is, whether it can do the job, what it counted.
+//!
+//! Owns: everything that is asked of sccache and ccache outside a compile. How a compile is handed
+//! to them is [`decide`](crate::decide)'s.
+
+pub mod stats;
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use crate::image::{LauncherKind, Version, stamp};
+use crate::rocm::{Program, ProgramError};
+
+/// A launcher that was found and that answered.
+#[derive(Clone, Debug)]
+pub struct Launcher {
+    /// Its absolute path. Links are kept: an upgrade behind one is the same launcher.
+    pub path: PathBuf,
+    /// Which program it is.
+    pub kind: LauncherKind,
+    /// The version that it printed; `None` for a kind that is not asked.
+    pub version: Option<Version>,
+}
+
+/// A launcher that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LauncherError {
+    /// There is no such program.
+    #[error("launcher {0}: not found")]
+    NotFound(PathBuf),
+    /// It is there and is no program that this user may run.
+    #[error("launcher {0}: not executable")]
+    NotExecutable(PathBuf),
+    /// It is a shim of ours: it would call itself.
+    #[error("launcher {0} is itself a rock-wrap shim")]
+    Shim(PathBuf),
+    /// It does not run.
+    #[error("launcher {path} does not run")]
+    Run {
+        /// The launcher.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ProgramError,
+    },
+    /// It runs and does not say which version it is, as sccache and ccache do.
+    #[error("launcher {path} is broken: `{path} --version` ended with {status}{output}")]
+    Broken {
+        /// The launcher.
+        path: PathBuf,
+        /// Its exit status.
+        status: String,
+        /// The first line of what it said, for a person.
+        output: String,
+    },
+}
+
+impl Launcher {
+    /// The launcher that `word` names: a path if it has a slash, else looked up on PATH.
+    ///
+    /// # Errors
+    /// See [`LauncherError`].
+    pub fn find(word: &OsStr) -> Result<Self, LauncherError> {
+        let path = which::which(word).map_err(|_| {
+            let named = PathBuf::from(word);
+            let is_path = word.as_bytes().contains(&b'/');
+            if is_path && named.exists() {
+                LauncherError::NotExecutable(named)
+            } else {
+                LauncherError::NotFound(named)
+            }
+        })?;
+        let path = std::path::absolute(&path).unwrap_or(path);
+        if is_shim(&path) {
+            return Err(LauncherError::Shim(path));
+        }
+        let kind = LauncherKind::of_path(path.as_os_str().as_bytes());
+        let version = match kind {
+            LauncherKind::Other => None,
+            LauncherKind::Sccache | LauncherKind::Ccache => Some(ask_version(&path)?),
+        };
+        Ok(Self {
+            path,
+            kind,
+            version,
+        })
+    }
+
+    /// The first of sccache and ccache that is on PATH.
+    ///
+    /// # Errors
+    /// Where one is there and does not work. `Ok(None)` where neither is there.
+    pub fn find_any() -> Result<Option<Self>, LauncherError> {
+        for name in ["sccache", "ccache"] {
+            match Self::find(OsStr::new(name)) {
+                Err(LauncherError::NotFound(_)) => {}
+                found => return found.map(Some),
+            }
+        }
+        Ok(None)
+    }
+
+    /// What a person should know of this launcher before relying on it.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        // facts: sccache has HIP since 0.8.0; 0.4 and 0.7 hand `-x hip` to the compiler uncached.
+        const FIRST_WITH_HIP: Version = Version(0, 8, 0);
+        let mut warnings = Vec::new();
+        if self.kind == LauncherKind::Sccache
+            && let Some(version) = self.version.filter(|version| *version < FIRST_WITH_HIP)
+        {
+            warnings.push(format!(
+                "sccache {version} caches no HIP compiles; 0.8 and later do (0.14 or later is best)"
+            ));
+        }
+        warnings
+    }
+}
+
+impl std::fmt::Display for Launcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.path.display())?;
+        match self.version {
+            Some(version) => write!(f, " ({} {version})", self.kind.as_str()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Whether the file that `path` leads to is a shim of any version.
+fn is_shim(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= stamp::MAX_LEN)
+        && std::fs::read(path).is_ok_and(|bytes| stamp::read(&bytes).is_some())
+}
+
+fn ask_version(path: &Path) -> Result<Version, LauncherError> {
+    let answer = program(path)
+        .args(["--version"])
+        .ask()
+        .map_err(|source| LauncherError::Run {
+            path: path.to_owned(),
+            source,
+        })?;
+    let text = String::from_utf8_lossy(&answer.stdout);
+    let version = text
+        .lines()
+        .next()
+        .and_then(|line| parse_version(line.split(' ').next_back()?));
+    version.filter(|_| answer.status.success()).ok_or_else(|| {
+        let said = if answer.stderr.is_empty() {
+            answer.stdout
+        } else {
+            answer.stderr
+        };
+        let said = String::from_utf8_lossy(&said);
+        LauncherError::Broken {
+            path: path.to_owned(),
+            status: answer.status.to_string(),
+            output: said
+                .lines()
+                .next()
+                .map(|line| format!(": {line}"))
+                .unwrap_or_default(),
+        }
+    })
+}
+
+/// Reads `0.16.0`, `4.7.5`, `0.4.0-pre.6` or `4.14.2+git`: the numbers before anything else.
+fn parse_version(word: &str) -> Option<Version> {
+    let numbers = word.split(['-', '+', '~', '_']).next()?;
+    let mut parts = numbers.split('.').map(str::parse::<u16>);
+    let mut next = || parts.next().unwrap_or(Ok(0)).ok();
+    let version = Version(next()?, next()?, next()?);
+    numbers.contains('.').then_some(version)
+}
+
+/// The launcher as a program to be asked: without the variables that keep it from answering.
+/// sccache refuses to run at all under `CARGO_INCREMENTAL=1` (0.8 to 0.16, measured) and with an
+/// empty `SCCACHE_*` variable.
+fn program(path: &Path) -> Program {
+    let empty = std::env::vars_os()
+        .filter(|(name, value)| name.as_bytes().starts_with(b"SCCACHE_") && value.is_empty())
+        .map(|(name, _)| name);
+    let unwanted = ["CARGO_INCREMENTAL", "CARGO_BUILD_INCREMENTAL"].map(Into::into);
+    Program::at(path).without(unwanted.into_iter().chain(empty))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_as_the_launchers_print_them() {
+        assert_eq!(parse_version("0.16.0"), Some(Version(0, 16, 0)));
+        assert_eq!(parse_version("0.4.0-pre.6"), Some(Version(0, 4, 0)));
+        assert_eq!(parse_version("4.7.5"), Some(Version(4, 7, 5)));
+        assert_eq!(parse_version("4.14.2+1_gabc"), Some(Version(4, 14, 2)));
+        assert_eq!(parse_version("4.8"), Some(Version(4, 8, 0)));
+        assert_eq!(parse_version("error"), None);
+        assert_eq!(parse_version("7"), None);
+    }
+
+    #[test]
+    fn a_launcher_that_is_not_there_is_named() {
+        let error = Launcher::find(OsStr::new("/nonexistent/sccache")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "launcher /nonexistent/sccache: not found"
+        );
+    }
+
+    #[test]
+    fn a_launcher_that_may_not_be_run_is_told_from_a_missing_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sccache");
+        std::fs::write(&path, "#!/bin/sh\n").unwrap();
+        let error = Launcher::find(path.as_os_str()).unwrap_err();
+        assert!(matches!(error, LauncherError::NotExecutable(_)), "{error}");
+    }
+
+    #[test]
+    fn a_launcher_that_fails_its_version_is_broken() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("ccache");
+        std::fs::write(&path, "#!/bin/sh\necho no such library >&2\nexit 1\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let error = Launcher::find(path.as_os_str()).unwrap_err().to_string();
+        assert!(error.contains("no such library"), "{error}");
+    }
+}

@@ -1,0 +1,362 @@
+//! One compiler of the tree: what stands at its name, and the executable behind it.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io::Read;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::{Program, ProgramError};
+use crate::image::ALIAS_PREFIX;
+
+/// A file name that a clang driver can have: `clang` or `clang++`, with a version or without.
+///
+/// Other names of the same executable (`clang-cl`, `clang-cpp`, a target prefix) are other tools,
+/// none of which a build's compiles go through.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name(OsString);
+
+/// Not the name of a compiler that can be wrapped.
+#[derive(Debug, thiserror::Error)]
+#[error("{0:?} is not the name of a compiler that rock-wrap can stand in for")]
+pub struct UnknownName(String);
+
+impl std::str::FromStr for Name {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        let rest = name
+            .strip_prefix("clang")
+            .map(|rest| rest.strip_prefix("++").unwrap_or(rest));
+        let known = match rest.map(|rest| rest.strip_prefix('-')) {
+            Some(Some(version)) => {
+                version.starts_with(|first: char| first.is_ascii_digit())
+                    && version.chars().all(|c| c.is_ascii_digit() || c == '.')
+            }
+            Some(None) => rest == Some(""),
+            None => false,
+        };
+        if known {
+            Ok(Self(name.into()))
+        } else {
+            Err(UnknownName(name.to_owned()))
+        }
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.display().fmt(f)
+    }
+}
+
+impl Name {
+    /// The names that are wrapped where none is asked for.
+    #[must_use]
+    pub fn defaults() -> Vec<Self> {
+        vec![Self("clang".into()), Self("clang++".into())]
+    }
+
+    /// The file name.
+    #[must_use]
+    pub fn as_os_str(&self) -> &OsStr {
+        &self.0
+    }
+
+    /// The file name of the real compiler while this name is wrapped.
+    #[must_use]
+    pub fn alias(&self) -> OsString {
+        OsString::from_vec([ALIAS_PREFIX, self.0.as_bytes()].concat())
+    }
+}
+
+/// How a name leads to the real executable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// A symbolic link, or a chain of them, as in ROCm's packages.
+    Symlink,
+    /// The executable itself, as in Debian's packages.
+    Regular,
+    /// The executable itself, with more names in the file system (devel wheel, conda, uv).
+    HardLink,
+    /// A small executable that starts the real one, as in ROCm's wheels.
+    Stub,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Symlink => "symbolic link",
+            Self::Regular => "regular file",
+            Self::HardLink => "regular file with hard links",
+            Self::Stub => "executable stub",
+        })
+    }
+}
+
+/// What is known of one compiler.
+#[derive(Clone, Debug)]
+pub struct Compiler {
+    /// Its name in the tree.
+    pub name: Name,
+    /// How the name leads to [`real`](Self::real).
+    pub layout: Layout,
+    /// The executable that runs in the end, without links.
+    pub real: PathBuf,
+    /// The first line that `--version` prints.
+    pub version: String,
+}
+
+/// A compiler that cannot be wrapped.
+#[derive(Debug, thiserror::Error)]
+pub enum CompilerError {
+    /// There is nothing at the name.
+    #[error("{0} does not exist")]
+    Missing(PathBuf),
+    /// What stands there is neither a file nor a link that leads to one.
+    #[error("{0} is neither a file nor a link to one")]
+    NotAFile(PathBuf),
+    /// A script or a link that forwards to a launcher.
+    #[error("{path} is already a wrapper, for {launcher}")]
+    Foreign {
+        /// The wrapper.
+        path: PathBuf,
+        /// Whom it calls.
+        launcher: &'static str,
+    },
+    /// A script that is more than a name for the compiler.
+    #[error("{0} is a script: what it does would be lost")]
+    Script(PathBuf),
+    /// Its path is one that ccache takes for something else.
+    #[error("{path} cannot be handed to ccache: {why}")]
+    Path {
+        /// The real executable, or the directory of the compilers.
+        path: PathBuf,
+        /// What ccache makes of it.
+        why: &'static str,
+    },
+    /// A path could not be read.
+    #[error("cannot look at {path}")]
+    Look {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It does not run.
+    #[error("{path} does not run")]
+    Run {
+        /// The compiler.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ProgramError,
+    },
+    /// It runs, and does not answer as clang does.
+    #[error("{path} does not answer as clang does (exit status: {status}){output}")]
+    NotClang {
+        /// The compiler.
+        path: PathBuf,
+        /// Its exit status.
+        status: String,
+        /// The first line of what it said, for a person.
+        output: String,
+    },
+}
+
+impl Compiler {
+    /// Describes the compiler called `name` that stands at `path`, which is not a shim of ours.
+    ///
+    /// # Errors
+    /// See [`CompilerError`].
+    pub fn inspect(name: &Name, path: &Path) -> Result<Self, CompilerError> {
+        let look = |source| CompilerError::Look {
+            path: path.to_owned(),
+            source,
+        };
+        let link = path
+            .symlink_metadata()
+            .map_err(|source| match source.kind() {
+                std::io::ErrorKind::NotFound => CompilerError::Missing(path.to_owned()),
+                _ => look(source),
+            })?;
+        let target = path.canonicalize().map_err(|source| match source.kind() {
+            std::io::ErrorKind::NotFound => CompilerError::NotAFile(path.to_owned()),
+            _ => look(source),
+        })?;
+        refuse_wrapper(path, &target)?;
+        let real = real_executable(path)?;
+        let metadata = target.metadata().map_err(look)?;
+        if !metadata.is_file() {
+            return Err(CompilerError::NotAFile(path.to_owned()));
+        }
+        let layout = if link.is_symlink() {
+            Layout::Symlink
+        } else if target != real {
+            Layout::Stub
+        } else if metadata.nlink() > 1 {
+            Layout::HardLink
+        } else {
+            Layout::Regular
+        };
+        Ok(Self {
+            name: name.clone(),
+            layout,
+            version: version(path)?,
+            real,
+        })
+    }
+}
+
+/// Refuses what another tool, or a packager, put in the compiler's place.
+fn refuse_wrapper(path: &Path, target: &Path) -> Result<(), CompilerError> {
+    for (launcher, file) in [("sccache", "sccache"), ("ccache", "ccache")] {
+        if target.file_name() == Some(OsStr::new(file)) {
+            return Err(CompilerError::Foreign {
+                path: path.to_owned(),
+                launcher,
+            });
+        }
+    }
+    let mut head = Vec::new();
+    std::fs::File::open(target)
+        .and_then(|file| file.take(64 * 1024).read_to_end(&mut head))
+        .map_err(|source| CompilerError::Look {
+            path: target.to_owned(),
+            source,
+        })?;
+    if !head.starts_with(b"#!") {
+        return Ok(());
+    }
+    let mentions = |word: &[u8]| head.windows(word.len()).any(|window| window == word);
+    if mentions(b"sccache") {
+        Err(CompilerError::Foreign {
+            path: path.to_owned(),
+            launcher: "sccache",
+        })
+    } else if mentions(b"ccache") {
+        Err(CompilerError::Foreign {
+            path: path.to_owned(),
+            launcher: "ccache",
+        })
+    } else {
+        Err(CompilerError::Script(path.to_owned()))
+    }
+}
+
+/// The executable that compiles in the end: `-###` prints the command lines that the driver would
+/// run, and the compile's begins with the driver's own canonical path (clang 15 and 19).
+fn real_executable(path: &Path) -> Result<PathBuf, CompilerError> {
+    let answer = ask(path, &["-###", "-x", "c", "-c", "/dev/null"])?;
+    let line = answer
+        .stderr
+        .split(|byte| *byte == b'\n')
+        .find_map(first_word_of_cc1);
+    let real = match line {
+        Some(real) => PathBuf::from(OsString::from_vec(real)),
+        None => return Err(not_clang(path, &answer)),
+    };
+    real.canonicalize()
+        .map_err(|source| CompilerError::Look { path: real, source })
+}
+
+/// The program of a ` "PROGRAM" "-cc1" ...` line; clang puts a backslash before a quote, a
+/// backslash or a dollar sign in it.
+fn first_word_of_cc1(line: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = line.trim_ascii_start().strip_prefix(b"\"")?.iter();
+    let mut word = Vec::new();
+    loop {
+        match bytes.next()? {
+            b'"' => break,
+            b'\\' => word.push(*bytes.next()?),
+            byte => word.push(*byte),
+        }
+    }
+    bytes.as_slice().starts_with(b" \"-cc1\"").then_some(word)
+}
+
+fn version(path: &Path) -> Result<String, CompilerError> {
+    let answer = ask(path, &["--version"])?;
+    let line = answer
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
+    let line = String::from_utf8_lossy(line).trim().to_owned();
+    if answer.status.success() && line.contains("clang version") {
+        Ok(line)
+    } else {
+        Err(not_clang(path, &answer))
+    }
+}
+
+fn ask(path: &Path, args: &[&str]) -> Result<super::program::Answer, CompilerError> {
+    Program::at(path)
+        .args(args)
+        .ask()
+        .map_err(|source| CompilerError::Run {
+            path: path.to_owned(),
+            source,
+        })
+}
+
+fn not_clang(path: &Path, answer: &super::program::Answer) -> CompilerError {
+    let said = if answer.stderr.is_empty() {
+        &answer.stdout
+    } else {
+        &answer.stderr
+    };
+    let line = said
+        .split(|byte| *byte == b'\n')
+        .find(|line| !line.trim_ascii().is_empty());
+    CompilerError::NotClang {
+        path: path.to_owned(),
+        status: answer.status.to_string(),
+        output: line
+            .map(|line| format!(": {}", String::from_utf8_lossy(line)))
+            .unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_c_and_cxx_drivers_are_known() {
+        for name in ["clang", "clang++", "clang-19", "clang++-15", "clang-19.1"] {
+            assert!(name.parse::<Name>().is_ok(), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_names_are_refused() {
+        for name in [
+            "",
+            "gcc",
+            "clang-cl",
+            "clang-cpp",
+            "clang+++",
+            "clang-",
+            "clang--1",
+            "flang",
+            "clang/x",
+            "xclang",
+            "clang-cl-19",
+            "CLANG",
+        ] {
+            assert!(name.parse::<Name>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_program_is_read_from_clangs_own_quoting() {
+        let line = br#" "/o p\"t\\/\$x/clang-19" "-cc1" "-triple" "x""#;
+        assert_eq!(first_word_of_cc1(line).unwrap(), br#"/o p"t\/$x/clang-19"#);
+        assert_eq!(first_word_of_cc1(b" \"/usr/bin/ld\" \"-o\""), None);
+        assert_eq!(first_word_of_cc1(b"InstalledDir: /usr/bin"), None);
+        assert_eq!(first_word_of_cc1(b" \"/unterminated"), None);
+    }
+}

@@ -1,0 +1,13 @@
+//! What a ROCm tree is: where its compilers lie, how they are laid out, what its hipcc can do.
+//!
+//! Owns: finding and describing. Reads and runs programs of the tree; never writes to it.
+
+pub mod compiler;
+pub mod hipcc;
+pub mod tree;
+
+mod program;
+
+pub use compiler::{Compiler, Layout, Name};
+pub use program::{Program, ProgramError};
+pub use tree::Tree;

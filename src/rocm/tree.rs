@@ -1,0 +1,164 @@
+//! Finding the tree and, in it, the directory of its compilers.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::{Name, Program};
+
+/// Where a tree keeps clang, in the order of preference. ROCm has both of the first two, one of
+/// them a link to the other; the last is that of an LLVM prefix such as Debian's.
+const BIN_DIRS: [&str; 3] = ["lib/llvm/bin", "llvm/bin", "bin"];
+
+/// A ROCm tree.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// The tree's own directory, as it was named.
+    pub root: PathBuf,
+    /// The directory of its compilers, without links: two ways to name it are one directory.
+    pub bin: PathBuf,
+    /// How the tree was found: an option, a variable, a program or a default.
+    pub found_by: &'static str,
+}
+
+/// No usable tree.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The directory that was named does not exist.
+    #[error("{path} (from {found_by}): no such directory")]
+    Missing {
+        /// The directory.
+        path: PathBuf,
+        /// Who named it.
+        found_by: &'static str,
+    },
+    /// The directory that was named holds no compiler.
+    #[error("{path} (from {found_by}) holds none of {} of {names}", BIN_DIRS.map(|dir| format!("{dir}/")).join(", "))]
+    NoCompiler {
+        /// The directory.
+        path: PathBuf,
+        /// Who named it.
+        found_by: &'static str,
+        /// What was looked for.
+        names: String,
+    },
+    /// Nothing was named, and no usual place holds a tree.
+    #[error("no ROCm tree was found; looked at {looked_at}")]
+    NotFound {
+        /// What was tried, for a person.
+        looked_at: String,
+    },
+    /// A path on the way could not be read.
+    #[error("cannot look at {path}")]
+    Look {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Tree {
+    /// The tree at `named`, or else the first of ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`,
+    /// `hipconfig --rocmpath` and /opt/rocm that holds one of `names`.
+    ///
+    /// # Errors
+    /// See [`TreeError`]. A directory that was named, by option or variable, must hold a tree:
+    /// wrapping another one instead would be a surprise.
+    pub fn find(named: Option<&Path>, names: &[Name]) -> Result<Self, TreeError> {
+        if let Some(root) = named {
+            return Self::at(root, "--rocm-path", names);
+        }
+        for variable in ["ROCM_PATH", "ROCM_HOME"] {
+            if let Some(root) = std::env::var_os(variable).filter(|value| !value.is_empty()) {
+                return Self::at(Path::new(&root), variable, names);
+            }
+        }
+        let asked: [(&'static str, Option<PathBuf>); 3] = [
+            ("rocm-sdk path --root", ask("rocm-sdk", &["path", "--root"])),
+            ("hipconfig --rocmpath", ask("hipconfig", &["--rocmpath"])),
+            ("the default", Some(PathBuf::from("/opt/rocm"))),
+        ];
+        let mut looked_at = vec!["ROCM_PATH and ROCM_HOME (not set)".to_owned()];
+        for (found_by, root) in asked {
+            let Some(root) = root else {
+                looked_at.push(format!("{found_by} (no answer)"));
+                continue;
+            };
+            match Self::at(&root, found_by, names) {
+                Ok(tree) => return Ok(tree),
+                Err(TreeError::Look { path, source }) => {
+                    return Err(TreeError::Look { path, source });
+                }
+                Err(_) => looked_at.push(format!("{} ({found_by})", root.display())),
+            }
+        }
+        Err(TreeError::NotFound {
+            looked_at: looked_at.join(", "),
+        })
+    }
+
+    fn at(root: &Path, found_by: &'static str, names: &[Name]) -> Result<Self, TreeError> {
+        let look = |source| TreeError::Look {
+            path: root.to_owned(),
+            source,
+        };
+        match root.metadata() {
+            Ok(metadata) if metadata.is_dir() => {}
+            Ok(_) => return Err(look(std::io::ErrorKind::NotADirectory.into())),
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => {
+                return Err(TreeError::Missing {
+                    path: root.to_owned(),
+                    found_by,
+                });
+            }
+            Err(source) => return Err(look(source)),
+        }
+        for dir in BIN_DIRS {
+            let bin = root.join(dir);
+            // A name that only our own files still know counts too: `restore` must find it.
+            let holds = |name: &Name| {
+                bin.join(name.as_os_str()).symlink_metadata().is_ok()
+                    || bin.join(name.alias()).symlink_metadata().is_ok()
+            };
+            if names.iter().any(holds) {
+                let bin = bin.canonicalize().map_err(look)?;
+                return Ok(Self {
+                    root: root.to_owned(),
+                    bin,
+                    found_by,
+                });
+            }
+        }
+        let names = names
+            .iter()
+            .map(Name::to_string)
+            .collect::<Vec<_>>()
+            .join(", ");
+        Err(TreeError::NoCompiler {
+            path: root.to_owned(),
+            found_by,
+            names,
+        })
+    }
+
+    /// The release that the tree says it is, where it says so.
+    #[must_use]
+    pub fn version(&self) -> Option<String> {
+        let text = std::fs::read_to_string(self.root.join(".info/version")).ok()?;
+        Some(text.lines().next()?.trim().to_owned())
+    }
+}
+
+/// The first line that `program`, looked up on PATH, prints: a directory.
+fn ask(program: &str, args: &[&str]) -> Option<PathBuf> {
+    let path = which::which(program).ok()?;
+    let answer = Program::at(&path).args(args).ask().ok()?;
+    let line = answer
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .next()?
+        .trim_ascii();
+    (answer.status.success() && !line.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(line)))
+}
