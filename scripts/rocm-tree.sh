@@ -1,0 +1,342 @@
+#!/usr/bin/env bash
+# rocm-tree.sh: build a directory that looks like /opt/rocm out of Debian's own packages.
+#
+# usage: rocm-tree.sh [--clang 15|19] [--layout LAYOUT] [--cfg] [--copy-libs] [--no-check] DIR
+#
+#   --clang N        which of Debian's clang releases becomes ROCm's compiler (default: 15)
+#   --layout LAYOUT  how lib/llvm/bin holds the compiler (default: symlink)
+#       symlink      clang++ -> clang -> clang-N, as in ROCm's packages and tarballs
+#       regular      clang++ -> clang, clang-N -> clang; clang is the program, as in Debian
+#       hardlink     clang, clang++, clang-N, ... are one inode, as where symlinks are not allowed
+#       stub         clang and clang++ are small programs that look for the next name and exec it,
+#                    as in ROCm's Python wheels
+#   --cfg            with rocm.cfg and the clang*.cfg that include it, as in ROCm's tarballs
+#                    (clang 15 reads them only when told so with --config)
+#   --copy-libs      copy libLLVM and libclang-cpp (200 MB), for tests that change them
+#   --no-check       do not try the tree out after it is built
+#
+# What is missing is installed with apt. DIR must not exist or be empty. Everything that a test may
+# want to touch (compiler, lld, tools, headers, device bitcode, configuration files) is a copy of
+# its own; only the large libraries are links to the system's, and the host's run-time archives.
+#
+# How to compile in the tree (hipcc also links: k.o -o k):
+#   DIR/bin/hipcc --offload-arch=gfx900 --offload-arch=gfx906 -c k.hip -o k.o
+#   DIR/lib/llvm/bin/clang++ --rocm-path=DIR -x hip --offload-arch=gfx900 -c k.hip -o k.o
+# --rocm-path can also come from ROCM_PATH or, with clang 19, from --cfg: unlike AMD's own, these two
+# releases do not look beyond lib/llvm. clang searches DIR/include last, so that it finds the same
+# headers in /usr/include first; -isystem DIR/include, which hipcc gives, takes the tree's.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+bad_usage() {
+    say "error: $*"
+    say "try: $0 --help"
+    exit 2
+}
+
+version=15 layout=symlink cfg=no copy_libs=no check=yes dir=
+while (($#)); do
+    case $1 in
+    -h | --help) usage && exit 0 ;;
+    --clang) version=${2-} && shift ;;
+    --clang=*) version=${1#*=} ;;
+    --layout) layout=${2-} && shift ;;
+    --layout=*) layout=${1#*=} ;;
+    --cfg) cfg=yes ;;
+    --copy-libs) copy_libs=yes ;;
+    --no-check) check=no ;;
+    -*) bad_usage "unknown option $1" ;;
+    *)
+        [[ -z $dir ]] || bad_usage "more than one directory: $dir, $1"
+        dir=$1
+        ;;
+    esac
+    (($#)) && shift
+done
+[[ -n $dir ]] || bad_usage "which directory?"
+case $version in 15 | 19) ;; *) bad_usage "--clang takes 15 or 19, not '$version'" ;; esac
+case $layout in symlink | regular | hardlink | stub) ;;
+*) bad_usage "--layout takes symlink, regular, hardlink or stub, not '$layout'" ;; esac
+if [[ -e $dir || -L $dir ]]; then
+    [[ -d $dir ]] || die "$dir exists and is not a directory"
+    [[ -z $(ls -A -- "$dir") ]] || die "$dir exists and is not empty; remove it or name another directory"
+fi
+
+need_packages hipcc rocm-device-libs libamdhip64-dev file \
+    "clang-$version" "clang-tools-$version" "lld-$version" "llvm-$version"
+((version < 16)) || need_packages "libclang-rt-$version-dev" # part of libclang-common-15-dev before
+
+debian=/usr/lib/llvm-$version
+multiarch=/usr/lib/$("$debian/bin/clang" -print-multiarch 2>/dev/null || true)
+[[ -e $multiarch/libamdhip64.so ]] || multiarch=/usr/lib/x86_64-linux-gnu
+hip_version=$(sed -n 's/^HIP_VERSION_\(MAJOR\|MINOR\|PATCH\)=//p' /usr/share/hip/version | paste -sd .)
+
+mkdir -p -- "$dir"
+dir=$(cd -- "$dir" && pwd -P)
+# A tree is whole or not there.
+trap 'find "$dir" -mindepth 1 -delete; rmdir -- "$dir" 2>/dev/null || true' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+llvm=$dir/lib/llvm
+bin=$llvm/bin
+mkdir -p -- "$bin" "$llvm/lib/clang" "$llvm/amdgcn" "$dir/bin" "$dir/include" "$dir/share/hip" \
+    "$dir/.info"
+ln -s lib/llvm "$dir/llvm"
+ln -s lib/llvm/amdgcn "$dir/amdgcn"
+
+copy() { cp -a --reflink=auto -- "$@"; }
+
+# --- the compiler's directory -------------------------------------------------------------------
+
+# alias_to TARGET NAME...: more names for a program of the same directory, in the layout's manner.
+alias_to() {
+    local target=$1 name
+    shift
+    for name in "$@"; do
+        case $layout in
+        symlink | regular) ln -s "$target" "$bin/$name" ;;
+        hardlink) ln "$bin/$target" "$bin/$name" ;;
+        stub) stub_to "$target" "$name" ;;
+        esac
+    done
+}
+
+# The program that ROCm's Python wheels have in the place of each executable symlink: it goes by
+# where it lies itself, not by argv[0], and hands argv on as it got it. So clang++ runs clang++ (this),
+# clang (this again) and clang-N, all with argv[0] = clang++.
+stub_to() {
+    local target=$1 name=$2
+    if [[ ! -e $work/stub-$target ]]; then
+        "$debian/bin/clang" -O2 -fPIE -pie -s -DTARGET="\"$target\"" -x c - -o "$work/stub-$target" <<'C'
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    char self[PATH_MAX], target[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    (void)argc;
+    if (n < 0) {
+        perror("could not read /proc/self/exe");
+        return 1;
+    }
+    self[n] = 0;
+    *strrchr(self, '/') = 0;
+    if (strlen(self) + sizeof "/" TARGET > sizeof self || !realpath(strcat(self, "/" TARGET), target)) {
+        fprintf(stderr, "could not find %s\n", self);
+        return 1;
+    }
+    execv(target, argv);
+    fprintf(stderr, "could not exec %s\n", target);
+    return 1;
+}
+C
+    fi
+    cp -- "$work/stub-$target" "$bin/$name"
+}
+
+work=$(mktemp -d)
+trap 'find "$dir" -mindepth 1 -delete; rmdir -- "$dir" 2>/dev/null || true; rm -rf -- "$work"' EXIT
+
+if [[ $layout == regular ]]; then
+    copy "$debian/bin/clang" "$bin/clang"
+    alias_to clang "clang-$version"
+else
+    copy "$debian/bin/clang" "$bin/clang-$version"
+    alias_to "clang-$version" clang
+fi
+alias_to clang clang++ clang-cpp clang-cl
+
+copy "$debian/bin/lld" "$bin/"
+alias_to lld ld.lld ld64.lld lld-link wasm-ld
+for tool in amdgpu-arch clang-linker-wrapper clang-nvlink-wrapper clang-offload-bundler \
+    clang-offload-packager clang-offload-wrapper clang-scan-deps llc llvm-ar llvm-as llvm-cov \
+    llvm-cxxfilt llvm-dis llvm-dwarfdump llvm-link llvm-mc llvm-nm llvm-objcopy llvm-objdump \
+    llvm-profdata llvm-readobj llvm-size llvm-symbolizer opt; do
+    # Not every release has every one.
+    [[ ! -e $debian/bin/$tool ]] || copy "$debian/bin/$tool" "$bin/"
+done
+alias_to llvm-ar llvm-ranlib
+alias_to llvm-objcopy llvm-strip
+alias_to llvm-readobj llvm-readelf
+alias_to llvm-symbolizer llvm-addr2line
+
+# amdclang++ and its like: one program that runs the name without "amd" beside it and waits.
+"$debian/bin/clang" -O2 -s -x c - -o "$bin/amdllvm" <<'C'
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    char path[PATH_MAX];
+    const char *slash = strrchr(argv[0], '/'), *name = slash ? slash + 1 : argv[0];
+    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
+    int status;
+    pid_t child;
+    (void)argc;
+    if (n < 0 || strncmp(name, "amd", 3) != 0 || strcmp(name, "amdllvm") == 0) {
+        fprintf(stderr, "amdllvm: call it by another name, as amdclang\n");
+        return 1;
+    }
+    path[n] = 0;
+    strrchr(path, '/')[1] = 0;
+    if (strlen(path) + strlen(name) >= sizeof path)
+        return 1;
+    argv[0] = strcat(path, name + 3);
+    if ((child = fork()) == 0) {
+        execv(path, argv);
+        perror(path);
+        _exit(127);
+    }
+    if (child < 0 || waitpid(child, &status, 0) < 0) {
+        perror("amdllvm");
+        return 1;
+    }
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+C
+for name in amdclang amdclang++ amdclang-cpp amdclang-cl amdlld; do
+    alias_to amdllvm "$name"
+    ln -s "../lib/llvm/bin/$name" "$dir/bin/$name" # a symlink in every one of ROCm's packages
+done
+
+# Debian's hipcc calls clang++-15 and llc-15 whatever the release. These names are for it alone, and
+# links in every layout: they must lead to whatever takes the place of clang++.
+ln -s clang++ "$bin/clang++-15"
+ln -s llc "$bin/llc-15"
+
+# Configuration files as ROCm's tarballs have them.
+if [[ $cfg == yes ]]; then
+    printf '%s\n' -Wl,--enable-new-dtags "--rocm-path='<CFGDIR>/../../..'" -frtlib-add-rpath >"$bin/rocm.cfg"
+    for name in "clang-$version" clang clang++ clang-cl clang-cpp flang; do
+        echo @rocm.cfg >"$bin/$name.cfg"
+    done
+fi
+
+# --- its libraries, headers and device bitcode --------------------------------------------------
+
+# The programs have RUNPATH $ORIGIN/../lib; Debian's lib/llvm-N/lib has links into the system's
+# directory, which need not be followed twice.
+for soname in $(readelf -d "$debian/bin/clang" | sed -n 's/.*(NEEDED).*\[\(lib\(LLVM\|clang\).*\)\]/\1/p'); do
+    library=$(readlink -e -- "$debian/lib/$soname") || die "no $soname in $debian/lib"
+    if [[ $copy_libs == yes ]]; then
+        copy "$library" "$llvm/lib/$soname"
+    else
+        ln -s "$library" "$llvm/lib/$soname"
+    fi
+done
+
+resource=$("$debian/bin/clang" -print-resource-dir)
+full_version=$("$debian/bin/clang" -dumpversion)
+mkdir -- "$llvm/lib/clang/${resource##*/}"
+copy "$resource/include" "$resource/share" "$llvm/lib/clang/${resource##*/}/"
+ln -s "$resource/lib" "$llvm/lib/clang/${resource##*/}/lib"
+# Debian's hipcc looks for the whole version, clang since 16 has only the major number.
+[[ ${resource##*/} == "$full_version" ]] || ln -s "${resource##*/}" "$llvm/lib/clang/$full_version"
+
+copy "$multiarch/amdgcn/bitcode" "$llvm/amdgcn/"
+
+# --- HIP ----------------------------------------------------------------------------------------
+
+copy /usr/include/hip "$dir/include/"
+[[ ! -d /usr/include/hsa ]] || copy /usr/include/hsa "$dir/include/"
+copy "$multiarch"/libamdhip64.so* "$multiarch"/libhiprtc-builtins.so* "$dir/lib/"
+copy /usr/share/hip/version "$dir/share/hip/version"
+copy /usr/share/hip/version "$dir/bin/.hipVersion"
+echo "$hip_version" >"$dir/.info/version"
+
+# Debian's hipcc and hipconfig find everything by where they lie, once rocm_agent_enumerator is
+# beside them; so they are copies and need no variables set.
+for tool in hipcc hipcc.pl hipconfig hipconfig.pl hipvars.pm hipcc_cmake_linker_helper; do
+    copy "/usr/bin/$tool" "$dir/bin/"
+done
+# The real one dies of a missing driver with a Python traceback; hipcc asks it when no architecture
+# is named. This one knows of no GPU.
+printf '#!/bin/sh\nexit 0\n' >"$dir/bin/rocm_agent_enumerator"
+chmod 755 "$dir/bin/rocm_agent_enumerator"
+
+# CMake's packages, two of whose paths differ from Debian's: lib/cmake, and lib for the library.
+mkdir -p -- "$dir/lib/cmake"
+for package in hip hip-lang; do
+    copy "$multiarch/cmake/$package" "$dir/lib/cmake/"
+    # shellcheck disable=SC2016 # CMake's variables
+    find "$dir/lib/cmake/$package" -name '*.cmake' -exec sed -i \
+        -e 's:\${_DIR}/\.\./\.\./\.\./\.\./:${_DIR}/../../..:' \
+        -e 's:\${CMAKE_CURRENT_LIST_DIR}/\.\./\.\./\.\./\.\./:${CMAKE_CURRENT_LIST_DIR}/../../..:' \
+        -e "s:/lib/${multiarch##*/}:/lib:g" \
+        -e '0,/^get_filename_component(_IMPORT_PREFIX "${_IMPORT_PREFIX}" PATH)$/{//d}' {} +
+done
+
+# --- does it work? ------------------------------------------------------------------------------
+
+# attempt WHAT COMMAND...: run it in $work, show what it printed only if it fails.
+attempt() {
+    local what=$1 log
+    shift
+    log=$(cd -- "$work" && env -u ROCM_PATH -u HIP_PATH -u HIP_CLANG_PATH -u HIP_DEVICE_LIB_PATH "$@" 2>&1) || {
+        printf '%s\n' "$log" >&2
+        die "the tree does not work: $what (${*@Q})"
+    }
+    [[ -z $log ]] || printf '%s\n' "$log"
+}
+
+checked="not checked"
+if [[ $check == yes ]]; then
+    cat >"$work/host.cpp" <<'CPP'
+#include <iostream>
+#include <string>
+int main() { std::cout << std::string("runs") << std::endl; }
+CPP
+    cat >"$work/kernel.hip" <<'CPP'
+#include <hip/hip_runtime.h>
+__global__ void scale(float *x, float a) { x[blockIdx.x * blockDim.x + threadIdx.x] *= sinf(a); }
+int main() {
+    scale<<<1, 64>>>(nullptr, 2.0f);
+    return hipGetLastError() == hipSuccess;
+}
+CPP
+    archs=(--offload-arch=gfx900 --offload-arch=gfx906)
+    # cfg files are to give the path; clang 15 does not read them by itself.
+    rocm=(--rocm-path="$dir")
+    [[ $cfg == no || $version == 15 ]] || rocm=()
+    # The two slowest ones side by side.
+    attempt "HIP compile" "$bin/clang++" "${rocm[@]}" -x hip "${archs[@]}" -w -c kernel.hip -o kernel.o \
+        >/dev/null &
+    hip=$!
+
+    [[ $(attempt version "$bin/clang" --version) == *"clang version $full_version"* ]] ||
+        die "the tree's clang is not $full_version"
+    for name in clang clang++; do
+        resource_dir=$(attempt "$name's resource directory" "$bin/$name" -print-resource-dir) || exit 1
+        [[ $resource_dir == "$llvm"/lib/clang/* && -e $resource_dir/include/stddef.h ]] ||
+            die "$name looks for its headers in $resource_dir"
+    done
+    attempt "C++ compile" "$bin/clang++" -c host.cpp -o host.o
+    attempt "C++ link" "$bin/clang++" host.o -o host
+    [[ $(attempt "C++ run" ./host) == runs ]] || die "a compiled program does not do its work"
+    attempt amdclang++ "$dir/bin/amdclang++" --version >/dev/null
+    # Debian's hipcc does not quote the compiler's path.
+    by_hipcc=", hipcc"
+    if [[ $dir == *[[:space:]]* ]]; then
+        say "note: Debian's hipcc does not work in a path with spaces"
+        by_hipcc=
+    else
+        attempt "hipcc compile" "$dir/bin/hipcc" "${archs[@]}" -w -c kernel.hip -o by-hipcc.o
+        attempt "hipcc link" "$dir/bin/hipcc" "${archs[@]}" by-hipcc.o -o by-hipcc
+    fi
+    wait "$hip" || exit 1
+    for arch in gfx900 gfx906; do
+        grep -qa -- "amdgcn-amd-amdhsa--$arch" "$work/kernel.o" || die "no code for $arch in kernel.o"
+    done
+    checked="C++, HIP$by_hipcc checked"
+fi
+
+trap 'rm -rf -- "$work"' EXIT
+with=
+[[ $cfg == no ]] || with+=", cfg files"
+[[ $copy_libs == no ]] || with+=", own libraries"
+echo "$dir: HIP $hip_version, clang $full_version, layout $layout$with; $checked ($SECONDS s)"
