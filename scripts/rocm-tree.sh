@@ -270,6 +270,9 @@ for package in hip hip-lang; do
         -e "s:/lib/${multiarch##*/}:/lib:g" \
         -e '0,/^get_filename_component(_IMPORT_PREFIX "${_IMPORT_PREFIX}" PATH)$/{//d}' {} +
 done
+# enable_language(HIP) reads this one before CMake knows the multiarch directory that the dependencies
+# are in; it makes no use of them.
+sed -i '/^find_dependency(/d' "$dir/lib/cmake/hip-lang/hip-lang-config.cmake"
 
 # --- does it work? ------------------------------------------------------------------------------
 
