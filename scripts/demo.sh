@@ -1,0 +1,212 @@
+#!/usr/bin/env bash
+# demo.sh: a real HIP build, cold and warm, through rock-wrap with sccache and with ccache.
+#
+# usage: demo.sh [--clang 15|19] [--layout LAYOUT] [-j N] [--rock-wrap PROGRAM]
+#
+#   --clang, --layout   of the ROCm-like tree that the build uses, as rocm-tree.sh takes them
+#   -j N                compile so many units at a time (default: as many as there are processors)
+#   --rock-wrap PROGRAM use this executable in place of a fresh release build
+#
+# It builds rock-wrap, makes a tree from Debian's packages, gets the launchers, and builds
+# examples/hip-project bare and then, for each launcher, twice with an empty build directory: once with an
+# empty cache, once with a filled one. It prints times, hits and misses, and then compares the tree with
+# what it was. It fails if a warm build had a HIP miss, if its objects differ from the cold build's, or if
+# anything in the tree changed. Nothing is written outside target/, but for packages that are missing.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+tree_options=() jobs=$(nproc) rock_wrap=
+while (($#)); do
+    case $1 in
+    -h | --help) usage && exit 0 ;;
+    --clang | --layout) tree_options+=("$1" "${2-}") && shift ;;
+    --clang=* | --layout=*) tree_options+=("$1") ;;
+    -j) jobs=${2-} && shift ;;
+    -j*) jobs=${1#-j} ;;
+    --rock-wrap) rock_wrap=$(realpath -- "${2-}") && shift ;;
+    *) say "error: unexpected argument $1 (try --help)" && exit 2 ;;
+    esac
+    (($#)) && shift
+done
+[[ $jobs =~ ^[1-9][0-9]*$ ]] || die "-j takes a number, not '$jobs'"
+
+# What the caller's shell has set for other builds must not have a say in this one.
+for variable in $(compgen -e); do
+    case $variable in
+    SCCACHE_* | CCACHE_* | ROCK_WRAP_* | HIP_* | HIPCC_* | ROCM_* | MAKEFLAGS) unset "$variable" ;;
+    esac
+done
+export LC_ALL=C.UTF-8 # bash writes the time with the locale's decimal sign
+
+need_packages gcc libc6-dev make python3
+need_launchers
+if [[ -z $rock_wrap ]]; then
+    need_cargo
+    say "building rock-wrap"
+    cargo build --quiet --release --locked --manifest-path "$ROOT/Cargo.toml" --target-dir "$ROOT/target" >&2
+    rock_wrap=$ROOT/target/release/rock-wrap
+fi
+
+# Debian's hipcc does not quote paths, and make cannot have a build directory with a space.
+work=$ROOT/target/demo
+cleanup=()
+on_exit() {
+    local command
+    for command in "${cleanup[@]}"; do
+        eval "$command" >/dev/null 2>&1 || true
+    done
+}
+trap on_exit EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM HUP
+if [[ $work == *[[:space:]]* ]]; then
+    work=$(mktemp -d)
+    # shellcheck disable=SC2016 # expanded when it runs
+    cleanup+=('rm -rf -- "$work"')
+fi
+rm -rf -- "$work"
+mkdir -p -- "$work"
+
+tree=$work/rocm build=$work/build
+"$ROOT/scripts/rocm-tree.sh" "${tree_options[@]}" "$tree" >&2
+
+# manifest FILE: all of the tree that a restore must bring back. Of directories everything but the time:
+# it tells that something was there for a while, and it was.
+manifest() {
+    (
+        cd -- "$tree"
+        find . -mindepth 1 \( -type d -printf '%P\t%y %i %n %m %U:%G\n' -o \
+            -printf '%P\t%y %i %n %m %U:%G %s %T@ %l\n' \)
+        find bin lib/llvm/bin lib/llvm/amdgcn -type f -exec sha256sum {} +
+    ) | LC_ALL=C sort >"$1"
+}
+
+# timed NAME COMMAND...: run it with an empty build directory, output in $work/NAME.log; sets $seconds.
+timed() {
+    local name=$1 start
+    shift
+    rm -rf -- "$build"
+    say "$name"
+    start=$EPOCHREALTIME
+    if ! "$@" >"$work/$name.log" 2>&1; then
+        tail -n 30 -- "$work/$name.log" >&2
+        die "the build failed (all of it: $work/$name.log)"
+    fi
+    seconds=$(python3 -c 'import sys; print("%.1f" % (float(sys.argv[2]) - float(sys.argv[1])))' \
+        "$start" "$EPOCHREALTIME")
+    "$build/sample" >/dev/null || die "the program that was built does not run"
+}
+
+make=(make -C "$ROOT/examples/hip-project" -j "$jobs" HIPCC="$tree/bin/hipcc" BUILD="$build")
+objects() { (cd -- "$build" && sha256sum ./*.o); }
+
+# hip_counts LAUNCHER: hits and misses of HIP units since zero_counts, as the launcher tells them.
+hip_counts() {
+    case $1 in
+    sccache)
+        "$SCCACHE_BIN" --show-stats --stats-format=json | python3 -c '
+import json, sys
+stats = json.load(sys.stdin)["stats"]
+print(*(stats[key]["counts"].get("HIP", 0) for key in ("cache_hits", "cache_misses")))'
+        ;;
+    ccache)
+        # ccache has one count for all languages, but writes down each result under the source it is for.
+        python3 - "$CCACHE_STATSLOG" <<'PYTHON'
+import sys
+counts, hip = {}, False
+for line in open(sys.argv[1]):
+    line = line.rstrip("\n")
+    if line.startswith("# "):
+        hip = line.endswith(".hip")
+    elif hip:
+        counts[line] = counts.get(line, 0) + 1
+print(counts.get("direct_cache_hit", 0) + counts.get("preprocessed_cache_hit", 0), counts.get("cache_miss", 0))
+PYTHON
+        ;;
+    esac
+}
+zero_counts() {
+    case $1 in
+    sccache) "$SCCACHE_BIN" --zero-stats >/dev/null 2>&1 ;;
+    ccache) : >"$CCACHE_STATSLOG" ;;
+    esac
+}
+
+# Where the launchers find their caches: own ones, which nobody else has filled. The port is free now;
+# should somebody take it before the server does, the server says so.
+export SCCACHE_DIR=$work/sccache SCCACHE_IDLE_TIMEOUT=0
+SCCACHE_SERVER_PORT=$(python3 -c 'import socket
+with socket.socket() as s:
+    s.bind(("127.0.0.1", 0))
+    print(s.getsockname()[1])')
+export SCCACHE_SERVER_PORT CCACHE_DIR=$work/ccache CCACHE_STATSLOG=$work/ccache.results
+
+# The first compile of all reads compiler and headers from the disk; the bare build must not pay for it.
+timed warm-up "${make[@]}"
+timed bare "${make[@]}"
+bare=$seconds
+units=("$ROOT"/examples/hip-project/src/*.hip)
+manifest "$work/before"
+
+rows=() wrong=()
+for launcher in sccache ccache; do
+    case $launcher in
+    sccache)
+        program=$SCCACHE_BIN
+        # shellcheck disable=SC2016
+        cleanup+=('"$SCCACHE_BIN" --stop-server')
+        "$SCCACHE_BIN" --start-server >"$work/sccache-server.log" 2>&1 ||
+            die "sccache's server does not start: $(tail -n 1 -- "$work/sccache-server.log")"
+        ;;
+    ccache) program=$CCACHE_BIN ;;
+    esac
+    run=("$rock_wrap" run --rocm-path "$tree" --launcher "$program" --)
+
+    zero_counts "$launcher"
+    timed "$launcher-cold" "${run[@]}" "${make[@]}"
+    cold=$seconds
+    counts=$(hip_counts "$launcher") || die "$launcher does not tell its statistics"
+    read -r cold_hits cold_misses <<<"$counts"
+    objects >"$work/cold.objects"
+
+    zero_counts "$launcher"
+    timed "$launcher-warm" "${run[@]}" "${make[@]}"
+    warm=$seconds
+    counts=$(hip_counts "$launcher") || die "$launcher does not tell its statistics"
+    read -r warm_hits warm_misses <<<"$counts"
+    objects >"$work/warm.objects"
+
+    version=$("$program" --version)
+    version=${version%%$'\n'*}
+    rows+=("${version/ version/}|$bare s|$cold s|$warm s|$cold_hits / $cold_misses|$warm_hits / $warm_misses")
+    ((warm_hits == ${#units[@]} && warm_misses == 0)) ||
+        wrong+=("$launcher: $warm_hits hits and $warm_misses misses of ${#units[@]} HIP units in the warm build")
+    cmp -s -- "$work/cold.objects" "$work/warm.objects" ||
+        wrong+=("$launcher: objects of the warm build differ from the cold build's")
+done
+
+manifest "$work/after"
+differences=$(diff -- "$work/before" "$work/after") ||
+    wrong+=("the tree is not as before:"$'\n'"$differences")
+
+{
+    echo
+    format='%-16s %9s %9s %9s   %-18s %-18s\n'
+    # shellcheck disable=SC2059
+    printf "$format" launcher bare cold warm "cold hits / misses" "warm hits / misses"
+    for row in "${rows[@]}"; do
+        IFS='|' read -ra cells <<<"$row"
+        # shellcheck disable=SC2059
+        printf "$format" "${cells[@]}"
+    done
+    echo
+}
+if ((${#wrong[@]})); then
+    for what in "${wrong[@]}"; do
+        say "wrong: $what"
+    done
+    exit 1
+fi
+echo "The tree is as it was: $(wc -l <"$work/before") facts about $(find "$tree" -mindepth 1 | wc -l) paths" \
+    "(type, inode, links, mode, owner, size, time, target, digest) compared."
