@@ -1,0 +1,143 @@
+//! Power cuts: after every operation, with every loss that the disk may suffer.
+
+use std::collections::BTreeSet;
+
+use super::super::plan::Goal;
+use super::sim::{Caps, RUNGS, SimFs, State};
+use super::{CCACHE, LAYOUTS, Layout, SCCACHE, image, run};
+
+/// From a crash, each of these is enough.
+fn check(crashed: &State, original: &State, layout: Layout, caps: Caps, at: &str) {
+    for name in ["clang", "clang++"] {
+        if let Err(why) = crashed.works(name) {
+            panic!("{at}: {why}\n{crashed:#?}");
+        }
+    }
+    let copies = !caps.exchange && !caps.link;
+    let restore = |state: State| {
+        let fs = SimFs::new(state, caps, None);
+        run(&fs, &Goal::Restore).unwrap_or_else(|err| panic!("{at}: {err:?}"));
+        let restored = fs.into_state();
+        if let Err(why) = restored.same_as(original, !copies) {
+            panic!("{at}: after a restore {why}");
+        }
+    };
+    restore(crashed.clone());
+    let fs = SimFs::new(crashed.clone(), caps, None);
+    run(&fs, &layout.install(CCACHE)).unwrap_or_else(|err| panic!("{at}: {err:?}"));
+    let installed = fs.into_state();
+    for name in ["clang", "clang++"] {
+        let found = installed.image(name);
+        assert_eq!(found, Some(&image(name, CCACHE)[..]), "{at}: {name}");
+        installed.works(name).unwrap();
+    }
+    restore(installed);
+}
+
+fn explore(what: &str, start: impl Fn(Layout, Caps) -> State, goal: impl Fn(Layout) -> Goal) {
+    let (mut points, mut states) = (0, 0);
+    for layout in LAYOUTS {
+        let original = State::layout(layout);
+        for caps in RUNGS {
+            let before = start(layout, caps);
+            let fs = SimFs::new(before.clone(), caps, None);
+            run(&fs, &goal(layout)).unwrap();
+            let total = fs.ops();
+            assert!(total > 4, "{what} does something");
+            for crash_at in 0..=total {
+                let fs = SimFs::new(before.clone(), caps, Some(crash_at));
+                let ended = run(&fs, &goal(layout));
+                assert_eq!(ended.is_ok(), crash_at == total);
+                points += 1;
+                for (i, crashed) in fs.into_state().crashes().iter().enumerate() {
+                    let at = format!("{what} {layout:?} {caps:?} op {crash_at} of {total} #{i}");
+                    check(crashed, &original, layout, caps, &at);
+                    states += 1;
+                }
+            }
+        }
+    }
+    println!("{what}: {states} crash states at {points} points, all recovered");
+    assert!(states > points);
+}
+
+fn installed(layout: Layout, caps: Caps) -> State {
+    let fs = SimFs::new(State::layout(layout), caps, None);
+    run(&fs, &layout.install(SCCACHE)).unwrap();
+    let mut state = fs.into_state();
+    // What the install left unsynced would be its own fault, and is looked for there.
+    state.settle();
+    state
+}
+
+#[test]
+fn install_survives_a_crash_anywhere() {
+    explore(
+        "install",
+        |layout, _| State::layout(layout),
+        |layout| layout.install(SCCACHE),
+    );
+}
+
+#[test]
+fn switching_survives_a_crash_anywhere() {
+    explore("switch", installed, |layout| layout.install(CCACHE));
+}
+
+#[test]
+fn restore_survives_a_crash_anywhere() {
+    explore("restore", installed, |_| Goal::Restore);
+}
+
+/// What a run says it did has to be on disk when it says so.
+#[test]
+fn what_is_done_stays_done() {
+    for layout in LAYOUTS {
+        for caps in RUNGS {
+            let fs = SimFs::new(State::layout(layout), caps, None);
+            run(&fs, &layout.install(SCCACHE)).unwrap();
+            let state = fs.into_state();
+            let outcomes: BTreeSet<_> = state
+                .crashes()
+                .iter()
+                .map(|crashed| crashed.names.clone())
+                .collect();
+            assert_eq!(outcomes.len(), 1, "{layout:?} {caps:?}");
+            let fs = SimFs::new(state, caps, None);
+            run(&fs, &Goal::Restore).unwrap();
+            let state = fs.into_state();
+            assert_eq!(state.crashes().len(), 1, "{layout:?} {caps:?}");
+        }
+    }
+}
+
+/// A crash while a crash is being recovered from.
+#[test]
+fn recovery_survives_a_crash_anywhere() {
+    let mut states = 0;
+    for layout in LAYOUTS {
+        let caps = RUNGS[0];
+        let original = State::layout(layout);
+        for first in 0.. {
+            let fs = SimFs::new(original.clone(), caps, Some(first));
+            if run(&fs, &layout.install(SCCACHE)).is_ok() {
+                break;
+            }
+            // The last is the one that kept everything.
+            let crashed = fs.into_state().crashes().pop().unwrap();
+            for second in 0.. {
+                let fs = SimFs::new(crashed.clone(), caps, Some(second));
+                let ended = run(&fs, &Goal::Restore).is_ok();
+                for again in fs.into_state().crashes() {
+                    let at = format!("{layout:?} install {first}, restore {second}");
+                    check(&again, &original, layout, caps, &at);
+                    states += 1;
+                }
+                if ended {
+                    break;
+                }
+            }
+        }
+    }
+    println!("recovery: {states} crash states, all recovered");
+}
