@@ -2,6 +2,9 @@
 //!
 //! See `docs/architecture.md` for how the modules work together.
 
+extern crate alloc;
+
+pub mod decide;
 pub mod divert;
 pub mod image;
 pub mod launcher;

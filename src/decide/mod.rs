@@ -1,1 +1,242 @@
-//! decide
+//! May this call be launched? One pure function, [`decide`], for the shim and for
+//! `rock-wrap explain`.
+//!
+//! Owns: the allow-list. The default is [`Direct`]: the real compiler runs as if rock-wrap were not
+//! there. A call is launched only if it is provably one compile of one regular file into another,
+//! and if the launcher at hand is known to get it right. Must never do anything: what it needs to
+//! know of the machine it asks a [`World`], late and seldom. Uses `core` and `alloc` only, and no
+//! formatting, since the shim is made of it.
+//!
+//! ```text
+//! env -> launcher? -> driver name -> argv (options, hazards, response files) -> env of the call
+//!     -> nesting by env -> files -> ancestors -> Launch
+//! ```
+//!
+//! The first reason to be Direct ends it, so that a probe costs next to nothing.
+
+mod argv;
+mod direct;
+mod hazards;
+mod language;
+mod launchers;
+mod nesting;
+mod options;
+mod options_table;
+mod response;
+#[cfg(all(test, not(rock_wrap_shim)))]
+mod tests;
+
+pub use argv::{Text, Unit, default_output};
+pub use direct::{Direct, Reason};
+pub use language::Language;
+pub use launchers::{Edits, Launcher, Source};
+pub use nesting::GUARD;
+pub use response::BUDGET;
+
+use crate::image::{Config, base_name};
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+/// A call of the compiler.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The arguments, the program's name first.
+    pub argv: &'a [&'a CStr],
+    /// The environment, `NAME=VALUE`.
+    pub env: &'a [&'a CStr],
+    /// What the shim was installed with.
+    pub config: &'a Config<'a>,
+}
+
+/// What is at a path, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileKind {
+    /// Nothing.
+    Missing,
+    /// A regular file.
+    Regular,
+    /// Something else, or nothing that can be looked at.
+    Other,
+}
+
+/// What [`decide`] may ask of the machine.
+pub trait World {
+    /// What is at `path`.
+    fn kind(&self, path: &CStr) -> FileKind;
+
+    /// The content of a response file; `None` if it is not a regular file, cannot be read or is
+    /// longer than [`BUDGET`].
+    fn read(&self, path: &CStr) -> Option<Vec<u8>>;
+
+    /// Shows up to four ancestors of this process, the nearest first: the path of the executable
+    /// (empty if it cannot be read) and the kernel's name of the process. Ends when `visit`
+    /// returns true.
+    fn ancestors(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool);
+}
+
+/// What becomes of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made once a process, never stored"
+)]
+pub enum Decision<'a> {
+    /// The real compiler runs it, untouched.
+    Direct(Direct),
+    /// A launcher runs it.
+    Launch(Launch<'a>),
+}
+
+/// A call that goes through a launcher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch<'a> {
+    /// The launcher.
+    pub launcher: Launcher<'a>,
+    /// What changes in its environment.
+    pub edits: Edits,
+    /// What is compiled.
+    pub unit: Unit<'a>,
+}
+
+/// Decides about `call`.
+#[must_use]
+pub fn decide<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Decision<'a> {
+    match launch(call, world) {
+        Ok(launch) => Decision::Launch(launch),
+        Err(direct) => Decision::Direct(direct),
+    }
+}
+
+fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a>, Direct> {
+    let signs = Signs::of(call.env);
+    if signs.disabled {
+        return Err(Reason::Disabled.into());
+    }
+    let launcher =
+        Launcher::choose(signs.hip_clang_launcher, call.config).ok_or(Reason::NoLauncher)?;
+    let cxx_driver = driver(call).ok_or(Direct {
+        reason: Reason::DriverName,
+        at: Some(0),
+    })?;
+    let scan = argv::Scan::run(call.argv, cxx_driver, &launcher, world)?;
+    // Before what costs system calls; after what explains the call itself.
+    let edits = launcher.edits(scan.writes_depfile());
+    let unit = scan.finish(world, || signs.reason(&launcher))?;
+    if nesting::among_ancestors(world, launcher.word) {
+        return Err(Reason::NestedAncestor.into());
+    }
+    Ok(Launch {
+        launcher,
+        edits,
+        unit,
+    })
+}
+
+/// Whether the call reaches a C++ driver; `None` where `argv[0]` does not say the shim's own name,
+/// apart from a version.
+///
+/// clang takes mode, target and configuration files from the name (19, `Driver/ToolChain.cpp`,
+/// `getTargetAndModeFromProgramName`); the launcher is given the shim's name whatever the call's.
+fn driver(call: &Call<'_>) -> Option<bool> {
+    let called = versionless(base_name(call.argv.first()?.to_bytes()));
+    let own = versionless(base_name(call.config.name));
+    match own {
+        b"clang++" if called == own => Some(true),
+        b"clang" if called == own => Some(false),
+        _ => None,
+    }
+}
+
+/// `clang++-15` without `-15`.
+fn versionless(name: &[u8]) -> &[u8] {
+    let version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';
+    let kept = name.iter().rposition(|byte| !version(byte));
+    match kept {
+        Some(dash) if dash + 1 < name.len() && name.get(dash) == Some(&b'-') => {
+            name.get(..dash).unwrap_or(name)
+        }
+        _ => name,
+    }
+}
+
+/// What the environment says, gathered in one pass.
+#[derive(Default)]
+struct Signs<'a> {
+    disabled: bool,
+    hip_clang_launcher: Option<&'a [u8]>,
+    source_date: bool,
+    overrides: bool,
+    log: bool,
+    tools: bool,
+    guard: bool,
+    sccache: bool,
+    ccache_disable: bool,
+    ccache_stderr: bool,
+    distcc: bool,
+}
+
+impl<'a> Signs<'a> {
+    fn of(env: &[&'a CStr]) -> Self {
+        let mut signs = Self::default();
+        for entry in env {
+            let entry = entry.to_bytes();
+            // Few variables begin with one of these.
+            if !matches!(entry.first(), Some(b'C' | b'H' | b'R' | b'S' | b'U' | b'_')) {
+                continue;
+            }
+            let Some(split) = entry.iter().position(|byte| *byte == b'=') else {
+                continue;
+            };
+            let (name, value) = entry.split_at(split);
+            let value = value.get(1..).unwrap_or_default();
+            match name {
+                b"ROCK_WRAP_DISABLE" => signs.disabled = !matches!(value, b"" | b"0"),
+                // Of two, getenv finds the first.
+                b"HIP_CLANG_LAUNCHER" if signs.hip_clang_launcher.is_none() => {
+                    signs.hip_clang_launcher = Some(value);
+                }
+                b"SOURCE_DATE_EPOCH" => signs.source_date = true,
+                b"CCC_OVERRIDE_OPTIONS" => signs.overrides = !value.is_empty(),
+                b"COMPILER_PATH" => signs.tools = !value.is_empty(),
+                b"ROCK_WRAP_GUARD" => signs.guard = true,
+                // In the server's environment, which its probe of the compiler inherits (sccache
+                // 0.4 to 0.16, `commands.rs`).
+                b"SCCACHE_START_SERVER" => signs.sccache = true,
+                // ccache sets both around what it runs for a cached compile; the first alone is
+                // also a user's switch (ccache 4.7.5 and 4.14.2).
+                b"CCACHE_DISABLE" => signs.ccache_disable = true,
+                b"UNCACHED_ERR_FD" => signs.ccache_stderr = true,
+                b"_DISTCC_SAFEGUARD" => signs.distcc = true,
+                _ => {
+                    // CC_PRINT_OPTIONS, CC_PRINT_HEADERS, CC_PRINT_PROC_STAT, CC_LOG_DIAGNOSTICS and
+                    // their _FILE (the strings in libclang-cpp 15 and 19).
+                    signs.log |= name.starts_with(b"CC_PRINT_") || name.starts_with(b"CC_LOG_");
+                }
+            }
+        }
+        signs
+    }
+
+    /// Why the environment speaks against launching what `argv` would allow.
+    fn reason(&self, launcher: &Launcher<'_>) -> Option<Reason> {
+        if self.guard {
+            Some(Reason::NestedShim)
+        } else if self.sccache {
+            Some(Reason::NestedSccache)
+        } else if self.ccache_disable && self.ccache_stderr {
+            Some(Reason::NestedCcache)
+        } else if self.distcc {
+            Some(Reason::NestedDistcc)
+        } else if self.overrides {
+            Some(Reason::OverrideOptions)
+        } else if self.log {
+            Some(Reason::DriverLog)
+        } else if self.tools {
+            Some(Reason::ExternalTools)
+        } else if self.source_date && launcher.hides_source_date() {
+            Some(Reason::SourceDateEpoch)
+        } else {
+            None
+        }
+    }
+}

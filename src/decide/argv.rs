@@ -1,0 +1,634 @@
+//! The model of one command line: one pass over its arguments, response files included.
+//!
+//! Owns: what the call is (one compile of one file, or not) and what a cache key needs to know of
+//! it. Must never launch by guess: whatever it does not understand is a reason to be Direct.
+//! Stops at the first such reason.
+
+use super::World;
+use super::direct::{Direct, Reason};
+use super::language::Language;
+use super::launchers::Launcher;
+use super::{hazards, options, response};
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+/// A word of the command line: borrowed where it is in `argv`, a copy where it is in a file.
+pub type Text<'a> = Cow<'a, CStr>;
+
+/// What a launched compile reads and writes, for the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unit<'a> {
+    /// The only input.
+    pub input: Text<'a>,
+    /// Its language.
+    pub language: Language,
+    /// The value of `-o`; `None`: the plain default, [`default_output`].
+    pub output: Option<Text<'a>>,
+    /// Whether a dependency file is written (`-MD`, `-MMD`).
+    pub writes_depfile: bool,
+    /// The value of `-MF`.
+    pub depfile: Option<Text<'a>>,
+    /// The values of `-MT` and `-MQ`.
+    pub targets: Vec<Text<'a>>,
+    /// Whether there may be debug information, which holds the working directory.
+    pub debug_info: bool,
+    /// Whether the call settles `__hip_cuid_*` itself (`-cuid=`, `-fuse-cuid=`).
+    pub has_cuid: bool,
+    /// Whether only device code is made.
+    pub device_only: bool,
+    /// Whether device code is linked later (`-fgpu-rdc`).
+    pub relocatable_device_code: bool,
+    /// Architectures named by `--offload-arch` and `--cuda-gpu-arch`.
+    pub offload_archs: u32,
+}
+
+/// The name of the object that clang makes of `input` without `-o`: in the working directory, with
+/// the last extension replaced.
+#[must_use]
+pub fn default_output(input: &CStr) -> Vec<u8> {
+    let name = crate::image::base_name(input.to_bytes());
+    let stem = match name.iter().rposition(|byte| *byte == b'.') {
+        Some(dot) => name.get(..dot).unwrap_or(name),
+        None => name,
+    };
+    let mut output = Vec::with_capacity(stem.len() + 2);
+    output.extend_from_slice(stem);
+    output.extend_from_slice(b".o");
+    output
+}
+
+/// A word that may or may not live as long as `argv`.
+#[derive(Clone, Copy)]
+struct Word<'w, 'a> {
+    text: &'w CStr,
+    argv: Option<&'a CStr>,
+}
+
+impl<'a> Word<'_, 'a> {
+    fn keep(self) -> Text<'a> {
+        match self.argv {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(self.text.into()),
+        }
+    }
+
+    /// The word without its first `skip` bytes.
+    fn tail(self, skip: usize) -> Self {
+        Self {
+            text: tail(self.text, skip),
+            argv: self.argv.map(|text| tail(text, skip)),
+        }
+    }
+}
+
+fn tail(text: &CStr, skip: usize) -> &CStr {
+    let rest = text.to_bytes_with_nul().get(skip..).unwrap_or_default();
+    CStr::from_bytes_until_nul(rest).unwrap_or_default()
+}
+
+/// What the next argument is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    /// An option or an input.
+    Anything,
+    /// This many values that do not matter here.
+    Values(usize),
+    Output,
+    Language,
+    Depfile,
+    Target,
+    Include,
+    Frontend,
+    Backend,
+    /// The value of `-Xarch_host`, `-Xarch_device` or `-Xarch_<architecture>`.
+    Xarch(Architecture),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Architecture {
+    Host,
+    Device,
+    Other,
+}
+
+/// The state of the pass.
+pub struct Scan<'a, 'l> {
+    launcher: &'l Launcher<'a>,
+    cxx_driver: bool,
+    expect: Expect,
+    /// The argument before is an option that nobody knows.
+    unknown: bool,
+    /// The last `-Xclang` value wants another one.
+    frontend_value: bool,
+    compiles: bool,
+    bitcode: bool,
+    openmp: bool,
+    x: Option<Language>,
+    input: Option<Input<'a>>,
+    second_input: Option<usize>,
+    output: Option<Text<'a>>,
+    includes: Vec<Text<'a>>,
+    writes_depfile: bool,
+    depfile: Option<Text<'a>>,
+    targets: Vec<Text<'a>>,
+    debug_info: bool,
+    has_cuid: bool,
+    device_only: bool,
+    relocatable_device_code: bool,
+    offload_archs: u32,
+}
+
+struct Input<'a> {
+    text: Text<'a>,
+    language: Option<Language>,
+    /// Language by file name: launchers have no better way to tell.
+    by_name: bool,
+    after_unknown: bool,
+    at: usize,
+}
+
+type Step = Result<(), Reason>;
+
+impl<'a, 'l> Scan<'a, 'l> {
+    /// Reads all of `argv` but its first word.
+    pub fn run<W: World + ?Sized>(
+        argv: &[&'a CStr],
+        cxx_driver: bool,
+        launcher: &'l Launcher<'a>,
+        world: &W,
+    ) -> Result<Self, Direct> {
+        let mut scan = Self {
+            launcher,
+            cxx_driver,
+            expect: Expect::Anything,
+            unknown: false,
+            frontend_value: false,
+            compiles: false,
+            bitcode: false,
+            openmp: false,
+            x: None,
+            input: None,
+            second_input: None,
+            output: None,
+            includes: Vec::new(),
+            writes_depfile: false,
+            depfile: None,
+            targets: Vec::new(),
+            debug_info: false,
+            has_cuid: false,
+            device_only: false,
+            relocatable_device_code: false,
+            offload_archs: 0,
+        };
+        for (at, text) in argv.iter().copied().enumerate().skip(1) {
+            let step = match text.to_bytes().split_first() {
+                // Expanded before anything else is looked at, the values of options included.
+                Some((b'@', name)) if !name.is_empty() => {
+                    response::expand(world, tail(text, 1), &mut |text| {
+                        scan.take(Word { text, argv: None }, at)
+                    })
+                }
+                _ => scan.take(
+                    Word {
+                        text,
+                        argv: Some(text),
+                    },
+                    at,
+                ),
+            };
+            step.map_err(|reason| Direct {
+                reason,
+                at: Some(at),
+            })?;
+        }
+        Ok(scan)
+    }
+
+    /// Whether a dependency file is asked for.
+    pub fn writes_depfile(&self) -> bool {
+        self.writes_depfile
+    }
+
+    /// Judges the call as a whole: its arguments, then whether `outside` speaks against it, then
+    /// its files.
+    pub fn finish<W: World + ?Sized>(
+        mut self,
+        world: &W,
+        outside: impl FnOnce() -> Option<Reason>,
+    ) -> Result<Unit<'a>, Direct> {
+        // First, as the commonest: a link or a probe is told no more than that it is none.
+        if !self.compiles {
+            return Err(Reason::NotACompile.into());
+        }
+        if self.expect != Expect::Anything {
+            return Err(Reason::MissingValue.into());
+        }
+        let Some(input) = self.input.take() else {
+            return Err(Reason::NoInput.into());
+        };
+        let blame = |reason| Direct {
+            reason,
+            at: Some(input.at),
+        };
+        if let Some(at) = self.second_input {
+            return Err(Direct {
+                reason: Reason::SeveralInputs,
+                at: Some(at),
+            });
+        }
+        if input.after_unknown {
+            return Err(blame(Reason::UnclearInputs));
+        }
+        let Some(language) = input.language else {
+            return Err(blame(Reason::InputLanguage));
+        };
+        // clang 15 and 19 in g++ mode compile a plain .c as C++; the launchers go by the name.
+        if self.cxx_driver && input.by_name && language == Language::C && self.launcher.caches() {
+            return Err(blame(Reason::LanguageMode));
+        }
+        if language == Language::Hip {
+            if let Some(reason) = self.launcher.lacks_hip() {
+                return Err(reason.into());
+            }
+        } else if self.openmp && self.offload_archs > 0 {
+            return Err(Reason::OffloadKind.into());
+        }
+        // sccache 0.16 assumes <stem>.o; clang makes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
+        if self.output.is_none() && (self.device_only || self.bitcode) {
+            return Err(Reason::DefaultOutput.into());
+        }
+        // Without -MD nothing is written to it, and sccache would wait for it.
+        if self.depfile.is_some() && !self.writes_depfile {
+            return Err(Reason::Depfile.into());
+        }
+        if let Some(reason) = outside() {
+            return Err(reason.into());
+        }
+        self.check_files(world, &input)?;
+        Ok(Unit {
+            input: input.text,
+            language,
+            output: self.output,
+            writes_depfile: self.writes_depfile,
+            depfile: self.depfile,
+            targets: self.targets,
+            debug_info: self.debug_info,
+            has_cuid: self.has_cuid,
+            device_only: self.device_only,
+            relocatable_device_code: self.relocatable_device_code,
+            offload_archs: self.offload_archs,
+        })
+    }
+
+    fn check_files<W: World + ?Sized>(&self, world: &W, input: &Input<'_>) -> Result<(), Direct> {
+        use super::FileKind::{Other, Regular};
+        if world.kind(&input.text) != Regular {
+            return Err(Direct {
+                reason: Reason::InputNotAFile,
+                at: Some(input.at),
+            });
+        }
+        let output = match &self.output {
+            Some(output) => world.kind(output),
+            None => {
+                let mut name = default_output(&input.text);
+                name.push(0);
+                world.kind(CStr::from_bytes_until_nul(&name).unwrap_or_default())
+            }
+        };
+        if output == Other {
+            return Err(Reason::OutputNotAFile.into());
+        }
+        if let Some(depfile) = &self.depfile
+            && world.kind(depfile) == Other
+        {
+            return Err(Reason::Depfile.into());
+        }
+        // `-include x.h` takes x.h.pch or x.h.gch where there is one (clang 19, `Clang.cpp`,
+        // `AddPreprocessingOptions`).
+        for include in &self.includes {
+            for extension in [c".pch", c".gch"] {
+                let mut name = Vec::from(include.to_bytes());
+                name.extend_from_slice(extension.to_bytes_with_nul());
+                let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
+                if world.kind(name) != super::FileKind::Missing {
+                    return Err(Reason::PrecompiledHeader.into());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, word: Word<'_, 'a>, at: usize) -> Step {
+        let bytes = word.text.to_bytes();
+        match core::mem::replace(&mut self.expect, Expect::Anything) {
+            Expect::Anything if bytes.first() == Some(&b'-') => self.option(word),
+            Expect::Anything => self.input(word, at),
+            Expect::Values(left) => {
+                if left > 1 {
+                    self.expect = Expect::Values(left - 1);
+                }
+                Ok(())
+            }
+            Expect::Output => self.set_output(word),
+            Expect::Language => self.set_language(bytes),
+            Expect::Depfile => self.set_depfile(word),
+            Expect::Target => {
+                self.targets.push(word.keep());
+                Ok(())
+            }
+            Expect::Include => {
+                self.includes.push(word.keep());
+                Ok(())
+            }
+            Expect::Frontend => self.frontend_option(bytes),
+            Expect::Backend => backend_option(bytes),
+            Expect::Xarch(architecture) => self.xarch(architecture, bytes),
+        }
+    }
+
+    fn input(&mut self, word: Word<'_, 'a>, at: usize) -> Step {
+        let after_unknown = core::mem::take(&mut self.unknown);
+        if self.input.is_some() {
+            // Told only at the end: a link has several inputs too, and is better called a link.
+            self.second_input.get_or_insert(at);
+            return Ok(());
+        }
+        let text = word.keep();
+        self.input = Some(Input {
+            language: self.x.or_else(|| Language::of_file(text.to_bytes())),
+            by_name: self.x.is_none(),
+            text,
+            after_unknown,
+            at,
+        });
+        Ok(())
+    }
+
+    fn option(&mut self, word: Word<'_, 'a>) -> Step {
+        self.unknown = false;
+        let bytes = word.text.to_bytes();
+        // Most arguments of a compile. Nothing else in clang's table begins like these, apart from
+        // `-W...` that is forwarded.
+        match bytes {
+            b"-" => return Err(Reason::Stdin),
+            [_, b'D' | b'U' | b'L', _, ..] | [_, b'I', b'/' | b'.' | b'a'..=b'z', ..] => {
+                return Ok(());
+            }
+            [_, b'W', b'a', b',', rest @ ..] => return assembler_options(rest),
+            [_, b'W', rest @ ..] if !rest.starts_with(b"p,") => return Ok(()),
+            _ => {}
+        }
+        if let Some(reason) = hazards::reason(bytes, self.launcher) {
+            return Err(reason);
+        }
+        let Some(found) = options::find(bytes) else {
+            self.unknown = true;
+            return Ok(());
+        };
+        let value = word.tail(found.name.len());
+        if found.values == 0 {
+            return self.alone(found.name, word, value);
+        }
+        self.expect = match found.name {
+            b"-o" => Expect::Output,
+            b"-x" => Expect::Language,
+            b"-MF" => Expect::Depfile,
+            b"-MT" | b"-MQ" => Expect::Target,
+            b"-include" | b"--include" => Expect::Include,
+            b"-Xclang" => Expect::Frontend,
+            b"-mllvm" => Expect::Backend,
+            b"-Xarch_host" => Expect::Xarch(Architecture::Host),
+            b"-Xarch_device" => Expect::Xarch(Architecture::Device),
+            b"-Xarch_" => Expect::Xarch(Architecture::Other),
+            _ => Expect::Values(found.values),
+        };
+        Ok(())
+    }
+
+    /// An option without a value, or with its value in the same word.
+    fn alone(&mut self, name: &[u8], word: Word<'_, 'a>, value: Word<'_, 'a>) -> Step {
+        match name {
+            b"-c" if self.compiles => Err(Reason::RepeatedOption),
+            b"-c" => {
+                self.compiles = true;
+                Ok(())
+            }
+            b"-o" => self.set_output(value),
+            b"-x" => self.set_language(value.text.to_bytes()),
+            b"-MD" | b"-MMD" => {
+                self.writes_depfile = true;
+                Ok(())
+            }
+            b"-MF" => self.set_depfile(value),
+            b"-MT" | b"-MQ" => {
+                self.targets.push(value.keep());
+                Ok(())
+            }
+            b"-include" | b"--include" | b"--include=" => {
+                self.includes.push(value.keep());
+                Ok(())
+            }
+            b"-emit-llvm" => {
+                self.bitcode = true;
+                Ok(())
+            }
+            b"--cuda-device-only" | b"--offload-device-only" => {
+                self.device_only = true;
+                Ok(())
+            }
+            // The later of two wins.
+            b"--cuda-host-only"
+            | b"--offload-host-only"
+            | b"--cuda-compile-host-device"
+            | b"--offload-host-device" => {
+                self.device_only = false;
+                Ok(())
+            }
+            b"--debug" => {
+                self.debug_info = true;
+                Ok(())
+            }
+            _ => self.with_value(word.text.to_bytes()),
+        }
+    }
+
+    /// An option that is told apart by what is behind its `=` or its family.
+    fn with_value(&mut self, bytes: &[u8]) -> Step {
+        if bytes.starts_with(b"-g") {
+            // `-g0` alone turns it off. Too much is on the safe side.
+            self.debug_info = bytes != b"-g0";
+        } else if bytes.starts_with(b"--debug=") {
+            self.debug_info = true;
+        } else if bytes.starts_with(b"-fopenmp") {
+            self.openmp = true;
+        } else if bytes == b"-fgpu-rdc" || bytes == b"-fcuda-rdc" {
+            self.relocatable_device_code = true;
+        } else if bytes == b"-fno-gpu-rdc" || bytes == b"-fno-cuda-rdc" {
+            self.relocatable_device_code = false;
+        } else if bytes.starts_with(b"-cuid=") || bytes.starts_with(b"-fuse-cuid=") {
+            self.has_cuid = true;
+        } else if let Some(value) = bytes.strip_prefix(b"-Xclang=") {
+            for value in value.split(|byte| *byte == b',') {
+                self.frontend_option(value)?;
+            }
+        } else if let Some(mode) = bytes.strip_prefix(b"--driver-mode=") {
+            self.cxx_driver = match mode {
+                b"gcc" => false,
+                b"g++" => true,
+                _ => return Err(Reason::DriverMode),
+            };
+        } else if let Some(archs) = bytes
+            .strip_prefix(b"--offload-arch=")
+            .or_else(|| bytes.strip_prefix(b"--cuda-gpu-arch="))
+        {
+            for arch in archs.split(|byte| *byte == b',') {
+                if arch == b"native" {
+                    return Err(Reason::NativeTarget);
+                }
+                self.offload_archs = self.offload_archs.saturating_add(1);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_output(&mut self, word: Word<'_, 'a>) -> Step {
+        if self.output.is_some() {
+            return Err(Reason::RepeatedOption);
+        }
+        let bytes = word.text.to_bytes();
+        if bytes == b"-" || bytes.is_empty() || bytes.starts_with(b"/dev/") {
+            return Err(Reason::OutputNotAFile);
+        }
+        self.output = Some(word.keep());
+        Ok(())
+    }
+
+    fn set_depfile(&mut self, word: Word<'_, 'a>) -> Step {
+        if self.depfile.is_some() {
+            return Err(Reason::RepeatedOption);
+        }
+        let bytes = word.text.to_bytes();
+        if bytes == b"-" || bytes.is_empty() || bytes.starts_with(b"/dev/") {
+            return Err(Reason::Depfile);
+        }
+        self.depfile = Some(word.keep());
+        Ok(())
+    }
+
+    fn set_language(&mut self, name: &[u8]) -> Step {
+        // clang ignores an `-x` behind the input, launchers do not.
+        if self.input.is_some() {
+            return Err(Reason::RepeatedOption);
+        }
+        let language = Language::of_x(name).ok_or(Reason::InputLanguage)?;
+        if self.x.is_some_and(|before| before != language) {
+            return Err(Reason::RepeatedOption);
+        }
+        self.x = Some(language);
+        Ok(())
+    }
+
+    /// The value of `-Xclang`: a front end has a thousand options, so only those are let through
+    /// that set how code is generated or what is warned about.
+    fn frontend_option(&mut self, bytes: &[u8]) -> Step {
+        if core::mem::take(&mut self.frontend_value) {
+            // A CPU's name, a feature, an option of LLVM.
+            return backend_option(bytes);
+        }
+        if let Some(reason) = hazards::reason(bytes, self.launcher) {
+            return Err(reason);
+        }
+        self.frontend_value = matches!(
+            bytes,
+            b"-target-feature" | b"-target-cpu" | b"-tune-cpu" | b"-mllvm"
+        );
+        let class = bytes.get(..2).unwrap_or_default();
+        let known = self.frontend_value
+            || matches!(class, b"-f" | b"-m" | b"-O" | b"-W" | b"-D" | b"-U")
+            || bytes.starts_with(b"-disable-")
+            || bytes.starts_with(b"-dwarf-")
+            || bytes.starts_with(b"-vectorize-")
+            || bytes.starts_with(b"-cl-")
+            || bytes.starts_with(b"-std=");
+        let separate = options::find(bytes).is_some_and(|found| found.values > 0);
+        let file = bytes.contains(&b'/') && class != b"-D";
+        if !known || file || (separate && !self.frontend_value) {
+            return Err(Reason::FrontendOption);
+        }
+        Ok(())
+    }
+
+    fn xarch(&mut self, architecture: Architecture, bytes: &[u8]) -> Step {
+        if let Some(reason) = hazards::reason(bytes, self.launcher) {
+            return Err(reason);
+        }
+        let name: &[u8] = match architecture {
+            Architecture::Host => b"host",
+            Architecture::Device => b"device",
+            Architecture::Other => b"",
+        };
+        let alone = options::find(bytes).is_some_and(|found| found.values == 0);
+        if !alone || !self.launcher.keeps_xarch(name, bytes) {
+            return Err(Reason::Xarch);
+        }
+        self.with_value(bytes)
+    }
+}
+
+/// The value of `-mllvm`: an option of LLVM's code generators, text to any launcher.
+fn backend_option(bytes: &[u8]) -> Step {
+    const PRINTS: &[&[u8]] = &[
+        b"print",
+        b"debug",
+        b"stats",
+        b"time-",
+        b"info-",
+        b"dot-",
+        b"view-",
+        b"pass-remarks",
+        b"save-",
+        b"dump",
+        b"load",
+        b"filter-print",
+        b"opt-bisect",
+        b"track-memory",
+        b"ir-dump",
+        b"help",
+        b"version",
+        b"profile-",
+        b"sample-profile",
+        b"o=",
+    ];
+    let dashes = bytes.iter().take_while(|byte| **byte == b'-').count();
+    let name = bytes.get(dashes..).unwrap_or_default();
+    if bytes.contains(&b'/') || PRINTS.iter().any(|start| name.starts_with(start)) {
+        return Err(Reason::BackendOption);
+    }
+    Ok(())
+}
+
+/// The values of `-Wa,`: those that write nothing and read no file.
+fn assembler_options(values: &[u8]) -> Step {
+    const KNOWN: &[&[u8]] = &[
+        b"--noexecstack",
+        b"--fatal-warnings",
+        b"--warn",
+        b"--no-warn",
+        b"-W",
+        b"-mbig-obj",
+        b"-mrelax-relocations=yes",
+        b"-mrelax-relocations=no",
+        b"--compress-debug-sections",
+        b"--compress-debug-sections=none",
+        b"--compress-debug-sections=zlib",
+        b"--nocompress-debug-sections",
+    ];
+    let mut values = values.split(|byte| *byte == b',');
+    if values.all(|value| KNOWN.contains(&value)) {
+        Ok(())
+    } else {
+        Err(Reason::Passthrough)
+    }
+}

@@ -1,0 +1,299 @@
+//! Options that keep a call from being launched.
+//!
+//! Owns: one table from spelling to reason. An option that is not in it is no hazard by itself;
+//! those that need a look at their value are in [`argv`](super::argv) and
+//! [`launchers`](super::launchers).
+
+use super::direct::Reason;
+use super::launchers::Launcher;
+use super::options::{common, compare};
+use crate::image::LauncherKind;
+use core::cmp::Ordering;
+
+/// What an option means for a launch.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// Direct, whatever the launcher.
+    Never(Reason),
+    /// Direct under sccache.
+    NotSccache(Reason),
+    /// Direct under a launcher that does not know what `native` stands for.
+    Native,
+    /// No hazard, although a shorter entry says so.
+    Fine,
+}
+
+use Reason::{
+    CanonicalPrefixes, ConfigFile, Coverage, Depfile, DoubleDash, ExternalTools, FileInput,
+    Frontend, Information, LauncherOption, Modules, OffloadKind, OtherAction, Passthrough, Plugin,
+    PrecompiledHeader, Profile, RandomCuid, RecordedCommand, ReorderedOptions, ResponseQuoting,
+    SaveTemps, SideOutput, SplitDwarf, TargetForwarding, UnbundledOutput, UnusualSpelling,
+    VfsOverlay, WorkingDirectory,
+};
+use Rule::{Fine, Native, Never, NotSccache};
+
+/// Sorted by the spelling's bytes, the `*` left out. With `*`: everything that begins so.
+#[rustfmt::skip]
+const RULES: &[(&str, Rule)] = &[
+    ("-###", Never(Information)),
+    ("--", Never(DoubleDash)),
+    ("--analyze*", Never(OtherAction)),
+    ("--assemble", Never(OtherAction)),
+    ("--autocomplete*", Never(Information)),
+    ("--ccache-*", Never(LauncherOption)),
+    ("--compile", Never(UnusualSpelling)),
+    ("--config*", Never(ConfigFile)),
+    ("--coverage", Never(Coverage)),
+    ("--dependencies", Never(OtherAction)),
+    ("--emit-*", Never(OtherAction)),
+    ("--gpu-instrument-lib*", Never(FileInput)),
+    ("--help*", Never(Information)),
+    ("--hip-device-lib=*", Never(FileInput)),
+    ("--hipspv-pass-plugin*", Never(Plugin)),
+    ("--hipstdpar*", Never(OffloadKind)),
+    ("--include-barrier", NotSccache(ReorderedOptions)),
+    ("--language*", Never(UnusualSpelling)),
+    ("--libomptarget-*", Never(FileInput)),
+    ("--migrate", Never(OtherAction)),
+    ("--no-gpu-bundle-output", Never(UnbundledOutput)),
+    ("--no-integrated-cpp", Never(ExternalTools)),
+    ("--offload-targets*", Never(OffloadKind)),
+    ("--offload=*", Never(OffloadKind)),
+    ("--output*", Never(UnusualSpelling)),
+    ("--precompile", Never(OtherAction)),
+    ("--prefix*", Never(ExternalTools)),
+    ("--preprocess", Never(OtherAction)),
+    ("--print*", Never(Information)),
+    ("--ptxas-path*", Never(ExternalTools)),
+    ("--relocatable-pch", Never(PrecompiledHeader)),
+    ("--rsp-quoting*", Never(ResponseQuoting)),
+    ("--save-stats*", Never(SideOutput)),
+    ("--save-temps*", Never(SaveTemps)),
+    ("--serialize-diagnostics*", Never(SideOutput)),
+    ("--specs*", Never(FileInput)),
+    ("--start-no-unused-arguments", NotSccache(ReorderedOptions)),
+    ("--symbol-graph-dir*", Never(SideOutput)),
+    ("--target-help", Never(Information)),
+    ("--trace-includes", Never(Information)),
+    ("--user-dependencies", Never(OtherAction)),
+    ("--verbose", Never(Information)),
+    ("--version", Never(Information)),
+    ("--vfsoverlay*", Never(VfsOverlay)),
+    ("--via-file-asm", Never(ExternalTools)),
+    ("--write-dependencies", Never(UnusualSpelling)),
+    ("--write-user-dependencies", Never(UnusualSpelling)),
+    ("-B*", Never(ExternalTools)),
+    ("-E", Never(OtherAction)),
+    ("-H", Never(Information)),
+    ("-M", Never(OtherAction)),
+    ("-MG", Never(Depfile)),
+    ("-MJ*", Never(SideOutput)),
+    ("-MM", Never(OtherAction)),
+    ("-S", Never(OtherAction)),
+    ("-V*", Never(Information)),
+    ("-Wp,*", Never(Passthrough)),
+    ("-Xanalyzer", Never(OtherAction)),
+    ("-Xassembler*", Never(Passthrough)),
+    ("-Xcuda-*", Never(TargetForwarding)),
+    ("-Xoffload-*", Never(TargetForwarding)),
+    ("-Xopenmp-*", Never(TargetForwarding)),
+    ("-Xpreprocessor*", Never(Passthrough)),
+    ("-Xthinlto*", Never(TargetForwarding)),
+    ("-Zlinker-input", Never(FileInput)),
+    ("-add-plugin*", Never(Plugin)),
+    ("-analyze*", Never(OtherAction)),
+    ("-arcmt-*", Never(SideOutput)),
+    ("-ast-*", Never(OtherAction)),
+    ("-cc1*", Never(Frontend)),
+    ("-ccc-*", Never(ExternalTools)),
+    ("-coverage*", Never(Coverage)),
+    // -dM, -dumpversion, -dependency-file and what is joined to -d.
+    ("-d*", Never(Information)),
+    ("-dependency-*", Never(SideOutput)),
+    // cc1 only, for -Xclang.
+    ("-disable-*", Fine),
+    ("-dsym-dir*", Never(SideOutput)),
+    ("-dumpdir", Never(SideOutput)),
+    ("-dwarf-*", Fine),
+    ("-dynamic", Fine),
+    ("-emit-*", Never(OtherAction)),
+    ("-emit-llvm", Fine),
+    ("-emit-pch", Never(PrecompiledHeader)),
+    ("-extract-api", Never(OtherAction)),
+    ("-fapinotes*", Never(Modules)),
+    ("-fauto-profile*", Never(Profile)),
+    ("-fbasic-block-sections=list=*", Never(FileInput)),
+    ("-fbuild-session-*", Never(Modules)),
+    ("-fbuiltin-module-map", Never(Modules)),
+    ("-fcoverage-mapping", Never(Coverage)),
+    ("-fcoverage-mcdc", Never(Coverage)),
+    ("-fcs-profile*", Never(Profile)),
+    ("-fcuda-append-*", Never(FileInput)),
+    ("-fcuda-include-*", Never(FileInput)),
+    ("-fcxx-modules", Never(Modules)),
+    ("-fdebug-pass-*", Never(Information)),
+    ("-fdepfile-entry*", Never(FileInput)),
+    ("-fdriver-only", Never(Information)),
+    ("-fdump-*", Never(Information)),
+    ("-fembed-offload-object*", Never(FileInput)),
+    ("-fexperimental-modules-*", Never(Modules)),
+    ("-fexperimental-sanitize-metadata-ignorelist*", Never(FileInput)),
+    ("-fhip-dump-*", Never(Information)),
+    ("-filelist", Never(FileInput)),
+    ("-fimplicit-module*", Never(Modules)),
+    ("-fixit*", Never(OtherAction)),
+    ("-fmemory-profile-use*", Never(Profile)),
+    ("-fmodule*", Never(Modules)),
+    ("-fmodulo-*", Fine),
+    ("-fno-integrated-as", Never(ExternalTools)),
+    ("-fopenmp-host-ir-*", Never(FileInput)),
+    ("-fopenmp-targets*", Never(OffloadKind)),
+    ("-foptimization-record-*", Never(SideOutput)),
+    ("-foverride-record-layout*", Never(FileInput)),
+    ("-fpass-plugin*", Never(Plugin)),
+    ("-fpch-*", Never(PrecompiledHeader)),
+    ("-fplugin*", Never(Plugin)),
+    ("-fprebuilt-*", Never(Modules)),
+    ("-fproc-stat-report*", Never(SideOutput)),
+    ("-fprofile*", Never(Profile)),
+    ("-fprofile-arcs", Never(Coverage)),
+    ("-fprofile-generate*", Fine),
+    ("-fprofile-instr-generate*", Fine),
+    ("-fprofile-update*", Fine),
+    ("-frandomize-layout-seed-file*", Never(FileInput)),
+    ("-frecord-command-line", Never(RecordedCommand)),
+    ("-frecord-gcc-switches", Never(RecordedCommand)),
+    ("-fsanitize-blacklist*", Never(FileInput)),
+    ("-fsanitize-coverage-allowlist*", Never(FileInput)),
+    ("-fsanitize-coverage-blacklist*", Never(FileInput)),
+    ("-fsanitize-coverage-ignorelist*", Never(FileInput)),
+    ("-fsanitize-coverage-whitelist*", Never(FileInput)),
+    ("-fsanitize-ignorelist*", Never(FileInput)),
+    ("-fsanitize-system-*", Never(FileInput)),
+    ("-fsave-optimization-record*", Never(SideOutput)),
+    ("-fshow-skipped-includes", Never(Information)),
+    ("-fstack-usage", Never(SideOutput)),
+    ("-fsycl*", Never(OffloadKind)),
+    ("-fsyntax-only", Never(OtherAction)),
+    ("-fsystem-module", Never(Modules)),
+    ("-ftest-coverage", Never(Coverage)),
+    ("-ftest-module-*", Never(Modules)),
+    ("-fthin-link-bitcode*", Never(SideOutput)),
+    ("-fthinlto-index*", Never(FileInput)),
+    ("-ftime-report*", Never(Information)),
+    ("-ftime-trace*", Never(SideOutput)),
+    ("-fuse-cuid=random", Never(RandomCuid)),
+    // Some take a list in a file; no HIP build uses them.
+    ("-fxray-*", Never(FileInput)),
+    ("-gen-*", Never(SideOutput)),
+    ("-grecord-command-line", Never(RecordedCommand)),
+    ("-grecord-gcc-switches", Never(RecordedCommand)),
+    ("-gsplit-dwarf*", Never(SplitDwarf)),
+    ("-help*", Never(Information)),
+    ("-iapinotes-*", Never(Modules)),
+    ("-include-barrier", NotSccache(ReorderedOptions)),
+    ("-include-pch*", Never(PrecompiledHeader)),
+    ("-index-*", Never(SideOutput)),
+    ("-interface-stub-*", Never(OtherAction)),
+    ("-iprefix*", NotSccache(ReorderedOptions)),
+    ("-ivfsoverlay*", Never(VfsOverlay)),
+    ("-iwithprefix*", NotSccache(ReorderedOptions)),
+    ("-load*", Never(Plugin)),
+    ("-march=help", Never(Information)),
+    ("-march=native*", Native),
+    ("-mcpu=?", Never(Information)),
+    ("-mcpu=help", Never(Information)),
+    ("-mcpu=native*", Native),
+    ("-mlink-*", Never(FileInput)),
+    ("-mmlir", Never(Reason::BackendOption)),
+    ("-module-*", Never(Modules)),
+    ("-mtune=?", Never(Information)),
+    ("-mtune=help", Never(Information)),
+    ("-mtune=native*", Native),
+    ("-no-canonical-prefixes", Never(CanonicalPrefixes)),
+    ("-no-gpu-bundle-output", Never(UnbundledOutput)),
+    ("-no-integrated-as", Never(ExternalTools)),
+    ("-no-integrated-cpp", Never(ExternalTools)),
+    ("-objcmt-*", Never(OtherAction)),
+    ("-object-file-name*", Never(SideOutput)),
+    ("-opt-record-*", Never(SideOutput)),
+    ("-plugin*", Never(Plugin)),
+    ("-print*", Never(Information)),
+    ("-relocatable-pch", Never(PrecompiledHeader)),
+    ("-rewrite-*", Never(OtherAction)),
+    ("-save-stats*", Never(SideOutput)),
+    ("-save-temps*", Never(SaveTemps)),
+    ("-serialize-diagnostic*", Never(SideOutput)),
+    ("-specs*", Never(FileInput)),
+    ("-time", Never(Information)),
+    ("-v", Never(Information)),
+    ("-verify*", Never(OtherAction)),
+    ("-vfsoverlay*", Never(VfsOverlay)),
+    ("-via-file-asm", Never(ExternalTools)),
+    ("-working-directory*", Never(WorkingDirectory)),
+];
+
+/// Why `argument` keeps a call from being launched through `launcher`, if it does.
+pub fn reason(argument: &[u8], launcher: &Launcher<'_>) -> Option<Reason> {
+    match find(argument)? {
+        Never(reason) => Some(reason),
+        NotSccache(reason) => (launcher.kind == LauncherKind::Sccache).then_some(reason),
+        Native => (!launcher.resolves_native()).then_some(Reason::NativeTarget),
+        Fine => None,
+    }
+}
+
+/// The rule of the longest spelling that covers `argument`. The search of
+/// [`options::find`](super::options::find), over a slice.
+fn find(argument: &[u8]) -> Option<Rule> {
+    let mut key = argument;
+    loop {
+        let after =
+            RULES.partition_point(|(name, _)| compare(bare(name), key) != Ordering::Greater);
+        let (name, rule) = RULES.get(after.checked_sub(1)?)?;
+        let spelling = bare(name);
+        let same = common(spelling, argument);
+        if same < spelling.len() {
+            key = argument.get(..same)?;
+        } else if same == argument.len() || spelling.len() < name.len() {
+            return Some(*rule);
+        } else {
+            key = argument.get(..same.checked_sub(1)?)?;
+        }
+    }
+}
+
+/// The spelling without the `*`.
+fn bare(name: &str) -> &[u8] {
+    let name = name.as_bytes();
+    name.strip_suffix(b"*").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_without_doubles() {
+        for pair in RULES.windows(2) {
+            assert!(
+                bare(pair[0].0) < bare(pair[1].0),
+                "{} {}",
+                pair[0].0,
+                pair[1].0
+            );
+        }
+    }
+
+    #[test]
+    fn every_rule_is_found_by_its_own_spelling() {
+        for (name, rule) in RULES {
+            let found = find(bare(name)).unwrap();
+            assert_eq!(
+                core::mem::discriminant(&found),
+                core::mem::discriminant(rule),
+                "{name}"
+            );
+        }
+    }
+}

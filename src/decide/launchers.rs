@@ -1,0 +1,173 @@
+//! What is different from launcher to launcher.
+//!
+//! Owns: the choice of the launcher, what each gets wrong, and the environment that it is given.
+//! Must assume the worst of a launcher whose version is not known.
+
+use super::direct::Reason;
+use super::nesting::GUARD;
+use crate::image::{Config, LauncherKind, Version};
+use core::ffi::CStr;
+
+/// Where the launcher was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// `HIP_CLANG_LAUNCHER`.
+    Environment,
+    /// `rock-wrap install`.
+    Installed,
+}
+
+/// A launcher as it was named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Launcher<'a> {
+    /// A path, or a name to look up on `PATH` if it has no slash.
+    pub word: &'a [u8],
+    /// Which launcher it is, by its file name.
+    pub kind: LauncherKind,
+    /// Known only of the installed launcher.
+    pub version: Option<Version>,
+    /// Who named it.
+    pub from: Source,
+}
+
+impl<'a> Launcher<'a> {
+    /// The launcher for a call: `HIP_CLANG_LAUNCHER` if it is set and not empty, as hipcc 7.13 and
+    /// later have it (one word, spaces included), else the installed one.
+    #[must_use]
+    pub fn choose(environment: Option<&'a [u8]>, config: &Config<'a>) -> Option<Self> {
+        let (word, from) = match environment {
+            Some(word) if !word.is_empty() => (word, Source::Environment),
+            _ => (config.launcher, Source::Installed),
+        };
+        let known = word == config.launcher;
+        (!word.is_empty()).then(|| Self {
+            word,
+            kind: LauncherKind::of_path(word),
+            version: config.launcher_version.filter(|_| known),
+            from,
+        })
+    }
+
+    /// Whether the version is known and at least `version`.
+    #[must_use]
+    pub fn since(&self, version: Version) -> bool {
+        self.version.is_some_and(|own| own >= version)
+    }
+
+    /// Whether the version is known and older than `version`.
+    #[must_use]
+    pub fn before(&self, version: Version) -> bool {
+        self.version.is_some_and(|own| own < version)
+    }
+
+    /// Whether it keeps results (a launcher of another kind only passes the call on, as far as
+    /// rock-wrap can know).
+    #[must_use]
+    pub fn caches(&self) -> bool {
+        self.kind != LauncherKind::Other
+    }
+
+    /// Whether `-march=native` and its like are safe: ccache puts what they stand for into the key
+    /// (ccache 4.13, `argprocessing.cpp`; earlier ones are not proven), sccache 0.16 the word
+    /// `native` itself (llvm-project#196477).
+    pub(super) fn resolves_native(&self) -> bool {
+        match self.kind {
+            LauncherKind::Sccache => false,
+            LauncherKind::Ccache => self.since(Version(4, 13, 0)),
+            LauncherKind::Other => true,
+        }
+    }
+
+    /// Whether `-Xarch_<architecture> <value>` reaches the compiler as it was given.
+    ///
+    /// ccache 4.14.2 drops the pair from command and key for an architecture, 4.9 to 4.12.0 for
+    /// `host` and `device` too, 4.7.5 swallows the argument behind it (measured; the middle by
+    /// source). sccache 0.16 sorts options by class, and of the values only `-D` and `-f` were
+    /// measured to stay behind their `-Xarch_`.
+    pub(super) fn keeps_xarch(&self, architecture: &[u8], value: &[u8]) -> bool {
+        let class = value.get(..2).unwrap_or_default();
+        match self.kind {
+            LauncherKind::Sccache => {
+                let colour = value.starts_with(b"-fcolor-diagnostics")
+                    || value.starts_with(b"-fno-color-diagnostics")
+                    || value.starts_with(b"-fdiagnostics-color");
+                (class == b"-D" || class == b"-f") && !colour
+            }
+            LauncherKind::Ccache => {
+                (architecture == b"host" || architecture == b"device")
+                    && self.since(Version(4, 12, 1))
+                    && matches!(class, b"-D" | b"-f" | b"-m" | b"-O" | b"-g" | b"-U" | b"-W")
+            }
+            LauncherKind::Other => {
+                matches!(
+                    class,
+                    b"-D" | b"-f" | b"-m" | b"-O" | b"-g" | b"-U" | b"-W" | b"-I"
+                )
+            }
+        }
+    }
+
+    /// Whether the compiler would not see SOURCE_DATE_EPOCH: sccache takes it out of the environment
+    /// (0.16, `cmdline.rs`), and clang from 16 on puts it into `__DATE__`.
+    pub(super) fn hides_source_date(&self) -> bool {
+        self.kind == LauncherKind::Sccache
+    }
+
+    /// Whether the launcher can do nothing for a HIP compile.
+    pub(super) fn lacks_hip(&self) -> Option<Reason> {
+        // mozilla/sccache#2045. One of unknown version passes HIP on, uncached at worst.
+        let lacks = self.kind == LauncherKind::Sccache && self.before(Version(0, 8, 0));
+        lacks.then_some(Reason::LauncherWithoutHip)
+    }
+
+    /// The environment for a compile that writes a dependency file or does not.
+    #[must_use]
+    pub(super) fn edits(&self, depfile: bool) -> Edits {
+        Edits {
+            sccache: self.kind == LauncherKind::Sccache,
+            // From 0.11 on a direct-mode hit writes the first compile's depfile (another -MT), or
+            // none without -MF (measured with 0.14 and 0.16; 0.8.2 and 0.10.0 are right).
+            no_direct_mode: self.kind == LauncherKind::Sccache
+                && depfile
+                && !self.before(Version(0, 11, 0)),
+        }
+    }
+}
+
+/// What is changed in the launcher's environment. Applied entry by entry, so that nothing has to
+/// be copied: an entry that is not [kept](Edits::keeps) is dropped, then those of
+/// [`added`](Edits::added) come on top.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edits {
+    sccache: bool,
+    no_direct_mode: bool,
+}
+
+impl Edits {
+    /// Whether the `NAME=VALUE` entry stays.
+    ///
+    /// sccache 0.8 to 0.16 refuses every call under `CARGO_INCREMENTAL=1`, and to start with empty
+    /// `SCCACHE_` variables.
+    #[must_use]
+    pub fn keeps(&self, entry: &[u8]) -> bool {
+        let split = entry.iter().position(|byte| *byte == b'=');
+        let (name, value) = entry.split_at(split.unwrap_or(entry.len()));
+        if name == GUARD.as_bytes() {
+            return false;
+        }
+        if !self.sccache {
+            return true;
+        }
+        let empty = value.len() < 2;
+        !(name == b"CARGO_INCREMENTAL"
+            || name == b"CARGO_BUILD_INCREMENTAL"
+            || (empty && name.starts_with(b"SCCACHE_"))
+            || (self.no_direct_mode && name == b"SCCACHE_DIRECT"))
+    }
+
+    /// Entries to add, as `NAME=VALUE`.
+    pub fn added(&self) -> impl Iterator<Item = &'static CStr> + use<> {
+        let direct = self.no_direct_mode.then_some(c"SCCACHE_DIRECT=false");
+        core::iter::once(c"ROCK_WRAP_GUARD=1").chain(direct)
+    }
+}

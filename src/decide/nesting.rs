@@ -1,0 +1,40 @@
+//! Is a launcher at work already, outside of this call?
+//!
+//! Owns: the signs of it in the environment and among the ancestors. Must look at ancestors last:
+//! each costs system calls.
+
+use super::World;
+use crate::image::{LauncherKind, base_name};
+
+/// Set for everything that a launch runs.
+pub const GUARD: &str = "ROCK_WRAP_GUARD";
+
+/// Characters that the kernel keeps of a process's name (`TASK_COMM_LEN` less the NUL).
+const COMM: usize = 15;
+
+/// Whether one of the nearest ancestors is sccache, ccache or the program at `launcher`.
+///
+/// Needed beside the environment: a launcher in front (`CMAKE_HIP_COMPILER_LAUNCHER=sccache`)
+/// compiles with the environment of its client, in which nothing tells of it.
+pub fn among_ancestors<W: World + ?Sized>(world: &W, launcher: &[u8]) -> bool {
+    let own = base_name(launcher);
+    let cut = own.get(..COMM).unwrap_or(own);
+    let mut found = false;
+    world.ancestors(&mut |exe, comm| {
+        let exe = base_name(exe);
+        // The kernel's mark of a program that was replaced while it runs.
+        let exe = exe.strip_suffix(b" (deleted)").unwrap_or(exe);
+        // A script's executable is its interpreter; only the process's name helps.
+        found = is_cache(exe) || is_cache(comm) || is(exe, own) || is(comm, cut);
+        found
+    });
+    found
+}
+
+fn is_cache(name: &[u8]) -> bool {
+    LauncherKind::of_path(name) != LauncherKind::Other
+}
+
+fn is(name: &[u8], own: &[u8]) -> bool {
+    !own.is_empty() && name == own
+}

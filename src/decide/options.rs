@@ -1,0 +1,100 @@
+//! clang's option table: which arguments an option takes, in LLVM's own order of matching.
+//!
+//! Owns: the search in [`TABLE`]. Must never judge an option; see [`hazards`](super::hazards).
+//!
+//! `llvm::opt::OptTable::ParseOneArg` (LLVM 15 to 19) takes the longest spelling that is a prefix
+//! of the argument and whose kind accepts what follows. The table holds only what cannot be told
+//! by one of two rules, both of which `scripts/generate-options.py` checks against clang:
+//!
+//! * A member of a family (`-f`, `-g`, `-m`, `-W`) that is not listed stands alone.
+//! * An option with `=` inside that is not listed stands alone, known or not.
+
+use super::options_table::TABLE;
+use core::cmp::Ordering;
+
+/// An argument as clang's table reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The spelling that matched, without a joined value.
+    pub name: &'static [u8],
+    /// Arguments that follow and belong to the option; `usize::MAX`: all that are left.
+    pub values: usize,
+}
+
+/// Looks up an argument that starts with `-`. `None`: not in the table, so that nobody knows
+/// whether the next argument belongs to it.
+#[must_use]
+pub fn find(argument: &[u8]) -> Option<Found> {
+    let mut key = argument;
+    loop {
+        let Some((name, kind)) = last_not_after(key) else {
+            return argument.contains(&b'=').then_some(Found {
+                name: b"",
+                values: 0,
+            });
+        };
+        let same = common(name, argument);
+        if same < name.len() {
+            // No longer prefix of the argument sorts before `name`.
+            key = argument.get(..same)?;
+            continue;
+        }
+        let exact = same == argument.len();
+        let values = match kind {
+            b'J' => Some(0),
+            b'S' => Some(usize::from(exact)),
+            b'A' => Some(1),
+            b'F' if exact => Some(0),
+            b'R' if exact => Some(usize::MAX),
+            digit if exact => Some(usize::from(digit.wrapping_sub(b'0'))),
+            _ => None,
+        };
+        if let Some(values) = values {
+            return Some(Found { name, values });
+        }
+        key = argument.get(..same.checked_sub(1)?)?;
+    }
+}
+
+/// The last line of the table whose spelling does not sort after `key`, and its kind.
+fn last_not_after(key: &[u8]) -> Option<(&'static [u8], u8)> {
+    let table = TABLE.as_bytes();
+    let (mut low, mut high) = (0, table.len());
+    let mut best = None;
+    // `low` and `high` are always starts of lines.
+    while low < high {
+        let middle = low + (high - low) / 2;
+        let start = table
+            .get(low..middle)?
+            .iter()
+            .rposition(|byte| *byte == b'\n')
+            .map_or(low, |newline| low + newline + 1);
+        let rest = table.get(start..high)?;
+        let length = rest.iter().position(|byte| *byte == b'\n')?;
+        let (line, _) = rest.split_at_checked(length)?;
+        // Behind the spelling: a space and one letter.
+        let (name, kind) = line.split_at_checked(length.checked_sub(2)?)?;
+        if compare(name, key) == Ordering::Greater {
+            high = start;
+        } else {
+            best = Some((name, *kind.get(1)?));
+            low = start + length + 1;
+        }
+    }
+    best
+}
+
+/// Bytes that both begin with.
+pub(super) fn common(a: &[u8], b: &[u8]) -> usize {
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+/// As `a.cmp(b)`, which would call `memcmp`: options differ early, and the freestanding `memcmp`
+/// costs more than the few bytes that are looked at.
+pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
+    let mut pairs = a.iter().zip(b);
+    match pairs.find(|(a, b)| a != b) {
+        Some((a, b)) => a.cmp(b),
+        None => a.len().cmp(&b.len()),
+    }
+}
