@@ -11,7 +11,8 @@
 # examples/hip-project bare and then, for each launcher, twice with an empty build directory: once with an
 # empty cache, once with a filled one. It prints times, hits and misses, and then compares the tree with
 # what it was. It fails if a warm build had a HIP miss, if its objects differ from the cold build's, or if
-# anything in the tree changed. Nothing is written outside target/, but for packages that are missing.
+# anything in the tree changed. All is written below target/demo (if its path has spaces, which hipcc does
+# not take, in a temporary directory), but for Debian packages that are missing.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -50,20 +51,19 @@ fi
 
 # Debian's hipcc does not quote paths, and make cannot have a build directory with a space.
 work=$ROOT/target/demo
-cleanup=()
+server='' temporary=''
 on_exit() {
-    local command
-    for command in "${cleanup[@]}"; do
-        eval "$command" >/dev/null 2>&1 || true
-    done
+    local status=$?
+    [[ -z $server ]] || "$SCCACHE_BIN" --stop-server >/dev/null 2>&1 || true
+    # The logs of a failure stay.
+    [[ -z $temporary || $status != 0 ]] || rm -rf -- "$temporary"
 }
 trap on_exit EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 if [[ $work == *[[:space:]]* ]]; then
     work=$(mktemp -d)
-    # shellcheck disable=SC2016 # expanded when it runs
-    cleanup+=('rm -rf -- "$work"')
+    temporary=$work
 fi
 rm -rf -- "$work"
 mkdir -p -- "$work"
@@ -154,8 +154,7 @@ for launcher in sccache ccache; do
     case $launcher in
     sccache)
         program=$SCCACHE_BIN
-        # shellcheck disable=SC2016
-        cleanup+=('"$SCCACHE_BIN" --stop-server')
+        server=started
         "$SCCACHE_BIN" --start-server >"$work/sccache-server.log" 2>&1 ||
             die "sccache's server does not start: $(tail -n 1 -- "$work/sccache-server.log")"
         ;;

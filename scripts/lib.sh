@@ -38,8 +38,8 @@ need_packages() {
         die "this needs Debian's packages ($*), but there is no apt-get here"
     fi
     for package in "$@"; do
-        # "installed" only: a removed package with configuration files left is listed, too.
-        [[ $(dpkg-query -W -f '${db:Status-Status} ' "$package" 2>/dev/null) == *installed\ * ]] ||
+        # The whole word: dpkg also lists what is "not-installed", or gone but for "config-files".
+        [[ $(dpkg-query -W -f ' ${db:Status-Status} ' "$package" 2>/dev/null) == *" installed "* ]] ||
             missing+=("$package")
     done
     ((${#missing[@]})) || return 0

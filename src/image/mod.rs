@@ -125,15 +125,13 @@ const TAG_STRICT: u8 = 4;
 const TAG_WRITER: u8 = 5;
 
 impl<'a> Config<'a> {
-    /// Reads a block that begins with [`MAGIC`].
+    /// Reads a block. That it begins with [`MAGIC`] is how it was found: to compare here would put
+    /// a second copy of the mark into the shim.
     ///
     /// # Errors
     /// See [`Fault`].
     pub fn decode(block: &'a [u8]) -> Result<Self, Fault> {
         let (header, rest) = block.split_at_checked(HEADER_LEN).ok_or(Fault::Damaged)?;
-        if header[..16] != MAGIC {
-            return Err(Fault::Damaged);
-        }
         match word(header, 16) {
             0 => return Err(Fault::Template),
             FORMAT => {}

@@ -1,39 +1,117 @@
+//! The installed file: stands at `clang` or `clang++` and replaces itself by the real compiler or
+//! by a launcher in front of it.
+//!
+//! Owns: the hot path from `execve` to `execve`. It is freestanding (`core` and `alloc`, raw
+//! system calls, no libc, no loader), for two reasons that were measured: a C library's start-up
+//! costs several times the shim's own work, and a Rust `main` would leave SIGPIPE ignored in the
+//! compiler. Signal masks, dispositions, descriptors and the environment pass through because
+//! nothing here ever touches them.
+//!
+//! Must never write to standard output, start a process or a thread, or end without having tried
+//! the real compiler. What it decides is [`decide`]'s business, what it knows is [`image`]'s.
+
 #![no_std]
 #![no_main]
-extern crate alloc;
-use alloc::vec::Vec;
-mod mem;
-#[path="../image/mod.rs"]
-mod image;
-#[repr(C, align(64))] struct Blk([u8; image::BLOCK_LEN]);
-#[used] #[unsafe(link_section=".rockwrap")] static BLOCK: Blk = { let mut b=[0u8; image::BLOCK_LEN]; let mut i=0; while i<16 {b[i]=image::MAGIC[i]; i+=1;} Blk(b)};
 
-use core::arch::{asm, naked_asm};
+extern crate alloc;
+
+mod exec;
+mod heap;
+mod mem;
+mod message;
+mod sys;
+mod world;
+
+#[allow(dead_code, unused_imports, reason = "`rock-wrap explain` shows more than the shim needs")]
+#[path = "../decide/mod.rs"]
+mod decide;
+#[allow(dead_code, reason = "names for people are the command line's")]
+#[path = "../image/mod.rs"]
+mod image;
+
+use alloc::vec::Vec;
+use core::arch::naked_asm;
+use core::ffi::CStr;
+use core::hint::black_box;
+
+use decide::{Call, Decision};
+use exec::{Given, Real};
+use image::{BLOCK_LEN, Config, MAGIC};
+
+#[global_allocator]
+static HEAP: heap::Heap = heap::Heap::new();
+
+/// The block that `rock-wrap install` fills in; in this source only its mark is there.
+#[repr(C, align(64))]
+struct Block([u8; BLOCK_LEN]);
+
+#[used]
+#[unsafe(link_section = ".rockwrap")]
+static BLOCK: Block = {
+    let mut bytes = [0; BLOCK_LEN];
+    let (mark, _) = bytes.split_at_mut(MAGIC.len());
+    mark.copy_from_slice(&MAGIC);
+    Block(bytes)
+};
+
+/// Where the kernel begins: its argument is the stack, with `argc` on top.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn _start() -> ! {
-    naked_asm!("mov rdi, rsp", "xor ebp, ebp", "and rsp, -16", "call {m}", "ud2", m = sym m)
+    naked_asm!(
+        "mov rdi, rsp",
+        "xor ebp, ebp",
+        "and rsp, -16",
+        "call {entry}",
+        "ud2",
+        entry = sym entry,
+    )
 }
-unsafe extern "C" fn m(p: *const usize) -> ! {
-    let argc = unsafe { *p };
-    let mut v: Vec<usize> = Vec::new();
-    for i in 0..argc { v.push(i*3); }
-    v.sort();
-    let mut s = [0u8; 300];
-    for (i,x) in s.iter_mut().enumerate() { *x = v[i % v.len()] as u8; }
-    let t = s.clone();
-    if t[..] == s[1..] { exit(3) }
-    exit(v.iter().sum::<usize>() as i32)
+
+/// Takes the process apart as the kernel laid it out: `argc`, the arguments, a null pointer, the
+/// environment, a null pointer.
+///
+/// # Safety
+/// `stack` is the stack pointer at the process's first instruction.
+unsafe extern "C" fn entry(stack: *const usize) -> ! {
+    // SAFETY: this is the layout of the x86-64 ABI, and it stays as long as the process.
+    let given = unsafe {
+        let argv = stack.add(1).cast::<*const u8>();
+        let envp = argv.add(*stack + 1);
+        Given { args: strings(argv), env: strings(envp), argv, envp }
+    };
+    let (argv, env) = (given.args, given.env);
+    let real = Real::find(given);
+    exec::set_last_resort(&real);
+
+    // The optimiser must not take the template's bytes for what the file holds when it runs.
+    let Ok(config) = Config::decode(&black_box(&BLOCK).0) else { real.exec_unconfigured() };
+    let call = Call { argv, env, config: &config };
+    match decide::decide(&call, &world::Machine) {
+        Decision::Direct(_) => real.exec(config.name),
+        Decision::Launch(launch) => exec::launch(&real, &call, &launch),
+    }
 }
-fn exit(c: i32) -> ! { unsafe { asm!("syscall", in("rax") 231, in("rdi") c, options(noreturn)) } }
-struct B;
-static mut H: [u8; 65536] = [0; 65536];
-static mut N: usize = 0;
-unsafe impl core::alloc::GlobalAlloc for B {
-    unsafe fn alloc(&self, l: core::alloc::Layout) -> *mut u8 { unsafe { let p = (N + l.align()-1) & !(l.align()-1); N = p + l.size(); (&raw mut H).cast::<u8>().add(p) } }
-    unsafe fn dealloc(&self, _: *mut u8, _: core::alloc::Layout) {}
+
+/// The strings of a list that ends with a null pointer.
+///
+/// # Safety
+/// `list` is such a list, and it and its strings live as long as the process.
+unsafe fn strings(list: sys::StringList) -> &'static [&'static CStr] {
+    let mut strings = Vec::new();
+    let mut at = list;
+    // SAFETY: stops at the null pointer, behind which nothing is read.
+    unsafe {
+        while !(*at).is_null() {
+            strings.push(CStr::from_ptr((*at).cast()));
+            at = at.add(1);
+        }
+    }
+    strings.leak()
 }
-#[global_allocator]
-static A: B = B;
+
+/// A bug in the decision must not cost a compile: step aside.
 #[panic_handler]
-fn p(_: &core::panic::PanicInfo) -> ! { exit(127) }
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    exec::last_resort()
+}

@@ -1,0 +1,215 @@
+//! The system calls that the shim makes, and no others.
+//!
+//! Raw, since there is no libc: each function is one `syscall` instruction with its types put
+//! right. Numbers and layouts are those of x86-64 Linux (`asm/unistd_64.h`, `asm/stat.h`), which
+//! never change.
+
+use core::arch::asm;
+use core::ffi::CStr;
+
+/// An error number of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+impl Errno {
+    /// No such file or directory.
+    pub const ENOENT: Self = Self(2);
+    /// Argument list too long.
+    pub const E2BIG: Self = Self(7);
+    /// Not a directory.
+    pub const ENOTDIR: Self = Self(20);
+
+    /// Whether a path led nowhere.
+    #[must_use]
+    pub fn means_missing(self) -> bool {
+        matches!(self, Self::ENOENT | Self::ENOTDIR)
+    }
+
+    /// The reasons for which the kernel refuses to execute a file that is there.
+    #[must_use]
+    pub fn text(self) -> &'static [u8] {
+        match self {
+            Self::E2BIG => b"argument list too long",
+            Self(1 | 13) => b"permission denied",
+            Self(8) => b"exec format error",
+            Self(12) => b"out of memory",
+            Self(26) => b"text file busy",
+            Self(36) => b"file name too long",
+            Self(40) => b"too many levels of symbolic links",
+            _ => b"the system refuses",
+        }
+    }
+}
+
+const READ: usize = 0;
+const WRITE: usize = 1;
+const OPEN: usize = 2;
+const CLOSE: usize = 3;
+const STAT: usize = 4;
+const MMAP: usize = 9;
+const EXECVE: usize = 59;
+const READLINK: usize = 89;
+const GETPPID: usize = 110;
+const EXIT_GROUP: usize = 231;
+
+/// Calls the kernel.
+///
+/// # Safety
+/// The arguments must be what the call with this number expects.
+unsafe fn syscall(number: usize, args: [usize; 6]) -> Result<usize, Errno> {
+    let result: isize;
+    // SAFETY: the kernel changes only rax, rcx, r11 and what the caller's pointers lead to.
+    unsafe {
+        asm!("syscall", inlateout("rax") number => result, in("rdi") args[0], in("rsi") args[1],
+            in("rdx") args[2], in("r10") args[3], in("r8") args[4], in("r9") args[5],
+            out("rcx") _, out("r11") _, options(nostack));
+    }
+    if (-4095..0).contains(&result) {
+        Err(Errno(-result as i32))
+    } else {
+        Ok(result as usize)
+    }
+}
+
+/// A list of C strings that ends with a null pointer, as `execve` takes it.
+pub type StringList = *const *const u8;
+
+/// Replaces this process; returns only where that fails.
+///
+/// # Safety
+/// Both lists end with a null pointer and all their strings with a NUL.
+pub unsafe fn execve(path: &CStr, argv: StringList, envp: StringList) -> Errno {
+    let args = [
+        path.as_ptr() as usize,
+        argv as usize,
+        envp as usize,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the caller vouches for the lists.
+    match unsafe { syscall(EXECVE, args) } {
+        Err(errno) => errno,
+        // The kernel does not return from an execve that worked.
+        Ok(_) => Errno(0),
+    }
+}
+
+/// Ends this process.
+pub fn exit(code: i32) -> ! {
+    loop {
+        // SAFETY: takes one number.
+        let _ = unsafe { syscall(EXIT_GROUP, [code as usize, 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// Reads the target of a symbolic link into `buffer`; a longer target is cut.
+///
+/// # Errors
+/// The kernel's.
+pub fn readlink<'a>(path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+    let args = [
+        path.as_ptr() as usize,
+        buffer.as_mut_ptr() as usize,
+        buffer.len(),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: `path` ends with a NUL, and the kernel writes at most the buffer's length.
+    let len = unsafe { syscall(READLINK, args) }?;
+    Ok(&buffer[..len])
+}
+
+/// The process that started this one; 0 where it is in another PID namespace.
+pub fn getppid() -> usize {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { syscall(GETPPID, [0; 6]) }.unwrap_or(0)
+}
+
+/// A file, as `stat` knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// The device and the inode: which file it is.
+    pub id: (u64, u64),
+    /// `st_mode`: kind and permissions.
+    pub mode: u32,
+}
+
+/// The file that `path` leads to.
+///
+/// # Errors
+/// The kernel's.
+pub fn stat(path: &CStr) -> Result<Stat, Errno> {
+    let mut stat = [0u64; 18]; // struct stat: 144 bytes
+    let args = [
+        path.as_ptr() as usize,
+        stat.as_mut_ptr() as usize,
+        0,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: `path` ends with a NUL, and the buffer is as large as the kernel's struct stat.
+    unsafe { syscall(STAT, args) }?;
+    // st_dev, st_ino, st_nlink, then st_mode in the lower half of the fourth word.
+    Ok(Stat {
+        id: (stat[0], stat[1]),
+        mode: stat[3] as u32,
+    })
+}
+
+/// Writes to standard error; what does not fit into one write is dropped.
+pub fn write_stderr(bytes: &[u8]) {
+    // SAFETY: reads the slice only. Nothing can be done where standard error is closed.
+    let _ = unsafe { syscall(WRITE, [2, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0]) };
+}
+
+/// An open file, closed when dropped.
+pub struct File(usize);
+
+impl File {
+    /// Opens `path` for reading.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(path: &CStr) -> Result<Self, Errno> {
+        const O_RDONLY_CLOEXEC: usize = 0o2_000_000;
+        let args = [path.as_ptr() as usize, O_RDONLY_CLOEXEC, 0, 0, 0, 0];
+        // SAFETY: `path` ends with a NUL.
+        unsafe { syscall(OPEN, args) }.map(File)
+    }
+
+    /// Reads at most the buffer's length; 0 at the end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let args = [self.0, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
+        // SAFETY: the kernel writes at most the buffer's length.
+        unsafe { syscall(READ, args) }
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is ours.
+        let _ = unsafe { syscall(CLOSE, [self.0, 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// `len` bytes of fresh zeroed memory, or null.
+pub fn map(len: usize) -> *mut u8 {
+    const PROT_READ_WRITE: usize = 3;
+    const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
+    // SAFETY: asks for new pages at an address of the kernel's choice.
+    let args = [
+        0,
+        len,
+        PROT_READ_WRITE,
+        MAP_PRIVATE_ANONYMOUS,
+        usize::MAX,
+        0,
+    ];
+    unsafe { syscall(MMAP, args) }.map_or(core::ptr::null_mut(), |address| address as *mut u8)
+}

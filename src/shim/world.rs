@@ -1,0 +1,167 @@
+//! What the decision may ask of the machine, answered by system calls.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use super::sys;
+use crate::decide::{BUDGET, FileKind, World};
+
+/// The machine that this process runs on.
+pub struct Machine;
+
+impl World for Machine {
+    fn kind(&self, path: &CStr) -> FileKind {
+        const S_IFMT: u32 = 0o170_000;
+        const S_IFREG: u32 = 0o100_000;
+        match sys::stat(path) {
+            Ok(stat) if stat.mode & S_IFMT == S_IFREG => FileKind::Regular,
+            Err(errno) if errno.means_missing() => FileKind::Missing,
+            Ok(_) | Err(_) => FileKind::Other,
+        }
+    }
+
+    fn read(&self, path: &CStr) -> Option<Vec<u8>> {
+        // To open a pipe would wait for whoever writes it.
+        if self.kind(path) != FileKind::Regular {
+            return None;
+        }
+        let file = sys::File::open(path).ok()?;
+        let mut content = Vec::new();
+        loop {
+            let len = content.len();
+            if len > BUDGET {
+                return None;
+            }
+            content.resize((len * 2).max(4096), 0);
+            let read = file.read(&mut content[len..]).ok()?;
+            content.truncate(len + read);
+            if read == 0 {
+                return Some(content);
+            }
+        }
+    }
+
+    fn ancestors(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        const GENERATIONS: usize = 4;
+        let mut pid = sys::getppid();
+        for _ in 0..GENERATIONS {
+            if pid <= 1 {
+                return;
+            }
+            let mut stat = [0; 512];
+            let Some((comm, parent)) = read(pid, &mut stat).and_then(parse_stat) else {
+                return;
+            };
+            let mut exe = [0; 4096];
+            // Another user's process does not show its executable; its name still counts.
+            let exe = sys::readlink(proc_path(pid, b"/exe").as_cstr(), &mut exe).unwrap_or(&[]);
+            if visit(exe, comm) {
+                return;
+            }
+            pid = parent;
+        }
+    }
+}
+
+/// `/proc/PID/stat`, as far as the buffer goes.
+fn read(pid: usize, buffer: &mut [u8]) -> Option<&[u8]> {
+    let len = sys::File::open(proc_path(pid, b"/stat").as_cstr())
+        .ok()?
+        .read(buffer)
+        .ok()?;
+    Some(&buffer[..len])
+}
+
+/// The name and the parent of a process, of which the line begins `PID (NAME) STATE PARENT`; the
+/// name may hold anything.
+fn parse_stat(line: &[u8]) -> Option<(&[u8], usize)> {
+    let open = line.iter().position(|byte| *byte == b'(')?;
+    let close = line.iter().rposition(|byte| *byte == b')')?;
+    let comm = line.get(open + 1..close)?;
+    let parent = line.get(close + 4..)?.split(|byte| *byte == b' ').next()?;
+    let parent = parent
+        .iter()
+        .fold(0, |n, digit| n * 10 + usize::from(digit.wrapping_sub(b'0')));
+    Some((comm, parent))
+}
+
+/// `/proc/PID/...`, without an allocation.
+struct ProcPath {
+    bytes: [u8; 40],
+}
+
+impl ProcPath {
+    fn as_cstr(&self) -> &CStr {
+        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
+    }
+}
+
+fn proc_path(pid: usize, file: &[u8]) -> ProcPath {
+    let mut digits = [0; 20];
+    let mut first = digits.len();
+    let mut rest = pid;
+    while rest > 0 {
+        first -= 1;
+        digits[first] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+    }
+    let mut bytes = [0; 40];
+    let mut end = 0;
+    for part in [&b"/proc/"[..], &digits[first..], file] {
+        bytes[end..end + part.len()].copy_from_slice(part);
+        end += part.len();
+    }
+    ProcPath { bytes }
+}
+
+#[cfg(not(rock_wrap_shim))]
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_a_directory_and_nothing_are_told_apart() {
+        assert_eq!(Machine.kind(c"/proc/self/exe"), FileKind::Regular);
+        assert_eq!(Machine.kind(c"/dev/null"), FileKind::Other);
+        assert_eq!(Machine.kind(c"/"), FileKind::Other);
+        assert_eq!(Machine.kind(c"/nonexistent"), FileKind::Missing);
+    }
+
+    #[test]
+    fn a_file_is_read_whole() {
+        let expected = std::fs::read("/proc/self/exe").unwrap();
+        assert!(
+            Machine
+                .read(c"/proc/self/exe")
+                .is_some_and(|bytes| bytes == expected)
+        );
+        assert!(Machine.read(c"/nonexistent").is_none());
+    }
+
+    #[test]
+    fn the_nearest_ancestor_is_the_parent() {
+        let parent = std::os::unix::process::parent_id();
+        let expected = std::fs::read_link(format!("/proc/{parent}/exe")).unwrap();
+        let mut seen = Vec::new();
+        Machine.ancestors(&mut |exe, _| {
+            seen.push(exe.to_vec());
+            true
+        });
+        assert_eq!(seen, [expected.into_os_string().into_encoded_bytes()]);
+    }
+
+    #[test]
+    fn a_process_name_with_parentheses_and_spaces_is_read() {
+        let line = b"42 (a) (b c)) S 17 42 42 0";
+        assert_eq!(parse_stat(line), Some((&b"a) (b c)"[..], 17)));
+        assert_eq!(parse_stat(b"42 (cut"), None);
+    }
+
+    #[test]
+    fn proc_paths_are_spelt_out() {
+        assert_eq!(
+            proc_path(usize::MAX, b"/stat").as_cstr(),
+            c"/proc/18446744073709551615/stat"
+        );
+    }
+}

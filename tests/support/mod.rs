@@ -1,0 +1,129 @@
+//! What the integration tests share.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::ffi::OsStr;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use rock_wrap::image::{Config, stamp};
+use tempfile::TempDir;
+
+/// The fake compiler and launcher of `tests/fake/witness.c`, built once for each test binary.
+pub fn witness() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fake/witness.c");
+        let name = format!("witness-{}", std::process::id());
+        let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let mut cc = Command::new("cc");
+        cc.args(["-O1", "-Wall", "-Werror", "-o"])
+            .arg(&program)
+            .arg(source);
+        let status = cc
+            .status()
+            .expect("cc is there, as it was to link this test");
+        assert!(status.success());
+        program
+    })
+}
+
+/// A directory with a shim at `clang++` and a witness as the real compiler behind it.
+pub struct FakeTree {
+    dir: TempDir,
+}
+
+impl FakeTree {
+    /// As `rock-wrap install` would leave it, with `config` baked in; its name is `clang++`.
+    pub fn new(config: &Config<'_>) -> Self {
+        let tree = Self {
+            dir: tempfile::tempdir().unwrap(),
+        };
+        std::fs::create_dir(tree.path("bin")).unwrap();
+        tree.program("bin/rockwrap-clang++", &std::fs::read(witness()).unwrap());
+        let config = Config {
+            name: b"clang++",
+            ..*config
+        };
+        tree.program("bin/clang++", &stamp::stamp(&config).unwrap());
+        tree
+    }
+
+    /// A path in the tree.
+    pub fn path(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Writes an executable file into the tree.
+    pub fn program(&self, name: impl AsRef<Path>, content: &[u8]) -> PathBuf {
+        let path = self.path(name);
+        std::fs::write(&path, content).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// Puts a witness at `name`, to be used as a launcher.
+    pub fn launcher(&self, name: &str) -> PathBuf {
+        self.program(name, &std::fs::read(witness()).unwrap())
+    }
+
+    /// A call of the shim, in the tree's directory, in an environment with nothing in it that could
+    /// steer it.
+    pub fn call<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(self.path("bin/clang++"));
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .current_dir(self.dir.path());
+        command
+    }
+}
+
+/// What a witness said of one call.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    pub exe: String,
+    pub argv: Vec<String>,
+    pub env: Vec<String>,
+    /// The rest, line by line: cwd, signal masks, descriptors.
+    pub rest: Vec<String>,
+}
+
+impl Told {
+    /// Reads what the witnesses of one call said, the first one first.
+    pub fn all(text: &[u8]) -> Vec<Self> {
+        let mut all = Vec::new();
+        let mut told = Self::default();
+        for line in String::from_utf8_lossy(text).lines() {
+            if line == "end" {
+                all.push(std::mem::take(&mut told));
+            } else if let Some(exe) = line.strip_prefix("exe=") {
+                told.exe = exe.to_owned();
+            } else if let Some(entry) = line.strip_prefix("env ") {
+                told.env.push(entry.to_owned());
+            } else if line.starts_with("argv[") {
+                told.argv.push(line.split_once('=').unwrap().1.to_owned());
+            } else {
+                // A pipe has another number in each run.
+                let line = line.split("pipe:[").next().unwrap_or_default();
+                told.rest.push(line.to_owned());
+            }
+        }
+        all
+    }
+}
+
+/// Runs a command to its end, with everything that it printed.
+pub fn run(command: &mut Command) -> Output {
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// Standard error as text.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
