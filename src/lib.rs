@@ -4,8 +4,13 @@
 
 extern crate alloc;
 
+pub mod cli;
 pub mod decide;
 pub mod divert;
 pub mod image;
 pub mod launcher;
 pub mod rocm;
+pub mod session;
+pub mod shim;
+pub mod signals;
+pub mod wrap;

@@ -1,5 +1,7 @@
-//! The command line.
+//! The `rock-wrap` command. What it does is in [`rock_wrap::cli`].
 
-fn main() {
-    println!("{}", rock_wrap::image::stamp::TEMPLATE.len());
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    rock_wrap::cli::main().into()
 }

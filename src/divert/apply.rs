@@ -109,7 +109,9 @@ fn describe<F: Fs>(fs: &F, plan: &Plan) -> Vec<String> {
         .collect();
     lines.extend(plan.names.iter().filter_map(|did| {
         let known = observed.name(&did.name);
-        known.is_none().then(|| format!("{:?}: nothing of ours", did.name))
+        known
+            .is_none()
+            .then(|| format!("{:?}: nothing of ours", did.name))
     }));
     lines
 }
@@ -173,7 +175,11 @@ impl<'a, F: Fs> Run<'a, F> {
                 return Ok(());
             }
         }
-        if plan.steps.iter().any(|step| matches!(step, Step::Remove { .. })) {
+        if plan
+            .steps
+            .iter()
+            .any(|step| matches!(step, Step::Remove { .. }))
+        {
             // The last removals, the record's among them, reach the disk.
             self.sync_dir()?;
         }

@@ -30,7 +30,9 @@ pub struct Time {
 impl Time {
     pub(super) fn now() -> Self {
         // A clock before the epoch is as good as the epoch for what this is used for.
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Self {
             sec: since.as_secs().try_into().unwrap_or(i64::MAX),
             nsec: since.subsec_nanos(),
@@ -181,7 +183,10 @@ impl RealFs {
         let base = PathBuf::from(format!("/proc/self/fd/{}", self.dir.as_raw_fd()));
         let (from, to) = (base.join(from), base.join(to));
         let list = grow(|buffer| sys::llistxattr(&from, buffer))?;
-        for name in list.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        for name in list
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty())
+        {
             let value = grow(|buffer| sys::lgetxattr(&from, name, buffer))?;
             let set = sys::lsetxattr(&to, name, &value, sys::XattrFlags::empty());
             tolerate_xattr(name, set, self.euid())?;
@@ -283,7 +288,10 @@ impl Fs for RealFs {
         // control list is narrowed by a change of mode.
         set_owner(&file, &attrs, self.euid())?;
         let list = grow(|buffer| sys::flistxattr(&source, buffer))?;
-        for name in list.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+        for name in list
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty())
+        {
             let value = grow(|buffer| sys::fgetxattr(&source, name, buffer))?;
             let set = sys::fsetxattr(&file, name, &value, sys::XattrFlags::empty());
             tolerate_xattr(name, set, self.euid())?;
@@ -311,7 +319,13 @@ impl Fs for RealFs {
 
     fn link(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         // No flag: a symlink is linked as a symlink.
-        Ok(sys::linkat(&self.dir, from, &self.dir, to, AtFlags::empty())?)
+        Ok(sys::linkat(
+            &self.dir,
+            from,
+            &self.dir,
+            to,
+            AtFlags::empty(),
+        )?)
     }
 
     fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {

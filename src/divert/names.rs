@@ -35,7 +35,9 @@ pub(super) fn temp() -> std::io::Result<OsString> {
     let mut random = [0_u8; 16];
     let flags = rustix::rand::GetRandomFlags::empty();
     if rustix::rand::getrandom(&mut random[..], flags)? != random.len() {
-        return Err(std::io::Error::other("the system gave too few random bytes"));
+        return Err(std::io::Error::other(
+            "the system gave too few random bytes",
+        ));
     }
     let hex = format!("{:032x}", u128::from_ne_bytes(random));
     Ok(prefixed(TEMP_PREFIX, OsStr::new(&hex)))
@@ -157,7 +159,12 @@ pub(super) mod text {
 
         #[test]
         fn any_bytes_survive_being_written_as_text() {
-            for bytes in [&b"clang++"[..], b"100%", b"\xff\xfe a", "\u{e9}%\n".as_bytes()] {
+            for bytes in [
+                &b"clang++"[..],
+                b"100%",
+                b"\xff\xfe a",
+                "\u{e9}%\n".as_bytes(),
+            ] {
                 let name = OsStr::from_bytes(bytes);
                 assert_eq!(decode(&encode(name)).as_deref(), Some(name));
             }

@@ -235,7 +235,11 @@ pub(super) fn observe<'a, F: Fs>(
     if let Record::Trusted(journal) = &record {
         order.extend(journal.names.iter().map(|entry| entry.name.clone()));
     }
-    order.extend(list.iter().filter_map(|entry| names::owner_of(entry)).map(OsStr::to_owned));
+    order.extend(
+        list.iter()
+            .filter_map(|entry| names::owner_of(entry))
+            .map(OsStr::to_owned),
+    );
     order.extend(shims(fs, &list)?);
     let mut seen = BTreeSet::new();
     order.retain(|name| names::is_manageable(name) && seen.insert(name.clone()));
@@ -249,7 +253,10 @@ pub(super) fn observe<'a, F: Fs>(
         euid: fs.euid(),
         record,
         names,
-        temps: list.into_iter().filter(|name| names::is_temp(name)).collect(),
+        temps: list
+            .into_iter()
+            .filter(|name| names::is_temp(name))
+            .collect(),
         targets,
     })
 }
@@ -294,10 +301,12 @@ fn look<F: Fs>(fs: &F, name: &OsStr) -> Result<Entry, Error> {
             })
         }
         Kind::File if meta.size <= stamp::MAX_LEN => {
-            let read = fs.read(name, stamp::MAX_LEN).map_err(|source| Error::Read {
-                path: fs.path().join(name),
-                source,
-            })?;
+            let read = fs
+                .read(name, stamp::MAX_LEN)
+                .map_err(|source| Error::Read {
+                    path: fs.path().join(name),
+                    source,
+                })?;
             Ok(match read {
                 Some((meta, image)) if stamp::read(&image).is_some() => Entry::Shim { meta, image },
                 Some((meta, _)) => Entry::File(meta),

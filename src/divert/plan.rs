@@ -93,7 +93,11 @@ impl Want {
     pub(super) fn attrs(&self) -> Attrs {
         let mode = self.mode & 0o755;
         Attrs {
-            mode: if mode & 0o111 == 0 { mode | 0o111 } else { mode },
+            mode: if mode & 0o111 == 0 {
+                mode | 0o111
+            } else {
+                mode
+            },
             uid: self.uid,
             gid: self.gid,
             mtime: self.mtime,
@@ -143,9 +147,7 @@ pub enum Refusal {
     Foreign { path: OsString },
     #[error("{target:?}, the compiler behind {name:?}, is no file")]
     Target { name: OsString, target: OsString },
-    #[error(
-        "{name:?} is a shim whose original is gone: reinstall the package that it belongs to"
-    )]
+    #[error("{name:?} is a shim whose original is gone: reinstall the package that it belongs to")]
     Lost { name: OsString },
     #[error(
         "the directory is sticky and user {owner} owns {name:?}: only that user, the directory's \
@@ -263,13 +265,22 @@ impl fmt::Display for Step {
         match self {
             Self::Probe => f.write_str("check that files can be made here"),
             Self::WriteRecord { phase, journal, .. } => {
-                let list: Vec<_> = journal.names.iter().map(|entry| show(&entry.name)).collect();
+                let list: Vec<_> = journal
+                    .names
+                    .iter()
+                    .map(|entry| show(&entry.name))
+                    .collect();
                 let phase = match phase {
                     Phase::Installing => "installing",
                     Phase::Installed => "installed",
                     Phase::Restoring => "restoring",
                 };
-                write!(f, "record in {}: {phase} {}", names::JOURNAL, list.join(", "))
+                write!(
+                    f,
+                    "record in {}: {phase} {}",
+                    names::JOURNAL,
+                    list.join(", ")
+                )
             }
             Self::Alias {
                 alias,
@@ -290,7 +301,10 @@ impl fmt::Display for Step {
                     Keeping::Ladder => write!(f, "keep {name} as {kept}, put the shim at {name}"),
                     Keeping::Already => write!(f, "put the shim at {name}, kept as {kept} already"),
                     Keeping::Replace => {
-                        write!(f, "keep {name} as {kept} over what is stale there, put the shim at {name}")
+                        write!(
+                            f,
+                            "keep {name} as {kept} over what is stale there, put the shim at {name}"
+                        )
                     }
                 }
             }
@@ -299,7 +313,12 @@ impl fmt::Display for Step {
                 write!(f, "put {} back at {}", show(kept), show(name))
             }
             Self::Relink { at, text, .. } => {
-                write!(f, "make symlink {} -> {} anew from the record", show(at), show(text))
+                write!(
+                    f,
+                    "make symlink {} -> {} anew from the record",
+                    show(at),
+                    show(text)
+                )
             }
             Self::Drain { aliases, .. } => {
                 let list: Vec<_> = aliases.iter().map(|alias| show(alias)).collect();
@@ -636,9 +655,10 @@ impl<'a> Planner<'a> {
 
     fn alias(&mut self, known: &Name, target: &OsStr) -> Result<(), Refusal> {
         // The target may be the alias that an earlier name's original moves to.
-        let comes = self.live.iter().any(
-            |step| matches!(step, Step::Divert { kept, .. } if kept.as_os_str() == target),
-        );
+        let comes = self
+            .live
+            .iter()
+            .any(|step| matches!(step, Step::Divert { kept, .. } if kept.as_os_str() == target));
         let there = self.observed.targets.get(target).copied();
         let leads = known.alias.text() == Some(target)
             && matches!(known.alias, Entry::Link { resolves: true, .. });
@@ -687,7 +707,10 @@ impl<'a> Planner<'a> {
             .collect();
         let recorded = |known: &Name| {
             observed.record.trusted().and_then(|journal| {
-                journal.names.iter().position(|entry| entry.name == known.name)
+                journal
+                    .names
+                    .iter()
+                    .position(|entry| entry.name == known.name)
             })
         };
         order.sort_by_key(|known| {
@@ -744,7 +767,8 @@ impl<'a> Planner<'a> {
                 });
                 if let Some(meta) = known.original_entry().and_then(Entry::meta) {
                     let text = known.original_entry().and_then(Entry::text);
-                    self.touched.push(journal::Entry::new(&known.name, meta, text));
+                    self.touched
+                        .push(journal::Entry::new(&known.name, meta, text));
                 }
                 Did::Restored
             }
@@ -753,7 +777,8 @@ impl<'a> Planner<'a> {
                     self.stay.insert(known.name.clone());
                     return Did::Lost;
                 };
-                self.live.push(relink(known.name.clone(), entry, Some(expect)));
+                self.live
+                    .push(relink(known.name.clone(), entry, Some(expect)));
                 Did::Recreated
             }
         };
@@ -834,8 +859,10 @@ impl<'a> Planner<'a> {
         let led = match self.observed.name(text) {
             Some(next) => next.name != known.name && !next.at.is_missing(),
             // The alias leads where the original led.
-            None => known.alias.text() == Some(text)
-                && matches!(known.alias, Entry::Link { resolves: true, .. }),
+            None => {
+                known.alias.text() == Some(text)
+                    && matches!(known.alias, Entry::Link { resolves: true, .. })
+            }
         };
         (led && !text.as_bytes().contains(&b'/')).then_some(entry)
     }
@@ -872,7 +899,10 @@ impl<'a> Planner<'a> {
         let installs = aims_at_shims && !self.live.is_empty();
         let restores = !self.shims.is_empty()
             || !self.clear.is_empty()
-            || self.live.iter().any(|step| matches!(step, Step::PutBack { .. }));
+            || self
+                .live
+                .iter()
+                .any(|step| matches!(step, Step::PutBack { .. }));
         let changes = !self.live.is_empty() || restores;
 
         let during = self.entries(true);
@@ -948,7 +978,10 @@ impl<'a> Planner<'a> {
         }
         let warnings = match &observed.record {
             Record::Ignored { reason, .. } => {
-                vec![format!("the record {} is ignored: {reason}", names::JOURNAL)]
+                vec![format!(
+                    "the record {} is ignored: {reason}",
+                    names::JOURNAL
+                )]
             }
             _ => Vec::new(),
         };

@@ -237,9 +237,7 @@ impl State {
             let lossy: Vec<usize> = names
                 .values()
                 .copied()
-                .filter(|node| {
-                    matches!(self.nodes[*node].body, Body::File { synced: false, .. })
-                })
+                .filter(|node| matches!(self.nodes[*node].body, Body::File { synced: false, .. }))
                 .collect();
             for loss in 0..3_usize.pow(u32::try_from(lossy.len()).unwrap()) {
                 let mut state = Self {
@@ -372,7 +370,10 @@ impl Fs for SimFs {
     fn resolve(&self, name: &OsStr) -> io::Result<Option<Meta>> {
         let state = self.state.borrow();
         let found = state.follow(name).and_then(|node| {
-            let at = state.nodes.iter().position(|other| std::ptr::eq(other, node))?;
+            let at = state
+                .nodes
+                .iter()
+                .position(|other| std::ptr::eq(other, node))?;
             Some(meta(&state, at))
         });
         Ok(found)
@@ -459,7 +460,9 @@ impl Fs for SimFs {
         }
         let id = self.entry(from)?;
         self.free(to)?;
-        self.state.borrow_mut().change(vec![(to.to_owned(), Some(id))]);
+        self.state
+            .borrow_mut()
+            .change(vec![(to.to_owned(), Some(id))]);
         Ok(())
     }
 
@@ -500,7 +503,9 @@ impl Fs for SimFs {
     fn remove(&self, name: &OsStr) -> io::Result<()> {
         self.tick()?;
         self.entry(name)?;
-        self.state.borrow_mut().change(vec![(name.to_owned(), None)]);
+        self.state
+            .borrow_mut()
+            .change(vec![(name.to_owned(), None)]);
         Ok(())
     }
 

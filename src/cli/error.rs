@@ -1,0 +1,151 @@
+//! Every way in which a command can fail, with its exit code and what can be done about it.
+
+use std::path::PathBuf;
+
+use super::Exit;
+use crate::divert::{After, Error as DivertError, Failure, Refusal};
+use crate::launcher::LauncherError;
+use crate::rocm::compiler::CompilerError;
+use crate::rocm::tree::TreeError;
+use crate::session::SessionError;
+use crate::wrap::WrapError;
+
+/// A command that failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    /// There is no usable tree.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The launcher cannot be used.
+    #[error(transparent)]
+    Launcher(#[from] LauncherError),
+    /// `run` without a launcher: there would be nothing to run for.
+    #[error("no launcher: neither sccache nor ccache is on PATH")]
+    NoLauncher,
+    /// The compilers cannot be wrapped.
+    #[error(transparent)]
+    Wrap(#[from] WrapError),
+    /// What stands in the directory does not allow it.
+    #[error("{dir}: {refusal}")]
+    Refused {
+        /// The compilers' directory.
+        dir: PathBuf,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The directory could not be opened, looked at or locked.
+    #[error(transparent)]
+    Divert(#[from] DivertError),
+    /// An install or restore failed half-way.
+    #[error("{what} {failure}")]
+    Failed {
+        /// `install` or `restore`.
+        what: &'static str,
+        /// What became of it.
+        #[source]
+        failure: Failure,
+    },
+    /// The build could not be run.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// Signals cannot be watched.
+    #[error("cannot watch for signals")]
+    Signals(#[source] std::io::Error),
+    /// `explain` was given a compiler that is not there.
+    #[error("{0}: no such compiler")]
+    NoCompiler(PathBuf),
+    /// `explain` was given an argument that no call can have.
+    #[error("an argument has a NUL byte in it")]
+    Nul,
+}
+
+impl CliError {
+    /// The signal that ended the command, if one did.
+    #[must_use]
+    pub fn signal(&self) -> Option<i32> {
+        match self {
+            Self::Failed {
+                failure:
+                    Failure {
+                        cause: DivertError::Interrupted { signal },
+                        ..
+                    },
+                ..
+            } => Some(*signal),
+            _ => None,
+        }
+    }
+
+    /// How the command ends.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Session(SessionError::NotFound(_)) => Exit::NotFound,
+            Self::Session(SessionError::NotExecutable(_)) => Exit::NotExecutable,
+            Self::Failed { failure, .. } => match failure.after {
+                After::AsBefore => Exit::Failed,
+                After::Restored | After::Unfinished { .. } => Exit::Incomplete,
+            },
+            Self::Session(_) | Self::Signals(_) => Exit::Failed,
+            Self::Tree(_)
+            | Self::Launcher(_)
+            | Self::NoLauncher
+            | Self::Wrap(_)
+            | Self::Refused { .. }
+            | Self::Divert(_)
+            | Self::NoCompiler(_)
+            | Self::Nul => Exit::Refused,
+        }
+    }
+
+    /// What a person can do about it, a line for each.
+    #[must_use]
+    pub fn hints(&self) -> Vec<String> {
+        let hint = match self {
+            Self::Tree(TreeError::Missing { .. } | TreeError::NotFound { .. }) => {
+                "name the ROCm tree with --rocm-path DIR"
+            }
+            Self::Tree(TreeError::NoCompiler { .. }) => {
+                "--rocm-path takes the directory that holds lib/llvm/bin; other compilers are named \
+                 with --compiler"
+            }
+            Self::Launcher(LauncherError::NotFound(_)) => {
+                "install it, or name another one with --launcher NAME|PATH"
+            }
+            Self::Launcher(LauncherError::NotExecutable(_)) => {
+                "is it a program, with its x bit set?"
+            }
+            Self::Launcher(LauncherError::Shim(_)) => {
+                "--launcher takes sccache, ccache or the like"
+            }
+            Self::NoLauncher => {
+                "install sccache or ccache, or name a launcher with --launcher PATH"
+            }
+            Self::Wrap(WrapError::Compiler(CompilerError::Foreign { .. })) => {
+                "another tool put a wrapper there; have that tool remove it, or move the original \
+                 back, and try again"
+            }
+            Self::Wrap(WrapError::Compiler(CompilerError::Script(_))) => {
+                "name the compiler that the script runs with --rocm-path and --compiler"
+            }
+            Self::Wrap(WrapError::Compiler(
+                CompilerError::Run { .. } | CompilerError::NotClang { .. },
+            )) => "does it run by hand? a missing shared library is the usual reason",
+            Self::Wrap(WrapError::Unfinished(_)) => "run `rock-wrap restore` first",
+            Self::Wrap(WrapError::EqualsSign(_)) => "reach the tree by another path",
+            Self::Refused {
+                refusal: Refusal::MissingButKept { .. },
+                ..
+            } => "run `rock-wrap restore` first",
+            Self::Failed { failure, .. } => match (&failure.after, &failure.cause) {
+                (After::Restored | After::Unfinished { .. }, _) => "run `rock-wrap restore`",
+                (_, DivertError::NotWritable { .. }) => {
+                    "run it as the owner of the directory or as root"
+                }
+                _ => return Vec::new(),
+            },
+            _ => return Vec::new(),
+        };
+        vec![hint.to_owned()]
+    }
+}

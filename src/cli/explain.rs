@@ -1,0 +1,213 @@
+//! `rock-wrap explain`: what would run for a call, and why. The decision is the shim's own.
+
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{CliError, Exit, ExplainArgs, output};
+use crate::decide::{self, Call, Decision, Launch, Source};
+use crate::image::{ALIAS_PREFIX, Config, stamp};
+use crate::shim::world::Machine;
+
+/// The answer.
+#[derive(Serialize)]
+struct Answer {
+    /// The compiler that was named.
+    compiler: PathBuf,
+    /// Whether a shim stands there; if not, the answer is what a pass-through shim would do.
+    wrapped: bool,
+    decision: &'static str,
+    reason: Option<&'static str>,
+    explanation: Option<&'static str>,
+    remedy: Option<&'static str>,
+    /// The argument that the reason speaks of.
+    argument: Option<String>,
+    launcher: Option<String>,
+    launcher_from: Option<&'static str>,
+    /// What would be executed.
+    runs: Vec<String>,
+    /// What is added to the environment.
+    environment_added: Vec<String>,
+    /// Which variables are taken out of it.
+    environment_removed: Vec<String>,
+}
+
+/// Explains one call.
+pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
+    let compiler = find(&args.call[0])?;
+    let file = std::fs::read(&compiler).unwrap_or_default();
+    let baked = stamp::read(&file).and_then(Result::ok);
+    let name = compiler.file_name().unwrap_or_default().as_bytes().to_vec();
+    let config = baked.unwrap_or(Config {
+        name: &name,
+        ..Config::default()
+    });
+
+    let argv = strings(args.call.iter().cloned())?;
+    let env = strings(std::env::vars_os().map(|(mut name, value)| {
+        name.push("=");
+        name.push(value);
+        name
+    }))?;
+    let (argv, env) = (borrowed(&argv), borrowed(&env));
+    let call = Call {
+        argv: &argv,
+        env: &env,
+        config: &config,
+    };
+    let alias = compiler.with_file_name(OsStr::from_bytes(&[ALIAS_PREFIX, config.name].concat()));
+    let answer = answer(&call, compiler, baked.is_some(), &alias);
+    if args.json {
+        output::json(&answer);
+    } else {
+        show(&answer);
+    }
+    Ok(Exit::Success)
+}
+
+/// The compiler that a call names, as the caller's shell would find it, in its own directory.
+fn find(word: &OsStr) -> Result<PathBuf, CliError> {
+    let missing = || CliError::NoCompiler(PathBuf::from(word));
+    let path = which::which(word).map_err(|_| missing())?;
+    // A link from elsewhere leads to the shim, if one stands there; the shim's own name may be a
+    // link where it does not.
+    let target = path.canonicalize().map_err(|_| missing())?;
+    let is_shim = std::fs::read(&target).is_ok_and(|file| stamp::read(&file).is_some());
+    Ok(if is_shim { target } else { path })
+}
+
+fn strings(words: impl Iterator<Item = OsString>) -> Result<Vec<CString>, CliError> {
+    words
+        .map(|word| CString::new(word.into_vec()).map_err(|_| CliError::Nul))
+        .collect()
+}
+
+fn borrowed(strings: &[CString]) -> Vec<&CStr> {
+    strings.iter().map(CString::as_c_str).collect()
+}
+
+fn answer(call: &Call<'_>, compiler: PathBuf, wrapped: bool, alias: &Path) -> Answer {
+    let text = |word: &CStr| word.to_string_lossy().into_owned();
+    let given: Vec<String> = call.argv.iter().skip(1).map(|word| text(word)).collect();
+    let real = if wrapped {
+        alias.display().to_string()
+    } else {
+        compiler.display().to_string()
+    };
+    let mut answer = Answer {
+        compiler,
+        wrapped,
+        decision: "direct",
+        reason: None,
+        explanation: None,
+        remedy: None,
+        argument: None,
+        launcher: None,
+        launcher_from: None,
+        runs: Vec::new(),
+        environment_added: Vec::new(),
+        environment_removed: Vec::new(),
+    };
+    match decide::decide(call, &Machine) {
+        Decision::Direct(direct) => {
+            answer.reason = Some(direct.reason.as_str());
+            answer.explanation = Some(direct.reason.explanation());
+            answer.remedy = direct.reason.remedy();
+            answer.argument = direct.at.and_then(|at| Some(text(call.argv.get(at)?)));
+            answer.runs = [vec![real], given].concat();
+        }
+        Decision::Launch(Launch {
+            launcher, edits, ..
+        }) => {
+            let word = String::from_utf8_lossy(launcher.word).into_owned();
+            answer.decision = "launch";
+            answer.launcher_from = Some(match launcher.from {
+                Source::Environment => "HIP_CLANG_LAUNCHER",
+                Source::Installed => "install",
+            });
+            answer.runs = [vec![word.clone(), real], given].concat();
+            answer.launcher = Some(word);
+            answer.environment_added = edits.added().map(text).collect();
+            let removed = call
+                .env
+                .iter()
+                .filter(|entry| !edits.keeps(entry.to_bytes()));
+            answer.environment_removed = removed
+                .map(|entry| text(entry).split('=').next().unwrap_or_default().to_owned())
+                .collect();
+        }
+    }
+    answer
+}
+
+fn show(answer: &Answer) {
+    if !answer.wrapped {
+        output::note(format_args!(
+            "{} is not wrapped; this is what a shim installed without a launcher would do",
+            answer.compiler.display()
+        ));
+    }
+    match (answer.reason, &answer.launcher) {
+        (Some(reason), _) => {
+            output::answer(format_args!(
+                "direct ({reason}): straight to the real compiler"
+            ));
+            if let Some(explanation) = answer.explanation {
+                output::answer(format_args!("  why: {explanation}"));
+            }
+            if let Some(argument) = &answer.argument {
+                output::answer(format_args!("  argument: {argument}"));
+            }
+            if let Some(remedy) = answer.remedy {
+                output::answer(format_args!("  to have it launched: {remedy}"));
+            }
+        }
+        (None, launcher) => {
+            let from = answer.launcher_from.unwrap_or_default();
+            let launcher = launcher.as_deref().unwrap_or_default();
+            output::answer(format_args!("launch: through {launcher} (from {from})"));
+        }
+    }
+    let words = answer
+        .runs
+        .iter()
+        .map(|word| shell_word(word))
+        .collect::<Vec<_>>()
+        .join(" ");
+    output::answer(format_args!("  runs: {words}"));
+    for entry in &answer.environment_added {
+        output::answer(format_args!("  environment: with {entry}"));
+    }
+    for name in &answer.environment_removed {
+        output::answer(format_args!("  environment: without {name}"));
+    }
+}
+
+/// The word as a person can paste it into a shell.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@%^".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_can_be_pasted_into_a_shell() {
+        for word in ["", "-O2", "a b", "it's", "$HOME", "-DS=\"x y\"", "*"] {
+            let script = format!("printf %s {}", shell_word(word));
+            let output = std::process::Command::new("sh")
+                .args(["-c", &script])
+                .output()
+                .unwrap();
+            assert_eq!(output.stdout, word.as_bytes());
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! `rock-wrap install`, and the half of `rock-wrap run` that comes before the build.
+
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{CliError, Exit, InstallArgs, TreeArgs, WrapArgs, output};
+use crate::divert::{Bin, Did, Goal, Locked, Outcome, Plan, ProcDrain, plan};
+use crate::launcher::Launcher;
+use crate::rocm::{Name, Tree};
+use crate::signals::Signals;
+use crate::wrap::{self, Survey};
+
+/// How long another install or restore is waited for. Each takes milliseconds of its own, and may
+/// itself wait as long as [`DRAIN_LIMIT`].
+const LOCK_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long running compiles that still need the real compiler's second name are waited for.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// Installs.
+pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
+    let launcher = args
+        .wrap
+        .launcher
+        .as_deref()
+        .map(Launcher::find)
+        .transpose()?;
+    let names = args.wrap.names();
+    let tree = Tree::find(args.tree.rocm_path.as_deref(), &names)?;
+    let bin = Bin::open(&tree.bin)?;
+    if args.plan.dry_run {
+        let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), args.wrap.strict)?;
+        show(
+            &tree,
+            &survey,
+            launcher.as_ref(),
+            args.plan.json,
+            Done::Planned(&plan),
+        );
+        return Ok(Exit::Success);
+    }
+    let signals = Signals::watch().map_err(CliError::Signals)?;
+    let locked = lock(&bin)?;
+    let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), args.wrap.strict)?;
+    let outcome = apply("install", &locked, &plan, &signals)?;
+    show(
+        &tree,
+        &survey,
+        launcher.as_ref(),
+        args.plan.json,
+        Done::Done(&outcome),
+    );
+    Ok(Exit::Success)
+}
+
+impl WrapArgs {
+    fn names(&self) -> Vec<Name> {
+        if self.compilers.is_empty() {
+            Name::defaults()
+        } else {
+            self.compilers.clone()
+        }
+    }
+}
+
+/// Keeps other installs and restores out, telling a person whom we wait for.
+pub fn lock(bin: &Bin) -> Result<Locked<'_>, CliError> {
+    let locked = bin.lock(LOCK_LIMIT, &mut |pid| match pid {
+        Some(pid) => output::note(format_args!(
+            "waiting for process {pid}, which changes the tree"
+        )),
+        None => output::note("waiting for somebody else who changes the tree"),
+    })?;
+    Ok(locked)
+}
+
+/// Runs a plan; a signal takes it back.
+pub fn apply(
+    what: &'static str,
+    locked: &Locked<'_>,
+    plan: &Plan,
+    signals: &Signals,
+) -> Result<Outcome, CliError> {
+    tracing::debug!("plan:\n{plan}");
+    let drain = ProcDrain { limit: DRAIN_LIMIT };
+    locked
+        .apply(plan, &|| signals.pending(), &drain)
+        .map_err(|failure| CliError::Failed { what, failure })
+}
+
+/// The plan for a goal, from what stands in the directory now.
+pub fn plan_for(tree: &Tree, bin: &Bin, goal: &Goal) -> Result<Plan, CliError> {
+    let observed = bin.observe(goal)?;
+    plan(&observed, goal).map_err(|refusal| CliError::Refused {
+        dir: tree.bin.clone(),
+        refusal,
+    })
+}
+
+fn prepare(
+    tree: &Tree,
+    bin: &Bin,
+    names: &[Name],
+    launcher: Option<&Launcher>,
+    strict: bool,
+) -> Result<(Survey, Plan), CliError> {
+    let observed = bin.observe(&Goal::Restore)?;
+    let survey = wrap::survey(tree, &observed, names, launcher, strict)?;
+    let plan = plan_for(tree, bin, &survey.goal)?;
+    Ok((survey, plan))
+}
+
+/// What became of an install.
+enum Done<'a> {
+    Planned(&'a Plan),
+    Done(&'a Outcome),
+}
+
+/// The answer in JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    rocm_path: &'a std::path::Path,
+    found_by: &'a str,
+    rocm_version: Option<String>,
+    bin: &'a std::path::Path,
+    compilers: Vec<AnswerCompiler<'a>>,
+    launcher: Option<String>,
+    hipcc_knows_launcher: Option<bool>,
+    warnings: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plan: Option<&'a Plan>,
+}
+
+#[derive(Serialize)]
+struct AnswerCompiler<'a> {
+    name: String,
+    layout: String,
+    real: &'a std::path::Path,
+    version: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    did: Option<Did>,
+}
+
+fn show(tree: &Tree, survey: &Survey, launcher: Option<&Launcher>, json: bool, done: Done<'_>) {
+    let (plan, dids, late) = match done {
+        Done::Planned(plan) => (Some(plan), &plan.names, &plan.warnings),
+        Done::Done(outcome) => (None, &outcome.names, &outcome.warnings),
+    };
+    let did = |name: &Name| {
+        dids.iter()
+            .find(|did| did.name == name.as_os_str())
+            .map(|did| did.did)
+    };
+    let warnings: Vec<&str> = survey
+        .warnings
+        .iter()
+        .chain(late)
+        .map(String::as_str)
+        .collect();
+    if json {
+        output::json(&Answer {
+            rocm_path: &tree.root,
+            found_by: tree.found_by,
+            rocm_version: tree.version(),
+            bin: &tree.bin,
+            compilers: survey
+                .compilers
+                .iter()
+                .map(|compiler| AnswerCompiler {
+                    name: compiler.name.to_string(),
+                    layout: compiler.layout.to_string(),
+                    real: &compiler.real,
+                    version: &compiler.version,
+                    did: did(&compiler.name),
+                })
+                .collect(),
+            launcher: launcher.map(ToString::to_string),
+            hipcc_knows_launcher: survey.hipcc.as_ref().map(|hipcc| hipcc.knows_launcher),
+            warnings,
+            plan,
+        });
+        return;
+    }
+    let version = tree
+        .version()
+        .unwrap_or_else(|| "of unknown version".to_owned());
+    output::answer(format_args!(
+        "ROCm {version} at {} (from {})",
+        tree.root.display(),
+        tree.found_by
+    ));
+    output::answer(format_args!("compilers in {}:", tree.bin.display()));
+    for compiler in &survey.compilers {
+        let did = match (plan, did(&compiler.name)) {
+            (Some(_), _) | (_, None) => "",
+            (_, Some(Did::AlreadyInstalled)) => ": already wrapped",
+            (_, Some(Did::Switched)) => ": wrapped anew",
+            (_, Some(_)) => ": wrapped",
+        };
+        let Name { .. } = &compiler.name;
+        output::answer(format_args!(
+            "  {} ({}; {}; {}){did}",
+            compiler.name,
+            compiler.layout,
+            compiler.version,
+            compiler.real.display(),
+        ));
+    }
+    match launcher {
+        Some(launcher) => output::answer(format_args!("launcher: {launcher}")),
+        None => output::answer("launcher: none; a pass-through unless HIP_CLANG_LAUNCHER is set"),
+    }
+    if let Some(hipcc) = &survey.hipcc {
+        let knows = if hipcc.knows_launcher {
+            "obeys"
+        } else {
+            "does not know"
+        };
+        output::answer(format_args!(
+            "hipcc: {} {knows} HIP_CLANG_LAUNCHER",
+            hipcc.path.display()
+        ));
+    }
+    if let Some(plan) = plan {
+        output::answer("would do:");
+        for line in plan.to_string().lines() {
+            output::answer(format_args!("  {line}"));
+        }
+        if plan.is_empty() {
+            output::answer("  nothing");
+        }
+    }
+    for warning in warnings {
+        output::warning(warning);
+    }
+}
+
+/// A tree that is wrapped for as long as a build runs.
+pub struct Attached {
+    tree: Tree,
+    bin: Bin,
+    /// Whether it was wrapped before, and stays so.
+    stays: bool,
+}
+
+/// Wraps the tree for a build.
+pub fn attach(
+    tree: &TreeArgs,
+    wrap: &WrapArgs,
+    launcher: &Launcher,
+    signals: &Signals,
+) -> Result<Attached, CliError> {
+    let names = wrap.names();
+    let tree = Tree::find(tree.rocm_path.as_deref(), &names)?;
+    let bin = Bin::open(&tree.bin)?;
+    let locked = lock(&bin)?;
+    let observed = bin.observe(&Goal::Restore)?;
+    let wrapped = |name: &Name| {
+        observed
+            .name(name.as_os_str())
+            .is_some_and(|known| known.at.is_shim())
+    };
+    let stays = names.iter().all(wrapped);
+    if stays {
+        output::note(format_args!(
+            "{} is wrapped already and stays so",
+            tree.bin.display()
+        ));
+    } else {
+        let (survey, plan) = prepare(&tree, &bin, &names, Some(launcher), wrap.strict)?;
+        let outcome = apply("install", &locked, &plan, signals)?;
+        for warning in survey.warnings.iter().chain(&outcome.warnings) {
+            output::warning(warning);
+        }
+        output::note(format_args!(
+            "{} is wrapped with {launcher}",
+            tree.bin.display()
+        ));
+    }
+    drop(locked);
+    Ok(Attached { tree, bin, stays })
+}
+
+impl Attached {
+    /// Whether the tree had been wrapped before, by whatever launcher.
+    pub fn stays(&self) -> bool {
+        self.stays
+    }
+
+    /// Puts the tree back, unless it had been wrapped before. A second signal does not stop it: it
+    /// takes milliseconds, and nobody wants half of it.
+    pub fn detach(self, signals: &Signals) -> Result<(), CliError> {
+        if self.stays {
+            return Ok(());
+        }
+        super::restore::restore(&self.tree, &self.bin, signals).map(|outcome| {
+            super::restore::tell(&outcome);
+        })
+    }
+}

@@ -1,0 +1,249 @@
+//! The command line: what can be asked for, and how the answer looks.
+//!
+//! Owns: option parsing, output, exit codes. What the commands do is in the modules that they
+//! call; an error is printed here and nowhere else.
+
+mod error;
+mod exit;
+mod explain;
+mod install;
+mod output;
+mod restore;
+mod run;
+mod status;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+pub use error::CliError;
+pub use exit::Exit;
+
+use crate::rocm::Name;
+
+/// Puts a compiler cache in front of ROCm's clang, where CMake's launchers never reach.
+///
+/// hipcc and others call ROCm's clang by absolute path. `rock-wrap install` stands in for it and
+/// forwards compiles through sccache, ccache or another launcher where that is safe and useful;
+/// every other call goes straight to the real compiler.
+#[derive(Debug, Parser)]
+#[command(name = "rock-wrap", version, max_term_width = 100, after_long_help = exit::HELP)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+pub struct Cli {
+    /// Say more on standard error (twice: everything); RUST_LOG is obeyed too
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    verbose: u8,
+    /// When to use colours; NO_COLOR is obeyed too
+    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    color: ColorChoice,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Stand in for the tree's clang and clang++
+    #[command(after_help = "\
+Examples:
+  rock-wrap install --rocm-path /opt/rocm --launcher sccache
+  rock-wrap install                       # a pass-through until HIP_CLANG_LAUNCHER is set
+  rock-wrap install --rocm-path /usr --compiler clang++-15 --launcher ccache   # Debian's hipcc
+  rock-wrap install --dry-run
+
+Installing again changes what differs and nothing else, so this is also how to switch the
+launcher or to upgrade the shims.")]
+    Install(InstallArgs),
+    /// Bring the original compilers back
+    #[command(after_help = "\
+Examples:
+  rock-wrap restore --rocm-path /opt/rocm
+  rock-wrap restore --dry-run
+
+Also finishes whatever an interrupted install or restore left. A compiler that a package manager
+has put in our place meanwhile is kept.")]
+    Restore(RestoreArgs),
+    /// Show what is installed in the tree
+    #[command(after_help = "\
+Examples:
+  rock-wrap status --rocm-path /opt/rocm
+  rock-wrap status --json")]
+    Status(StatusArgs),
+    /// Show what would run for a compiler call, and why
+    #[command(after_help = "\
+Examples:
+  rock-wrap explain -- /opt/rocm/lib/llvm/bin/clang++ -x hip --offload-arch=gfx942 -c k.cpp -o k.o
+  rock-wrap explain --json -- clang++ --version")]
+    Explain(ExplainArgs),
+    /// Install, run a build, restore, and show what the launcher counted
+    #[command(after_help = "\
+Examples:
+  rock-wrap run -- python setup.py bdist_wheel
+  rock-wrap run --rocm-path /opt/rocm --launcher ccache -- make -j8
+
+Without --launcher it uses HIP_CLANG_LAUNCHER, then sccache, then ccache. A tree that is wrapped
+already is used as it is, and left so.")]
+    Run(RunArgs),
+}
+
+/// Which tree.
+#[derive(Debug, Args)]
+struct TreeArgs {
+    /// The ROCm tree [default: ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`, `hipconfig
+    /// --rocmpath`, /opt/rocm: the first that holds one]
+    #[arg(long, value_name = "DIR")]
+    rocm_path: Option<PathBuf>,
+}
+
+/// What to install.
+#[derive(Debug, Args)]
+struct WrapArgs {
+    /// The launcher: a name to look up on PATH, or a path [default for install: none, a
+    /// pass-through]
+    #[arg(long, value_name = "NAME|PATH")]
+    launcher: Option<OsString>,
+    /// Fail a compile whose launcher cannot be run, instead of compiling without it
+    #[arg(long)]
+    strict: bool,
+    /// The compiler to stand in for, clang or clang++ or one with a version; may be given more
+    /// than once [default: clang and clang++]
+    #[arg(long = "compiler", value_name = "NAME")]
+    compilers: Vec<Name>,
+}
+
+/// How to act and to answer.
+#[derive(Debug, Args)]
+struct PlanArgs {
+    /// Show what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct InstallArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    #[command(flatten)]
+    wrap: WrapArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+#[derive(Debug, Args)]
+struct RestoreArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    #[command(flatten)]
+    plan: PlanArgs,
+}
+
+#[derive(Debug, Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+    /// The compiler call, beginning with the compiler
+    #[arg(last = true, required = true, value_name = "CALL")]
+    call: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    #[command(flatten)]
+    wrap: WrapArgs,
+    /// The build
+    #[arg(last = true, required = true, value_name = "CMD")]
+    command: Vec<OsString>,
+}
+
+/// Does what the command line asks for.
+#[must_use]
+pub fn main() -> Exit {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version come this way too, and go to standard output with status 0.
+            let _ = error.print();
+            return if error.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Success
+            };
+        }
+    };
+    output::set_color(cli.color);
+    trace(cli.verbose);
+    let result = match cli.command {
+        Command::Install(args) => install::main(&args),
+        Command::Restore(args) => restore::main(&args),
+        Command::Status(args) => status::main(&args),
+        Command::Explain(args) => explain::main(&args),
+        Command::Run(args) => run::main(&args),
+    };
+    result.unwrap_or_else(|error| {
+        output::error(&error);
+        error.exit()
+    })
+}
+
+fn trace(verbose: u8) {
+    let level = match verbose {
+        0 => "off",
+        1 => "rock_wrap=debug",
+        _ => "trace",
+    };
+    let filter = match verbose {
+        0 => EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level)),
+        _ => EnvFilter::new(level),
+    };
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false)
+        .without_time()
+        .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples() {
+        for command in Cli::command().get_subcommands() {
+            let help = command
+                .get_after_help()
+                .map(ToString::to_string)
+                .unwrap_or_default();
+            assert!(help.contains("Examples:"), "{}", command.get_name());
+        }
+    }
+
+    #[test]
+    fn an_empty_command_after_the_dashes_is_wrong_usage() {
+        for line in [["rock-wrap", "run", "--"], ["rock-wrap", "explain", "--"]] {
+            assert!(Cli::try_parse_from(line).is_err());
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! How answers, warnings and errors look: answers on standard output, everything else on standard
+//! error behind `rock-wrap:`.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::Write;
+
+use anstyle::{AnsiColor, Style};
+use clap::ColorChoice;
+use serde::Serialize;
+
+use super::CliError;
+
+const ERROR: Style = AnsiColor::Red.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default();
+
+/// Obeys `--color`.
+pub fn set_color(choice: ColorChoice) {
+    let choice = match choice {
+        ColorChoice::Auto => anstream::ColorChoice::Auto,
+        ColorChoice::Always => anstream::ColorChoice::Always,
+        ColorChoice::Never => anstream::ColorChoice::Never,
+    };
+    choice.write_global();
+}
+
+// A reader that has gone away (`rock-wrap status | head -1`) is no reason to fail: all writes below
+// let errors pass.
+
+/// Prints one line of the answer.
+pub fn answer(line: impl Display) {
+    let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// Prints the answer in JSON.
+pub fn json(value: &impl Serialize) {
+    let text = serde_json::to_string_pretty(value).expect("our own types are plain data");
+    answer(text);
+}
+
+/// Tells a person what is going on.
+pub fn note(line: impl Display) {
+    let _ = writeln!(anstream::stderr(), "rock-wrap: {line}");
+}
+
+/// Warns a person.
+pub fn warning(line: impl Display) {
+    let _ = writeln!(
+        anstream::stderr(),
+        "rock-wrap: {WARNING}warning:{WARNING:#} {line}"
+    );
+}
+
+/// Prints an error, its sources and what can be done about it.
+pub fn error(error: &CliError) {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    let mut stderr = anstream::stderr().lock();
+    let _ = writeln!(stderr, "rock-wrap: {ERROR}error:{ERROR:#} {text}");
+    for hint in error.hints() {
+        let _ = writeln!(stderr, "rock-wrap: {HINT}hint:{HINT:#} {hint}");
+    }
+}

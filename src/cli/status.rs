@@ -1,0 +1,213 @@
+//! `rock-wrap status`: what stands in the tree.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{CliError, Exit, StatusArgs, output};
+use crate::divert::{Bin, Entry, Goal, Name as Known, Phase, Record};
+use crate::image::stamp;
+use crate::rocm::hipcc;
+use crate::rocm::{Name, Tree};
+
+/// The answer.
+#[derive(Serialize)]
+struct Answer<'a> {
+    rocm_path: &'a Path,
+    found_by: &'a str,
+    rocm_version: Option<String>,
+    bin: &'a Path,
+    state: State,
+    compilers: Vec<Compiler>,
+    /// Why the record of the installation is not believed, where it is not.
+    record_ignored: Option<&'a str>,
+    hipcc_knows_launcher: Option<bool>,
+}
+
+/// How the tree stands as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    /// Nothing of ours is there.
+    Original,
+    /// Every name of the record is wrapped.
+    Wrapped,
+    /// Something was interrupted, or changed by somebody else; `rock-wrap restore` puts it right.
+    Unfinished,
+}
+
+/// One name.
+#[derive(Serialize)]
+struct Compiler {
+    name: String,
+    stands: Stands,
+    /// Whether its original, or what was its original, is kept.
+    kept: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shim: Option<Shim>,
+}
+
+/// What stands at a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Stands {
+    Missing,
+    Original,
+    Shim,
+    NoFile,
+}
+
+/// What a shim was made with.
+#[derive(Serialize)]
+struct Shim {
+    writer: String,
+    launcher: Option<String>,
+    launcher_version: Option<String>,
+    strict: bool,
+    /// Whether another version of rock-wrap than this one made it.
+    outdated: bool,
+}
+
+/// Shows the state of the tree.
+pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
+    let defaults = Name::defaults();
+    let tree = Tree::find(args.tree.rocm_path.as_deref(), &defaults)?;
+    let observed = Bin::open(&tree.bin)?.observe(&Goal::Restore)?;
+    let hipcc = hipcc::find(&tree);
+    let mut compilers: Vec<_> = observed.names.iter().map(compiler).collect();
+    let unknown = defaults
+        .iter()
+        .filter(|name| observed.name(name.as_os_str()).is_none());
+    compilers.extend(unknown.map(|name| {
+        let exists = tree.bin.join(name.as_os_str()).symlink_metadata().is_ok();
+        let stands = if exists {
+            Stands::Original
+        } else {
+            Stands::Missing
+        };
+        Compiler {
+            name: name.to_string(),
+            stands,
+            kept: false,
+            shim: None,
+        }
+    }));
+    let answer = Answer {
+        rocm_path: &tree.root,
+        found_by: tree.found_by,
+        rocm_version: tree.version(),
+        bin: &tree.bin,
+        state: state(&observed.names, &observed.record, observed.temps.is_empty()),
+        compilers,
+        record_ignored: match &observed.record {
+            Record::Ignored { reason, .. } => Some(reason),
+            Record::None | Record::Trusted(_) => None,
+        },
+        hipcc_knows_launcher: hipcc.map(|hipcc| hipcc.knows_launcher),
+    };
+    if args.json {
+        output::json(&answer);
+    } else {
+        show(&answer);
+    }
+    Ok(Exit::Success)
+}
+
+fn state(names: &[Known], record: &Record, tidy: bool) -> State {
+    let phase = record.trusted().map(|journal| journal.phase);
+    if names.is_empty() && tidy && *record == Record::None {
+        return State::Original;
+    }
+    let complete = |known: &Known| known.at.is_shim() && known.original().is_some();
+    if tidy && phase == Some(Phase::Installed) && names.iter().all(complete) {
+        State::Wrapped
+    } else {
+        State::Unfinished
+    }
+}
+
+fn compiler(known: &Known) -> Compiler {
+    let (stands, shim) = match &known.at {
+        Entry::Missing => (Stands::Missing, None),
+        Entry::Link { .. } | Entry::File(_) => (Stands::Original, None),
+        Entry::Odd(_) => (Stands::NoFile, None),
+        Entry::Shim { image, .. } => (Stands::Shim, shim(image)),
+    };
+    let name = known.name.display().to_string();
+    Compiler {
+        name,
+        stands,
+        kept: known.original().is_some(),
+        shim,
+    }
+}
+
+fn shim(image: &[u8]) -> Option<Shim> {
+    let config = stamp::read(image)?.ok()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let writer = text(config.writer);
+    Some(Shim {
+        outdated: writer != env!("CARGO_PKG_VERSION"),
+        writer,
+        launcher: (!config.launcher.is_empty()).then(|| text(config.launcher)),
+        launcher_version: config.launcher_version.map(|version| version.to_string()),
+        strict: config.strict,
+    })
+}
+
+fn show(answer: &Answer<'_>) {
+    let version = answer
+        .rocm_version
+        .as_deref()
+        .unwrap_or("of unknown version");
+    let root = answer.rocm_path.display();
+    output::answer(format_args!(
+        "ROCm {version} at {root} (from {})",
+        answer.found_by
+    ));
+    output::answer(format_args!("compilers in {}:", answer.bin.display()));
+    for compiler in &answer.compilers {
+        let stands = match (compiler.stands, compiler.kept) {
+            (Stands::Missing, true) => "missing, its original is kept",
+            (Stands::Missing, false) => "missing",
+            (Stands::Original, true) => {
+                "a compiler that is not our shim, an older original is kept"
+            }
+            (Stands::Original, false) => "not wrapped",
+            (Stands::Shim, true) => "wrapped",
+            (Stands::Shim, false) => "wrapped, and its original is gone",
+            (Stands::NoFile, _) => "neither a file nor a link",
+        };
+        output::answer(format_args!(
+            "  {}: {stands}{}",
+            compiler.name,
+            made(compiler.shim.as_ref())
+        ));
+    }
+    if let Some(reason) = answer.record_ignored {
+        output::warning(format_args!(
+            "the record of the installation is not believed: {reason}"
+        ));
+    }
+    if answer.state == State::Unfinished {
+        output::warning("this is not a complete installation; `rock-wrap restore` puts it right");
+    }
+}
+
+fn made(shim: Option<&Shim>) -> String {
+    let Some(shim) = shim else {
+        return String::new();
+    };
+    let launcher = match (&shim.launcher, &shim.launcher_version) {
+        (Some(path), Some(version)) => format!("launcher {path} {version}"),
+        (Some(path), None) => format!("launcher {path}"),
+        (None, _) => "no launcher of its own".to_owned(),
+    };
+    let strict = if shim.strict { ", strict" } else { "" };
+    let by = if shim.outdated {
+        format!(", by rock-wrap {}", shim.writer)
+    } else {
+        String::new()
+    };
+    format!(", {launcher}{strict}{by}")
+}

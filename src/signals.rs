@@ -1,0 +1,86 @@
+//! Signals that ask rock-wrap to stop.
+//!
+//! From the moment that [`Signals::watch`] is called they no longer end the process at once: a tree
+//! is put in order first. A build that runs gets each of them too.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::thread;
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+
+/// No signal, no process group.
+const NONE: i32 = 0;
+
+/// The signals that arrived, for all of a process.
+#[derive(Clone, Debug)]
+pub struct Signals {
+    first: Arc<AtomicI32>,
+    group: Arc<AtomicI32>,
+}
+
+impl Signals {
+    /// Watches SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on.
+    ///
+    /// # Errors
+    /// Where the system refuses a handler.
+    pub fn watch() -> std::io::Result<Self> {
+        let mut arriving = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+        let signals = Self {
+            first: Arc::default(),
+            group: Arc::default(),
+        };
+        let of_thread = signals.clone();
+        thread::spawn(move || {
+            for signal in arriving.forever() {
+                of_thread.arrived(signal);
+            }
+        });
+        Ok(signals)
+    }
+
+    fn arrived(&self, signal: i32) {
+        tracing::debug!(signal, "signal arrived");
+        let _ = self
+            .first
+            .compare_exchange(NONE, signal, Ordering::SeqCst, Ordering::SeqCst);
+        let group = self.group.load(Ordering::SeqCst);
+        if group != NONE
+            && let Ok(signal) = Signal::try_from(signal)
+        {
+            // A group that has ended meanwhile needs no signal.
+            let _ = killpg(Pid::from_raw(group), signal);
+        }
+    }
+
+    /// The first signal that arrived, if any did.
+    #[must_use]
+    pub fn pending(&self) -> Option<i32> {
+        Some(self.first.load(Ordering::SeqCst)).filter(|signal| *signal != NONE)
+    }
+
+    /// Hands every signal that arrives from now on to this process group too; one that arrived
+    /// before is handed over at once, since the group may have been made after it.
+    pub fn forward_to(&self, group: Pid) {
+        self.group.store(group.as_raw(), Ordering::SeqCst);
+        if let Some(Ok(signal)) = self.pending().map(Signal::try_from) {
+            let _ = killpg(group, signal);
+        }
+    }
+
+    /// Ends forwarding, and forgets what arrived: it was meant for the build.
+    pub fn forwarded(&self) {
+        self.group.store(NONE, Ordering::SeqCst);
+        self.first.store(NONE, Ordering::SeqCst);
+    }
+}
+
+/// Ends this process by `signal`, as if it had never been caught, so that whoever started it sees
+/// the truth.
+pub fn die_by(signal: i32) -> ! {
+    let _ = signal_hook::low_level::emulate_default_handler(signal);
+    // A signal that does not end a process by default (SIGKILL's own number cannot be raised so).
+    std::process::exit(128 + signal)
+}

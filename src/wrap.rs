@@ -1,0 +1,243 @@
+//! What is to stand where: from a tree and a launcher to the shims that are wanted.
+//!
+//! Owns: bringing together what [`rocm`](crate::rocm), [`launcher`](crate::launcher) and
+//! [`image`](crate::image) know. Changes nothing: that is [`divert`](crate::divert)'s.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+
+use crate::divert::{Entry, Goal, Keep, Kept, Observed, Time, Want};
+use crate::image::{Config, LauncherKind, stamp};
+use crate::launcher::Launcher;
+use crate::rocm::compiler::CompilerError;
+use crate::rocm::hipcc::{self, Hipcc};
+use crate::rocm::{Compiler, Layout, Name, Tree};
+
+/// What was found, and the shims that follow from it.
+#[derive(Debug)]
+pub struct Survey {
+    /// The compilers that get a shim, in the order in which they do.
+    pub compilers: Vec<Compiler>,
+    /// The tree's hipcc.
+    pub hipcc: Option<Hipcc>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+    /// What the installation engine is to do.
+    pub goal: Goal,
+}
+
+/// A tree that cannot be wrapped as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum WrapError {
+    /// A compiler is not one that can be wrapped.
+    #[error(transparent)]
+    Compiler(#[from] CompilerError),
+    /// An interrupted operation, or somebody else, removed the name, and its original is kept.
+    #[error("{0} is gone while its original is kept")]
+    Unfinished(PathBuf),
+    /// ccache takes a `=` in a compiler's path for a setting of its own (4.14.2, `ccache.cpp`).
+    #[error("{0}: ccache cannot be given a compiler whose path has a `=` in it")]
+    EqualsSign(PathBuf),
+    /// ccache takes a compiler with such a name for another ccache (4.14.2, `ccache.cpp`).
+    #[error("{0}: ccache cannot be given a compiler whose name begins with `ccache`")]
+    CcacheName(PathBuf),
+    /// The real compiler's file cannot be looked at.
+    #[error("cannot look at {path}")]
+    Look {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The launcher's path and the rest do not fit into a shim.
+    #[error("the shim for {0} cannot be made")]
+    Image(Name, #[source] stamp::TooLong),
+}
+
+/// Looks at `names`, and at whatever is wrapped already, and makes the shims for them.
+///
+/// # Errors
+/// See [`WrapError`]. Nothing was changed.
+pub fn survey(
+    tree: &Tree,
+    observed: &Observed,
+    names: &[Name],
+    launcher: Option<&Launcher>,
+    strict: bool,
+) -> Result<Survey, WrapError> {
+    if tree.bin.as_os_str().as_bytes().contains(&b'=') {
+        return Err(WrapError::EqualsSign(tree.bin.clone()));
+    }
+    let mut compilers = all_names(observed, names)
+        .iter()
+        .map(|name| inspect(tree, observed, name))
+        .collect::<Result<Vec<_>, _>>()?;
+    // A name whose alias leads through another one's comes after it.
+    compilers.sort_by_key(|compiler| !is_moved(compiler));
+    let wants = compilers
+        .iter()
+        .map(|compiler| want(tree, &compilers, compiler, launcher, strict))
+        .collect::<Result<_, _>>()?;
+    let hipcc = hipcc::find(tree);
+    let warnings = warnings(launcher, hipcc.as_ref());
+    Ok(Survey {
+        compilers,
+        hipcc,
+        warnings,
+        goal: Goal::Install(wants),
+    })
+}
+
+/// What was asked for, and every other name that is wrapped: all have one launcher.
+fn all_names(observed: &Observed, asked: &[Name]) -> Vec<Name> {
+    let wrapped = observed.names.iter().filter(|known| known.at.is_shim());
+    let wrapped = wrapped.filter_map(|known| known.name.to_str()?.parse().ok());
+    let mut names = asked.to_vec();
+    for name in wrapped {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+fn inspect(tree: &Tree, observed: &Observed, name: &Name) -> Result<Compiler, WrapError> {
+    let path = tree.bin.join(name.as_os_str());
+    let known = observed.name(name.as_os_str());
+    let Some(known) = known.filter(|known| known.at.is_shim()) else {
+        if known.is_some_and(|known| known.at.is_missing() && known.original().is_some()) {
+            return Err(WrapError::Unfinished(path));
+        }
+        return Ok(Compiler::inspect(name, &path)?);
+    };
+    // Behind our own shim: the alias is the compiler, and what is kept tells how it was reached.
+    let mut compiler = Compiler::inspect(name, &tree.bin.join(name.alias()))?;
+    compiler.layout = match (known.original(), known.original_entry()) {
+        (Some(Kept::Moved), _) => compiler.layout,
+        (_, Some(Entry::File(_))) => Layout::Stub,
+        _ => Layout::Symlink,
+    };
+    Ok(compiler)
+}
+
+/// Whether the name is the executable itself, which moves to the alias.
+fn is_moved(compiler: &Compiler) -> bool {
+    matches!(compiler.layout, Layout::Regular | Layout::HardLink)
+}
+
+fn want(
+    tree: &Tree,
+    compilers: &[Compiler],
+    compiler: &Compiler,
+    launcher: Option<&Launcher>,
+    strict: bool,
+) -> Result<Want, WrapError> {
+    let real = &compiler.real;
+    let file = real.file_name().unwrap_or_default();
+    if file.as_bytes().starts_with(b"ccache") {
+        return Err(WrapError::CcacheName(real.clone()));
+    }
+    let metadata = real.metadata().map_err(|source| WrapError::Look {
+        path: real.clone(),
+        source,
+    })?;
+    let launcher_path = launcher.map_or(OsStr::new(""), |launcher| launcher.path.as_os_str());
+    let image = stamp::stamp(&Config {
+        name: compiler.name.as_os_str().as_bytes(),
+        launcher: launcher_path.as_bytes(),
+        launcher_version: launcher.and_then(|launcher| launcher.version),
+        strict,
+        writer: env!("CARGO_PKG_VERSION").as_bytes(),
+    })
+    .map_err(|source| WrapError::Image(compiler.name.clone(), source))?;
+    let keep = if is_moved(compiler) {
+        Keep::Move
+    } else {
+        Keep::Aside {
+            alias_target: alias_target(tree, compilers, real),
+        }
+    };
+    Ok(Want {
+        name: compiler.name.as_os_str().to_owned(),
+        image,
+        keep,
+        mode: metadata.mode() & 0o7777,
+        uid: metadata.uid(),
+        gid: metadata.gid(),
+        mtime: Time {
+            sec: metadata.mtime(),
+            nsec: metadata.mtime_nsec().unsigned_abs() as u32,
+        },
+    })
+}
+
+/// The text of an alias that leads to `real`: relative within the tree, so that a copy of the tree
+/// leads to its own compiler; absolute out of it.
+fn alias_target(tree: &Tree, compilers: &[Compiler], real: &Path) -> OsString {
+    // The executable may itself be a name that is wrapped, and then stands at that one's alias.
+    if let Some(moved) = compilers
+        .iter()
+        .find(|other| is_moved(other) && other.real == real)
+    {
+        return moved.name.alias();
+    }
+    let root = tree
+        .root
+        .canonicalize()
+        .unwrap_or_else(|_| tree.root.clone());
+    if !real.starts_with(&root) || !tree.bin.starts_with(&root) {
+        return real.as_os_str().to_owned();
+    }
+    relative(&tree.bin, real).into_os_string()
+}
+
+/// `to` as seen from the directory `from`; both without links.
+fn relative(from: &Path, to: &Path) -> PathBuf {
+    let shared = from
+        .components()
+        .zip(to.components())
+        .take_while(|(a, b)| a == b)
+        .count();
+    let up = from.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(to.components().skip(shared)).collect()
+}
+
+fn warnings(launcher: Option<&Launcher>, hipcc: Option<&Hipcc>) -> Vec<String> {
+    let mut warnings = launcher.map(Launcher::warnings).unwrap_or_default();
+    if launcher.is_some_and(|launcher| launcher.kind == LauncherKind::Other) {
+        warnings.push(
+            "this launcher is neither sccache nor ccache: it is handed the same compiles, and \
+             whether it gets them right is not known"
+                .to_owned(),
+        );
+    }
+    let in_environment = std::env::var_os("HIP_CLANG_LAUNCHER").is_some_and(|it| !it.is_empty());
+    if in_environment && hipcc.is_some_and(|hipcc| hipcc.knows_launcher) {
+        warnings.push(
+            "this hipcc obeys HIP_CLANG_LAUNCHER itself, and it is set: hipcc's compiles reach the \
+             launcher without a shim; unset it to have them go through rock-wrap"
+                .to_owned(),
+        );
+    }
+    warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_alias_leads_to_its_neighbour_or_out_of_the_directory() {
+        let from = Path::new("/opt/rocm/lib/llvm/bin");
+        for (to, expected) in [
+            ("/opt/rocm/lib/llvm/bin/clang-19", "clang-19"),
+            ("/opt/rocm/lib/real/clang-19", "../../real/clang-19"),
+            ("/usr/lib/llvm/clang", "../../../../../usr/lib/llvm/clang"),
+        ] {
+            assert_eq!(relative(from, Path::new(to)), Path::new(expected));
+        }
+    }
+}
