@@ -202,7 +202,6 @@ impl Drop for File {
 pub fn map(len: usize) -> *mut u8 {
     const PROT_READ_WRITE: usize = 3;
     const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
-    // SAFETY: asks for new pages at an address of the kernel's choice.
     let args = [
         0,
         len,
@@ -211,5 +210,7 @@ pub fn map(len: usize) -> *mut u8 {
         usize::MAX,
         0,
     ];
-    unsafe { syscall(MMAP, args) }.map_or(core::ptr::null_mut(), |address| address as *mut u8)
+    // SAFETY: asks for new pages at an address of the kernel's choice.
+    let address = unsafe { syscall(MMAP, args) };
+    address.map_or(core::ptr::null_mut(), |address| address as *mut u8)
 }
