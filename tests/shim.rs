@@ -408,3 +408,61 @@ fn a_pass_through_makes_at_most_eight_system_calls_and_opens_no_file() {
         );
     }
 }
+
+#[test]
+fn a_session_gets_one_line_for_each_call_and_parallel_calls_lose_none() {
+    let tree = tree(&Config::default());
+    let log = tree.path("events");
+    std::fs::write(&log, "").unwrap();
+    let launcher = tree.launcher("a-launcher");
+    let call = |args: &[&str]| {
+        let mut call = tree.call(args);
+        call.env("ROCK_WRAP_EVENTS", &log)
+            .env("HIP_CLANG_LAUNCHER", &launcher);
+        call
+    };
+    let hip = [
+        "-x",
+        "hip",
+        "--offload-arch=gfx900",
+        "--offload-arch=gfx906",
+        "-c",
+        "a.cpp",
+    ];
+    for args in [&["--version"][..], &hip] {
+        assert!(run(&mut call(args)).status.success());
+    }
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("direct\tinformation\t-\t0\t"),
+        "{text}"
+    );
+    assert!(lines[1].starts_with("launch\tother\thip\t2\t"), "{text}");
+
+    let children: Vec<_> = (0..200)
+        .map(|_| {
+            call(&["--version"])
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for mut child in children {
+        assert!(child.wait().unwrap().success());
+    }
+    let events = rock_wrap::shim::events::read(&std::fs::read_to_string(&log).unwrap());
+    assert_eq!(events.len(), 202);
+}
+
+#[test]
+fn a_session_log_that_has_gone_away_bothers_no_compile() {
+    let tree = tree(&Config::default());
+    let output = run(tree
+        .call(["--version"])
+        .env("ROCK_WRAP_EVENTS", tree.path("gone")));
+    assert!(output.status.success());
+    assert!(!stderr(&output).contains("rock-wrap"));
+    assert!(!tree.path("gone").exists());
+}

@@ -51,6 +51,9 @@ pub enum CliError {
     /// Signals cannot be watched.
     #[error("cannot watch for signals")]
     Signals(#[source] std::io::Error),
+    /// `run` cannot make the file in which the shims count their calls.
+    #[error("cannot make a file for the session's calls in {}", std::env::temp_dir().display())]
+    Events(#[source] std::io::Error),
     /// `explain` was given a compiler that is not there.
     #[error("{0}: no such compiler")]
     NoCompiler(PathBuf),
@@ -86,7 +89,7 @@ impl CliError {
                 After::AsBefore => Exit::Failed,
                 After::Restored | After::Unfinished { .. } => Exit::Incomplete,
             },
-            Self::Session(_) | Self::Signals(_) => Exit::Failed,
+            Self::Session(_) | Self::Signals(_) | Self::Events(_) => Exit::Failed,
             Self::Tree(_)
             | Self::Launcher(_)
             | Self::NoLauncher

@@ -1,6 +1,10 @@
 //! `rock-wrap run`: install, build, restore, report.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::process::Command;
+
+use tempfile::NamedTempFile;
 
 use super::install;
 use super::{CliError, Exit, RunArgs, output};
@@ -8,6 +12,7 @@ use crate::image::LauncherKind;
 use crate::launcher::Launcher;
 use crate::launcher::stats::{Snapshot, StatsError};
 use crate::session::{self, Ended};
+use crate::shim::events;
 use crate::signals::{Signals, die_by};
 
 /// Names the launcher for hipcc and for the shim; one word.
@@ -20,10 +25,11 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     let launcher = choose_launcher(args)?;
     let signals = Signals::watch().map_err(CliError::Signals)?;
 
+    let calls = NamedTempFile::with_prefix("rock-wrap-events-").map_err(CliError::Events)?;
     let attached = install::attach(&args.tree, &args.wrap, &launcher, &signals)?;
     let before = Snapshot::take(&launcher);
     let mut command = Command::new(&program);
-    command.args(rest);
+    command.args(rest).env(events::VARIABLE, calls.path());
     if attached.stays() {
         // The shims may know another launcher; this build's is the one that was chosen here.
         command.env(HIP_CLANG_LAUNCHER, &launcher.path);
@@ -35,8 +41,11 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     let ended = session::run(program, command, &signals);
     // Whatever became of the build, the tree comes first.
     let detached = attached.detach(&signals);
-    report(&launcher, before);
+    report_calls(&calls);
+    report_launcher(&launcher, before);
     detached?;
+    // The process ends below without dropping anything: the log must go now.
+    drop(calls);
     match ended? {
         Ended::Exited(code) => std::process::exit(code),
         Ended::Killed(signal) => die_by(signal),
@@ -52,8 +61,34 @@ fn choose_launcher(args: &RunArgs) -> Result<Launcher, CliError> {
     }
 }
 
+/// Says how many calls went where. `5 launched, 12 direct (not-a-compile 9, disabled 3)`.
+fn report_calls(log: &NamedTempFile) {
+    let log = std::fs::read_to_string(log.path()).unwrap_or_default();
+    let events = events::read(&log);
+    let launched = events.iter().filter(|event| event.launched).count();
+    let mut reasons = BTreeMap::<&str, usize>::new();
+    for event in events.iter().filter(|event| !event.launched) {
+        *reasons.entry(&event.detail).or_default() += 1;
+    }
+    let mut reasons: Vec<_> = reasons.into_iter().collect();
+    reasons.sort_by_key(|(_, count)| Reverse(*count));
+    let direct = events.len() - launched;
+    let reasons = reasons
+        .iter()
+        .map(|(reason, count)| format!("{reason} {count}"));
+    let reasons = reasons.collect::<Vec<_>>().join(", ");
+    let reasons = if direct > 0 {
+        format!(" ({reasons})")
+    } else {
+        reasons
+    };
+    output::note(format_args!(
+        "calls: {launched} launched, {direct} direct{reasons}"
+    ));
+}
+
 /// Says what the launcher counted during the build.
-fn report(launcher: &Launcher, before: Result<Snapshot, StatsError>) {
+fn report_launcher(launcher: &Launcher, before: Result<Snapshot, StatsError>) {
     if launcher.kind == LauncherKind::Other {
         return;
     }

@@ -31,7 +31,7 @@ pub const MAGIC: [u8; 16] = *b"rock-wrap image\0";
 pub const FORMAT: u32 = 1;
 
 /// Size of the whole block in the executable, in bytes.
-pub const BLOCK_LEN: usize = 16 * 1024;
+pub const BLOCK_LEN: usize = 8 * 1024;
 
 /// Bytes before the payload.
 pub const HEADER_LEN: usize = 32;

@@ -3,5 +3,6 @@
 //!
 //! The shim itself is an executable of its own: see `main.rs` beside this file, and `build.rs`.
 
+pub mod events;
 pub mod sys;
 pub mod world;

@@ -48,8 +48,10 @@ const CLOSE: usize = 3;
 const STAT: usize = 4;
 const MMAP: usize = 9;
 const EXECVE: usize = 59;
+const GETPID: usize = 39;
 const READLINK: usize = 89;
 const GETPPID: usize = 110;
+const CLOCK_GETTIME: usize = 228;
 const EXIT_GROUP: usize = 231;
 
 /// Calls the kernel.
@@ -127,6 +129,28 @@ pub fn getppid() -> usize {
     unsafe { syscall(GETPPID, [0; 6]) }.unwrap_or(0)
 }
 
+/// This process.
+#[must_use]
+pub fn getpid() -> usize {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { syscall(GETPID, [0; 6]) }.unwrap_or(0)
+}
+
+/// Nanoseconds since 1970.
+#[must_use]
+pub fn now() -> u64 {
+    const CLOCK_REALTIME: usize = 0;
+    let mut time = [0u64; 2];
+    // SAFETY: the kernel writes seconds and nanoseconds.
+    let _ = unsafe {
+        syscall(
+            CLOCK_GETTIME,
+            [CLOCK_REALTIME, time.as_mut_ptr() as usize, 0, 0, 0, 0],
+        )
+    };
+    time[0] * 1_000_000_000 + time[1]
+}
+
 /// A file, as `stat` knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
@@ -161,8 +185,13 @@ pub fn stat(path: &CStr) -> Result<Stat, Errno> {
 
 /// Writes to standard error; what does not fit into one write is dropped.
 pub fn write_stderr(bytes: &[u8]) {
-    // SAFETY: reads the slice only. Nothing can be done where standard error is closed.
-    let _ = unsafe { syscall(WRITE, [2, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0]) };
+    write(2, bytes);
+}
+
+fn write(descriptor: usize, bytes: &[u8]) {
+    let args = [descriptor, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
+    // SAFETY: reads the slice only. Nothing can be done about a message that nobody takes.
+    let _ = unsafe { syscall(WRITE, args) };
 }
 
 /// An open file, closed when dropped.
@@ -174,10 +203,34 @@ impl File {
     /// # Errors
     /// The kernel's.
     pub fn open(path: &CStr) -> Result<Self, Errno> {
-        const O_RDONLY_CLOEXEC: usize = 0o2_000_000;
-        let args = [path.as_ptr() as usize, O_RDONLY_CLOEXEC, 0, 0, 0, 0];
+        Self::with_flags(path, 0)
+    }
+
+    /// Opens `path`, which must exist, for writing at its end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn append(path: &CStr) -> Result<Self, Errno> {
+        const O_WRONLY: usize = 1;
+        const O_APPEND: usize = 0o2000;
+        Self::with_flags(path, O_WRONLY | O_APPEND)
+    }
+
+    fn with_flags(path: &CStr, flags: usize) -> Result<Self, Errno> {
+        const O_CLOEXEC: usize = 0o2_000_000;
         // SAFETY: `path` ends with a NUL.
-        unsafe { syscall(OPEN, args) }.map(File)
+        unsafe {
+            syscall(
+                OPEN,
+                [path.as_ptr() as usize, flags | O_CLOEXEC, 0, 0, 0, 0],
+            )
+        }
+        .map(File)
+    }
+
+    /// Writes at once; what does not fit into one write is dropped.
+    pub fn write(&self, bytes: &[u8]) {
+        write(self.0, bytes);
     }
 
     /// Reads at most the buffer's length; 0 at the end.

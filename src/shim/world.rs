@@ -1,8 +1,10 @@
 //! What the decision may ask of the machine, answered by system calls.
 
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
+use super::events::push_decimal;
 use super::sys;
 use crate::decide::{BUDGET, FileKind, World};
 
@@ -54,7 +56,7 @@ impl World for Machine {
             };
             let mut exe = [0; 4096];
             // Another user's process does not show its executable; its name still counts.
-            let exe = sys::readlink(proc_path(pid, b"/exe").as_cstr(), &mut exe).unwrap_or(&[]);
+            let exe = sys::readlink(&proc_path(pid, b"/exe"), &mut exe).unwrap_or(&[]);
             if visit(exe, comm) {
                 return;
             }
@@ -65,7 +67,7 @@ impl World for Machine {
 
 /// `/proc/PID/stat`, as far as the buffer goes.
 fn read(pid: usize, buffer: &mut [u8]) -> Option<&[u8]> {
-    let len = sys::File::open(proc_path(pid, b"/stat").as_cstr())
+    let len = sys::File::open(&proc_path(pid, b"/stat"))
         .ok()?
         .read(buffer)
         .ok()?;
@@ -85,33 +87,12 @@ fn parse_stat(line: &[u8]) -> Option<(&[u8], usize)> {
     Some((comm, parent))
 }
 
-/// `/proc/PID/...`, without an allocation.
-struct ProcPath {
-    bytes: [u8; 40],
-}
-
-impl ProcPath {
-    fn as_cstr(&self) -> &CStr {
-        CStr::from_bytes_until_nul(&self.bytes).unwrap_or_default()
-    }
-}
-
-fn proc_path(pid: usize, file: &[u8]) -> ProcPath {
-    let mut digits = [0; 20];
-    let mut first = digits.len();
-    let mut rest = pid;
-    while rest > 0 {
-        first -= 1;
-        digits[first] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    let mut bytes = [0; 40];
-    let mut end = 0;
-    for part in [&b"/proc/"[..], &digits[first..], file] {
-        bytes[end..end + part.len()].copy_from_slice(part);
-        end += part.len();
-    }
-    ProcPath { bytes }
+/// `/proc/PID` and what is behind it.
+fn proc_path(pid: usize, file: &[u8]) -> CString {
+    let mut path = Vec::from(b"/proc/");
+    push_decimal(&mut path, pid as u64);
+    path.extend_from_slice(file);
+    CString::new(path).unwrap_or_default()
 }
 
 #[cfg(not(rock_wrap_shim))]
@@ -160,7 +141,7 @@ mod tests {
     #[test]
     fn proc_paths_are_spelt_out() {
         assert_eq!(
-            proc_path(usize::MAX, b"/stat").as_cstr(),
+            proc_path(usize::MAX, b"/stat").as_c_str(),
             c"/proc/18446744073709551615/stat"
         );
     }
