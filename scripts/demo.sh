@@ -126,6 +126,10 @@ PYTHON
         ;;
     esac
 }
+# calls NAME: how many compiler calls rock-wrap launched and how many went straight to the compiler.
+calls() {
+    sed -n 's/^rock-wrap: calls: \([0-9]*\) launched, \([0-9]*\) direct.*/\1 \/ \2/p' "$work/$1.log"
+}
 zero_counts() {
     case $1 in
     sccache) "$SCCACHE_BIN" --zero-stats >/dev/null 2>&1 ;;
@@ -178,7 +182,7 @@ for launcher in sccache ccache; do
 
     version=$("$program" --version)
     version=${version%%$'\n'*}
-    rows+=("${version/ version/}|$bare s|$cold s|$warm s|$cold_hits / $cold_misses|$warm_hits / $warm_misses")
+    rows+=("${version/ version/}|$bare s|$cold s|$warm s|$cold_hits / $cold_misses|$warm_hits / $warm_misses|$(calls "$launcher-warm")")
     ((warm_hits == ${#units[@]} && warm_misses == 0)) ||
         wrong+=("$launcher: $warm_hits hits and $warm_misses misses of ${#units[@]} HIP units in the warm build")
     cmp -s -- "$work/cold.objects" "$work/warm.objects" ||
@@ -191,9 +195,11 @@ differences=$(diff -- "$work/before" "$work/after") ||
 
 {
     echo
-    format='%-16s %9s %9s %9s   %-18s %-18s\n'
+    format='%-16s %7s %7s %7s   %-12s %-12s %s\n'
     # shellcheck disable=SC2059
-    printf "$format" launcher bare cold warm "cold hits / misses" "warm hits / misses"
+    printf "$format" "" "" "" "" "HIP, cold" "HIP, warm" "calls, warm"
+    # shellcheck disable=SC2059
+    printf "$format" launcher bare cold warm "hits/misses" "hits/misses" "launched/direct"
     for row in "${rows[@]}"; do
         IFS='|' read -ra cells <<<"$row"
         # shellcheck disable=SC2059
