@@ -85,7 +85,12 @@ fn argv0_is_kept_however_the_shim_was_found() {
 fn a_compile_goes_to_the_installed_launcher_with_the_alias_first() {
     let at = tempfile::tempdir().unwrap();
     let path = at.path().join("my launcher");
-    std::fs::copy(support::witness(), &path).unwrap();
+    let copied = Command::new("cp")
+        .arg(support::witness())
+        .arg(&path)
+        .status()
+        .unwrap();
+    assert!(copied.success());
     let tree = tree(&Config {
         launcher: path.to_str().unwrap().as_bytes(),
         ..Config::default()

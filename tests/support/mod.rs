@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 use std::ffi::OsStr;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
@@ -56,11 +56,15 @@ impl FakeTree {
         self.dir.path().join(name)
     }
 
-    /// Writes an executable file into the tree.
+    /// Puts an executable file into the tree. Another process writes it: a program cannot be
+    /// executed while a child that some other test is starting still has it open for writing.
     pub fn program(&self, name: impl AsRef<Path>, content: &[u8]) -> PathBuf {
         let path = self.path(name);
-        std::fs::write(&path, content).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let mut bytes = tempfile::NamedTempFile::new().unwrap();
+        bytes.write_all(content).unwrap();
+        let mut install = Command::new("install");
+        install.arg("-m755").arg(bytes.path()).arg(&path);
+        assert!(install.status().unwrap().success());
         path
     }
 
