@@ -168,6 +168,11 @@ impl<'a, F: Fs> Run<'a, F> {
     }
 
     fn steps(&mut self, plan: &Plan) -> Result<(), Error> {
+        if !plan.steps.is_empty() {
+            // A run that was killed may have left names, the record's among them, that were seen
+            // and are not on disk yet. What is built on them must not get there before they do.
+            self.sync_dir()?;
+        }
         for step in &plan.steps {
             self.check_signal()?;
             self.step(step)?;
@@ -311,7 +316,7 @@ impl<'a, F: Fs> Run<'a, F> {
                 self.keep_without_exchange(name, kept, false)?;
             }
             Keeping::Replace => self.keep_without_exchange(name, kept, true)?,
-            Keeping::Already => self.sync_dir()?,
+            Keeping::Already => {}
         }
         // N: the original. K: the original too, on disk. This look and the rename are two calls;
         // only an exchange could be one.

@@ -104,6 +104,10 @@ fn what_is_done_stays_done() {
                 .collect();
             assert_eq!(outcomes.len(), 1, "{layout:?} {caps:?}");
             let fs = SimFs::new(state, caps, None);
+            run(&fs, &layout.install(CCACHE)).unwrap();
+            let state = fs.into_state();
+            assert_eq!(state.crashes().len(), 1, "{layout:?} {caps:?}");
+            let fs = SimFs::new(state, caps, None);
             run(&fs, &Goal::Restore).unwrap();
             let state = fs.into_state();
             assert_eq!(state.crashes().len(), 1, "{layout:?} {caps:?}");
@@ -140,4 +144,34 @@ fn recovery_survives_a_crash_anywhere() {
         }
     }
     println!("recovery: {states} crash states, all recovered");
+}
+
+/// A run that was killed leaves changes that are not on disk yet, and then the power fails while
+/// the next run builds on them.
+#[test]
+fn a_kill_and_then_a_power_cut_are_survived() {
+    let mut states = 0;
+    for (layout, caps) in LAYOUTS.into_iter().flat_map(|layout| RUNGS.map(|caps| (layout, caps))) {
+        let original = State::layout(layout);
+        for first in 0.. {
+            let fs = SimFs::new(original.clone(), caps, Some(first));
+            if run(&fs, &layout.install(SCCACHE)).is_ok() {
+                break;
+            }
+            let killed = fs.into_state();
+            for second in 0.. {
+                let fs = SimFs::new(killed.clone(), caps, Some(second));
+                let ended = run(&fs, &layout.install(CCACHE)).is_ok();
+                for crashed in fs.into_state().crashes() {
+                    let at = format!("{layout:?} {caps:?} killed {first}, crash {second}");
+                    check(&crashed, &original, layout, caps, &at);
+                    states += 1;
+                }
+                if ended {
+                    break;
+                }
+            }
+        }
+    }
+    println!("kill, then crash: {states} crash states, all recovered");
 }

@@ -1,1 +1,537 @@
+//! The table above the planning code, row by row, on a real directory.
 
+use std::fs;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::PathBuf;
+
+use super::super::fs::RealFs;
+use super::super::names::{JOURNAL, alias, kept};
+use super::super::plan::{Did, Goal, Refusal};
+use super::{CCACHE, ELF, LAYOUTS, Layout, SCCACHE, STUB, did, image, os, own, planned, refusal, run};
+use crate::image::stamp;
+
+/// A real directory with compilers in it.
+pub(super) struct Tree {
+    dir: tempfile::TempDir,
+    pub fs: RealFs,
+    pub layout: Layout,
+}
+
+impl Tree {
+    pub(super) fn new(layout: Layout) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let tree = Self {
+            fs: RealFs::open(dir.path()).unwrap(),
+            dir,
+            layout,
+        };
+        match layout {
+            Layout::Symlinks => {
+                tree.file("clang-19", ELF);
+                tree.link("clang", "clang-19");
+                tree.link("clang++", "clang");
+            }
+            Layout::Stubs => {
+                tree.file("clang-19", ELF);
+                tree.file("clang", STUB);
+                tree.file("clang++", STUB);
+            }
+            Layout::Regular => {
+                tree.file("clang", ELF);
+                tree.link("clang++", "clang");
+            }
+            Layout::HardLinks => {
+                tree.file("clang", ELF);
+                fs::hard_link(tree.path("clang"), tree.path("clang++")).unwrap();
+            }
+        }
+        tree
+    }
+
+    pub(super) fn installed(layout: Layout) -> Self {
+        let tree = Self::new(layout);
+        tree.install(SCCACHE);
+        tree
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(super) fn file(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+        fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    pub(super) fn link(&self, name: &str, text: &str) {
+        symlink(text, self.path(name)).unwrap();
+    }
+
+    pub(super) fn remove(&self, name: &str) {
+        fs::remove_file(self.path(name)).unwrap();
+    }
+
+    pub(super) fn install(&self, launcher: &str) -> Option<Did> {
+        did(&run(&self.fs, &self.layout.install(launcher)).unwrap(), "clang")
+    }
+
+    pub(super) fn restore(&self) -> Option<Did> {
+        did(&run(&self.fs, &Goal::Restore).unwrap(), "clang")
+    }
+
+    /// Everything that a restore has to give back.
+    pub(super) fn listing(&self) -> Vec<String> {
+        let mut lines: Vec<_> = fs::read_dir(self.dir.path())
+            .unwrap()
+            .map(|entry| {
+                let path = entry.unwrap().path();
+                let meta = fs::symlink_metadata(&path).unwrap();
+                let content = if meta.is_symlink() {
+                    format!("-> {}", fs::read_link(&path).unwrap().display())
+                } else if meta.is_file() {
+                    let bytes = fs::read(&path).unwrap();
+                    match stamp::read(&bytes) {
+                        Some(_) => "shim".to_owned(),
+                        None => String::from_utf8_lossy(&bytes).into_owned(),
+                    }
+                } else {
+                    String::new()
+                };
+                format!(
+                    "{} {:o} {}:{} {}.{} links {} inode {} {content}",
+                    path.file_name().unwrap().display(),
+                    meta.mode(),
+                    meta.uid(),
+                    meta.gid(),
+                    meta.mtime(),
+                    meta.mtime_nsec(),
+                    meta.nlink(),
+                    meta.ino(),
+                )
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut names: Vec<_> = fs::read_dir(self.dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    fn is_shim(&self, name: &str, launcher: &str) -> bool {
+        fs::read(self.path(name)).unwrap() == image(name, launcher)
+    }
+}
+
+/// Where the original of `clang` is kept.
+fn place(layout: Layout) -> String {
+    let place = match layout {
+        Layout::Symlinks | Layout::Stubs => kept(os("clang")),
+        Layout::Regular | Layout::HardLinks => alias(os("clang")),
+    };
+    place.into_string().unwrap()
+}
+
+#[test]
+fn row_1_an_original_alone_is_diverted_and_a_restore_leaves_it() {
+    for layout in LAYOUTS {
+        let tree = Tree::new(layout);
+        let before = tree.listing();
+        assert_eq!(tree.restore(), None);
+        assert_eq!(tree.listing(), before);
+        assert_eq!(tree.install(SCCACHE), Some(Did::Installed));
+        assert!(tree.is_shim("clang", SCCACHE) && tree.is_shim("clang++", SCCACHE));
+        assert_eq!(fs::read(tree.path("rockwrap-clang++")).unwrap(), ELF);
+        assert_eq!(tree.restore(), Some(Did::Restored));
+        assert_eq!(tree.listing(), before, "{layout:?}");
+    }
+}
+
+#[test]
+fn row_2_a_foreign_file_at_our_names_is_refused_and_left_alone() {
+    for name in ["rockwrap-clang", ".rockwrap-orig-clang", "rockwrap-clang++"] {
+        let tree = Tree::new(Layout::Symlinks);
+        tree.file(name, b"somebody's");
+        let before = tree.listing();
+        let refused = refusal(&tree.fs, &tree.layout.install(SCCACHE));
+        assert_eq!(refused, Refusal::Foreign { path: own(name) });
+        run(&tree.fs, &Goal::Restore).unwrap();
+        assert_eq!(tree.listing(), before);
+    }
+    let tree = Tree::new(Layout::Symlinks);
+    tree.file("rockwrap-clang", b"somebody's");
+    assert_eq!(tree.restore(), Some(Did::LeftAlone));
+}
+
+/// A crash between the hard link and the rename.
+fn linked(layout: Layout) -> (Tree, Vec<String>) {
+    let tree = Tree::new(layout);
+    let before = tree.listing();
+    tree.install(SCCACHE);
+    for name in ["clang", "clang++"] {
+        let place = match (layout, name) {
+            (Layout::Symlinks | Layout::Stubs, _) | (Layout::Regular, "clang++") => {
+                kept(os(name))
+            }
+            _ => alias(os(name)),
+        };
+        tree.remove(name);
+        fs::hard_link(tree.path(place.to_str().unwrap()), tree.path(name)).unwrap();
+    }
+    (tree, before)
+}
+
+#[test]
+fn row_3_an_original_that_is_kept_already_is_installed_over_or_cleared_up() {
+    for layout in LAYOUTS {
+        let (tree, before) = linked(layout);
+        assert_eq!(tree.restore(), Some(Did::ClearedUp), "{layout:?}");
+        assert_eq!(tree.listing(), before);
+        let (tree, before) = linked(layout);
+        assert_eq!(tree.install(CCACHE), Some(Did::Installed));
+        assert!(tree.is_shim("clang", CCACHE));
+        tree.restore();
+        assert_eq!(tree.listing(), before);
+    }
+}
+
+/// A crash between placing the shim at K and the exchange.
+fn before_exchange(layout: Layout) -> (Tree, Vec<String>) {
+    let tree = Tree::new(layout);
+    let before = tree.listing();
+    tree.install(SCCACHE);
+    let (kept, spare) = (tree.path(&place(layout)), tree.path("spare"));
+    fs::rename(tree.path("clang"), &spare).unwrap();
+    fs::rename(&kept, tree.path("clang")).unwrap();
+    fs::rename(&spare, &kept).unwrap();
+    (tree, before)
+}
+
+#[test]
+fn row_4_a_shim_where_the_original_should_be_kept_is_removed() {
+    for layout in LAYOUTS {
+        let (tree, before) = before_exchange(layout);
+        assert_eq!(tree.restore(), Some(Did::ClearedUp), "{layout:?}");
+        assert_eq!(tree.listing(), before);
+        let (tree, before) = before_exchange(layout);
+        assert_eq!(tree.install(CCACHE), Some(Did::Installed), "{layout:?}");
+        assert!(tree.is_shim("clang", CCACHE));
+        tree.restore();
+        assert_eq!(tree.listing(), before);
+    }
+}
+
+/// A package manager put a newer compiler in the place of our shims.
+fn upgraded(layout: Layout) -> (Tree, Vec<String>) {
+    let tree = Tree::installed(layout);
+    let fresh = |name: &str| {
+        tree.remove(name);
+        match layout {
+            Layout::Symlinks if name == "clang" => tree.link(name, "clang-20"),
+            Layout::Symlinks | Layout::Regular if name == "clang++" => tree.link(name, "clang"),
+            _ => tree.file(name, b"\x7fELF a newer compiler"),
+        }
+    };
+    if layout == Layout::Symlinks {
+        tree.file("clang-20", b"\x7fELF a newer compiler");
+    }
+    fresh("clang");
+    fresh("clang++");
+    let ours = |line: &String| line.starts_with("rockwrap-") || line.starts_with(".rockwrap-");
+    let mut listing = tree.listing();
+    listing.retain(|line| !ours(line));
+    (tree, listing)
+}
+
+#[test]
+fn row_5_a_newer_compiler_is_kept_and_what_was_ours_cleared_up() {
+    for layout in LAYOUTS {
+        let (tree, newer) = upgraded(layout);
+        assert_eq!(tree.restore(), Some(Did::KeptNewer), "{layout:?}");
+        assert_eq!(tree.listing(), newer);
+    }
+}
+
+#[test]
+fn row_5_an_install_over_a_newer_compiler_starts_afresh() {
+    for layout in LAYOUTS {
+        let (tree, newer) = upgraded(layout);
+        assert_eq!(tree.install(CCACHE), Some(Did::Installed));
+        assert!(tree.is_shim("clang", CCACHE) && tree.is_shim("clang++", CCACHE));
+        assert_eq!(tree.restore(), Some(Did::Restored));
+        assert_eq!(tree.listing(), newer, "{layout:?}");
+    }
+}
+
+#[test]
+fn row_5_one_newer_compiler_beside_a_shim_that_leads_through_its_alias() {
+    let tree = Tree::installed(Layout::Regular);
+    tree.remove("clang");
+    tree.file("clang", b"\x7fELF a newer compiler");
+    assert_eq!(tree.restore(), Some(Did::KeptNewer));
+    assert_eq!(tree.names(), ["clang", "clang++"]);
+    assert_eq!(fs::read_link(tree.path("clang++")).unwrap(), os("clang"));
+}
+
+#[test]
+fn row_6_an_alias_without_a_shim_is_used_or_cleared_up() {
+    let crashed = || {
+        let (tree, before) = linked(Layout::Symlinks);
+        tree.remove(".rockwrap-orig-clang");
+        tree.remove(".rockwrap-orig-clang++");
+        (tree, before)
+    };
+    let (tree, before) = crashed();
+    assert_eq!(tree.restore(), Some(Did::ClearedUp));
+    assert_eq!(tree.listing(), before);
+    let (tree, before) = crashed();
+    assert_eq!(tree.install(SCCACHE), Some(Did::Installed));
+    tree.restore();
+    assert_eq!(tree.listing(), before);
+}
+
+#[test]
+fn row_7_installing_the_same_again_changes_nothing() {
+    for layout in LAYOUTS {
+        let tree = Tree::installed(layout);
+        let before = tree.listing();
+        assert!(planned(&tree.fs, &layout.install(SCCACHE)).unwrap().is_empty());
+        assert_eq!(tree.install(SCCACHE), Some(Did::AlreadyInstalled));
+        assert_eq!(tree.listing(), before);
+    }
+}
+
+#[test]
+fn row_8_an_alias_that_is_wrong_or_gone_is_made_anew() {
+    for wrong in [None, Some("clang-18"), Some("lld")] {
+        let tree = Tree::new(Layout::Symlinks);
+        tree.file("lld", b"\x7fELF a linker");
+        let before = tree.listing();
+        tree.install(SCCACHE);
+        tree.remove("rockwrap-clang");
+        if let Some(wrong) = wrong {
+            tree.link("rockwrap-clang", wrong);
+        }
+        assert_eq!(tree.install(SCCACHE), Some(Did::Switched));
+        assert_eq!(fs::read_link(tree.path("rockwrap-clang")).unwrap(), os("clang-19"));
+        tree.remove("rockwrap-clang");
+        if let Some(wrong) = wrong {
+            tree.link("rockwrap-clang", wrong);
+        }
+        assert_eq!(tree.restore(), Some(Did::Restored));
+        assert_eq!(tree.listing(), before);
+    }
+}
+
+#[test]
+fn row_9_another_image_takes_the_place_of_the_shim() {
+    for layout in LAYOUTS {
+        let tree = Tree::new(layout);
+        let before = tree.listing();
+        tree.install(SCCACHE);
+        assert_eq!(tree.install(CCACHE), Some(Did::Switched));
+        assert!(tree.is_shim("clang", CCACHE) && tree.is_shim("clang++", CCACHE));
+        assert_eq!(tree.restore(), Some(Did::Restored));
+        assert_eq!(tree.listing(), before, "{layout:?}");
+    }
+}
+
+#[test]
+fn row_10_a_symlink_that_is_gone_is_made_anew_from_the_record() {
+    let tree = Tree::installed(Layout::Symlinks);
+    let mtime = |tree: &Tree, name: &str| {
+        let meta = fs::symlink_metadata(tree.path(name)).unwrap();
+        (meta.mtime(), meta.mtime_nsec())
+    };
+    let before = mtime(&tree, ".rockwrap-orig-clang");
+    tree.remove(".rockwrap-orig-clang");
+    assert_eq!(tree.restore(), Some(Did::Recreated));
+    assert_eq!(fs::read_link(tree.path("clang")).unwrap(), os("clang-19"));
+    assert_eq!(mtime(&tree, "clang"), before);
+    assert_eq!(tree.names(), ["clang", "clang++", "clang-19"]);
+
+    let tree = Tree::installed(Layout::Symlinks);
+    tree.remove(".rockwrap-orig-clang");
+    assert_eq!(tree.install(CCACHE), Some(Did::Switched));
+    let kept = tree.path(".rockwrap-orig-clang");
+    assert_eq!(fs::read_link(kept).unwrap(), os("clang-19"));
+    assert_eq!(tree.restore(), Some(Did::Restored));
+}
+
+#[test]
+fn row_11_a_shim_whose_original_is_lost_is_left_and_named() {
+    for layout in [Layout::Stubs, Layout::Regular, Layout::HardLinks] {
+        let tree = Tree::installed(layout);
+        tree.remove(&place(layout));
+        let lost = Refusal::Lost { name: own("clang") };
+        if layout != Layout::Regular {
+            assert_eq!(refusal(&tree.fs, &layout.install(CCACHE)), lost);
+        }
+        assert_eq!(tree.restore(), Some(Did::Lost), "{layout:?}");
+        assert!(tree.is_shim("clang", SCCACHE));
+        if layout != Layout::Regular {
+            assert!(!tree.is_shim_at("clang++"));
+        }
+        if layout == Layout::Stubs {
+            assert_eq!(fs::read(tree.path("rockwrap-clang")).unwrap(), ELF);
+        }
+        // The package is installed again.
+        tree.file("clang", ELF);
+        tree.restore();
+        assert!(!tree.names().iter().any(|name| name.contains("rockwrap")));
+    }
+}
+
+#[test]
+fn row_11_a_lost_shim_keeps_the_alias_that_it_leads_through() {
+    let tree = Tree::installed(Layout::Regular);
+    tree.remove(".rockwrap-orig-clang++");
+    tree.remove(JOURNAL);
+    let outcome = run(&tree.fs, &Goal::Restore).unwrap();
+    assert_eq!(did(&outcome, "clang"), Some(Did::Restored));
+    assert_eq!(did(&outcome, "clang++"), Some(Did::Lost));
+    assert_eq!(fs::read(tree.path("rockwrap-clang++")).unwrap(), ELF);
+}
+
+#[test]
+fn row_12_a_missing_name_gets_its_original_back() {
+    for layout in LAYOUTS {
+        let tree = Tree::new(layout);
+        let before = tree.listing();
+        tree.install(SCCACHE);
+        tree.remove("clang");
+        tree.remove("clang++");
+        let refused = refusal(&tree.fs, &layout.install(SCCACHE));
+        assert_eq!(refused, Refusal::MissingButKept { name: own("clang") });
+        assert_eq!(tree.restore(), Some(Did::PutBackMissing));
+        assert_eq!(tree.listing(), before, "{layout:?}");
+    }
+}
+
+#[test]
+fn row_13_an_original_that_leads_nowhere_is_cleared_up() {
+    for layout in [Layout::Symlinks, Layout::Stubs] {
+        let tree = Tree::installed(layout);
+        for name in ["clang", "clang++", "clang-19"] {
+            tree.remove(name);
+        }
+        assert_eq!(tree.restore(), Some(Did::Gone), "{layout:?}");
+        assert!(tree.names().is_empty());
+    }
+}
+
+#[test]
+fn row_14_a_name_that_is_gone_for_good_is_cleared_up() {
+    let tree = Tree::installed(Layout::Symlinks);
+    for name in ["clang", "clang++"] {
+        tree.remove(name);
+        tree.remove(&format!(".rockwrap-orig-{name}"));
+    }
+    let refused = refusal(&tree.fs, &tree.layout.install(SCCACHE));
+    assert_eq!(refused, Refusal::Missing { name: own("clang") });
+    assert_eq!(tree.restore(), Some(Did::Gone));
+    assert_eq!(tree.names(), ["clang-19"]);
+}
+
+#[test]
+fn row_15_a_directory_at_the_name_is_refused_and_left() {
+    let tree = Tree::installed(Layout::Symlinks);
+    tree.remove("clang");
+    fs::create_dir(tree.path("clang")).unwrap();
+    let refused = refusal(&tree.fs, &tree.layout.install(SCCACHE));
+    assert_eq!(refused, Refusal::Odd { name: own("clang") });
+    assert_eq!(tree.restore(), Some(Did::KeptNewer));
+    assert_eq!(tree.names(), ["clang", "clang++", "clang-19"]);
+}
+
+#[test]
+fn row_16_an_alias_that_would_lead_nowhere_is_refused() {
+    let tree = Tree::new(Layout::Symlinks);
+    tree.remove("clang-19");
+    let before = tree.listing();
+    let refused = refusal(&tree.fs, &tree.layout.install(SCCACHE));
+    let (name, target) = (own("clang"), own("clang-19"));
+    assert_eq!(refused, Refusal::Target { name, target });
+    assert_eq!(tree.listing(), before);
+}
+
+#[test]
+fn a_record_that_is_lost_or_not_believed_changes_no_row() {
+    for spoil in ["remove", "cut", "writable", "linked", "symlink"] {
+        for layout in LAYOUTS {
+            let tree = Tree::new(layout);
+            let before = tree.listing();
+            tree.install(SCCACHE);
+            let path = tree.path(JOURNAL);
+            match spoil {
+                "remove" => fs::remove_file(&path).unwrap(),
+                "cut" => fs::write(&path, b"{\"format\":").unwrap(),
+                "writable" => {
+                    fs::set_permissions(&path, fs::Permissions::from_mode(0o666)).unwrap();
+                }
+                "linked" => fs::hard_link(&path, tree.path("copy")).unwrap(),
+                _ => {
+                    fs::rename(&path, tree.path("copy")).unwrap();
+                    symlink("copy", &path).unwrap();
+                }
+            }
+            let outcome = run(&tree.fs, &Goal::Restore).unwrap();
+            assert_eq!(outcome.warnings.len(), usize::from(spoil != "remove"), "{spoil}");
+            let _ = fs::remove_file(tree.path("copy"));
+            assert_eq!(tree.listing(), before, "{spoil} {layout:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_crashed_run_left_is_removed_by_the_next() {
+    let tree = Tree::installed(Layout::Stubs);
+    tree.file(".rockwrap-tmp-0123", b"half a shim");
+    assert_eq!(tree.install(SCCACHE), Some(Did::AlreadyInstalled));
+    assert!(!tree.path(".rockwrap-tmp-0123").exists());
+}
+
+#[test]
+fn bad_requests_are_refused_before_anything_is_looked_at() {
+    let tree = Tree::new(Layout::Symlinks);
+    let with = |change: fn(&mut super::Want)| {
+        let mut want = tree.layout.want("clang", SCCACHE);
+        change(&mut want);
+        refusal(&tree.fs, &Goal::Install(vec![want]))
+    };
+    for bad in ["../clang", "", "rockwrap-clang"] {
+        let mut want = tree.layout.want("clang", SCCACHE);
+        want.name = own(bad);
+        let refused = refusal(&tree.fs, &Goal::Install(vec![want]));
+        assert_eq!(refused, Refusal::BadName { name: own(bad) });
+    }
+    let name = own("clang");
+    let bad = Refusal::BadImage { name: name.clone() };
+    assert_eq!(with(|want| want.image.clear()), bad);
+    assert_eq!(with(|want| want.image = image("clang++", SCCACHE)), bad);
+    assert_eq!(with(|want| want.keep = super::Keep::Move), Refusal::MoveOfLink { name });
+    let want = tree.layout.want("clang", SCCACHE);
+    let twice = Goal::Install(vec![want.clone(), want]);
+    assert_eq!(refusal(&tree.fs, &twice), Refusal::Twice { name: own("clang") });
+}
+
+#[test]
+fn installing_one_name_leaves_the_other_as_it_is() {
+    let tree = Tree::installed(Layout::Regular);
+    let only = Goal::Install(vec![tree.layout.want("clang++", CCACHE)]);
+    run(&tree.fs, &only).unwrap();
+    assert!(tree.is_shim("clang", SCCACHE) && tree.is_shim("clang++", CCACHE));
+    assert_eq!(tree.restore(), Some(Did::Restored));
+    assert_eq!(tree.names(), ["clang", "clang++"]);
+}
+
+impl Tree {
+    fn is_shim_at(&self, name: &str) -> bool {
+        stamp::read(&fs::read(self.path(name)).unwrap()).is_some()
+    }
+}
