@@ -534,13 +534,10 @@ impl<'a, F: Fs> Run<'a, F> {
             ));
             return Ok(());
         }
-        match self.fs.remove(name) {
-            Err(err) if !is(&err, Errno::NOENT) => Err(Error::Remove {
-                path: path(),
-                source: err,
-            }),
-            _ => Ok(()),
-        }
+        self.fs.remove(name).map_err(|source| Error::Remove {
+            path: path(),
+            source,
+        })
     }
 
     /// Writes a file that nobody else can know or open yet, brings it to disk and closes it: a

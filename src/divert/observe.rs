@@ -240,7 +240,9 @@ pub(super) fn observe<'a, F: Fs>(
             .filter_map(|entry| names::owner_of(entry))
             .map(OsStr::to_owned),
     );
-    order.extend(shims(fs, &list)?);
+    if record.trusted().is_none() {
+        order.extend(shims(fs, &list)?);
+    }
     let mut seen = BTreeSet::new();
     order.retain(|name| names::is_manageable(name) && seen.insert(name.clone()));
 
@@ -318,7 +320,8 @@ fn look<F: Fs>(fs: &F, name: &OsStr) -> Result<Entry, Error> {
     }
 }
 
-/// The names at which shims of ours stand, whatever the record says.
+/// The names at which shims of ours stand. A record that is believed names them all; without one,
+/// every program that is small enough is read.
 fn shims<F: Fs>(fs: &F, list: &[OsString]) -> Result<Vec<OsString>, Error> {
     let mut found = Vec::new();
     for name in list.iter().filter(|name| names::is_manageable(name)) {

@@ -1032,10 +1032,11 @@ impl<'a> Planner<'a> {
                         let meta = entry.meta()?;
                         Some(journal::Entry::new(&known.name, meta, entry.text()))
                     })
-                    // Only a companion is left; it has to be known as ours until it is removed.
+                    // The original is gone. The name has to be known as ours all the same.
                     .or_else(|| {
-                        let meta = known.alias.meta().or(known.kept.meta())?;
-                        during.then(|| journal::Entry::new(&known.name, meta, None))
+                        let places = [&known.alias, &known.kept, &known.at];
+                        let meta = places.into_iter().find_map(Entry::meta)?;
+                        Some(journal::Entry::new(&known.name, meta, None))
                     }),
             };
             entries.extend(entry);

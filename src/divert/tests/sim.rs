@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use super::super::names;
 use super::{ELF, Layout, STUB, os, own};
 use crate::image::stamp;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Body {
     File { bytes: Vec<u8>, synced: bool },
     Link(OsString),
@@ -23,6 +24,12 @@ pub(super) enum Body {
 pub(super) struct Node {
     pub body: Body,
     pub attrs: Attrs,
+}
+
+impl Node {
+    pub(super) fn is_link(&self) -> bool {
+        matches!(self.body, Body::Link(_))
+    }
 }
 
 type Names = BTreeMap<OsString, usize>;
@@ -200,6 +207,44 @@ impl State {
             Body::File { bytes, .. } if stamp::read(bytes).is_some() => Some(bytes),
             _ => None,
         }
+    }
+
+    /// What a run can tell this state by: the names, what stands at each, and which of them are one
+    /// inode or one of the first `originals`. States alike in this need only be looked at once.
+    pub(super) fn shape(&self, originals: usize) -> Vec<(OsString, usize, u64)> {
+        let mut seen: Vec<usize> = (0..originals).collect();
+        let shape = |(name, node): (&OsString, &usize)| {
+            let at = seen
+                .iter()
+                .position(|other| other == node)
+                .unwrap_or_else(|| {
+                    seen.push(*node);
+                    seen.len() - 1
+                });
+            let mut hasher = DefaultHasher::new();
+            let attrs = self.nodes[*node].attrs;
+            (attrs.mode, attrs.uid, attrs.gid).hash(&mut hasher);
+            match &self.nodes[*node].body {
+                // Inodes and times in it differ from run to run and decide nothing here but
+                // whether they are those of an original.
+                Body::File { bytes, .. } if name == names::JOURNAL => {
+                    let text = String::from_utf8_lossy(bytes);
+                    let keep = |line: &&str| !line.contains("\"ino\"") && !line.contains("sec\"");
+                    text.lines()
+                        .filter(keep)
+                        .collect::<String>()
+                        .hash(&mut hasher);
+                }
+                body => body.hash(&mut hasher),
+            }
+            let name = if names::is_temp(name) {
+                own("temp")
+            } else {
+                name.clone()
+            };
+            (name, at, hasher.finish())
+        };
+        self.names.iter().map(shape).collect()
     }
 
     /// The same names, each with the same content and attributes, and, unless copies had to be
@@ -516,10 +561,4 @@ impl Fs for SimFs {
         state.pending.clear();
         Ok(())
     }
-}
-
-/// Nothing of ours but what is asked for.
-pub(super) fn leftovers(state: &State) -> Vec<&OsString> {
-    let ours = |name: &&OsString| names::is_temp(name) || names::owner_of(name).is_some();
-    state.names.keys().filter(ours).collect()
 }

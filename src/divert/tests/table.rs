@@ -1,14 +1,19 @@
 //! The table above the planning code, row by row, on a real directory.
 
+use std::ffi::OsString;
 use std::fs;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
-use super::super::fs::RealFs;
+use super::super::fs::{Fs as _, RealFs};
 use super::super::names::{JOURNAL, alias, kept};
-use super::super::plan::{Did, Goal, Refusal};
-use super::{CCACHE, ELF, LAYOUTS, Layout, SCCACHE, STUB, did, image, os, own, planned, refusal, run};
-use crate::image::stamp;
+use super::super::observe::observe;
+use super::super::plan::{Did, Goal, Refusal, plan};
+use super::{
+    CCACHE, ELF, LAYOUTS, Layout, SCCACHE, STUB, did, image, os, own, planned, refusal, run,
+};
+use crate::image::{Config, stamp};
 
 /// A real directory with compilers in it.
 pub(super) struct Tree {
@@ -72,7 +77,10 @@ impl Tree {
     }
 
     pub(super) fn install(&self, launcher: &str) -> Option<Did> {
-        did(&run(&self.fs, &self.layout.install(launcher)).unwrap(), "clang")
+        did(
+            &run(&self.fs, &self.layout.install(launcher)).unwrap(),
+            "clang",
+        )
     }
 
     pub(super) fn restore(&self) -> Option<Did> {
@@ -117,7 +125,7 @@ impl Tree {
     pub(super) fn names(&self) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(self.dir.path())
             .unwrap()
-            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
             .collect();
         names.sort();
         names
@@ -175,9 +183,7 @@ fn linked(layout: Layout) -> (Tree, Vec<String>) {
     tree.install(SCCACHE);
     for name in ["clang", "clang++"] {
         let place = match (layout, name) {
-            (Layout::Symlinks | Layout::Stubs, _) | (Layout::Regular, "clang++") => {
-                kept(os(name))
-            }
+            (Layout::Symlinks | Layout::Stubs, _) | (Layout::Regular, "clang++") => kept(os(name)),
             _ => alias(os(name)),
         };
         tree.remove(name);
@@ -300,7 +306,11 @@ fn row_7_installing_the_same_again_changes_nothing() {
     for layout in LAYOUTS {
         let tree = Tree::installed(layout);
         let before = tree.listing();
-        assert!(planned(&tree.fs, &layout.install(SCCACHE)).unwrap().is_empty());
+        assert!(
+            planned(&tree.fs, &layout.install(SCCACHE))
+                .unwrap()
+                .is_empty()
+        );
         assert_eq!(tree.install(SCCACHE), Some(Did::AlreadyInstalled));
         assert_eq!(tree.listing(), before);
     }
@@ -318,7 +328,10 @@ fn row_8_an_alias_that_is_wrong_or_gone_is_made_anew() {
             tree.link("rockwrap-clang", wrong);
         }
         assert_eq!(tree.install(SCCACHE), Some(Did::Switched));
-        assert_eq!(fs::read_link(tree.path("rockwrap-clang")).unwrap(), os("clang-19"));
+        assert_eq!(
+            fs::read_link(tree.path("rockwrap-clang")).unwrap(),
+            os("clang-19")
+        );
         tree.remove("rockwrap-clang");
         if let Some(wrong) = wrong {
             tree.link("rockwrap-clang", wrong);
@@ -481,7 +494,11 @@ fn a_record_that_is_lost_or_not_believed_changes_no_row() {
                 }
             }
             let outcome = run(&tree.fs, &Goal::Restore).unwrap();
-            assert_eq!(outcome.warnings.len(), usize::from(spoil != "remove"), "{spoil}");
+            assert_eq!(
+                outcome.warnings.len(),
+                usize::from(spoil != "remove"),
+                "{spoil}"
+            );
             let _ = fs::remove_file(tree.path("copy"));
             assert_eq!(tree.listing(), before, "{spoil} {layout:?}");
         }
@@ -514,10 +531,74 @@ fn bad_requests_are_refused_before_anything_is_looked_at() {
     let bad = Refusal::BadImage { name: name.clone() };
     assert_eq!(with(|want| want.image.clear()), bad);
     assert_eq!(with(|want| want.image = image("clang++", SCCACHE)), bad);
-    assert_eq!(with(|want| want.keep = super::Keep::Move), Refusal::MoveOfLink { name });
+    assert_eq!(
+        with(|want| want.keep = super::Keep::Move),
+        Refusal::MoveOfLink { name }
+    );
     let want = tree.layout.want("clang", SCCACHE);
     let twice = Goal::Install(vec![want.clone(), want]);
-    assert_eq!(refusal(&tree.fs, &twice), Refusal::Twice { name: own("clang") });
+    assert_eq!(
+        refusal(&tree.fs, &twice),
+        Refusal::Twice { name: own("clang") }
+    );
+}
+
+#[test]
+fn somebody_elses_file_in_a_sticky_directory_is_refused() {
+    let tree = Tree::new(Layout::Symlinks);
+    let goal = tree.layout.install(SCCACHE);
+    let mut observed = observe(&tree.fs, goal.wants()).unwrap();
+    let owner = observed.dir.uid;
+    observed.dir.mode |= 0o1000;
+    observed.dir.uid = owner + 1;
+    observed.euid = owner + 2;
+    let name = own("clang");
+    let refused = plan(&observed, &goal).unwrap_err();
+    assert_eq!(refused, Refusal::Sticky { name, owner });
+    // Root, the directory's owner and the file's owner may.
+    observed.euid = 0;
+    plan(&observed, &goal).unwrap();
+    observed.euid = observed.dir.uid;
+    plan(&observed, &goal).unwrap();
+    observed.dir.uid = owner + 1;
+    observed.euid = owner;
+    plan(&observed, &goal).unwrap();
+}
+
+#[test]
+fn a_lost_shim_is_remembered_until_its_package_is_installed_again() {
+    let tree = Tree::installed(Layout::Stubs);
+    tree.remove(JOURNAL);
+    tree.remove(".rockwrap-orig-clang");
+    assert_eq!(tree.restore(), Some(Did::Lost));
+    assert_eq!(tree.restore(), Some(Did::Lost));
+    tree.remove("clang");
+    tree.file("clang", STUB);
+    tree.restore();
+    assert_eq!(tree.names(), ["clang", "clang++", "clang-19"]);
+}
+
+#[test]
+fn names_at_the_length_limit_and_of_any_bytes_are_managed() {
+    for name in [
+        OsString::from("x".repeat(240)),
+        OsString::from_vec(b"cl\xff ng%".to_vec()),
+    ] {
+        let tree = Tree::new(Layout::Symlinks);
+        symlink("clang-19", tree.fs.path().join(&name)).unwrap();
+        let before = tree.listing();
+        let config = Config {
+            name: name.as_bytes(),
+            ..Config::default()
+        };
+        let mut want = tree.layout.want("clang", SCCACHE);
+        want.image = stamp::stamp(&config).unwrap();
+        want.name = name;
+        run(&tree.fs, &Goal::Install(vec![want])).unwrap();
+        assert_ne!(tree.listing(), before);
+        run(&tree.fs, &Goal::Restore).unwrap();
+        assert_eq!(tree.listing(), before);
+    }
 }
 
 #[test]
