@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::drain::{Drain, Needs};
 use super::error::{After, Error, Failure};
-use super::fs::{Attrs, Fs, Inode, Time};
+use super::fs::{Attrs, Fs, Inode, Meta, Time};
 use super::journal::Journal;
 use super::names;
 use super::observe::{Entry, Kept, observe};
@@ -303,7 +303,7 @@ impl<'a, F: Fs> Run<'a, F> {
         name: &OsStr,
         kept: &OsStr,
         keeping: Keeping,
-        expect: Inode,
+        expect: Meta,
         want: &Want,
     ) -> Result<(), Error> {
         let temp = self.write_temp(&want.image, &want.attrs())?;
@@ -409,7 +409,7 @@ impl<'a, F: Fs> Run<'a, F> {
         Ok(())
     }
 
-    fn switch(&mut self, name: &OsStr, expect: Inode, want: &Want) -> Result<(), Error> {
+    fn switch(&mut self, name: &OsStr, expect: Meta, want: &Want) -> Result<(), Error> {
         let temp = self.write_temp(&want.image, &want.attrs())?;
         self.expect(name, Some(expect))?;
         self.rename(&temp, name)?;
@@ -422,7 +422,7 @@ impl<'a, F: Fs> Run<'a, F> {
         name: &OsStr,
         kept: &OsStr,
         keep_alias: bool,
-        expect: Option<Inode>,
+        expect: Option<Meta>,
     ) -> Result<(), Error> {
         self.expect(name, expect)?;
         if keep_alias && self.put_back_linked(name, kept, expect.is_none())? {
@@ -469,7 +469,7 @@ impl<'a, F: Fs> Run<'a, F> {
         &mut self,
         at: &OsStr,
         text: &OsStr,
-        expect: Option<Inode>,
+        expect: Option<Meta>,
         attrs: &Attrs,
     ) -> Result<(), Error> {
         let temp = self.temp_name()?;
@@ -514,7 +514,7 @@ impl<'a, F: Fs> Run<'a, F> {
         Ok(())
     }
 
-    fn remove(&mut self, name: &OsStr, expect: Option<Inode>) -> Result<(), Error> {
+    fn remove(&mut self, name: &OsStr, expect: Option<Meta>) -> Result<(), Error> {
         let path = || self.fs.path().join(name);
         if name == names::JOURNAL {
             // The last companion is gone on disk before the record is: what has no record is not
@@ -527,7 +527,7 @@ impl<'a, F: Fs> Run<'a, F> {
         })?;
         // Gone: a put-back without a link took it.
         let Some(meta) = meta else { return Ok(()) };
-        if expect.is_some_and(|expect| expect != meta.id) {
+        if expect.is_some_and(|expect| !expect.is_still(&meta)) {
             self.warnings.push(format!(
                 "{} was changed by somebody else meanwhile and is left",
                 path().display()
@@ -552,12 +552,17 @@ impl<'a, F: Fs> Run<'a, F> {
         Ok(temp)
     }
 
-    fn expect(&self, name: &OsStr, expect: Option<Inode>) -> Result<(), Error> {
+    fn expect(&self, name: &OsStr, expect: Option<Meta>) -> Result<(), Error> {
         let meta = self.fs.stat(name).map_err(|source| Error::Inspect {
             path: self.at(name),
             source,
         })?;
-        if meta.map(|meta| meta.id) == expect {
+        let still = match (&expect, &meta) {
+            (Some(expect), Some(meta)) => expect.is_still(meta),
+            (None, None) => true,
+            _ => false,
+        };
+        if still {
             Ok(())
         } else {
             Err(Error::Changed {

@@ -75,6 +75,14 @@ pub struct Meta {
     pub id: Inode,
 }
 
+impl Meta {
+    /// Whether `now` is the same thing as before. Not by the inode: a union file system gives a
+    /// file another one when it is first changed, linked or renamed.
+    pub(super) fn is_still(&self, now: &Self) -> bool {
+        self.kind == now.kind && self.size == now.size && self.mtime == now.mtime
+    }
+}
+
 /// A device and an inode number on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Inode {

@@ -51,7 +51,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use super::fs::{Attrs, Inode, Time};
+use super::fs::{Attrs, Inode, Meta, Time};
 use super::journal::{self, Journal, Phase};
 use super::names;
 use super::observe::{Entry, Kept, Name, Observed, Record};
@@ -199,7 +199,7 @@ pub enum Step {
         kept: OsString,
         keeping: Keeping,
         #[serde(skip)]
-        expect: Inode,
+        expect: Meta,
         #[serde(skip)]
         want: Arc<Want>,
     },
@@ -208,7 +208,7 @@ pub enum Step {
         #[serde(serialize_with = "names::text::serialize")]
         name: OsString,
         #[serde(skip)]
-        expect: Inode,
+        expect: Meta,
         #[serde(skip)]
         want: Arc<Want>,
     },
@@ -222,7 +222,7 @@ pub enum Step {
         keep_alias: bool,
         /// The shim that it replaces; absent where nothing stands at the name.
         #[serde(skip)]
-        expect: Option<Inode>,
+        expect: Option<Meta>,
     },
     /// A symlink whose original is gone is made anew from the record.
     Relink {
@@ -232,7 +232,7 @@ pub enum Step {
         text: OsString,
         /// The shim that it replaces; absent where nothing stands there.
         #[serde(skip)]
-        expect: Option<Inode>,
+        expect: Option<Meta>,
         #[serde(skip)]
         attrs: Attrs,
     },
@@ -251,7 +251,7 @@ pub enum Step {
         #[serde(serialize_with = "names::text::serialize")]
         name: OsString,
         #[serde(skip)]
-        expect: Option<Inode>,
+        expect: Option<Meta>,
     },
 }
 
@@ -485,7 +485,7 @@ struct Planner<'a> {
     /// Steps that change names.
     live: Vec<Step>,
     /// Removals of what may still be in use: they come after the drain.
-    clear: Vec<(OsString, Inode)>,
+    clear: Vec<(OsString, Meta)>,
     shims: Vec<Inode>,
     names: Vec<NameDid>,
     back: Vec<Target>,
@@ -540,11 +540,11 @@ impl<'a> Planner<'a> {
             Entry::Odd(_) => Err(Refusal::Odd { name: name() }),
             Entry::Shim { meta, image } => {
                 self.sticky(known)?;
-                self.install_over_shim(want, known, meta.id, image)
+                self.install_over_shim(want, known, *meta, image)
             }
             Entry::Link { meta, .. } | Entry::File(meta) => {
                 self.sticky(known)?;
-                self.install_over_original(want, known, meta.id)
+                self.install_over_original(want, known, *meta)
             }
         }
     }
@@ -554,7 +554,7 @@ impl<'a> Planner<'a> {
         &mut self,
         want: &Arc<Want>,
         known: &Name,
-        expect: Inode,
+        expect: Meta,
         image: &[u8],
     ) -> Result<(), Refusal> {
         let steps = self.live.len();
@@ -566,7 +566,7 @@ impl<'a> Planner<'a> {
                         name: want.name.clone(),
                     });
                 };
-                let over = known.kept.meta().map(|meta| meta.id);
+                let over = known.kept.meta().copied();
                 self.live.push(relink(names::kept(&want.name), entry, over));
                 Kept::Aside
             }
@@ -595,7 +595,7 @@ impl<'a> Planner<'a> {
         &mut self,
         want: &Arc<Want>,
         known: &Name,
-        expect: Inode,
+        expect: Meta,
     ) -> Result<(), Refusal> {
         let (kept, alias) = (names::kept(&want.name), names::alias(&want.name));
         for (path, entry) in [(&alias, &known.alias), (&kept, &known.kept)] {
@@ -688,7 +688,7 @@ impl<'a> Planner<'a> {
         if let Some(meta) = entry.meta() {
             self.live.push(Step::Remove {
                 name: name.to_owned(),
-                expect: Some(meta.id),
+                expect: Some(*meta),
             });
         }
     }
@@ -732,7 +732,7 @@ impl<'a> Planner<'a> {
         let did = match &known.at {
             Entry::Shim { meta, .. } => {
                 self.sticky(known)?;
-                self.restore_over_shim(known, meta.id)
+                self.restore_over_shim(known, *meta)
             }
             Entry::Missing => self.restore_missing(known),
             Entry::Link { meta, .. } | Entry::File(meta) | Entry::Odd(meta) => {
@@ -756,7 +756,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Rows 7 to 11.
-    fn restore_over_shim(&mut self, known: &Name, expect: Inode) -> Did {
+    fn restore_over_shim(&mut self, known: &Name, expect: Meta) -> Did {
         let did = match known.original() {
             Some(layout) => {
                 self.live.push(Step::PutBack {
@@ -782,7 +782,7 @@ impl<'a> Planner<'a> {
                 Did::Recreated
             }
         };
-        self.shims.push(expect);
+        self.shims.push(expect.id);
         self.clear_up(known, Kept::Moved);
         if known.kept.is_shim() {
             self.clear_up(known, Kept::Aside);
@@ -841,7 +841,7 @@ impl<'a> Planner<'a> {
         match entry {
             Entry::Missing | Entry::Odd(_) => false,
             Entry::Link { meta, .. } | Entry::File(meta) | Entry::Shim { meta, .. } => {
-                self.clear.push((place(kept, &known.name), meta.id));
+                self.clear.push((place(kept, &known.name), *meta));
                 true
             }
         }
@@ -950,9 +950,9 @@ impl<'a> Planner<'a> {
                 journal: Arc::new(Journal::new(Phase::Restoring, during)),
             });
         }
-        steps.extend(self.clear.into_iter().map(|(name, id)| Step::Remove {
+        steps.extend(self.clear.into_iter().map(|(name, meta)| Step::Remove {
             name,
-            expect: Some(id),
+            expect: Some(meta),
         }));
         if finally.is_empty() {
             let removable = match &observed.record {
@@ -1052,7 +1052,7 @@ fn place(kept: Kept, name: &OsStr) -> OsString {
     }
 }
 
-fn relink(at: OsString, entry: &journal::Entry, expect: Option<Inode>) -> Step {
+fn relink(at: OsString, entry: &journal::Entry, expect: Option<Meta>) -> Step {
     Step::Relink {
         at,
         text: entry.link.clone().unwrap_or_default(),
