@@ -30,16 +30,26 @@ MERGED = {
 
 # Spellings whose versions disagree about the next argument. Each is Direct by hazards.rs.
 RESOLVED = {
-    # Joined only since clang 16.
-    f"-fxray-{name}=": "S"
-    for name in (
-        "always-instrument",
-        "attr-list",
-        "instruction-threshold",
-        "instrumentation-bundle",
-        "modes",
-        "never-instrument",
-    )
+    # clang 15: also with the next argument as its value. clang 19: joined only.
+    "-fxray-always-instrument=": "S",
+    "-fxray-attr-list=": "S",
+    "-fxray-instruction-threshold=": "S",
+    "-fxray-instrumentation-bundle=": "S",
+    "-fxray-modes=": "S",
+    "-fxray-never-instrument=": "S",
+    # clang 19 has no such options: it is -T with a joined value.
+    "-Tbss": "S",
+    "-Tdata": "S",
+    "-Ttext": "S",
+    # clang 15 has no such options: they are joined to -a, -d, -e and -X.
+    "-alias_list": "1",
+    "-dumpdir": "1",
+    "-emit-symbol-graph": "F",
+    "-Xmicrosoft-visualc-tools-root": "1",
+    "-Xmicrosoft-visualc-tools-version": "1",
+    "-Xmicrosoft-windows-sdk-root": "1",
+    "-Xmicrosoft-windows-sdk-version": "1",
+    "-Xmicrosoft-windows-sys-root": "1",
 }
 
 # Every option of these families stands alone unless the table says otherwise. Not options of
@@ -113,17 +123,32 @@ def options(version, path):
                 yield prefix + spelling, letter
 
 
-def union(sources):
+def union(versions):
     table = {}
-    for version, path in sources:
-        for spelling, kind in options(version, path):
-            have = table.setdefault(spelling, kind)
-            if have != kind:
-                merged = RESOLVED.get(spelling, MERGED.get(frozenset((have, kind))))
-                if merged is None:
-                    sys.exit(f"{spelling}: {have} and {kind} (clang {version})")
-                table[spelling] = merged
+    for number, options in versions.items():
+        for spelling, kind in options.items():
+            table[spelling] = merge(spelling, table.get(spelling, kind), kind, number)
+    for spelling, kind in table.items():
+        for number, options in versions.items():
+            # A version without the option may still accept its spelling, as a shorter one.
+            found = match(options, spelling)
+            if found and values(found) != values(kind):
+                if spelling not in RESOLVED:
+                    sys.exit(f"{spelling}: {kind}, and to clang {number} it is {found}")
     return table
+
+
+def merge(spelling, have, kind, number):
+    merged = have if have == kind else MERGED.get(frozenset((have, kind)))
+    merged = RESOLVED.get(spelling, merged)
+    if merged is None:
+        sys.exit(f"{spelling}: {have} and {kind} (clang {number})")
+    return merged
+
+
+def values(kind):
+    """Arguments that follow the bare spelling of an option."""
+    return {"F": "0", "J": "0", "S": "1", "A": "1"}.get(kind, kind)
 
 
 def match(table, argument):
@@ -152,8 +177,13 @@ def prune(table):
 
 
 def main():
-    sources = [(int(version), path) for version, path in (a.split("=", 1) for a in sys.argv[1:])]
-    table = union(sources)
+    versions = {}
+    for number, path in (argument.split("=", 1) for argument in sys.argv[1:]):
+        options_of = versions[int(number)] = {}
+        for spelling, kind in options(int(number), path):
+            have = options_of.get(spelling, kind)
+            options_of[spelling] = merge(spelling, have, kind, number)
+    table = union(versions)
     for spelling in table:
         # Each of these is what options.rs and the blob's own format rely on.
         if not re.fullmatch(r"-[^\s\\\"]+", spelling):
@@ -163,7 +193,7 @@ def main():
             sys.exit(f"{spelling}: an option with '=' inside that takes the next argument")
     total = len(table)
     table = prune(table)
-    versions = " and ".join(str(version) for version, _ in sources)
+    versions = " and ".join(map(str, versions))
     print(f"//! Options of clang {versions} as [`options`](super::options) looks them up.")
     print("//!")
     print("//! Made by `scripts/generate-options.sh`; do not edit.")

@@ -25,40 +25,50 @@ pub struct Found {
 /// whether the next argument belongs to it.
 #[must_use]
 pub fn find(argument: &[u8]) -> Option<Found> {
+    let Some((name, data)) = longest(TABLE.as_bytes(), 2, argument) else {
+        let alone = argument.contains(&b'=');
+        return alone.then_some(Found {
+            name: b"",
+            values: 0,
+        });
+    };
+    let values = match data.last()? {
+        b'F' | b'J' => 0,
+        b'S' => usize::from(name.len() == argument.len()),
+        b'A' => 1,
+        b'R' => usize::MAX,
+        digit => usize::from(digit.wrapping_sub(b'0')),
+    };
+    Some(Found { name, values })
+}
+
+/// The longest spelling of a table that covers `argument`, and what the table says of it.
+///
+/// A table is lines in the order of their spellings' bytes: a spelling, then `width` bytes, the
+/// last of which is `A`, `J` or `S` where more may follow in the same argument. No other byte of
+/// a line is a newline.
+pub(super) fn longest<'t>(
+    table: &'t [u8],
+    width: usize,
+    argument: &[u8],
+) -> Option<(&'t [u8], &'t [u8])> {
     let mut key = argument;
     loop {
-        let Some((name, kind)) = last_not_after(key) else {
-            return argument.contains(&b'=').then_some(Found {
-                name: b"",
-                values: 0,
-            });
-        };
+        let (name, data) = last_not_after(table, width, key)?;
         let same = common(name, argument);
         if same < name.len() {
             // No longer prefix of the argument sorts before `name`.
             key = argument.get(..same)?;
-            continue;
+        } else if same == argument.len() || matches!(data.last(), Some(b'A' | b'J' | b'S')) {
+            return Some((name, data));
+        } else {
+            key = argument.get(..same.checked_sub(1)?)?;
         }
-        let exact = same == argument.len();
-        let values = match kind {
-            b'J' => Some(0),
-            b'S' => Some(usize::from(exact)),
-            b'A' => Some(1),
-            b'F' if exact => Some(0),
-            b'R' if exact => Some(usize::MAX),
-            digit if exact => Some(usize::from(digit.wrapping_sub(b'0'))),
-            _ => None,
-        };
-        if let Some(values) = values {
-            return Some(Found { name, values });
-        }
-        key = argument.get(..same.checked_sub(1)?)?;
     }
 }
 
-/// The last line of the table whose spelling does not sort after `key`, and its kind.
-fn last_not_after(key: &[u8]) -> Option<(&'static [u8], u8)> {
-    let table = TABLE.as_bytes();
+/// The last line whose spelling does not sort after `key`, taken apart.
+fn last_not_after<'t>(table: &'t [u8], width: usize, key: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
     let (mut low, mut high) = (0, table.len());
     let mut best = None;
     // `low` and `high` are always starts of lines.
@@ -72,12 +82,11 @@ fn last_not_after(key: &[u8]) -> Option<(&'static [u8], u8)> {
         let rest = table.get(start..high)?;
         let length = rest.iter().position(|byte| *byte == b'\n')?;
         let (line, _) = rest.split_at_checked(length)?;
-        // Behind the spelling: a space and one letter.
-        let (name, kind) = line.split_at_checked(length.checked_sub(2)?)?;
+        let (name, data) = line.split_at_checked(length.checked_sub(width)?)?;
         if compare(name, key) == Ordering::Greater {
             high = start;
         } else {
-            best = Some((name, *kind.get(1)?));
+            best = Some((name, data));
             low = start + length + 1;
         }
     }
@@ -85,13 +94,13 @@ fn last_not_after(key: &[u8]) -> Option<(&'static [u8], u8)> {
 }
 
 /// Bytes that both begin with.
-pub(super) fn common(a: &[u8], b: &[u8]) -> usize {
+fn common(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }
 
 /// As `a.cmp(b)`, which would call `memcmp`: options differ early, and the freestanding `memcmp`
 /// costs more than the few bytes that are looked at.
-pub(super) fn compare(a: &[u8], b: &[u8]) -> Ordering {
+fn compare(a: &[u8], b: &[u8]) -> Ordering {
     let mut pairs = a.iter().zip(b);
     match pairs.find(|(a, b)| a != b) {
         Some((a, b)) => a.cmp(b),

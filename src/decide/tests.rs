@@ -1,1 +1,944 @@
+//! The whole rule book as tables: a command line, an environment, a launcher, and what becomes of
+//! it. The real clang has the last word on quoting and on which options take a value.
 
+use super::*;
+use crate::image::{LauncherKind, Version};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{CStr, CString};
+use std::fmt::Write as _;
+use std::process::Command;
+
+const SCCACHE: &str = "/usr/bin/sccache 0.16.0";
+const CCACHE: &str = "/usr/bin/ccache 4.14.2";
+const OTHER: &str = "/usr/bin/distcc ?";
+
+/// A machine in which the usual files are there.
+#[derive(Default)]
+struct Fake {
+    files: BTreeMap<Vec<u8>, Vec<u8>>,
+    others: BTreeSet<Vec<u8>>,
+    ancestors: Vec<(&'static str, &'static str)>,
+}
+
+impl Fake {
+    fn new() -> Self {
+        let mut fake = Self::default();
+        for name in "a.c a.C a.cpp a.hip a.cu a.s a.S a.ii a.h a.o b.cpp dir/a.cpp".split(' ') {
+            fake.file(name, "");
+        }
+        fake.file("with pch.h", "");
+        fake.file("pch.h.pch", "");
+        fake.others.insert(b"fifo".to_vec());
+        fake.others.insert(b"fifo.cpp".to_vec());
+        fake
+    }
+
+    fn file(&mut self, name: &str, content: &str) {
+        self.files.insert(name.into(), content.into());
+    }
+}
+
+impl World for Fake {
+    fn kind(&self, path: &CStr) -> FileKind {
+        if self.files.contains_key(path.to_bytes()) {
+            FileKind::Regular
+        } else if self.others.contains(path.to_bytes()) {
+            FileKind::Other
+        } else {
+            FileKind::Missing
+        }
+    }
+
+    fn read(&self, path: &CStr) -> Option<Vec<u8>> {
+        self.files.get(path.to_bytes()).cloned()
+    }
+
+    fn ancestors(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+        for (exe, comm) in self.ancestors.iter().take(4) {
+            if visit(exe.as_bytes(), comm.as_bytes()) {
+                return;
+            }
+        }
+    }
+}
+
+fn strings<S: AsRef<str>>(words: &[S]) -> Vec<CString> {
+    let c = |word: &S| CString::new(word.as_ref()).unwrap();
+    words.iter().map(c).collect()
+}
+
+/// Decides and shows the decision to `look`. `launcher` is a path and a version, or empty.
+fn with<S: AsRef<str>, T>(
+    name: &str,
+    launcher: &str,
+    env: &[&str],
+    argv: &[S],
+    world: &Fake,
+    look: impl FnOnce(&Decision<'_>) -> T,
+) -> T {
+    let (path, version) = launcher.split_once(' ').unwrap_or((launcher, "?"));
+    let parts: Vec<u16> = version.split('.').flat_map(str::parse).collect();
+    let config = Config {
+        name: name.as_bytes(),
+        launcher: path.as_bytes(),
+        launcher_version: (parts.len() == 3).then(|| Version(parts[0], parts[1], parts[2])),
+        ..Config::default()
+    };
+    let (argv, env) = (strings(argv), strings(env));
+    let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
+    let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
+    let call = Call {
+        argv: &argv,
+        env: &env,
+        config: &config,
+    };
+    look(&decide(&call, world))
+}
+
+fn word(decision: &Decision<'_>) -> &'static str {
+    match decision {
+        Decision::Direct(direct) => direct.reason.as_str(),
+        Decision::Launch(_) => "launch",
+    }
+}
+
+/// `env ... clang++ args`, split at spaces; the shim is the one of the compiler's name.
+fn outcome_in(world: &Fake, launcher: &str, line: &str) -> &'static str {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let start = words
+        .iter()
+        .position(|word| word.contains("clang"))
+        .unwrap();
+    let start = words[..start]
+        .iter()
+        .all(|word| word.contains('='))
+        .then_some(start)
+        .unwrap();
+    let name = if words[start].contains("++") {
+        "clang++"
+    } else {
+        "clang"
+    };
+    with(
+        name,
+        launcher,
+        &words[..start],
+        &words[start..],
+        world,
+        word,
+    )
+}
+
+fn outcome(launcher: &str, line: &str) -> &'static str {
+    outcome_in(&Fake::new(), launcher, line)
+}
+
+/// (outcome, launcher, line). The files of [`Fake::new`] are there.
+#[rustfmt::skip]
+const TABLE: &[(&str, &str, &str)] = &[
+    // Who launches.
+    ("disabled", SCCACHE, "ROCK_WRAP_DISABLE=1 clang++ -c a.cpp -o a.o"),
+    ("launch", SCCACHE, "ROCK_WRAP_DISABLE= clang++ -c a.cpp -o a.o"),
+    ("launch", SCCACHE, "ROCK_WRAP_DISABLE=0 clang++ -c a.cpp -o a.o"),
+    ("disabled", SCCACHE, "ROCK_WRAP_DISABLE=1 HIP_CLANG_LAUNCHER=ccache clang++ -c a.cpp"),
+    ("no-launcher", "", "clang++ -c a.cpp -o a.o"),
+    ("no-launcher", "", "HIP_CLANG_LAUNCHER= clang++ -c a.cpp -o a.o"),
+    ("launch", "", "HIP_CLANG_LAUNCHER=sccache clang++ -c a.cpp -o a.o"),
+    ("launch", SCCACHE, "HIP_CLANG_LAUNCHER= clang++ -c a.cpp -o a.o"),
+    // The name.
+    ("launch", SCCACHE, "/opt/rocm/llvm/bin/clang++ -c a.cpp -o a.o"),
+    ("launch", SCCACHE, "clang -c a.c -o a.o"),
+    ("launch", SCCACHE, "clang-19 -c a.c -o a.o"),
+    ("launch", SCCACHE, "../bin/clang++-15.0 -c a.cpp -o a.o"),
+    ("driver-name", SCCACHE, "clang-cpp -c a.cpp -o a.o"),
+    ("driver-name", SCCACHE, "clang-cl -c a.cpp -o a.o"),
+    ("driver-name", SCCACHE, "x86_64-linux-gnu-clang++ -c a.cpp -o a.o"),
+    ("driver-name", SCCACHE, "rockwrap-clang++ -c a.cpp -o a.o"),
+    ("driver-name", SCCACHE, "clang-dxc -c a.cpp -o a.o"),
+    ("driver-mode", SCCACHE, "clang --driver-mode=cl -c a.cpp -o a.o"),
+    ("launch", SCCACHE, "clang --driver-mode=g++ -c a.cpp -o a.o"),
+    ("language-mode", SCCACHE, "clang --driver-mode=g++ -c a.c -o a.o"),
+    // One compile of one file.
+    ("launch", SCCACHE, "clang++ -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -oa.o -ca.cpp -c a.cpp"),
+    ("not-a-compile", SCCACHE, "clang++"),
+    ("not-a-compile", SCCACHE, "clang++ a.cpp"),
+    ("not-a-compile", SCCACHE, "clang++ a.o b.o -o a"),
+    ("not-a-compile", SCCACHE, "clang++ --driver-mode=g++ -O3 --hip-link a.o -o a"),
+    ("no-input", SCCACHE, "clang++ -c -o a.o"),
+    ("several-inputs", SCCACHE, "clang++ -c a.cpp b.cpp"),
+    ("several-inputs", SCCACHE, "clang++ a.cpp b.cpp -c"),
+    ("missing-value", SCCACHE, "clang++ -c a.cpp -o"),
+    ("missing-value", SCCACHE, "clang++ -c a.cpp -isystem"),
+    ("repeated-option", SCCACHE, "clang++ -c -c a.cpp"),
+    ("repeated-option", SCCACHE, "clang++ -c a.cpp -o a.o -ob.o"),
+    ("repeated-option", SCCACHE, "clang++ -c a.cpp -x hip"),
+    ("repeated-option", SCCACHE, "clang++ -x c++ -x hip -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -x hip -xhip -c a.cpp"),
+    ("unusual-spelling", SCCACHE, "clang++ --compile a.cpp"),
+    ("unusual-spelling", SCCACHE, "clang++ -c a.cpp --output=a.o"),
+    ("unusual-spelling", SCCACHE, "clang++ -c a.cpp --output a.o"),
+    ("unusual-spelling", SCCACHE, "clang++ --language=hip -c a.cpp"),
+    ("unusual-spelling", SCCACHE, "clang++ --write-dependencies -c a.cpp"),
+    ("double-dash", SCCACHE, "clang++ -c -- a.cpp"),
+    // Values are no inputs, and the other way round.
+    ("launch", SCCACHE, "clang++ -c -resource-dir b.cpp a.cpp"),
+    ("launch", SCCACHE, "clang++ -c -fdebug-compilation-dir b.cpp a.cpp"),
+    ("launch", SCCACHE, "clang++ -c -isystem b.cpp -I b.cpp -D b.cpp -include b.cpp a.cpp"),
+    ("launch", SCCACHE, "clang++ -c -sectcreate b.cpp b.cpp b.cpp a.cpp"),
+    ("several-inputs", SCCACHE, "clang++ -c -sectcreate b.cpp b.cpp b.cpp b.cpp a.cpp"),
+    ("several-inputs", SCCACHE, "clang++ -c -Ib b.cpp a.cpp"),
+    ("launch", SCCACHE, "clang++ -c -fmade-up -mmade-up -gmade-up -Wmade-up a.cpp"),
+    ("unclear-inputs", SCCACHE, "clang++ -c --made-up a.cpp"),
+    ("launch", SCCACHE, "clang++ -c --made-up=yes a.cpp"),
+    ("launch", SCCACHE, "clang++ -c --made-up -O2 a.cpp"),
+    ("launch", SCCACHE, "clang++ -c a.cpp --made-up"),
+    ("several-inputs", SCCACHE, "clang++ -c --made-up b.cpp a.cpp"),
+    ("launch", SCCACHE, "clang++ -c -pthread a.cpp"),
+    // Inputs.
+    ("stdin", SCCACHE, "clang++ -x c++ -c -"),
+    ("input-not-a-file", SCCACHE, "clang++ -c missing.cpp"),
+    ("input-not-a-file", SCCACHE, "clang++ -c fifo.cpp"),
+    ("input-not-a-file", SCCACHE, "clang++ -x c++ -c /dev/stdin"),
+    ("launch", SCCACHE, "clang -c a.C"),
+    ("launch", SCCACHE, "clang++ -c a.hip"),
+    ("launch", SCCACHE, "clang++ -x hip -c a.cu"),
+    ("launch", SCCACHE, "clang -xc -c a.h"),
+    ("input-language", SCCACHE, "clang++ -c a.cu"),
+    ("input-language", SCCACHE, "clang++ -c a.s"),
+    ("input-language", SCCACHE, "clang++ -c a.S"),
+    ("input-language", SCCACHE, "clang++ -c a.ii"),
+    ("input-language", SCCACHE, "clang++ -c a.h"),
+    ("input-language", SCCACHE, "clang++ -c a.o"),
+    ("input-language", SCCACHE, "clang++ -c a"),
+    ("input-language", SCCACHE, "clang++ -x none -c a.cpp"),
+    ("input-language", SCCACHE, "clang++ -x cuda -c a.cu"),
+    ("input-language", SCCACHE, "clang++ -x assembler-with-cpp -c a.s"),
+    ("input-language", SCCACHE, "clang++ -x c++-header -c a.h"),
+    ("language-mode", SCCACHE, "clang++ -c a.c"),
+    ("language-mode", CCACHE, "clang++ -c a.c"),
+    ("launch", OTHER, "clang++ -c a.c"),
+    ("launch", SCCACHE, "clang++ -x c++ -c a.c"),
+    // Outputs.
+    ("output-not-a-file", SCCACHE, "clang++ -c a.cpp -o -"),
+    ("output-not-a-file", SCCACHE, "clang++ -c a.cpp -o /dev/null"),
+    ("output-not-a-file", SCCACHE, "clang++ -c a.cpp -o fifo"),
+    ("launch", SCCACHE, "clang++ -c a.cpp -o b.cpp"),
+    ("launch", SCCACHE, "clang++ -c a.cpp -objnot-listed"),
+    ("other-action", SCCACHE, "clang++ -c a.cpp -objcmt-migrate-all"),
+    ("default-output", SCCACHE, "clang++ --cuda-device-only -c a.hip"),
+    ("default-output", SCCACHE, "clang++ --offload-device-only -c a.hip"),
+    ("default-output", SCCACHE, "clang++ -emit-llvm -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -emit-llvm -c a.cpp -o a.bc"),
+    ("launch", SCCACHE, "clang++ --cuda-device-only -c a.hip -o a.o"),
+    ("launch", SCCACHE, "clang++ --cuda-host-only -c a.hip"),
+    ("launch", SCCACHE, "clang++ --cuda-device-only --cuda-host-only -c a.hip"),
+    // Other actions and questions.
+    ("other-action", SCCACHE, "clang++ -E a.cpp"),
+    ("other-action", SCCACHE, "clang++ -c -E a.cpp"),
+    ("other-action", SCCACHE, "clang++ -M -c a.cpp"),
+    ("other-action", SCCACHE, "clang++ -MM -c a.cpp"),
+    ("other-action", SCCACHE, "clang++ -S a.cpp"),
+    ("other-action", SCCACHE, "clang++ -fsyntax-only -c a.cpp"),
+    ("other-action", SCCACHE, "clang++ --analyze -c a.cpp"),
+    ("other-action", SCCACHE, "clang++ -emit-ast -c a.cpp"),
+    ("other-action", SCCACHE, "clang++ --precompile -c a.cpp"),
+    ("information", SCCACHE, "clang++ -### -c a.cpp"),
+    ("information", SCCACHE, "clang++ -v -c a.cpp"),
+    ("information", SCCACHE, "clang++ --verbose -c a.cpp"),
+    ("information", SCCACHE, "clang++ -V"),
+    ("information", SCCACHE, "clang++ --version"),
+    ("information", SCCACHE, "clang++ --help-hidden"),
+    ("information", SCCACHE, "clang++ -help"),
+    ("information", SCCACHE, "clang++ -print-resource-dir"),
+    ("information", SCCACHE, "clang++ --print-file-name=x -c a.cpp"),
+    ("information", SCCACHE, "clang++ -dumpmachine"),
+    ("information", SCCACHE, "clang++ -dM -c a.cpp"),
+    ("information", SCCACHE, "clang++ -H -c a.cpp"),
+    ("information", SCCACHE, "clang++ -mcpu=help -c a.cpp"),
+    ("frontend", SCCACHE, "clang++ -cc1 -version"),
+    ("frontend", SCCACHE, "clang++ -cc1as --help"),
+    // Side outputs.
+    ("save-temps", SCCACHE, "clang++ -save-temps -c a.cpp"),
+    ("save-temps", CCACHE, "clang++ --save-temps=obj -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -MJ x.json -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -MJx.json -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -ftime-trace -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -ftime-trace=x.json -c a.cpp"),
+    ("information", SCCACHE, "clang++ -ftime-report -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -fsave-optimization-record -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -foptimization-record-file=x -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -fstack-usage -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -save-stats -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -fproc-stat-report=x -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -serialize-diagnostics x -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -gen-reproducer=always -c a.cpp"),
+    // Written only when the compiler crashes, which is never in a cache.
+    ("launch", SCCACHE, "clang++ -fcrash-diagnostics-dir=x -c a.cpp"),
+    ("depfile", SCCACHE, "clang++ -MD -MG -c a.cpp"),
+    ("depfile", SCCACHE, "clang++ -MD -MF - -c a.cpp"),
+    ("depfile", SCCACHE, "clang++ -MD -MF/dev/stdout -c a.cpp"),
+    ("depfile", SCCACHE, "clang++ -MD -MF fifo -c a.cpp"),
+    ("depfile", SCCACHE, "clang++ -MF a.d -c a.cpp"),
+    ("repeated-option", SCCACHE, "clang++ -MD -MF a.d -MF b.d -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -MD -MT x -MQy -MP -MF a.d -c a.cpp"),
+    ("split-dwarf", SCCACHE, "clang++ -g -gsplit-dwarf -c a.cpp"),
+    ("split-dwarf", SCCACHE, "clang++ -gsplit-dwarf=single -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -g -gno-split-dwarf -c a.cpp"),
+    ("coverage", SCCACHE, "clang++ --coverage -c a.cpp"),
+    ("coverage", SCCACHE, "clang++ -fprofile-arcs -c a.cpp"),
+    ("coverage", SCCACHE, "clang++ -ftest-coverage -c a.cpp"),
+    ("coverage", CCACHE, "clang++ -fprofile-instr-generate -fcoverage-mapping -c a.cpp"),
+    ("recorded-command", SCCACHE, "clang++ -frecord-command-line -c a.cpp"),
+    ("working-directory", SCCACHE, "clang++ -working-directory=dir -c a.cpp"),
+    ("working-directory", SCCACHE, "clang++ -working-directory dir -c a.cpp"),
+    // Inputs that no key holds.
+    ("config-file", SCCACHE, "clang++ --config x.cfg -c a.cpp"),
+    ("config-file", SCCACHE, "clang++ --config=x.cfg -c a.cpp"),
+    ("config-file", SCCACHE, "clang++ --config-user-dir=x -c a.cpp"),
+    ("launch", SCCACHE, "clang++ --no-default-config -c a.cpp"),
+    ("no-canonical-prefixes", SCCACHE, "clang++ -no-canonical-prefixes -c a.cpp"),
+    ("precompiled-header", SCCACHE, "clang++ -include-pch x.pch -c a.cpp"),
+    ("precompiled-header", SCCACHE, "clang++ -Xclang -include-pch -Xclang x.pch -c a.cpp"),
+    ("precompiled-header", SCCACHE, "clang++ -Xclang -emit-pch -c a.cpp"),
+    ("precompiled-header", SCCACHE, "clang++ -include pch.h -c a.cpp"),
+    ("precompiled-header", SCCACHE, "clang++ -includepch.h -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -include a.h -c a.cpp"),
+    ("modules", SCCACHE, "clang++ -fmodules -c a.cpp"),
+    ("modules", SCCACHE, "clang++ -fmodule-file=x -c a.cpp"),
+    ("modules", SCCACHE, "clang++ -fprebuilt-module-path=x -c a.cpp"),
+    ("modules", SCCACHE, "clang++ -fcxx-modules -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -fno-modules -c a.cpp"),
+    ("profile", SCCACHE, "clang++ -fprofile-use=x -c a.cpp"),
+    ("profile", SCCACHE, "clang++ -fprofile-sample-use=x -c a.cpp"),
+    ("profile", SCCACHE, "clang++ -fprofile-remapping-file=x -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -fprofile-generate -c a.cpp"),
+    ("file-input", SCCACHE, "clang++ -fsanitize-ignorelist=x -c a.cpp"),
+    ("file-input", SCCACHE, "clang++ -fxray-always-instrument= x -c a.cpp"),
+    ("vfs-overlay", SCCACHE, "clang++ -ivfsoverlay x -c a.cpp"),
+    ("plugin", SCCACHE, "clang++ -fplugin=x.so -c a.cpp"),
+    ("plugin", SCCACHE, "clang++ -fpass-plugin=x.so -c a.cpp"),
+    ("plugin", SCCACHE, "clang++ -Xclang -load -Xclang x.so -c a.cpp"),
+    ("plugin", SCCACHE, "clang++ -Xclang -add-plugin -Xclang x -c a.cpp"),
+    ("external-tools", SCCACHE, "clang++ -B/opt/x -c a.cpp"),
+    ("external-tools", SCCACHE, "clang++ -fno-integrated-as -c a.cpp"),
+    ("external-tools", SCCACHE, "COMPILER_PATH=/opt/x clang++ -c a.cpp"),
+    ("native-target", SCCACHE, "clang++ --offload-arch=native -c a.hip"),
+    ("native-target", OTHER, "clang++ --offload-arch=gfx906,native -c a.hip"),
+    ("native-target", OTHER, "clang++ --cuda-gpu-arch=native -c a.hip"),
+    ("native-target", SCCACHE, "clang++ -march=native -c a.cpp"),
+    ("native-target", "/usr/bin/ccache 4.7.5", "clang++ -mtune=native -c a.cpp"),
+    ("launch", CCACHE, "clang++ -march=native -c a.cpp"),
+    ("launch", OTHER, "clang++ -march=native -c a.cpp"),
+    ("random-cuid", SCCACHE, "clang++ -fuse-cuid=random -c a.hip"),
+    ("launch", SCCACHE, "clang++ -fuse-cuid=hash -c a.hip"),
+    // What launchers get wrong.
+    ("unbundled-output", SCCACHE, "clang++ --no-gpu-bundle-output --cuda-device-only -c a.hip -o x"),
+    ("launch", SCCACHE, "clang++ -Xarch_device -DX=1 -Xarch_host -fno-exceptions -c a.hip"),
+    ("launch", SCCACHE, "clang++ -Xarch_gfx906 -DX=1 -c a.hip"),
+    ("xarch", SCCACHE, "clang++ -Xarch_host -Idir -c a.hip"),
+    ("xarch", SCCACHE, "clang++ -Xarch_host -O1 -c a.hip"),
+    ("xarch", SCCACHE, "clang++ -Xarch_host -include -Xarch_host a.h -c a.hip"),
+    ("xarch", SCCACHE, "clang++ -Xarch_host -fcolor-diagnostics -c a.hip"),
+    ("side-output", SCCACHE, "clang++ -Xarch_host -ftime-trace -c a.hip"),
+    ("launch", CCACHE, "clang++ -Xarch_host -O1 -c a.hip"),
+    ("launch", "/usr/bin/ccache 4.12.1", "clang++ -Xarch_device -DX -c a.hip"),
+    ("xarch", "/usr/bin/ccache 4.12.0", "clang++ -Xarch_host -DX -c a.hip"),
+    ("xarch", "/usr/bin/ccache ?", "clang++ -Xarch_host -DX -c a.hip"),
+    ("xarch", CCACHE, "HIP_CLANG_LAUNCHER=ccache clang++ -Xarch_host -DX -c a.hip"),
+    ("launch", CCACHE, "HIP_CLANG_LAUNCHER=/usr/bin/ccache clang++ -Xarch_host -DX -c a.hip"),
+    ("xarch", CCACHE, "clang++ -Xarch_gfx906 -DX -c a.hip"),
+    ("launch", OTHER, "clang++ -Xarch_gfx906 -Idir -c a.hip"),
+    ("xarch", OTHER, "clang++ -Xarch_host a.cpp -c a.hip"),
+    ("target-forwarding", SCCACHE, "clang++ -Xopenmp-target=x -O1 -c a.cpp"),
+    ("target-forwarding", SCCACHE, "clang++ -Xoffload-linker -x -c a.hip"),
+    ("target-forwarding", SCCACHE, "clang++ -Xcuda-ptxas -x -c a.hip"),
+    ("target-forwarding", SCCACHE, "clang++ -Xthinlto-distributor=x -c a.hip"),
+    ("reordered-options", SCCACHE, "clang++ --start-no-unused-arguments -c a.cpp"),
+    ("launch", CCACHE, "clang++ --start-no-unused-arguments -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -Xclang -fno-cuda-host-device-constexpr -c a.hip"),
+    ("launch", SCCACHE, "clang++ -Xclang -target-feature -Xclang +sse4 -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -Xclang=-fno-x -c a.cpp"),
+    ("other-action", SCCACHE, "clang++ -Xclang -ast-dump -c a.cpp"),
+    ("other-action", SCCACHE, "clang++ -Xclang -emit-llvm-bc -c a.cpp"),
+    ("frontend-option", SCCACHE, "clang++ -Xclang -emit-llvm -c a.cpp"),
+    ("other-action", SCCACHE, "clang++ -Xclang -E -c a.cpp"),
+    ("frontend-option", SCCACHE, "clang++ -Xclang -o -Xclang x -c a.cpp"),
+    ("frontend-option", SCCACHE, "clang++ -Xclang b.cpp -c a.cpp"),
+    ("frontend-option", SCCACHE, "clang++ -Xclang -fx=/a/file -c a.cpp"),
+    ("file-input", SCCACHE, "clang++ -Xclang -mlink-builtin-bitcode -Xclang x.bc -c a.hip"),
+    ("side-output", SCCACHE, "clang++ -Xclang -dependency-dot -Xclang x -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -mllvm -amdgpu-early-inline-all=true -c a.hip"),
+    ("backend-option", SCCACHE, "clang++ -mllvm -print-after-all -c a.hip"),
+    ("backend-option", SCCACHE, "clang++ -mllvm --x=/a/file -c a.hip"),
+    ("passthrough", SCCACHE, "clang++ -Wp,-MD,x.d -c a.cpp"),
+    ("passthrough", SCCACHE, "clang++ -Wa,-alh=x -c a.cpp"),
+    ("passthrough", SCCACHE, "clang++ -Wa,--noexecstack,--MD,x -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -Wa,--noexecstack -Wl,x -c a.cpp"),
+    ("passthrough", SCCACHE, "clang++ -Xpreprocessor -DX -c a.cpp"),
+    ("passthrough", SCCACHE, "clang++ -Xassembler -x -c a.cpp"),
+    ("offload-kind", SCCACHE, "clang++ -fopenmp -fopenmp-targets=amdgcn -c a.cpp"),
+    ("offload-kind", SCCACHE, "clang++ -fopenmp --offload-arch=gfx90a -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -fopenmp --offload-arch=gfx90a -c a.hip"),
+    ("launch", SCCACHE, "clang++ --offload-arch=gfx90a -c a.cpp"),
+    ("offload-kind", SCCACHE, "clang++ --hipstdpar -c a.cpp"),
+    ("launcher-option", CCACHE, "clang++ --ccache-skip -c a.cpp"),
+    ("launcher-without-hip", "/usr/bin/sccache 0.7.7", "clang++ -c a.hip"),
+    ("launch", "/usr/bin/sccache 0.8.0", "clang++ -c a.hip"),
+    ("launch", "/usr/bin/sccache ?", "clang++ -c a.hip"),
+    ("launch", "/usr/bin/sccache 0.7.7", "clang++ -c a.cpp"),
+    // What hipcc and CMake really say.
+    ("launch", SCCACHE, "clang++ -O3 --offload-arch=gfx906 --offload-arch=gfx90a -fPIC -MD -MT a.o -MF a.o.d -o a.o -x hip -c a.cpp"),
+    ("launch", CCACHE, "clang++ --std=c++17 --cuda-gpu-arch=gfx906 --cuda-device-only -c -O3 -Wno-unused-command-line-argument -I. a.hip -o a.hip.o"),
+    ("information", SCCACHE, "clang++ -v -MD -MT x -MF x.d -o x.o -c a.cpp"),
+    ("launch", SCCACHE, "clang++ a.cpp -o t.obj -c -Werror=unknown-warning-option -Wfoo"),
+    // The environment.
+    ("source-date-epoch", SCCACHE, "SOURCE_DATE_EPOCH=1 clang++ -c a.cpp"),
+    ("launch", CCACHE, "SOURCE_DATE_EPOCH=1 clang++ -c a.cpp"),
+    ("override-options", CCACHE, "CCC_OVERRIDE_OPTIONS=x-c clang++ -c a.cpp"),
+    ("driver-log", SCCACHE, "CC_PRINT_OPTIONS=1 clang++ -c a.cpp"),
+    ("nested-shim", SCCACHE, "ROCK_WRAP_GUARD=1 clang++ -c a.cpp"),
+    ("nested-sccache", CCACHE, "SCCACHE_START_SERVER=1 clang++ -c a.cpp"),
+    ("nested-ccache", SCCACHE, "CCACHE_DISABLE=1 UNCACHED_ERR_FD=5 clang++ -c a.cpp"),
+    ("launch", SCCACHE, "CCACHE_DISABLE=1 clang++ -c a.cpp"),
+    ("nested-distcc", SCCACHE, "_DISTCC_SAFEGUARD=1 clang++ -c a.cpp"),
+    // Found earlier than nesting: it explains the call itself.
+    ("not-a-compile", SCCACHE, "ROCK_WRAP_GUARD=1 clang++ a.cpp"),
+];
+
+#[test]
+fn the_table_holds() {
+    let mut wrong = String::new();
+    for (expected, launcher, line) in TABLE {
+        // `-ca.cpp` is one unknown option.
+        let found = outcome(launcher, line);
+        if found != *expected {
+            writeln!(wrong, "{found}, not {expected}: {launcher}: {line}").unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[test]
+fn every_reason_is_reached() {
+    let reached: BTreeSet<&str> = TABLE.iter().map(|row| row.0).collect();
+    // These have tests of their own below.
+    let elsewhere = ["response-file", "response-quoting", "nested-ancestor"];
+    for reason in Reason::ALL {
+        let id = reason.as_str();
+        assert!(reached.contains(id) || elsewhere.contains(&id), "{id}");
+    }
+}
+
+#[test]
+fn every_reason_reads_well() {
+    let mut ids = BTreeSet::new();
+    for reason in Reason::ALL {
+        let id = reason.as_str();
+        assert!(ids.insert(id), "{id} twice");
+        let kebab = |byte: u8| byte.is_ascii_lowercase() || byte == b'-' || byte.is_ascii_digit();
+        assert!(id.bytes().all(kebab), "{id}");
+        for sentence in [Some(reason.explanation()), reason.remedy()]
+            .into_iter()
+            .flatten()
+        {
+            assert!(
+                sentence.ends_with('.') && !sentence.contains(". "),
+                "{sentence}"
+            );
+        }
+    }
+}
+
+#[test]
+fn the_argument_to_blame_is_named() {
+    let at = |line: &str| {
+        let words: Vec<&str> = line.split(' ').collect();
+        with(
+            "clang++",
+            SCCACHE,
+            &[],
+            &words,
+            &Fake::new(),
+            |decision| match decision {
+                Decision::Direct(direct) => direct.at.map(|at| words[at].to_owned()),
+                Decision::Launch(_) => panic!("{line} is launched"),
+            },
+        )
+    };
+    assert_eq!(at("clang++ -c a.cpp -v").as_deref(), Some("-v"));
+    assert_eq!(at("clang++ -c a.cpp b.cpp").as_deref(), Some("b.cpp"));
+    assert_eq!(
+        at("clang++ -O2 -c missing.cpp").as_deref(),
+        Some("missing.cpp")
+    );
+    assert_eq!(at("clang++ a.cpp"), None);
+}
+
+#[test]
+fn what_a_key_needs_is_told() {
+    let line = "clang++ -x hip -c dir/a.cpp -o out/a.o -MD -MF a.d -MT t1 -MQ t2 -g -fgpu-rdc \
+                --offload-arch=gfx906,gfx908 --cuda-gpu-arch=gfx90a -cuid=1 --cuda-device-only";
+    let words: Vec<&str> = line.split_whitespace().collect();
+    with("clang++", SCCACHE, &[], &words, &Fake::new(), |decision| {
+        let Decision::Launch(launch) = decision else {
+            panic!("{decision:?}");
+        };
+        let unit = &launch.unit;
+        assert_eq!(unit.input.to_bytes(), b"dir/a.cpp");
+        assert_eq!(unit.output.as_ref().unwrap().to_bytes(), b"out/a.o");
+        assert_eq!(unit.depfile.as_ref().unwrap().to_bytes(), b"a.d");
+        let targets: Vec<_> = unit
+            .targets
+            .iter()
+            .map(|text| text.to_str().unwrap())
+            .collect();
+        assert_eq!(targets, ["t1", "t2"]);
+        assert!(unit.writes_depfile && unit.debug_info && unit.has_cuid);
+        assert!(unit.device_only && unit.relocatable_device_code);
+        assert_eq!((unit.language, unit.offload_archs), (Language::Hip, 3));
+    });
+    assert_eq!(default_output(c"dir.d/a.b.cpp"), b"a.b.o");
+    assert_eq!(default_output(c"dir.d/a"), b"a.o");
+}
+
+#[test]
+fn the_launcher_is_the_environments_then_the_installers() {
+    let launcher = |env: &[&str], installed: &str| {
+        let argv = ["clang", "-c", "a.c"];
+        with(
+            "clang",
+            installed,
+            env,
+            &argv,
+            &Fake::new(),
+            |decision| match decision {
+                Decision::Launch(launch) => {
+                    let word = String::from_utf8(launch.launcher.word.to_vec()).unwrap();
+                    (
+                        word,
+                        launch.launcher.kind,
+                        launch.launcher.version,
+                        launch.launcher.from,
+                    )
+                }
+                Decision::Direct(direct) => panic!("{direct:?}"),
+            },
+        )
+    };
+    use LauncherKind::{Ccache, Other, Sccache};
+    assert_eq!(
+        launcher(&[], SCCACHE),
+        (
+            "/usr/bin/sccache".into(),
+            Sccache,
+            Some(Version(0, 16, 0)),
+            Source::Installed
+        )
+    );
+    assert_eq!(
+        launcher(&["HIP_CLANG_LAUNCHER=/a b/ccache"], SCCACHE),
+        ("/a b/ccache".into(), Ccache, None, Source::Environment)
+    );
+    assert_eq!(
+        launcher(
+            &["HIP_CLANG_LAUNCHER=$(x)", "HIP_CLANG_LAUNCHER=ccache"],
+            SCCACHE
+        ),
+        ("$(x)".into(), Other, None, Source::Environment)
+    );
+    assert_eq!(
+        launcher(&["HIP_CLANG_LAUNCHER=/usr/bin/sccache"], SCCACHE).2,
+        Some(Version(0, 16, 0))
+    );
+}
+
+#[test]
+fn the_launchers_environment_is_cleaned() {
+    let env = |launcher: &str, argv: &[&str]| -> Vec<String> {
+        let env = [
+            "PATH=/bin",
+            "SCCACHE_BUCKET=",
+            "SCCACHE_DIR=/x",
+            "SCCACHE_DIRECT=true",
+            "EMPTY=",
+            "CARGO_INCREMENTAL=1",
+            "CARGO_BUILD_INCREMENTAL=1",
+            "odd",
+        ];
+        with("clang", launcher, &env, argv, &Fake::new(), |decision| {
+            let Decision::Launch(launch) = decision else {
+                panic!("{decision:?}");
+            };
+            let kept = env
+                .into_iter()
+                .filter(|entry| launch.edits.keeps(entry.as_bytes()));
+            let added = launch.edits.added().map(|entry| entry.to_str().unwrap());
+            kept.chain(added).map(str::to_owned).collect()
+        })
+    };
+    let plain = ["clang", "-c", "a.c"];
+    let deps = ["clang", "-MMD", "-c", "a.c"];
+    assert_eq!(
+        env(SCCACHE, &plain),
+        [
+            "PATH=/bin",
+            "SCCACHE_DIR=/x",
+            "SCCACHE_DIRECT=true",
+            "EMPTY=",
+            "odd",
+            "ROCK_WRAP_GUARD=1"
+        ]
+    );
+    let direct_off = [
+        "PATH=/bin",
+        "SCCACHE_DIR=/x",
+        "EMPTY=",
+        "odd",
+        "ROCK_WRAP_GUARD=1",
+        "SCCACHE_DIRECT=false",
+    ];
+    assert_eq!(env(SCCACHE, &deps), direct_off);
+    assert_eq!(env("/usr/bin/sccache 0.11.0", &deps), direct_off);
+    assert_eq!(env("/usr/bin/sccache ?", &deps), direct_off);
+    assert_eq!(env("/usr/bin/sccache 0.10.0", &deps).len(), 6);
+    assert_eq!(env(CCACHE, &deps).len(), 9);
+    assert_eq!(env(OTHER, &deps).len(), 9);
+}
+
+#[test]
+fn an_ancestor_that_launches_is_noticed() {
+    let with_ancestors = |launcher: &str, ancestors: &[(&'static str, &'static str)]| {
+        let mut fake = Fake::new();
+        fake.ancestors = ancestors.to_vec();
+        outcome_in(&fake, launcher, "clang++ -c a.cpp")
+    };
+    let shell = ("/usr/bin/dash", "sh");
+    let nested = "nested-ancestor";
+    assert_eq!(with_ancestors(SCCACHE, &[shell; 4]), "launch");
+    assert_eq!(
+        with_ancestors(SCCACHE, &[("/x/sccache", "sccache")]),
+        nested
+    );
+    assert_eq!(
+        with_ancestors(SCCACHE, &[shell, shell, shell, ("/x/ccache-4", "x")]),
+        nested
+    );
+    assert_eq!(
+        with_ancestors(SCCACHE, &[shell, shell, shell, shell, ("/x/ccache", "x")]),
+        "launch"
+    );
+    assert_eq!(
+        with_ancestors(CCACHE, &[("/x/sccache (deleted)", "x")]),
+        nested
+    );
+    assert_eq!(with_ancestors(CCACHE, &[("", "sccache")]), nested);
+    // A script: its executable is the shell.
+    let script = "/opt/my-very-long-launcher.sh ?";
+    assert_eq!(
+        with_ancestors(script, &[("/usr/bin/dash", "my-very-long-la")]),
+        nested
+    );
+    assert_eq!(
+        with_ancestors(script, &[("/x/my-very-long-launcher.sh", "x")]),
+        nested
+    );
+    assert_eq!(with_ancestors(script, &[("", "")]), "launch");
+}
+
+#[test]
+fn response_files_are_looked_into() {
+    let mut fake = Fake::new();
+    fake.file("c.rsp", "-c a.cpp\n");
+    fake.file("link.rsp", "a.o b.o");
+    fake.file("two.rsp", "a.cpp b.cpp");
+    fake.file("quoted.rsp", "-c 'a.cpp' \"-DX=a b\" -o a\\.o");
+    fake.file("outer.rsp", "-O2 @inner.rsp");
+    fake.file("inner.rsp", "@c.rsp");
+    fake.file("loop.rsp", "@loop.rsp");
+    fake.file("gone.rsp", "-c a.cpp @nothing");
+    fake.file("bom.rsp", "\u{feff}-c a.cpp");
+    fake.file("nul.rsp", "-c a.cpp\0 -E");
+    fake.file("save.rsp", "-c a.cpp -save-temps");
+    fake.file("value.rsp", "x.o");
+    fake.file("empty.rsp", " \n ");
+    fake.files
+        .insert(b"utf16.rsp".to_vec(), b"\xff\xfe-\0c\0".to_vec());
+    for (line, expected) in [
+        ("clang++ @c.rsp", "launch"),
+        ("clang++ @quoted.rsp", "launch"),
+        ("clang++ @outer.rsp", "launch"),
+        ("clang++ @bom.rsp", "launch"),
+        ("clang++ @empty.rsp -c a.cpp", "launch"),
+        ("clang++ -c a.cpp -o @value.rsp", "launch"),
+        ("clang++ @c.rsp b.cpp", "several-inputs"),
+        ("clang++ -c @two.rsp", "several-inputs"),
+        ("clang++ @link.rsp -o x", "not-a-compile"),
+        ("clang++ @save.rsp", "save-temps"),
+        ("clang++ @loop.rsp", "response-file"),
+        ("clang++ @gone.rsp", "response-file"),
+        ("clang++ @nothing -c a.cpp", "response-file"),
+        ("clang++ @nul.rsp", "response-file"),
+        ("clang++ @utf16.rsp", "response-file"),
+        ("clang++ -c @", "input-language"),
+        ("clang++ --rsp-quoting=windows @c.rsp", "response-quoting"),
+    ] {
+        assert_eq!(outcome_in(&fake, SCCACHE, line), expected, "{line}");
+    }
+    let argv = ["clang++", "@quoted.rsp"];
+    with("clang++", SCCACHE, &[], &argv, &fake, |decision| {
+        let Decision::Launch(launch) = decision else {
+            panic!("{decision:?}");
+        };
+        assert_eq!(launch.unit.output.as_ref().unwrap().to_bytes(), b"a.o");
+        assert_eq!(launch.unit.input.to_bytes(), b"a.cpp");
+    });
+}
+
+#[test]
+fn a_large_response_file_is_read_in_linear_time() {
+    let mut fake = Fake::new();
+    fake.file("large.rsp", &("-DX='y z' ".repeat(1 << 20) + "-c a.cpp"));
+    let start = std::time::Instant::now();
+    assert_eq!(outcome_in(&fake, SCCACHE, "clang++ @large.rsp"), "launch");
+    // Unoptimised and on a busy machine; quadratic would take hours.
+    assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
+}
+
+fn tokens(text: &[u8]) -> Vec<String> {
+    let mut text = text.to_vec();
+    text.push(b' ');
+    let mut out = Vec::new();
+    let result: Result<(), ()> = response::tokenize(&mut text, 0, &mut |token| {
+        out.push(String::from_utf8_lossy(token.to_bytes()).into_owned());
+        Ok(())
+    });
+    result.unwrap();
+    out
+}
+
+/// Runs a compiler of the test set-up: `apt-get install clang-15 clang-19`.
+fn clang(version: &str, args: &[&str]) -> (bool, String) {
+    let mut command = Command::new(format!("clang-{version}"));
+    let output = command
+        .args(args)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .output();
+    let output = output.unwrap_or_else(|error| panic!("clang-{version}: {error}"));
+    (
+        output.status.success(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+#[test]
+fn response_files_are_quoted_as_clang_quotes() {
+    let texts = [
+        "a b\tc\r\nd",
+        "'a b' \"c d\"",
+        "a'b c'd",
+        r"a\ b",
+        r#""a\"b" 'c\'d'"#,
+        r"\\ \n",
+        "''",
+        "a''b",
+        r#"'a"b' "c'd""#,
+        "'open",
+        "\"open \\\" x",
+        "end\\",
+        "'end\\",
+        "a\\\nb",
+        "  \n\n ",
+        "\"a\nb\"",
+        "a\u{b}b a\u{c}b",
+        "# no comment",
+        "é 'ü ß'",
+        r"\'a b\'",
+        "'a'\"b\"c\\d",
+        "\\",
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    for (number, text) in texts.iter().enumerate() {
+        // Each argument becomes visible as one of the front end's: -D before each.
+        let mut content = String::new();
+        for token in tokens(text.as_bytes()) {
+            content += &token;
+            content.push('\u{1}');
+        }
+        let path = dir.path().join(format!("{number}.rsp"));
+        std::fs::write(&path, text).unwrap();
+        let argument = format!("@{}", path.display());
+        for version in ["15", "19"] {
+            // An argument that is no option is an input, and the driver names each that is missing.
+            let (_, stderr) = clang(version, &["-fsyntax-only", "-x", "c", &argument]);
+            let mut seen = String::new();
+            let marker = "no such file or directory: '";
+            for part in stderr.split(marker).skip(1) {
+                let end = part.find("'\nclang").or_else(|| part.rfind('\'')).unwrap();
+                seen += &part[..end];
+                seen.push('\u{1}');
+            }
+            assert_eq!(seen, content, "clang {version} of {text:?}: {stderr}");
+        }
+    }
+}
+
+/// Whether clang takes the word behind `option` as its value: then a second input is missing.
+fn consumed(version: &str, option: &str, values: usize) -> Option<bool> {
+    let mut args = vec!["-###", "-fsyntax-only", "-x", "c", option];
+    args.extend(std::iter::repeat_n("/nonexistent/value.c", values));
+    args.extend(["/dev/null"]);
+    let (_, stderr) = clang(version, &args);
+    if stderr.contains("unknown argument") || stderr.contains("unsupported option") {
+        return None;
+    }
+    Some(!stderr.contains("no such file or directory: '/nonexistent/value.c'"))
+}
+
+#[test]
+fn clang_agrees_about_values() {
+    let mut compared = 0;
+    for line in options_table::TABLE.lines() {
+        let (spelling, kind) = line.split_once(' ').unwrap();
+        // A whole argument of kind A has something behind the spelling.
+        let (option, values) = match kind {
+            "A" => (format!("{spelling}gfx906"), 1),
+            "S" => (spelling.to_owned(), 1),
+            "1" | "2" | "3" => (spelling.to_owned(), kind.parse().unwrap()),
+            _ => continue,
+        };
+        let found = options::find(option.as_bytes()).unwrap();
+        assert_eq!(
+            (found.name, found.values),
+            (spelling.as_bytes(), values),
+            "{option}"
+        );
+        for version in ["15", "19"] {
+            // These end the driver or read the value as a file before inputs are looked at.
+            let reads = [
+                "--config",
+                "-ivfsoverlay",
+                "-vfsoverlay",
+                "--vfsoverlay",
+                "-x",
+            ];
+            if reads.contains(&spelling) || spelling == "--language" {
+                continue;
+            }
+            match consumed(version, &option, values) {
+                Some(true) => compared += 1,
+                Some(false) => {
+                    // The versions disagree, and the generator was told so.
+                    let line = format!("clang++ -c a.cpp {option} x");
+                    assert_ne!(outcome(OTHER, &line), "launch", "clang {version}");
+                }
+                None => {}
+            }
+        }
+    }
+    assert!(compared > 200, "only {compared} compared");
+}
+
+#[test]
+fn clang_knows_of_no_value_behind_a_flag() {
+    for line in options_table::TABLE.lines() {
+        let (spelling, kind) = line.split_once(' ').unwrap();
+        if !matches!(kind, "F" | "J") {
+            continue;
+        }
+        let found = options::find(spelling.as_bytes()).unwrap();
+        assert_eq!(
+            (found.name, found.values),
+            (spelling.as_bytes(), 0),
+            "{spelling}"
+        );
+    }
+}
+
+#[test]
+fn the_committed_option_table_is_what_the_script_writes() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/generate-options.sh");
+    let output = Command::new(script).arg("--check").output().unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&text)
+    );
+}
+
+fn decide_bytes(argv: &[Vec<u8>], env: &[Vec<u8>], world: &Fake) -> &'static str {
+    let c = |bytes: &Vec<u8>| {
+        CString::new(
+            bytes
+                .iter()
+                .copied()
+                .filter(|b| *b != 0)
+                .collect::<Vec<_>>(),
+        )
+        .unwrap()
+    };
+    let (argv, env): (Vec<_>, Vec<_>) = (argv.iter().map(c).collect(), env.iter().map(c).collect());
+    let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
+    let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
+    let config = Config {
+        name: b"clang++",
+        launcher: b"/usr/bin/sccache",
+        ..Config::default()
+    };
+    let call = Call {
+        argv: &argv,
+        env: &env,
+        config: &config,
+    };
+    word(&decide(&call, world))
+}
+
+/// Words as a command line has them, and words as none has them.
+fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let listed: Vec<Vec<u8>> = options_table::TABLE
+        .lines()
+        .map(|line| line.split(' ').next().unwrap().into())
+        .chain(["a.cpp", "-o", "a.o", "-x", "hip", "@r", "@s", "@", "-", ""].map(Into::into))
+        .collect();
+    let one = prop_oneof![
+        prop::sample::select(listed),
+        prop::collection::vec(any::<u8>(), 0..12),
+        "-[a-zA-Z=,-]{0,9}".prop_map(String::into_bytes),
+    ];
+    prop::collection::vec(one, 0..12)
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(
+        argv in words(),
+        env in words(),
+        r in prop::collection::vec(any::<u8>(), 0..60),
+        s in "[ '\"\\\\@rsac.p-]{0,30}",
+    ) {
+        let mut fake = Fake::new();
+        fake.files.insert(b"r".to_vec(), r);
+        fake.file("s", &s);
+        decide_bytes(&argv, &env, &fake);
+        let named: Vec<Vec<u8>> = [b"clang++".to_vec()].into_iter().chain(argv).collect();
+        decide_bytes(&named, &env, &fake);
+    }
+
+    #[test]
+    fn nothing_is_launched_without_c(argv in words()) {
+        let named = [b"clang++".to_vec()].into_iter().chain(argv.into_iter().filter(|word| {
+            word != b"-c" && word.first() != Some(&b'@')
+        }));
+        let named: Vec<Vec<u8>> = named.collect();
+        prop_assert_ne!(decide_bytes(&named, &[], &Fake::new()), "launch");
+    }
+
+    #[test]
+    fn tokens_are_never_longer_than_the_text(text in prop::collection::vec(1u8.., 0..200)) {
+        let all: usize = tokens(&text).iter().map(|token| token.chars().count() + 1).sum();
+        prop_assert!(all <= text.len() + 1);
+    }
+}
