@@ -23,14 +23,10 @@ pub struct Unit<'a> {
     pub input: Text<'a>,
     /// Its language.
     pub language: Language,
-    /// The value of `-o`; `None`: the plain default, [`default_output`].
-    pub output: Option<Text<'a>>,
+    /// Words that name other files, in the order of the command line.
+    pub words: Vec<(Role, Text<'a>)>,
     /// Whether a dependency file is written (`-MD`, `-MMD`).
     pub writes_depfile: bool,
-    /// The value of `-MF`.
-    pub depfile: Option<Text<'a>>,
-    /// The values of `-MT` and `-MQ`.
-    pub targets: Vec<Text<'a>>,
     /// Whether there may be debug information, which holds the working directory.
     pub debug_info: bool,
     /// Whether the call settles `__hip_cuid_*` itself (`-cuid=`, `-fuse-cuid=`).
@@ -41,6 +37,32 @@ pub struct Unit<'a> {
     pub relocatable_device_code: bool,
     /// Architectures named by `--offload-arch` and `--cuda-gpu-arch`.
     pub offload_archs: u32,
+}
+
+/// What a word of [`Unit::words`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// The value of `-o`, at most one. Without one the output is the [`default_output`].
+    Output,
+    /// The value of `-MF`, at most one.
+    Depfile,
+    /// A value of `-MT` or `-MQ`.
+    Target,
+    /// A value of `-include`.
+    Include,
+    /// Where device libraries and headers are, as it is written: `--rocm-path=...`,
+    /// `--hip-path=...`, `--rocm-device-lib-path=...`, `--hip-device-lib-path=...`,
+    /// `-resource-dir=...`, and the value alone of `-resource-dir`.
+    Library,
+}
+
+impl Unit<'_> {
+    /// The first word in `role`.
+    #[must_use]
+    pub fn word(&self, role: Role) -> Option<&CStr> {
+        let word = self.words.iter().find(|(is, _)| *is == role);
+        word.map(|(_, text)| &**text)
+    }
 }
 
 /// The name of the object that clang makes of `input` without `-o`: in the working directory, with
@@ -94,11 +116,9 @@ enum Expect {
     Anything,
     /// This many values that do not matter here.
     Values(usize),
-    Output,
+    /// A word of the unit.
+    Word(Role),
     Language,
-    Depfile,
-    Target,
-    Include,
     Frontend,
     Backend,
     /// The value of `-Xarch_host`, `-Xarch_device` or `-Xarch_<architecture>`.
@@ -125,30 +145,24 @@ pub struct Scan<'a, 'l> {
     bitcode: bool,
     openmp: bool,
     x: Option<Language>,
-    input: Option<Input<'a>>,
-    second_input: Option<usize>,
-    output: Option<Text<'a>>,
-    includes: Vec<Text<'a>>,
-    writes_depfile: bool,
-    depfile: Option<Text<'a>>,
-    targets: Vec<Text<'a>>,
-    debug_info: bool,
-    has_cuid: bool,
-    device_only: bool,
-    relocatable_device_code: bool,
-    offload_archs: u32,
-}
-
-struct Input<'a> {
-    text: Text<'a>,
-    language: Option<Language>,
-    /// Language by file name: launchers have no better way to tell.
-    by_name: bool,
+    /// Where the input is; 0: there is none yet.
+    input_at: usize,
+    /// Where the second one is; 0: there is none.
+    second_at: usize,
     after_unknown: bool,
-    at: usize,
+    unit: Unit<'a>,
 }
 
 type Step = Result<(), Reason>;
+
+/// See [`Role::Library`].
+const LIBRARY_OPTIONS: [&[u8]; 5] = [
+    b"--rocm-path=",
+    b"--hip-path=",
+    b"--rocm-device-lib-path=",
+    b"--hip-device-lib-path=",
+    b"-resource-dir=",
+];
 
 impl<'a, 'l> Scan<'a, 'l> {
     /// Reads all of `argv` but its first word.
@@ -168,18 +182,20 @@ impl<'a, 'l> Scan<'a, 'l> {
             bitcode: false,
             openmp: false,
             x: None,
-            input: None,
-            second_input: None,
-            output: None,
-            includes: Vec::new(),
-            writes_depfile: false,
-            depfile: None,
-            targets: Vec::new(),
-            debug_info: false,
-            has_cuid: false,
-            device_only: false,
-            relocatable_device_code: false,
-            offload_archs: 0,
+            input_at: 0,
+            second_at: 0,
+            after_unknown: false,
+            unit: Unit {
+                input: Cow::Borrowed(c""),
+                language: Language::C,
+                words: Vec::new(),
+                writes_depfile: false,
+                debug_info: false,
+                has_cuid: false,
+                device_only: false,
+                relocatable_device_code: false,
+                offload_archs: 0,
+            },
         };
         for (at, text) in argv.iter().copied().enumerate().skip(1) {
             let step = match text.to_bytes().split_first() {
@@ -207,7 +223,7 @@ impl<'a, 'l> Scan<'a, 'l> {
 
     /// Whether a dependency file is asked for.
     pub fn writes_depfile(&self) -> bool {
-        self.writes_depfile
+        self.unit.writes_depfile
     }
 
     /// Judges the call as a whole: its arguments, then whether `outside` speaks against it, then
@@ -217,6 +233,19 @@ impl<'a, 'l> Scan<'a, 'l> {
         world: &W,
         outside: impl FnOnce() -> Option<Reason>,
     ) -> Result<Unit<'a>, Direct> {
+        self.check_arguments()?;
+        if let Some(reason) = outside() {
+            return Err(reason.into());
+        }
+        self.check_files(world)?;
+        Ok(self.unit)
+    }
+
+    fn check_arguments(&mut self) -> Result<(), Direct> {
+        let input = |reason| Direct {
+            reason,
+            at: Some(self.input_at),
+        };
         // First, as the commonest: a link or a probe is told no more than that it is none.
         if !self.compiles {
             return Err(Reason::NotACompile.into());
@@ -224,98 +253,76 @@ impl<'a, 'l> Scan<'a, 'l> {
         if self.expect != Expect::Anything {
             return Err(Reason::MissingValue.into());
         }
-        let Some(input) = self.input.take() else {
+        if self.input_at == 0 {
             return Err(Reason::NoInput.into());
-        };
-        let blame = |reason| Direct {
-            reason,
-            at: Some(input.at),
-        };
-        if let Some(at) = self.second_input {
+        }
+        if self.second_at != 0 {
             return Err(Direct {
                 reason: Reason::SeveralInputs,
-                at: Some(at),
+                at: Some(self.second_at),
             });
         }
-        if input.after_unknown {
-            return Err(blame(Reason::UnclearInputs));
+        if self.after_unknown {
+            return Err(input(Reason::UnclearInputs));
         }
-        let Some(language) = input.language else {
-            return Err(blame(Reason::InputLanguage));
+        let by_name = || Language::of_file(self.unit.input.to_bytes());
+        let Some(language) = self.x.or_else(by_name) else {
+            return Err(input(Reason::InputLanguage));
         };
         // clang 15 and 19 in g++ mode compile a plain .c as C++; the launchers go by the name.
-        if self.cxx_driver && input.by_name && language == Language::C && self.launcher.caches() {
-            return Err(blame(Reason::LanguageMode));
+        if self.cxx_driver && self.x.is_none() && language == Language::C && self.launcher.caches()
+        {
+            return Err(input(Reason::LanguageMode));
         }
         if language == Language::Hip {
             if let Some(reason) = self.launcher.lacks_hip() {
                 return Err(reason.into());
             }
-        } else if self.openmp && self.offload_archs > 0 {
+        } else if self.openmp && self.unit.offload_archs > 0 {
             return Err(Reason::OffloadKind.into());
         }
         // sccache 0.16 assumes <stem>.o; clang makes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
-        if self.output.is_none() && (self.device_only || self.bitcode) {
+        if (self.unit.device_only || self.bitcode) && self.unit.word(Role::Output).is_none() {
             return Err(Reason::DefaultOutput.into());
         }
         // Without -MD nothing is written to it, and sccache would wait for it.
-        if self.depfile.is_some() && !self.writes_depfile {
+        if self.unit.word(Role::Depfile).is_some() && !self.unit.writes_depfile {
             return Err(Reason::Depfile.into());
         }
-        if let Some(reason) = outside() {
-            return Err(reason.into());
-        }
-        self.check_files(world, &input)?;
-        Ok(Unit {
-            input: input.text,
-            language,
-            output: self.output,
-            writes_depfile: self.writes_depfile,
-            depfile: self.depfile,
-            targets: self.targets,
-            debug_info: self.debug_info,
-            has_cuid: self.has_cuid,
-            device_only: self.device_only,
-            relocatable_device_code: self.relocatable_device_code,
-            offload_archs: self.offload_archs,
-        })
+        self.unit.language = language;
+        Ok(())
     }
 
-    fn check_files<W: World + ?Sized>(&self, world: &W, input: &Input<'_>) -> Result<(), Direct> {
-        use super::FileKind::{Other, Regular};
-        if world.kind(&input.text) != Regular {
+    fn check_files<W: World + ?Sized>(&self, world: &W) -> Result<(), Direct> {
+        use super::FileKind::{Missing, Other, Regular};
+        let input = &self.unit.input;
+        if world.kind(input) != Regular {
             return Err(Direct {
                 reason: Reason::InputNotAFile,
-                at: Some(input.at),
+                at: Some(self.input_at),
             });
         }
-        let output = match &self.output {
-            Some(output) => world.kind(output),
-            None => {
-                let mut name = default_output(&input.text);
-                name.push(0);
-                world.kind(CStr::from_bytes_until_nul(&name).unwrap_or_default())
-            }
-        };
-        if output == Other {
+        if self.unit.word(Role::Output).is_none()
+            && kind_of(world, default_output(input), b"") == Other
+        {
             return Err(Reason::OutputNotAFile.into());
         }
-        if let Some(depfile) = &self.depfile
-            && world.kind(depfile) == Other
-        {
-            return Err(Reason::Depfile.into());
-        }
-        // `-include x.h` takes x.h.pch or x.h.gch where there is one (clang 19, `Clang.cpp`,
-        // `AddPreprocessingOptions`).
-        for include in &self.includes {
-            for extension in [c".pch", c".gch"] {
-                let mut name = Vec::from(include.to_bytes());
-                name.extend_from_slice(extension.to_bytes_with_nul());
-                let name = CStr::from_bytes_until_nul(&name).unwrap_or_default();
-                if world.kind(name) != super::FileKind::Missing {
-                    return Err(Reason::PrecompiledHeader.into());
+        for (role, text) in &self.unit.words {
+            let reason = match role {
+                Role::Output if world.kind(text) == Other => Reason::OutputNotAFile,
+                Role::Depfile if world.kind(text) == Other => Reason::Depfile,
+                // `-include x.h` takes x.h.pch or x.h.gch where there is one (measured on clang 15
+                // and 19).
+                Role::Include
+                    if [b".pch", b".gch"]
+                        .into_iter()
+                        .any(|end| kind_of(world, text.to_bytes().into(), end) != Missing) =>
+                {
+                    Reason::PrecompiledHeader
                 }
-            }
+                _ => continue,
+            };
+            return Err(reason.into());
         }
         Ok(())
     }
@@ -331,17 +338,8 @@ impl<'a, 'l> Scan<'a, 'l> {
                 }
                 Ok(())
             }
-            Expect::Output => self.set_output(word),
+            Expect::Word(role) => self.word(role, word),
             Expect::Language => self.set_language(bytes),
-            Expect::Depfile => self.set_depfile(word),
-            Expect::Target => {
-                self.targets.push(word.keep());
-                Ok(())
-            }
-            Expect::Include => {
-                self.includes.push(word.keep());
-                Ok(())
-            }
             Expect::Frontend => self.frontend_option(bytes),
             Expect::Backend => backend_option(bytes),
             Expect::Xarch(architecture) => self.xarch(architecture, bytes),
@@ -350,19 +348,14 @@ impl<'a, 'l> Scan<'a, 'l> {
 
     fn input(&mut self, word: Word<'_, 'a>, at: usize) -> Step {
         let after_unknown = core::mem::take(&mut self.unknown);
-        if self.input.is_some() {
+        if self.input_at == 0 {
+            self.input_at = at;
+            self.unit.input = word.keep();
+            self.after_unknown = after_unknown;
+        } else if self.second_at == 0 {
             // Told only at the end: a link has several inputs too, and is better called a link.
-            self.second_input.get_or_insert(at);
-            return Ok(());
+            self.second_at = at;
         }
-        let text = word.keep();
-        self.input = Some(Input {
-            language: self.x.or_else(|| Language::of_file(text.to_bytes())),
-            by_name: self.x.is_none(),
-            text,
-            after_unknown,
-            at,
-        });
         Ok(())
     }
 
@@ -392,11 +385,12 @@ impl<'a, 'l> Scan<'a, 'l> {
             return self.alone(found.name, word, value);
         }
         self.expect = match found.name {
-            b"-o" => Expect::Output,
+            b"-o" => Expect::Word(Role::Output),
             b"-x" => Expect::Language,
-            b"-MF" => Expect::Depfile,
-            b"-MT" | b"-MQ" => Expect::Target,
-            b"-include" | b"--include" => Expect::Include,
+            b"-MF" => Expect::Word(Role::Depfile),
+            b"-MT" | b"-MQ" => Expect::Word(Role::Target),
+            b"-include" | b"--include" => Expect::Word(Role::Include),
+            b"-resource-dir" => Expect::Word(Role::Library),
             b"-Xclang" => Expect::Frontend,
             b"-mllvm" => Expect::Backend,
             b"-Xarch_host" => Expect::Xarch(Architecture::Host),
@@ -415,19 +409,13 @@ impl<'a, 'l> Scan<'a, 'l> {
                 self.compiles = true;
                 Ok(())
             }
-            b"-o" => self.set_output(value),
+            b"-o" => self.word(Role::Output, value),
             b"-x" => self.set_language(value.text.to_bytes()),
+            b"-MF" => self.word(Role::Depfile, value),
+            b"-MT" | b"-MQ" => self.word(Role::Target, value),
+            b"-include" | b"--include" | b"--include=" => self.word(Role::Include, value),
             b"-MD" | b"-MMD" => {
-                self.writes_depfile = true;
-                Ok(())
-            }
-            b"-MF" => self.set_depfile(value),
-            b"-MT" | b"-MQ" => {
-                self.targets.push(value.keep());
-                Ok(())
-            }
-            b"-include" | b"--include" | b"--include=" => {
-                self.includes.push(value.keep());
+                self.unit.writes_depfile = true;
                 Ok(())
             }
             b"-emit-llvm" => {
@@ -435,7 +423,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 Ok(())
             }
             b"--cuda-device-only" | b"--offload-device-only" => {
-                self.device_only = true;
+                self.unit.device_only = true;
                 Ok(())
             }
             // The later of two wins.
@@ -443,14 +431,20 @@ impl<'a, 'l> Scan<'a, 'l> {
             | b"--offload-host-only"
             | b"--cuda-compile-host-device"
             | b"--offload-host-device" => {
-                self.device_only = false;
+                self.unit.device_only = false;
                 Ok(())
             }
             b"--debug" => {
-                self.debug_info = true;
+                self.unit.debug_info = true;
                 Ok(())
             }
-            _ => self.with_value(word.text.to_bytes()),
+            _ => {
+                let bytes = word.text.to_bytes();
+                if LIBRARY_OPTIONS.iter().any(|name| bytes.starts_with(name)) {
+                    self.word(Role::Library, word)?;
+                }
+                self.with_value(bytes)
+            }
         }
     }
 
@@ -458,17 +452,17 @@ impl<'a, 'l> Scan<'a, 'l> {
     fn with_value(&mut self, bytes: &[u8]) -> Step {
         if bytes.starts_with(b"-g") {
             // `-g0` alone turns it off. Too much is on the safe side.
-            self.debug_info = bytes != b"-g0";
+            self.unit.debug_info = bytes != b"-g0";
         } else if bytes.starts_with(b"--debug=") {
-            self.debug_info = true;
+            self.unit.debug_info = true;
         } else if bytes.starts_with(b"-fopenmp") {
             self.openmp = true;
         } else if bytes == b"-fgpu-rdc" || bytes == b"-fcuda-rdc" {
-            self.relocatable_device_code = true;
+            self.unit.relocatable_device_code = true;
         } else if bytes == b"-fno-gpu-rdc" || bytes == b"-fno-cuda-rdc" {
-            self.relocatable_device_code = false;
+            self.unit.relocatable_device_code = false;
         } else if bytes.starts_with(b"-cuid=") || bytes.starts_with(b"-fuse-cuid=") {
-            self.has_cuid = true;
+            self.unit.has_cuid = true;
         } else if let Some(value) = bytes.strip_prefix(b"-Xclang=") {
             for value in value.split(|byte| *byte == b',') {
                 self.frontend_option(value)?;
@@ -487,39 +481,35 @@ impl<'a, 'l> Scan<'a, 'l> {
                 if arch == b"native" {
                     return Err(Reason::NativeTarget);
                 }
-                self.offload_archs = self.offload_archs.saturating_add(1);
+                self.unit.offload_archs = self.unit.offload_archs.saturating_add(1);
             }
         }
         Ok(())
     }
 
-    fn set_output(&mut self, word: Word<'_, 'a>) -> Step {
-        if self.output.is_some() {
+    fn word(&mut self, role: Role, word: Word<'_, 'a>) -> Step {
+        let reason = match role {
+            Role::Output => Reason::OutputNotAFile,
+            Role::Depfile => Reason::Depfile,
+            _ => {
+                self.unit.words.push((role, word.keep()));
+                return Ok(());
+            }
+        };
+        if self.unit.word(role).is_some() {
             return Err(Reason::RepeatedOption);
         }
         let bytes = word.text.to_bytes();
         if bytes == b"-" || bytes.is_empty() || bytes.starts_with(b"/dev/") {
-            return Err(Reason::OutputNotAFile);
+            return Err(reason);
         }
-        self.output = Some(word.keep());
-        Ok(())
-    }
-
-    fn set_depfile(&mut self, word: Word<'_, 'a>) -> Step {
-        if self.depfile.is_some() {
-            return Err(Reason::RepeatedOption);
-        }
-        let bytes = word.text.to_bytes();
-        if bytes == b"-" || bytes.is_empty() || bytes.starts_with(b"/dev/") {
-            return Err(Reason::Depfile);
-        }
-        self.depfile = Some(word.keep());
+        self.unit.words.push((role, word.keep()));
         Ok(())
     }
 
     fn set_language(&mut self, name: &[u8]) -> Step {
         // clang ignores an `-x` behind the input, launchers do not.
-        if self.input.is_some() {
+        if self.input_at != 0 {
             return Err(Reason::RepeatedOption);
         }
         let language = Language::of_x(name).ok_or(Reason::InputLanguage)?;
@@ -573,8 +563,20 @@ impl<'a, 'l> Scan<'a, 'l> {
         if !alone || !self.launcher.keeps_xarch(name, bytes) {
             return Err(Reason::Xarch);
         }
-        self.with_value(bytes)
+        let before = (self.unit.debug_info, self.unit.relocatable_device_code);
+        self.with_value(bytes)?;
+        // What one side turns off, the other side keeps.
+        self.unit.debug_info |= before.0;
+        self.unit.relocatable_device_code |= before.1;
+        Ok(())
     }
+}
+
+/// What is at the path of `name` and `end`.
+fn kind_of<W: World + ?Sized>(world: &W, mut name: Vec<u8>, end: &[u8]) -> super::FileKind {
+    name.extend_from_slice(end);
+    name.push(0);
+    world.kind(CStr::from_bytes_until_nul(&name).unwrap_or_default())
 }
 
 /// The value of `-mllvm`: an option of LLVM's code generators, text to any launcher.

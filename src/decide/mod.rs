@@ -26,7 +26,7 @@ mod response;
 #[cfg(all(test, not(rock_wrap_shim)))]
 mod tests;
 
-pub use argv::{Text, Unit, default_output};
+pub use argv::{Role, Text, Unit, default_output};
 pub use direct::{Direct, Reason};
 pub use language::Language;
 pub use launchers::{Edits, Launcher, Source};

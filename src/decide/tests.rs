@@ -479,22 +479,23 @@ fn the_argument_to_blame_is_named() {
 #[test]
 fn what_a_key_needs_is_told() {
     let line = "clang++ -x hip -c dir/a.cpp -o out/a.o -MD -MF a.d -MT t1 -MQ t2 -g -fgpu-rdc \
-                --offload-arch=gfx906,gfx908 --cuda-gpu-arch=gfx90a -cuid=1 --cuda-device-only";
+                --offload-arch=gfx906,gfx908 --cuda-gpu-arch=gfx90a -cuid=1 --cuda-device-only \
+                --rocm-path=r -resource-dir d -Xarch_host -g0";
     let words: Vec<&str> = line.split_whitespace().collect();
-    with("clang++", SCCACHE, &[], &words, &Fake::new(), |decision| {
+    with("clang++", CCACHE, &[], &words, &Fake::new(), |decision| {
         let Decision::Launch(launch) = decision else {
             panic!("{decision:?}");
         };
         let unit = &launch.unit;
         assert_eq!(unit.input.to_bytes(), b"dir/a.cpp");
-        assert_eq!(unit.output.as_ref().unwrap().to_bytes(), b"out/a.o");
-        assert_eq!(unit.depfile.as_ref().unwrap().to_bytes(), b"a.d");
-        let targets: Vec<_> = unit
-            .targets
-            .iter()
-            .map(|text| text.to_str().unwrap())
-            .collect();
-        assert_eq!(targets, ["t1", "t2"]);
+        assert_eq!(unit.word(Role::Output), Some(c"out/a.o"));
+        assert_eq!(unit.word(Role::Depfile), Some(c"a.d"));
+        let of = |role| -> Vec<&str> {
+            let words = unit.words.iter().filter(|(is, _)| *is == role);
+            words.map(|(_, text)| text.to_str().unwrap()).collect()
+        };
+        assert_eq!(of(Role::Target), ["t1", "t2"]);
+        assert_eq!(of(Role::Library), ["--rocm-path=r", "d"]);
         assert!(unit.writes_depfile && unit.debug_info && unit.has_cuid);
         assert!(unit.device_only && unit.relocatable_device_code);
         assert_eq!((unit.language, unit.offload_archs), (Language::Hip, 3));
@@ -691,7 +692,7 @@ fn response_files_are_looked_into() {
         let Decision::Launch(launch) = decision else {
             panic!("{decision:?}");
         };
-        assert_eq!(launch.unit.output.as_ref().unwrap().to_bytes(), b"a.o");
+        assert_eq!(launch.unit.word(Role::Output), Some(c"a.o"));
         assert_eq!(launch.unit.input.to_bytes(), b"a.cpp");
     });
 }
