@@ -9,6 +9,7 @@ use super::direct::{Direct, Reason};
 use super::language::Language;
 use super::launchers::Launcher;
 use super::{hazards, options, response};
+use crate::image::LauncherKind;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -269,8 +270,12 @@ impl<'a, 'l> Scan<'a, 'l> {
         let Some(language) = self.x.or_else(by_name) else {
             return Err(input(Reason::InputLanguage));
         };
-        // clang 15 and 19 in g++ mode compile a plain .c as C++; the launchers go by the name.
-        if self.cxx_driver && self.x.is_none() && language == Language::C && self.launcher.caches()
+        // clang 15 and 19 in g++ mode take a plain .c for C++ and warn of it; sccache 0.16 gives an
+        // explicit language, so that the warning is lost (measured; not so ccache 4.7.5).
+        if self.cxx_driver
+            && self.x.is_none()
+            && language == Language::C
+            && self.launcher.kind == LauncherKind::Sccache
         {
             return Err(input(Reason::LanguageMode));
         }
@@ -463,6 +468,8 @@ impl<'a, 'l> Scan<'a, 'l> {
             self.unit.relocatable_device_code = false;
         } else if bytes.starts_with(b"-cuid=") || bytes.starts_with(b"-fuse-cuid=") {
             self.unit.has_cuid = true;
+        } else if let Some(value) = bytes.strip_prefix(b"-mllvm=") {
+            backend_option(value)?;
         } else if let Some(value) = bytes.strip_prefix(b"-Xclang=") {
             for value in value.split(|byte| *byte == b',') {
                 self.frontend_option(value)?;
@@ -536,7 +543,8 @@ impl<'a, 'l> Scan<'a, 'l> {
         );
         let class = bytes.get(..2).unwrap_or_default();
         let known = self.frontend_value
-            || matches!(class, b"-f" | b"-m" | b"-O" | b"-W" | b"-D" | b"-U")
+            || (!bytes.starts_with(b"-mllvm=")
+                && matches!(class, b"-f" | b"-m" | b"-O" | b"-W" | b"-D" | b"-U"))
             || bytes.starts_with(b"-disable-")
             || bytes.starts_with(b"-dwarf-")
             || bytes.starts_with(b"-vectorize-")

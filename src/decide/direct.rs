@@ -120,7 +120,7 @@ reasons! {
         "The input is not C, C++ or HIP (assembler, CUDA, a header, an object, preprocessed source).",
         Some("For HIP in a .cu file, give `-x hip` before the input.");
     LanguageMode, "language-mode",
-        "A C++ driver compiles a .c file as C++, and the launcher would take it for C.",
+        "A C++ driver compiles a .c file as C++ with a warning, which sccache loses.",
         Some("Give `-x c++` before the input, or compile C with clang.");
     OutputNotAFile, "output-not-a-file",
         "The output is standard output, a device or something else that is no regular file.",

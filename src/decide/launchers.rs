@@ -60,16 +60,9 @@ impl<'a> Launcher<'a> {
         self.version.is_some_and(|own| own < version)
     }
 
-    /// Whether it keeps results (a launcher of another kind only passes the call on, as far as
-    /// rock-wrap can know).
-    #[must_use]
-    pub fn caches(&self) -> bool {
-        self.kind != LauncherKind::Other
-    }
-
     /// Whether `-march=native` and its like are safe: ccache puts what they stand for into the key
-    /// (ccache 4.13, `argprocessing.cpp`; earlier ones are not proven), sccache 0.16 the word
-    /// `native` itself (llvm-project#196477).
+    /// (4.13, `argprocessing.cpp`; 4.7.5 does not, measured), sccache 0.16 the word `native` itself
+    /// (llvm-project#196477).
     pub(super) fn resolves_native(&self) -> bool {
         match self.kind {
             LauncherKind::Sccache => false,

@@ -217,7 +217,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("input-language", SCCACHE, "clang++ -x assembler-with-cpp -c a.s"),
     ("input-language", SCCACHE, "clang++ -x c++-header -c a.h"),
     ("language-mode", SCCACHE, "clang++ -c a.c"),
-    ("language-mode", CCACHE, "clang++ -c a.c"),
+    ("launch", CCACHE, "clang++ -c a.c"),
     ("launch", OTHER, "clang++ -c a.c"),
     ("launch", SCCACHE, "clang++ -x c++ -c a.c"),
     // Outputs.
@@ -372,6 +372,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", SCCACHE, "clang++ -mllvm -amdgpu-early-inline-all=true -c a.hip"),
     ("backend-option", SCCACHE, "clang++ -mllvm -print-after-all -c a.hip"),
     ("backend-option", SCCACHE, "clang++ -mllvm --x=/a/file -c a.hip"),
+    ("backend-option", SCCACHE, "clang++ -mllvm=-print-after-all -c a.hip"),
+    ("frontend-option", SCCACHE, "clang++ -Xclang -mllvm=-print-after-all -c a.hip"),
+    ("launch", SCCACHE, "clang++ -mllvm=-amdgpu-x=1 -c a.hip"),
     ("passthrough", SCCACHE, "clang++ -Wp,-MD,x.d -c a.cpp"),
     ("passthrough", SCCACHE, "clang++ -Wa,-alh=x -c a.cpp"),
     ("passthrough", SCCACHE, "clang++ -Wa,--noexecstack,--MD,x -c a.cpp"),
@@ -842,19 +845,31 @@ fn clang_agrees_about_values() {
     assert!(compared > 200, "only {compared} compared");
 }
 
+/// Flags of the table that a launched call may have: behind each is an input.
+fn harmless_flags() -> Vec<&'static str> {
+    let lines = options_table::TABLE.lines();
+    let flags = lines.filter_map(|line| line.strip_suffix(" F").or(line.strip_suffix(" J")));
+    flags
+        .filter(|flag| outcome(OTHER, &format!("clang++ {flag} -c a.cpp")) == "launch")
+        .collect()
+}
+
 #[test]
-fn clang_knows_of_no_value_behind_a_flag() {
-    for line in options_table::TABLE.lines() {
-        let (spelling, kind) = line.split_once(' ').unwrap();
-        if !matches!(kind, "F" | "J") {
-            continue;
+fn clang_takes_what_is_behind_a_flag_for_an_input() {
+    let flags = harmless_flags();
+    assert!(flags.len() > 150, "only {}", flags.len());
+    for version in ["15", "19"] {
+        // All in one call: the driver names every input that is missing.
+        let mut args = vec!["-###".to_owned(), "-fsyntax-only".into(), "-xc".into()];
+        for (number, flag) in flags.iter().enumerate() {
+            args.extend([(*flag).to_owned(), format!("/nonexistent/{number}.c")]);
         }
-        let found = options::find(spelling.as_bytes()).unwrap();
-        assert_eq!(
-            (found.name, found.values),
-            (spelling.as_bytes(), 0),
-            "{spelling}"
-        );
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let (_, stderr) = clang(version, &args);
+        for (number, flag) in flags.iter().enumerate() {
+            let missing = format!("no such file or directory: '/nonexistent/{number}.c'");
+            assert!(stderr.contains(&missing), "clang {version}: {flag}");
+        }
     }
 }
 
