@@ -56,6 +56,10 @@ pub(super) fn longest<'t>(
     loop {
         let (name, data) = last_not_after(table, width, key)?;
         let same = common(name, argument);
+        if same < 2 {
+            // No spelling is that short.
+            return None;
+        }
         if same < name.len() {
             // No longer prefix of the argument sorts before `name`.
             key = argument.get(..same)?;
