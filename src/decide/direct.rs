@@ -199,7 +199,7 @@ reasons! {
         None;
     Xarch, "xarch",
         "This launcher, at this version, drops or reorders -Xarch_ options of this form.",
-        Some("Use ccache 4.12.1 or later for -Xarch_host and -Xarch_device, or sccache with joined -D and -f.");
+        Some("Use sccache with -D, -U, -f, -m, -O, -W or -g behind it, or ccache 4.12.1 or later for host and device.");
     TargetForwarding, "target-forwarding",
         "An option is forwarded to one target or tool by a pair that launchers tear apart.",
         None;

@@ -75,28 +75,23 @@ impl<'a> Launcher<'a> {
     ///
     /// ccache 4.14.2 drops the pair from command and key for an architecture, 4.9 to 4.12.0 for
     /// `host` and `device` too, 4.7.5 swallows the argument behind it (measured; the middle by
-    /// source). sccache 0.16 sorts options by class, and of the values only `-D` and `-f` were
-    /// measured to stay behind their `-Xarch_`.
+    /// source). sccache 0.16 sorts options by class: `-I`, `-include` and their like leave their
+    /// `-Xarch_` behind, those listed here stay with it in command and key (measured on a HIP
+    /// compile with one of each: same object as the bare compiler's).
     pub(super) fn keeps_xarch(&self, architecture: &[u8], value: &[u8]) -> bool {
         let class = value.get(..2).unwrap_or_default();
+        let plain = matches!(class, b"-D" | b"-U" | b"-f" | b"-m" | b"-O" | b"-W" | b"-g")
+            && !value.contains(&b',');
+        let colour = value.starts_with(b"-fcolor-diagnostics")
+            || value.starts_with(b"-fno-color-diagnostics")
+            || value.starts_with(b"-fdiagnostics-color");
         match self.kind {
-            LauncherKind::Sccache => {
-                let colour = value.starts_with(b"-fcolor-diagnostics")
-                    || value.starts_with(b"-fno-color-diagnostics")
-                    || value.starts_with(b"-fdiagnostics-color");
-                (class == b"-D" || class == b"-f") && !colour
-            }
+            LauncherKind::Sccache => plain && !colour,
             LauncherKind::Ccache => {
-                (architecture == b"host" || architecture == b"device")
-                    && self.since(Version(4, 12, 1))
-                    && matches!(class, b"-D" | b"-f" | b"-m" | b"-O" | b"-g" | b"-U" | b"-W")
+                let side = architecture == b"host" || architecture == b"device";
+                plain && side && self.since(Version(4, 12, 1))
             }
-            LauncherKind::Other => {
-                matches!(
-                    class,
-                    b"-D" | b"-f" | b"-m" | b"-O" | b"-g" | b"-U" | b"-W" | b"-I"
-                )
-            }
+            LauncherKind::Other => plain || class == b"-I",
         }
     }
 
