@@ -81,7 +81,8 @@ impl<'a> Launcher<'a> {
     pub(super) fn keeps_xarch(&self, architecture: &[u8], value: &[u8]) -> bool {
         let class = value.get(..2).unwrap_or_default();
         let plain = matches!(class, b"-D" | b"-U" | b"-f" | b"-m" | b"-O" | b"-W" | b"-g")
-            && !value.contains(&b',');
+            // -Wa, -Wl, -Wp: for another program.
+            && !(class == b"-W" && value.contains(&b','));
         let colour = value.starts_with(b"-fcolor-diagnostics")
             || value.starts_with(b"-fno-color-diagnostics")
             || value.starts_with(b"-fdiagnostics-color");

@@ -339,6 +339,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", SCCACHE, "clang++ -Xarch_gfx906 -DX=1 -c a.hip"),
     ("xarch", SCCACHE, "clang++ -Xarch_host -Idir -c a.hip"),
     ("launch", SCCACHE, "clang++ -Xarch_device -O3 -Xarch_gfx906 -mcumode -c a.hip"),
+    ("launch", SCCACHE, "clang++ -Xarch_host -fsanitize=address,undefined -c a.hip"),
     ("xarch", OTHER, "clang++ -Xarch_host -Wa,-alh -c a.hip"),
     ("xarch", SCCACHE, "clang++ -Xarch_host -include -Xarch_host a.h -c a.hip"),
     ("xarch", SCCACHE, "clang++ -Xarch_host -fcolor-diagnostics -c a.hip"),
