@@ -110,12 +110,12 @@ mod tests {
 
     #[test]
     fn a_file_is_read_whole() {
-        let expected = std::fs::read("/proc/self/exe").unwrap();
-        assert!(
-            Machine
-                .read(c"/proc/self/exe")
-                .is_some_and(|bytes| bytes == expected)
-        );
+        let content: Vec<u8> = (0..100_000_u32).map(|i| (i % 251) as u8).collect();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, &content).unwrap();
+        let path = CString::new(file.path().as_os_str().as_encoded_bytes()).unwrap();
+        assert!(Machine.read(&path).is_some_and(|read| read == content));
+        assert!(Machine.read(c"/dev/zero").is_none(), "not a regular file");
         assert!(Machine.read(c"/nonexistent").is_none());
     }
 
