@@ -532,7 +532,7 @@ impl<'a> Planner<'a> {
         self.stay.insert(name());
         match &known.at {
             // Rows 12 to 14.
-            Entry::Missing if known.ours && known.original().is_some() => {
+            Entry::Missing if known.ours && self.usable(known, 0) => {
                 Err(Refusal::MissingButKept { name: name() })
             }
             Entry::Missing => Err(Refusal::Missing { name: name() }),

@@ -107,7 +107,7 @@ fn names() -> [&'static str; 2] {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Without meddling: each name always works, and one restore gives back the exact original.
     #[test]

@@ -433,6 +433,8 @@ fn row_13_an_original_that_leads_nowhere_is_cleared_up() {
         for name in ["clang", "clang++", "clang-19"] {
             tree.remove(name);
         }
+        let refused = refusal(&tree.fs, &layout.install(SCCACHE));
+        assert_eq!(refused, Refusal::Missing { name: own("clang") });
         assert_eq!(tree.restore(), Some(Did::Gone), "{layout:?}");
         assert!(tree.names().is_empty());
     }
