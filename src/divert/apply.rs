@@ -135,8 +135,8 @@ fn no_link(err: &io::Error) -> bool {
     )
 }
 
-fn is(err: &io::Error, errno: Errno) -> bool {
-    Errno::from_io_error(err) == Some(errno)
+fn is_full(err: &io::Error) -> bool {
+    matches!(Errno::from_io_error(err), Some(Errno::NOSPC | Errno::DQUOT))
 }
 
 struct Run<'a, F: Fs> {
@@ -200,8 +200,9 @@ impl<'a, F: Fs> Run<'a, F> {
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {
         match step {
-            Step::Probe if self.returning => Ok(()),
-            Step::Probe => self.probe(),
+            // The way back is tried whatever a look would say.
+            Step::Probe { .. } if self.returning => Ok(()),
+            Step::Probe { even_if_full } => self.probe(*even_if_full),
             Step::WriteRecord {
                 required, journal, ..
             } => match self.write_record(journal) {
@@ -247,7 +248,7 @@ impl<'a, F: Fs> Run<'a, F> {
     }
 
     /// Whether files can be made and removed here, found out by doing it.
-    fn probe(&mut self) -> Result<(), Error> {
+    fn probe(&mut self, even_if_full: bool) -> Result<(), Error> {
         let name = self.temp_name()?;
         let attrs = Attrs {
             mode: 0o600,
@@ -256,12 +257,18 @@ impl<'a, F: Fs> Run<'a, F> {
             mtime: Time::now(),
         };
         let made = self.fs.create(&name, b"", &attrs).map(drop);
-        made.and_then(|()| self.fs.remove(&name))
-            .map_err(|source| Error::NotWritable {
+        match made.and_then(|()| self.fs.remove(&name)) {
+            Err(err) if even_if_full && is_full(&err) => {
+                // If it was made at all; what stays is removed by the next run.
+                let _ = self.fs.remove(&name);
+                Ok(())
+            }
+            probed => probed.map_err(|source| Error::NotWritable {
                 path: self.fs.path().to_owned(),
                 missing: missing_right(&source),
                 source,
-            })
+            }),
+        }
     }
 
     fn write_record(&mut self, journal: &Journal) -> Result<(), Error> {
@@ -448,9 +455,7 @@ impl<'a, F: Fs> Run<'a, F> {
         };
         match self.fs.link(kept, &first) {
             Ok(()) => {}
-            Err(err) if no_link(&err) || is(&err, Errno::NOSPC) || is(&err, Errno::DQUOT) => {
-                return Ok(false);
-            }
+            Err(err) if no_link(&err) || is_full(&err) => return Ok(false),
             Err(source) => {
                 return Err(Error::Link {
                     from: self.at(kept),

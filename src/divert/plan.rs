@@ -174,7 +174,10 @@ pub enum Keeping {
 #[expect(missing_docs, reason = "Display says what each field is")]
 pub enum Step {
     /// A look whether files can be made here, before anything is changed.
-    Probe,
+    Probe {
+        /// Whether a full disk is no obstacle: a restore has to work on one.
+        even_if_full: bool,
+    },
     /// The record is written.
     WriteRecord {
         phase: Phase,
@@ -263,7 +266,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let show = |name: &OsStr| names::text::encode(name);
         match self {
-            Self::Probe => f.write_str("check that files can be made here"),
+            Self::Probe { .. } => f.write_str("check that files can be made here"),
             Self::WriteRecord { phase, journal, .. } => {
                 let list: Vec<_> = journal
                     .names
@@ -914,8 +917,10 @@ impl<'a> Planner<'a> {
             name: name.clone(),
             expect: None,
         }));
-        if installs {
-            steps.push(Step::Probe);
+        if changes {
+            steps.push(Step::Probe {
+                even_if_full: !installs,
+            });
         }
         // A record that names everything already is intent enough: a restore then writes nothing
         // before the originals are back.

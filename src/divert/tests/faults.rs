@@ -318,6 +318,17 @@ fn a_directory_that_cannot_be_written_is_named_before_anything_changes() {
         let dir = tree.fs.path().display().to_string();
         assert!(text.contains(missing) && text.contains(&dir), "{text}");
         assert_eq!(tree.listing(), before);
+        tree.install(SCCACHE);
+        let installed = tree.listing();
+        let full = matches!(errno, Errno::NOSPC | Errno::DQUOT);
+        match run(&faulty, &Goal::Restore) {
+            Err(Trouble::Failed(failure)) if !full => {
+                assert!(failure.cause.to_string().contains(missing));
+                assert_eq!(tree.listing(), installed);
+            }
+            Ok(_) if full => assert_eq!(tree.listing(), before),
+            other => panic!("{errno:?}: {other:?}"),
+        }
     }
 }
 

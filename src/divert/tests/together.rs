@@ -208,6 +208,7 @@ fn a_plan_reads_as_a_list_of_steps() {
     tree.install(SCCACHE);
     let plan = super::planned(&tree.fs, &Goal::Restore).unwrap();
     let expected = "\
+        check that files can be made here\n\
         put .rockwrap-orig-clang++ back at clang++\n\
         put rockwrap-clang back at clang\n\
         wait for processes that use rockwrap-clang++, rockwrap-clang\n\
