@@ -13,10 +13,12 @@ use rustix::io::Errno;
 use super::drain::{Drain, Needs};
 use super::error::{After, Error, Failure};
 use super::fs::{Attrs, Fs, Inode, Meta, Time};
+use super::goal::Want;
 use super::journal::Journal;
 use super::names;
 use super::observe::{Entry, Kept, observe};
-use super::plan::{Keeping, NameDid, Plan, Step, Target, Want, plan_targets};
+use super::plan::{Plan, Target, plan_targets};
+use super::step::{Keeping, NameDid, Step};
 
 /// What an install or restore came to.
 #[derive(Debug)]

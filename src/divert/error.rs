@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-use super::plan::Refusal;
+use super::goal::Refusal;
 
 /// An operation that failed.
 #[derive(Debug, thiserror::Error)]

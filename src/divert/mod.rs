@@ -19,11 +19,13 @@ mod apply;
 mod drain;
 mod error;
 mod fs;
+mod goal;
 mod journal;
 mod lock;
 mod names;
 mod observe;
 mod plan;
+mod step;
 
 #[cfg(test)]
 mod tests;
@@ -36,10 +38,12 @@ pub use apply::Outcome;
 pub use drain::{Drain, Needs, ProcDrain};
 pub use error::{After, Error, Failure};
 pub use fs::{Attrs, Inode, Kind, Meta, Time};
+pub use goal::{Goal, Keep, Refusal, Want};
 pub use journal::{Entry as JournalEntry, Journal, Phase};
 pub use names::{JOURNAL, alias, kept};
 pub use observe::{Entry, Kept, Name, Observed, Record};
-pub use plan::{Did, Goal, Keep, Keeping, NameDid, Plan, Refusal, Step, Want, plan};
+pub use plan::{Plan, plan};
+pub use step::{Did, Keeping, NameDid, Step};
 
 use fs::{Fs as _, RealFs};
 

@@ -12,9 +12,9 @@ use rustix::io::Errno;
 
 use super::error::Error;
 use super::fs::{Fs, Kind, Meta};
+use super::goal::{Keep, Want};
 use super::journal::{self, Journal};
 use super::names;
-use super::plan::{Keep, Want};
 use crate::image::stamp;
 
 /// One entry of the directory.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::super::plan::Goal;
+use super::super::goal::Goal;
 use super::sim::{Caps, RUNGS, SimFs, State};
 use super::{CCACHE, LAYOUTS, Layout, SCCACHE, image, run};
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
-use super::super::plan::Goal;
+use super::super::goal::Goal;
 use super::fault::{Faulty, Op, Rule};
 use super::table::Tree;
 use super::{LAYOUTS, Layout, SCCACHE, Want, run};

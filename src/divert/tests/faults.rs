@@ -7,7 +7,7 @@ use rustix::io::Errno;
 use super::super::apply::apply;
 use super::super::error::{After, Error, Failure};
 use super::super::fs::Fs;
-use super::super::plan::Goal;
+use super::super::goal::Goal;
 use super::fault::{Faulty, Op, Rule};
 use super::sim::{RUNGS, SimFs, State};
 use super::table::Tree;

@@ -15,8 +15,10 @@ use super::apply::{Outcome, apply};
 use super::drain::{Drain, Needs};
 use super::error::{Error, Failure};
 use super::fs::{Fs, Time};
+use super::goal::{Goal, Keep, Refusal, Want};
 use super::observe::observe;
-use super::plan::{Did, Goal, Keep, Plan, Refusal, Want, plan};
+use super::plan::{Plan, plan};
+use super::step::Did;
 use crate::image::Config;
 use crate::image::stamp::stamp;
 

@@ -2,7 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::super::plan::{Did, Goal};
+use super::super::goal::Goal;
+use super::super::step::Did;
 use super::sim::{RUNGS, SimFs, State};
 use super::{CCACHE, ELF, LAYOUTS, Layout, SCCACHE, os, own, run};
 

@@ -7,9 +7,11 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::PathBuf;
 
 use super::super::fs::{Fs as _, RealFs};
+use super::super::goal::{Goal, Refusal};
 use super::super::names::{JOURNAL, alias, kept};
 use super::super::observe::observe;
-use super::super::plan::{Did, Goal, Refusal, plan};
+use super::super::plan::plan;
+use super::super::step::Did;
 use super::{
     CCACHE, ELF, LAYOUTS, Layout, SCCACHE, STUB, did, image, os, own, planned, refusal, run,
 };
