@@ -37,7 +37,7 @@ pub enum CliError {
     #[error(transparent)]
     Divert(#[from] DivertError),
     /// An install or restore failed half-way.
-    #[error("{what} {failure}")]
+    #[error("{what}")]
     Failed {
         /// `install` or `restore`.
         what: &'static str,
