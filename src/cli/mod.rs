@@ -15,6 +15,7 @@ mod status;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::ErrorKind;
 use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
@@ -176,15 +177,7 @@ struct RunArgs {
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version come this way too, and go to standard output with status 0.
-            let _ = error.print();
-            return if error.use_stderr() {
-                Exit::Usage
-            } else {
-                Exit::Success
-            };
-        }
+        Err(error) => return answer_usage(&error),
     };
     output::set_color(cli.color);
     trace(cli.verbose);
@@ -199,6 +192,21 @@ pub fn main() -> Exit {
         output::error(&error);
         error.exit()
     })
+}
+
+/// Prints what is wrong with the command line; or the help or the version, which come this way too
+/// and go to standard output.
+fn answer_usage(error: &clap::Error) -> Exit {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Success;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+    } else {
+        output::usage_error(error);
+    }
+    Exit::Usage
 }
 
 fn trace(verbose: u8) {

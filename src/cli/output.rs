@@ -66,3 +66,8 @@ pub fn error(error: &CliError) {
         let _ = writeln!(stderr, "rock-wrap: {HINT}hint:{HINT:#} {hint}");
     }
 }
+
+/// Prints what clap says of a wrong command line, as one of our errors.
+pub fn usage_error(error: &clap::Error) {
+    let _ = write!(anstream::stderr(), "rock-wrap: {}", error.render().ansi());
+}
