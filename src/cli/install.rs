@@ -126,6 +126,7 @@ struct Answer<'a> {
     bin: &'a std::path::Path,
     compilers: Vec<AnswerCompiler<'a>>,
     launcher: Option<String>,
+    hipcc: Option<&'a std::path::Path>,
     hipcc_knows_launcher: Option<bool>,
     warnings: Vec<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -176,6 +177,7 @@ fn show(tree: &Tree, survey: &Survey, launcher: Option<&Launcher>, json: bool, d
                 })
                 .collect(),
             launcher: launcher.map(ToString::to_string),
+            hipcc: survey.hipcc.as_ref().map(|hipcc| hipcc.path.as_path()),
             hipcc_knows_launcher: survey.hipcc.as_ref().map(|hipcc| hipcc.knows_launcher),
             warnings,
             plan,
@@ -198,7 +200,6 @@ fn show(tree: &Tree, survey: &Survey, launcher: Option<&Launcher>, json: bool, d
             (_, Some(Did::Switched)) => ": wrapped anew",
             (_, Some(_)) => ": wrapped",
         };
-        let Name { .. } = &compiler.name;
         output::answer(format_args!(
             "  {} ({}; {}; {}){did}",
             compiler.name,
