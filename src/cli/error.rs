@@ -48,6 +48,9 @@ pub enum CliError {
     /// The build could not be run.
     #[error(transparent)]
     Session(#[from] SessionError),
+    /// A signal came before anything was done.
+    #[error("interrupted by signal {0}; nothing was changed")]
+    Interrupted(i32),
     /// Signals cannot be watched.
     #[error("cannot watch for signals")]
     Signals(#[source] std::io::Error),
@@ -63,10 +66,11 @@ pub enum CliError {
 }
 
 impl CliError {
-    /// The signal that ended the command, if one did.
+    /// The signal that broke the command off, if one did.
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
         match self {
+            Self::Interrupted(signal) => Some(*signal),
             Self::Failed {
                 failure:
                     Failure {
@@ -79,6 +83,13 @@ impl CliError {
         }
     }
 
+    /// The signal that the command ends by: the one that broke it off, unless the exit code has
+    /// something to say that a signal cannot.
+    #[must_use]
+    pub fn ends_by(&self) -> Option<i32> {
+        self.signal().filter(|_| self.exit() == Exit::Failed)
+    }
+
     /// How the command ends.
     #[must_use]
     pub fn exit(&self) -> Exit {
@@ -89,7 +100,9 @@ impl CliError {
                 After::AsBefore => Exit::Failed,
                 After::Restored | After::Unfinished { .. } => Exit::Incomplete,
             },
-            Self::Session(_) | Self::Signals(_) | Self::Events(_) => Exit::Failed,
+            Self::Session(_) | Self::Interrupted(_) | Self::Signals(_) | Self::Events(_) => {
+                Exit::Failed
+            }
             Self::Tree(_)
             | Self::Launcher(_)
             | Self::NoLauncher

@@ -1,11 +1,11 @@
 //! `rock-wrap install`, and the half of `rock-wrap run` that comes before the build.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::{CliError, Exit, InstallArgs, TreeArgs, WrapArgs, output};
-use crate::divert::{Bin, Did, Goal, Locked, Outcome, Plan, ProcDrain, plan};
+use crate::divert::{Bin, Did, Error, Goal, Locked, Outcome, Plan, ProcDrain, plan};
 use crate::launcher::Launcher;
 use crate::rocm::{Name, Tree};
 use crate::signals::Signals;
@@ -41,7 +41,7 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Success);
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
-    let locked = lock(&bin)?;
+    let locked = lock(&bin, Some(&signals))?;
     let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), args.wrap.strict)?;
     let outcome = apply("install", &locked, &plan, &signals)?;
     show(
@@ -64,15 +64,32 @@ impl WrapArgs {
     }
 }
 
-/// Keeps other installs and restores out, telling a person whom we wait for.
-pub fn lock(bin: &Bin) -> Result<Locked<'_>, CliError> {
-    let locked = bin.lock(LOCK_LIMIT, &mut |pid| match pid {
-        Some(pid) => output::note(format_args!(
-            "waiting for process {pid}, which changes the tree"
-        )),
-        None => output::note("waiting for somebody else who changes the tree"),
-    })?;
-    Ok(locked)
+/// Keeps other installs and restores out, telling a person whom we wait for. A signal among `signals`
+/// ends the wait.
+pub fn lock<'a>(bin: &'a Bin, signals: Option<&Signals>) -> Result<Locked<'a>, CliError> {
+    /// How long a signal may go unnoticed.
+    const SLICE: Duration = Duration::from_millis(100);
+    let start = Instant::now();
+    let mut told = false;
+    let mut tell = |pid: Option<u32>| {
+        match pid {
+            _ if told => {}
+            Some(pid) => output::note(format_args!(
+                "waiting for process {pid}, which changes the tree"
+            )),
+            None => output::note("waiting for somebody else who changes the tree"),
+        }
+        told = true;
+    };
+    loop {
+        match bin.lock(SLICE, &mut tell) {
+            Err(Error::Locked { .. }) if start.elapsed() < LOCK_LIMIT => {}
+            locked => return Ok(locked?),
+        }
+        if let Some(signal) = signals.and_then(Signals::pending) {
+            return Err(CliError::Interrupted(signal));
+        }
+    }
 }
 
 /// Runs a plan; a signal takes it back.
@@ -255,7 +272,7 @@ pub fn attach(
     let names = wrap.names();
     let tree = Tree::find(tree.rocm_path.as_deref(), &names)?;
     let bin = Bin::open(&tree.bin)?;
-    let locked = lock(&bin)?;
+    let locked = lock(&bin, Some(signals))?;
     let observed = bin.observe(&Goal::Restore)?;
     let wrapped = |name: &Name| {
         observed
@@ -295,8 +312,15 @@ impl Attached {
         if self.stays {
             return Ok(());
         }
-        super::restore::restore(&self.tree, &self.bin, signals).map(|outcome| {
-            super::restore::tell(&outcome);
-        })
+        let locked = lock(&self.bin, None)?;
+        let outcome = loop {
+            match super::restore::restore(&self.tree, &self.bin, &locked, signals) {
+                // It was taken back: the tree is wrapped again.
+                Err(error) if error.signal().is_some() => signals.forwarded(),
+                outcome => break outcome?,
+            }
+        };
+        super::restore::tell(&outcome);
+        Ok(())
     }
 }

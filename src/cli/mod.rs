@@ -23,6 +23,7 @@ pub use error::CliError;
 pub use exit::Exit;
 
 use crate::rocm::Name;
+use crate::signals::die_by;
 
 /// Puts a compiler cache in front of ROCm's clang, where CMake's launchers never reach.
 ///
@@ -190,7 +191,10 @@ pub fn main() -> Exit {
     };
     result.unwrap_or_else(|error| {
         output::error(&error);
-        error.exit()
+        match error.ends_by() {
+            Some(signal) => die_by(signal),
+            None => error.exit(),
+        }
     })
 }
 

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{CliError, Exit, RestoreArgs, install, output};
-use crate::divert::{Bin, Did, Goal, NameDid, Outcome, Plan};
+use crate::divert::{Bin, Did, Goal, Locked, NameDid, Outcome, Plan};
 use crate::rocm::{Name, Tree};
 use crate::signals::Signals;
 
@@ -29,7 +29,9 @@ pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Success);
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
-    let outcome = restore(&tree, &bin, &signals)?;
+    let locked = install::lock(&bin, Some(&signals))?;
+    let outcome = restore(&tree, &bin, &locked, &signals)?;
+    drop(locked);
     if args.plan.json {
         output::json(&Answer {
             bin: &tree.bin,
@@ -49,11 +51,15 @@ pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
     })
 }
 
-/// Puts the originals back, under the lock.
-pub fn restore(tree: &Tree, bin: &Bin, signals: &Signals) -> Result<Outcome, CliError> {
-    let locked = install::lock(bin)?;
+/// Puts the originals back.
+pub fn restore(
+    tree: &Tree,
+    bin: &Bin,
+    locked: &Locked<'_>,
+    signals: &Signals,
+) -> Result<Outcome, CliError> {
     let plan = install::plan_for(tree, bin, &Goal::Restore)?;
-    install::apply("restore", &locked, &plan, signals)
+    install::apply("restore", locked, &plan, signals)
 }
 
 fn show_plan(tree: &Tree, plan: &Plan, json: bool) {
