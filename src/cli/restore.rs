@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{CliError, Exit, RestoreArgs, install, output};
 use crate::divert::{Bin, Did, Goal, Locked, NameDid, Outcome, Plan};
-use crate::rocm::{Name, Tree};
+use crate::rocm::Tree;
 use crate::signals::Signals;
 
 /// The answer in JSON.
@@ -21,7 +21,7 @@ struct Answer<'a> {
 
 /// Restores.
 pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
-    let tree = Tree::find(args.tree.rocm_path.as_deref(), &Name::defaults())?;
+    let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
     let bin = Bin::open(&tree.bin)?;
     if args.plan.dry_run {
         let plan = install::plan_for(&tree, &bin, &Goal::Restore)?;

@@ -71,7 +71,7 @@ struct Shim {
 /// Shows the state of the tree.
 pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
     let defaults = Name::defaults();
-    let tree = Tree::find(args.tree.rocm_path.as_deref(), &defaults)?;
+    let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
     let observed = Bin::open(&tree.bin)?.observe(&Goal::Restore)?;
     let hipcc = hipcc::find(&tree);
     let mut compilers: Vec<_> = observed.names.iter().map(compiler).collect();

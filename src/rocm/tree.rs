@@ -5,6 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{Name, Program};
+use crate::divert::JOURNAL;
+use crate::image::ALIAS_PREFIX;
 
 /// Where a tree keeps clang, in the order of preference. ROCm has both of the first two, one of
 /// them a link to the other; the last is that of an LLVM prefix such as Debian's.
@@ -59,6 +61,32 @@ pub enum TreeError {
     },
 }
 
+/// What a tree has to hold.
+#[derive(Clone, Copy, Debug)]
+enum Sought<'a> {
+    /// A compiler of one of these names.
+    Names(&'a [Name]),
+    /// What an installation left, whatever its names; else a compiler of one of these.
+    Installed(&'a [Name]),
+}
+
+impl<'a> Sought<'a> {
+    fn names(self) -> &'a [Name] {
+        match self {
+            Self::Names(names) | Self::Installed(names) => names,
+        }
+    }
+
+    /// The one of `dirs` that holds it.
+    fn among(self, dirs: &[PathBuf]) -> Option<&PathBuf> {
+        let installed = match self {
+            Self::Names(_) => None,
+            Self::Installed(_) => dirs.iter().find(|dir| holds_ours(dir)),
+        };
+        installed.or_else(|| dirs.iter().find(|dir| holds_one_of(dir, self.names())))
+    }
+}
+
 impl Tree {
     /// The tree at `named`, or else the first of ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`,
     /// `hipconfig --rocmpath` and /opt/rocm that holds one of `names`.
@@ -67,12 +95,25 @@ impl Tree {
     /// See [`TreeError`]. A directory that was named, by option or variable, must hold a tree:
     /// wrapping another one instead would be a surprise.
     pub fn find(named: Option<&Path>, names: &[Name]) -> Result<Self, TreeError> {
+        Self::search(named, Sought::Names(names))
+    }
+
+    /// The same, to look at an installation or to end it: which names it was made for need not be
+    /// known.
+    ///
+    /// # Errors
+    /// As [`find`](Self::find).
+    pub fn find_installed(named: Option<&Path>) -> Result<Self, TreeError> {
+        Self::search(named, Sought::Installed(&Name::defaults()))
+    }
+
+    fn search(named: Option<&Path>, sought: Sought<'_>) -> Result<Self, TreeError> {
         if let Some(root) = named {
-            return Self::at(root, "--rocm-path", names);
+            return Self::at(root, "--rocm-path", sought);
         }
         for variable in ["ROCM_PATH", "ROCM_HOME"] {
             if let Some(root) = std::env::var_os(variable).filter(|value| !value.is_empty()) {
-                return Self::at(Path::new(&root), variable, names);
+                return Self::at(Path::new(&root), variable, sought);
             }
         }
         let asked: [(&'static str, Option<PathBuf>); 3] = [
@@ -86,7 +127,7 @@ impl Tree {
                 looked_at.push(format!("{found_by} (no answer)"));
                 continue;
             };
-            match Self::at(&root, found_by, names) {
+            match Self::at(&root, found_by, sought) {
                 Ok(tree) => return Ok(tree),
                 Err(TreeError::Look { path, source }) => {
                     return Err(TreeError::Look { path, source });
@@ -99,7 +140,7 @@ impl Tree {
         })
     }
 
-    fn at(root: &Path, found_by: &'static str, names: &[Name]) -> Result<Self, TreeError> {
+    fn at(root: &Path, found_by: &'static str, sought: Sought<'_>) -> Result<Self, TreeError> {
         let look = |source| TreeError::Look {
             path: root.to_owned(),
             source,
@@ -115,23 +156,17 @@ impl Tree {
             }
             Err(source) => return Err(look(source)),
         }
-        for dir in BIN_DIRS {
-            let bin = root.join(dir);
-            // A name that only our own files still know counts too: `restore` must find it.
-            let holds = |name: &Name| {
-                bin.join(name.as_os_str()).symlink_metadata().is_ok()
-                    || bin.join(name.alias()).symlink_metadata().is_ok()
-            };
-            if names.iter().any(holds) {
-                let bin = bin.canonicalize().map_err(look)?;
-                return Ok(Self {
-                    root: root.to_owned(),
-                    bin,
-                    found_by,
-                });
-            }
+        let dirs = BIN_DIRS.map(|dir| root.join(dir));
+        if let Some(bin) = sought.among(&dirs) {
+            let bin = bin.canonicalize().map_err(look)?;
+            return Ok(Self {
+                root: root.to_owned(),
+                bin,
+                found_by,
+            });
         }
-        let names = names
+        let names = sought
+            .names()
             .iter()
             .map(Name::to_string)
             .collect::<Vec<_>>()
@@ -149,6 +184,28 @@ impl Tree {
         let text = std::fs::read_to_string(self.root.join(".info/version")).ok()?;
         Some(text.lines().next()?.trim().to_owned())
     }
+}
+
+/// Whether a compiler of one of `names` stands in `dir`, or stood there and only our own files still
+/// know it.
+fn holds_one_of(dir: &Path, names: &[Name]) -> bool {
+    let exists = |name: &OsStr| dir.join(name).symlink_metadata().is_ok();
+    names
+        .iter()
+        .any(|name| exists(name.as_os_str()) || exists(&name.alias()))
+}
+
+/// Whether an installation has files in `dir`: its record, or should that be lost, an alias.
+fn holds_ours(dir: &Path) -> bool {
+    dir.read_dir().is_ok_and(|entries| {
+        let names = entries.flatten().map(|entry| entry.file_name());
+        names.into_iter().any(|name| {
+            name == JOURNAL
+                || name
+                    .as_bytes()
+                    .starts_with(&[ALIAS_PREFIX, b"clang"].concat())
+        })
+    })
 }
 
 /// The first line that `program`, looked up on PATH, prints: a directory.
