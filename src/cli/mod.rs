@@ -225,7 +225,11 @@ fn trace(verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        // Decides about colours as for everything else that we print there.
+        .with_writer(|| anstream::AutoStream::auto(std::io::stderr()))
+        .with_ansi(true)
+        // To complain that standard error cannot be written to would end in a panic.
+        .log_internal_errors(false)
         .with_target(false)
         .without_time()
         .init();
