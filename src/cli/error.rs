@@ -95,14 +95,17 @@ impl CliError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Session(SessionError::NotFound(_)) => Exit::NotFound,
-            Self::Session(SessionError::NotExecutable(_)) => Exit::NotExecutable,
+            Self::Session(SessionError::NotExecutable(_) | SessionError::Start { .. }) => {
+                Exit::NotExecutable
+            }
             Self::Failed { failure, .. } => match failure.after {
                 After::AsBefore => Exit::Failed,
                 After::Restored | After::Unfinished { .. } => Exit::Incomplete,
             },
-            Self::Session(_) | Self::Interrupted(_) | Self::Signals(_) | Self::Events(_) => {
-                Exit::Failed
-            }
+            Self::Session(SessionError::Wait { .. })
+            | Self::Interrupted(_)
+            | Self::Signals(_)
+            | Self::Events(_) => Exit::Failed,
             Self::Tree(_)
             | Self::Launcher(_)
             | Self::NoLauncher
