@@ -158,13 +158,18 @@ impl CliError {
             } => "run `rock-wrap restore` first",
             Self::Failed { failure, .. } => match (&failure.after, &failure.cause) {
                 (After::Restored | After::Unfinished { .. }, _) => "run `rock-wrap restore`",
-                (_, DivertError::NotWritable { .. }) => {
-                    "run it as the owner of the directory or as root"
-                }
+                (_, cause) if is_denied(cause) => "run it as the owner of the directory or as root",
                 _ => return Vec::new(),
             },
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
     }
+}
+
+/// Whether the system has refused a right, which another user may have.
+fn is_denied(error: &DivertError) -> bool {
+    std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<std::io::Error>())
+        .is_some_and(|source| source.kind() == std::io::ErrorKind::PermissionDenied)
 }
