@@ -43,10 +43,8 @@ export LC_ALL=C.UTF-8 # bash writes the time with the locale's decimal sign
 need_packages gcc libc6-dev make python3
 need_launchers
 if [[ -z $rock_wrap ]]; then
-    need_cargo
-    say "building rock-wrap"
-    cargo build --quiet --release --locked --manifest-path "$ROOT/Cargo.toml" --target-dir "$ROOT/target" >&2
-    rock_wrap=$ROOT/target/release/rock-wrap
+    build_rock_wrap
+    rock_wrap=$ROCK_WRAP
 fi
 
 # Debian's hipcc does not quote paths, and make cannot have a build directory with a space.

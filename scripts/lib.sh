@@ -13,6 +13,7 @@
 #   need_launchers   gets sccache and ccache; sets SCCACHE_BIN and CCACHE_BIN
 #   need_debian_launchers   Debian's older ones; sets DEBIAN_SCCACHE_BIN and DEBIAN_CCACHE_BIN
 #   need_cargo       a Rust tool chain must be there; it is never installed for you
+#   build_rock_wrap  makes a release build; sets ROCK_WRAP
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 TOOLS=$ROOT/target/tools
@@ -63,6 +64,20 @@ need_packages() {
 need_cargo() {
     command -v cargo >/dev/null ||
         die "cargo is not on PATH; install Rust first, see https://www.rust-lang.org/tools/install"
+}
+
+# build_rock_wrap: a release build, static where the tool chain has the musl target.
+build_rock_wrap() {
+    need_cargo
+    local musl=x86_64-unknown-linux-musl target=() dir=release
+    if [[ -d $(rustc --print target-libdir --target "$musl" 2>/dev/null) ]]; then
+        target=(--target "$musl") dir=$musl/release
+    fi
+    say "building rock-wrap"
+    cargo build --quiet --release --locked "${target[@]}" \
+        --manifest-path "$ROOT/Cargo.toml" --target-dir "$ROOT/target" >&2
+    # shellcheck disable=SC2034 # for the script that sources this
+    ROCK_WRAP=$ROOT/target/$dir/rock-wrap
 }
 
 # from_wheel NAME VERSION PROGRAM: put the PROGRAM of a wheel at $TOOLS/PROGRAM-VERSION/PROGRAM.
