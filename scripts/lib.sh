@@ -69,12 +69,12 @@ need_cargo() {
 # build_rock_wrap: a release build, static where the tool chain has the musl target.
 build_rock_wrap() {
     need_cargo
-    local musl=x86_64-unknown-linux-musl target=() dir=release
+    local musl=x86_64-unknown-linux-musl options=() dir=release
     if [[ -d $(rustc --print target-libdir --target "$musl" 2>/dev/null) ]]; then
-        target=(--target "$musl") dir=$musl/release
+        options=(--target "$musl") dir=$musl/release
     fi
     say "building rock-wrap"
-    cargo build --quiet --release --locked "${target[@]}" \
+    cargo build --quiet --release --locked "${options[@]}" \
         --manifest-path "$ROOT/Cargo.toml" --target-dir "$ROOT/target" >&2
     # shellcheck disable=SC2034 # for the script that sources this
     ROCK_WRAP=$ROOT/target/$dir/rock-wrap
