@@ -47,6 +47,10 @@ fn main() {
         .args(["-C", "force-unwind-tables=no"])
         .arg("-o")
         .arg(&shim);
+    if target.ends_with("-musl") {
+        // That target brings start-up files of its own, whatever it is told with -nostartfiles.
+        rustc.args(["-C", "link-self-contained=no"]);
+    }
     let status = rustc.status().expect("rustc can be started");
     assert!(status.success(), "the shim did not compile: {rustc:?}");
     println!("cargo::rustc-env=ROCK_WRAP_SHIM={}", shim.display());
