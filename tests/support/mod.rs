@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
+pub mod launchers;
+pub mod tree;
+
 use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -60,11 +63,7 @@ impl FakeTree {
     /// executed while a child that some other test is starting still has it open for writing.
     pub fn program(&self, name: impl AsRef<Path>, content: &[u8]) -> PathBuf {
         let path = self.path(name);
-        let mut bytes = tempfile::NamedTempFile::new().unwrap();
-        bytes.write_all(content).unwrap();
-        let mut install = Command::new("install");
-        install.arg("-m755").arg(bytes.path()).arg(&path);
-        assert!(install.status().unwrap().success());
+        write_program(&path, content);
         path
     }
 
@@ -84,6 +83,15 @@ impl FakeTree {
             .current_dir(self.dir.path());
         command
     }
+}
+
+/// Writes an executable file.
+pub fn write_program(path: &Path, content: &[u8]) {
+    let mut bytes = tempfile::NamedTempFile::new().unwrap();
+    bytes.write_all(content).unwrap();
+    let mut install = Command::new("install");
+    install.arg("-m755").arg(bytes.path()).arg(path);
+    assert!(install.status().unwrap().success());
 }
 
 /// What a witness said of one call.
@@ -122,9 +130,14 @@ impl Told {
 
 /// Runs a command to its end, with everything that it printed.
 pub fn run(command: &mut Command) -> Output {
-    command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+    loop {
+        match command.output() {
+            // Another test's child, between fork and exec, still holds the program open that this
+            // test wrote.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
+            output => return output.unwrap_or_else(|error| panic!("{command:?}: {error}")),
+        }
+    }
 }
 
 /// Standard error as text.

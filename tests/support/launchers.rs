@@ -1,0 +1,213 @@
+//! Real sccache and ccache, each with a cache (and a server) of its own, and what they counted.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+/// What `scripts/setup.sh` installed.
+pub fn tool(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("target/tools")
+        .join(path);
+    assert!(path.exists(), "no {path:?}; run scripts/setup.sh");
+    path
+}
+
+/// The sccache that most tests use.
+pub fn sccache() -> PathBuf {
+    tool("sccache-0.16.0/sccache")
+}
+
+/// The ccache that most tests use.
+pub fn ccache() -> PathBuf {
+    tool("ccache-4.14.2/ccache")
+}
+
+/// A launcher with an empty cache.
+pub struct Cache {
+    /// The executable.
+    pub program: PathBuf,
+    dir: TempDir,
+    /// What it is told by environment.
+    env: Vec<(&'static str, String)>,
+}
+
+/// How often a launcher was asked, and what it found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// Results from the cache.
+    pub hits: u64,
+    /// Results that were compiled and stored.
+    pub misses: u64,
+    /// Calls that reached the launcher and were none of these.
+    pub others: u64,
+}
+
+impl Asked {
+    /// Only hits and misses.
+    pub const fn new(hits: u64, misses: u64) -> Self {
+        Self {
+            hits,
+            misses,
+            others: 0,
+        }
+    }
+}
+
+impl Cache {
+    /// Makes the cache. sccache's server is started at once: one that a client started would share
+    /// the client's environment and, under a time limit, its end.
+    pub fn new(program: &Path) -> Self {
+        Self::with_env(program, &[])
+    }
+
+    /// The same with more variables.
+    pub fn with_env(program: &Path, more: &[(&'static str, &str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let mut env = vec![
+            ("SCCACHE_DIR", at("sccache")),
+            ("SCCACHE_SERVER_UDS", at("socket")),
+            // Should this process be killed, its servers end by themselves.
+            ("SCCACHE_IDLE_TIMEOUT", "240".to_owned()),
+            ("CCACHE_DIR", at("ccache")),
+            ("CCACHE_CONFIGPATH", at("ccache.conf")),
+        ];
+        env.extend(
+            more.iter()
+                .map(|(name, value)| (*name, (*value).to_owned())),
+        );
+        let cache = Self {
+            program: program.to_owned(),
+            dir,
+            env,
+        };
+        if cache.is_sccache() {
+            assert!(cache.quietly("--start-server"), "no server of {program:?}");
+        }
+        cache
+    }
+
+    /// Whether it is sccache; else ccache.
+    pub fn is_sccache(&self) -> bool {
+        self.program
+            .file_name()
+            .is_some_and(|name| name == "sccache")
+    }
+
+    /// The environment that leads to this cache.
+    pub fn env(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.env.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// A directory that lives as long as the cache.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .envs(self.env())
+            .current_dir(self.dir.path());
+        command
+    }
+
+    /// Runs an option of the launcher's own. With no pipe, which a server would hold open.
+    fn quietly(&self, option: &str) -> bool {
+        let mut command = self.command();
+        command.arg(option).stdout(Stdio::null());
+        command.stderr(Stdio::null()).stdin(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+
+    /// What was asked of it since it was made or zeroed.
+    pub fn asked(&self) -> Asked {
+        self.asked_for("")
+    }
+
+    /// The same for `HIP` only; ccache keeps no languages apart, so that for ccache it is all.
+    pub fn asked_for_hip(&self) -> Asked {
+        self.asked_for("HIP")
+    }
+
+    fn asked_for(&self, language: &str) -> Asked {
+        let mut command = self.command();
+        if !self.is_sccache() {
+            let output = super::run(command.arg("--print-stats"));
+            let text = String::from_utf8(output.stdout).unwrap();
+            let counters: BTreeMap<&str, u64> = text
+                .lines()
+                .filter_map(|line| line.split_once('\t'))
+                .map(|(name, count)| (name, count.parse().unwrap()))
+                .collect();
+            let of = |name| counters.get(name).copied().unwrap_or(0);
+            let hits = of("direct_cache_hit") + of("preprocessed_cache_hit");
+            let misses = of("cache_miss");
+            // Each of these ends one call.
+            let ends = [
+                "autoconf_test",
+                "bad_compiler_arguments",
+                "called_for_link",
+                "called_for_preprocessing",
+                "compile_failed",
+                "could_not_find_compiler",
+                "internal_error",
+                "multiple_source_files",
+                "no_input_file",
+                "output_to_stdout",
+                "preprocessor_error",
+                "recache",
+                "unsupported_code_directive",
+                "unsupported_compiler_option",
+                "unsupported_source_language",
+            ];
+            return Asked {
+                hits,
+                misses,
+                others: ends.into_iter().map(of).sum(),
+            };
+        }
+        let output = super::run(command.args(["--show-stats", "--stats-format", "json"]));
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let stats = &json["stats"];
+        let count = |field: &str| stats[field].as_u64().unwrap_or(0);
+        let sum = |field: &str| {
+            let counts = stats[field]["counts"].as_object();
+            let counts = counts.into_iter().flatten();
+            counts
+                .filter(|(name, _)| name.starts_with(language))
+                .filter_map(|(_, count)| count.as_u64())
+                .sum::<u64>()
+        };
+        let (hits, misses) = (sum("cache_hits"), sum("cache_misses"));
+        let all = count("compile_requests");
+        let others = if language.is_empty() {
+            all - hits - misses
+        } else {
+            0
+        };
+        Asked {
+            hits,
+            misses,
+            others,
+        }
+    }
+
+    /// Sets the counters to zero.
+    pub fn zero(&self) {
+        assert!(self.quietly("--zero-stats"));
+    }
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        if self.is_sccache() {
+            self.quietly("--stop-server");
+        }
+    }
+}
