@@ -60,14 +60,23 @@ impl Cache {
     /// Makes the cache. sccache's server is started at once: one that a client started would share
     /// the client's environment and, under a time limit, its end.
     pub fn new(program: &Path) -> Self {
-        Self::with_env(program, &[])
+        Self::start(program, Command::new(program))
     }
 
-    /// The same with more variables.
-    pub fn with_env(program: &Path, more: &[(&'static str, &str)]) -> Self {
+    /// The same, with a server that finds one core and so does one thing at a time.
+    pub fn on_one_core(program: &Path) -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let allowed = status.split("Cpus_allowed_list:").nth(1).unwrap().trim();
+        let core: String = allowed.chars().take_while(char::is_ascii_digit).collect();
+        let mut starter = Command::new("taskset");
+        starter.args(["-c", &core]).arg(program);
+        Self::start(program, starter)
+    }
+
+    fn start(program: &Path, starter: Command) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-        let mut env = vec![
+        let env = vec![
             ("SCCACHE_DIR", at("sccache")),
             ("SCCACHE_SERVER_UDS", at("socket")),
             // Should this process be killed, its servers end by themselves.
@@ -75,17 +84,14 @@ impl Cache {
             ("CCACHE_DIR", at("ccache")),
             ("CCACHE_CONFIGPATH", at("ccache.conf")),
         ];
-        env.extend(
-            more.iter()
-                .map(|(name, value)| (*name, (*value).to_owned())),
-        );
         let cache = Self {
             program: program.to_owned(),
             dir,
             env,
         };
         if cache.is_sccache() {
-            assert!(cache.quietly("--start-server"), "no server of {program:?}");
+            let started = cache.quietly(starter, "--start-server");
+            assert!(started, "no server of {program:?}");
         }
         cache
     }
@@ -108,7 +114,10 @@ impl Cache {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
+        self.prepared(Command::new(&self.program))
+    }
+
+    fn prepared(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -118,8 +127,8 @@ impl Cache {
     }
 
     /// Runs an option of the launcher's own. With no pipe, which a server would hold open.
-    fn quietly(&self, option: &str) -> bool {
-        let mut command = self.command();
+    fn quietly(&self, command: Command, option: &str) -> bool {
+        let mut command = self.prepared(command);
         command.arg(option).stdout(Stdio::null());
         command.stderr(Stdio::null()).stdin(Stdio::null());
         command.status().is_ok_and(|status| status.success())
@@ -200,14 +209,14 @@ impl Cache {
 
     /// Sets the counters to zero.
     pub fn zero(&self) {
-        assert!(self.quietly("--zero-stats"));
+        assert!(self.quietly(self.command(), "--zero-stats"));
     }
 }
 
 impl Drop for Cache {
     fn drop(&mut self) {
         if self.is_sccache() {
-            self.quietly("--stop-server");
+            self.quietly(self.command(), "--stop-server");
         }
     }
 }

@@ -47,8 +47,10 @@ pub fn read(dir: &Path) -> Listing {
     list(dir).into_iter().map(read_one).collect()
 }
 
-/// Fills `to`, in the place of whatever is there, with hard links to what is in `from`.
-pub fn link(from: &Path, to: &Path) {
+/// Fills `to`, in the place of whatever is there, with copies of what is in `from`. Not with hard
+/// links: each would change the file's ctime, at which ccache takes it for changed while it is
+/// compiled.
+pub fn copy(from: &Path, to: &Path) {
     if to.exists() {
         std::fs::remove_dir_all(to).unwrap();
     }
@@ -58,7 +60,10 @@ pub fn link(from: &Path, to: &Path) {
         if path.is_dir() {
             std::fs::create_dir(target).unwrap();
         } else {
-            std::fs::hard_link(&path, &target).unwrap();
+            std::fs::copy(&path, &target).unwrap();
+            let time = path.metadata().unwrap().modified().unwrap();
+            let target = std::fs::File::open(&target).unwrap();
+            target.set_modified(time).unwrap();
         }
     }
 }
