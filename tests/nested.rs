@@ -12,7 +12,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use support::launchers::{self, Asked, Cache};
-use support::tree::{Kind, Tree};
+use support::tree::{Kind, Tree, alias};
 use support::{Told, run, stderr};
 use tempfile::TempDir;
 use wait_timeout::ChildExt;
@@ -166,7 +166,7 @@ fn an_installed_launcher_is_not_called_behind_another_one() {
     };
     assert_eq!(
         call.argv[1],
-        site.compiler("rockwrap-clang++").to_str().unwrap()
+        site.compiler(&alias("clang++")).to_str().unwrap()
     );
 }
 

@@ -5,7 +5,8 @@
 //! Two things are not compared as they are:
 //! - the six random digits in the names of clang's temporary files, which two bare runs differ in;
 //! - in trees where `clang` is itself the program (regular file, hard link), that file's own name
-//!   in what clang prints: there it lies at `rockwrap-clang` while the tree is wrapped.
+//!   in what clang prints and in what `-MJ` writes: there it lies at `rockwrap-clang` while the tree
+//!   is wrapped.
 //!
 //! One is compared by another way, see [`Site::differs_in_the_id_alone`]. And two things that sccache
 //! does are counted and shown apart, since no wrapper that hands a call to it can change them:
@@ -35,7 +36,7 @@ use std::time::{Duration, Instant};
 use files::{Entry, Listing};
 use probes::{lines, words};
 use support::launchers::{self, Asked, Cache};
-use support::tree::{Kind, LAYOUTS, Tree};
+use support::tree::{Kind, LAYOUTS, Tree, alias};
 use tempfile::TempDir;
 use wait_timeout::ChildExt;
 
@@ -151,7 +152,7 @@ impl Site {
         let recorders = self.path("recorders");
         std::fs::create_dir(&recorders).unwrap();
         for name in ["clang", "clang++"] {
-            let real = self.tree.bin().join(format!("rockwrap-{name}"));
+            let real = self.tree.bin().join(alias(name));
             let real = real.display();
             // Not by `-###`, which would itself be one of the arguments that make up the id.
             let script = format!(
@@ -239,7 +240,7 @@ impl Site {
     /// Makes one call in a fresh copy of the sources, at a path that is this probe's own.
     fn call(&self, index: usize, probe: &Probe, cache: Option<&Cache>) -> Outcome {
         let dir = self.path("work").join(index.to_string());
-        files::link(&self.path("sources"), &dir);
+        files::copy(&self.path("sources"), &dir);
         // Apart from what is compared: clang 15 leaves directories there with random names.
         let temporary = self.path("tmp").join(index.to_string());
         drop(std::fs::remove_dir_all(&temporary));
@@ -289,7 +290,7 @@ impl Site {
         {
             // What -MJ writes names clang's own file, as its messages do.
             let text = String::from_utf8_lossy(database);
-            *database = text.replace("rockwrap-clang", "clang").into_bytes();
+            *database = without_aliases(&text).into_bytes();
         }
         Outcome {
             status: status.map_or_else(|| "does not end".to_owned(), |status| status.to_string()),
@@ -322,7 +323,7 @@ impl Site {
             result.push_str(rest);
         }
         if self.tree.kind.moves_the_compiler() {
-            result = result.replace("rockwrap-clang", "clang");
+            result = without_aliases(&result);
         }
         result
     }
@@ -383,6 +384,12 @@ impl Site {
         }
         differences(&bare, outcome)
     }
+}
+
+/// `text` with the compilers' own names in the place of those that they have in a wrapped tree.
+fn without_aliases(text: &str) -> String {
+    let text = text.replace(&alias("clang++"), "clang++");
+    text.replace(&alias("clang"), "clang")
 }
 
 /// `f` of each number below `count`, on all cores.
@@ -486,6 +493,25 @@ struct Tally {
 }
 
 impl Tally {
+    fn say(&self, what: &str, since: Instant) {
+        let mut notes = String::new();
+        for (count, note) in [
+            (self.other_ids, "under the launcher's id"),
+            (self.other_modes, "but for sccache's umask"),
+            (self.half_said, "but for messages lost in sccache"),
+        ] {
+            if count > 0 {
+                write!(notes, "; {count} equal {note}").unwrap();
+            }
+        }
+        say(&format!(
+            "transparency: {what}: {} comparisons, {} differing{notes} ({} s)",
+            self.comparisons,
+            self.differing,
+            since.elapsed().as_secs()
+        ));
+    }
+
     /// For the total, in which only these two are told.
     fn add(&mut self, other: &Self) {
         self.comparisons += other.comparisons;
@@ -550,31 +576,20 @@ fn check_tree(kind: Kind, launchers: &[PathBuf]) -> Tally {
     let probes = site.probes();
     let bare = site.run(&probes, None);
     let mut total = Tally::default();
-    let mut report = |what: &str, through: &[Outcome], cache: Option<&Cache>, since: Instant| {
+    let mut report = |what: &str,
+                      expected: &[Outcome],
+                      through: &[Outcome],
+                      cache: Option<&Cache>,
+                      since: Instant| {
         let what = format!("{kind}, {what}");
-        let tally = compare(&site, &what, &probes, &bare, through, cache);
-        let mut notes = String::new();
-        for (count, note) in [
-            (tally.other_ids, "under the launcher's id"),
-            (tally.other_modes, "but for sccache's umask"),
-            (tally.half_said, "but for messages lost in sccache"),
-        ] {
-            if count > 0 {
-                write!(notes, "; {count} equal {note}").unwrap();
-            }
-        }
-        say(&format!(
-            "transparency: {what}: {} comparisons, {} differing{notes} ({} s)",
-            tally.comparisons,
-            tally.differing,
-            since.elapsed().as_secs()
-        ));
+        let tally = compare(&site, &what, &probes, expected, through, cache);
+        tally.say(&what, since);
         total.add(&tally);
     };
 
     let start = Instant::now();
     site.tree.install(None);
-    report("no launcher", &site.run(&probes, None), None, start);
+    report("no launcher", &bare, &site.run(&probes, None), None, start);
     for launcher in launchers {
         let cache = Cache::new(launcher);
         let name = launcher
@@ -592,10 +607,23 @@ fn check_tree(kind: Kind, launchers: &[PathBuf]) -> Tally {
             stored >= 20,
             "{kind}, {name}: only {stored} calls reached the cache"
         );
-        report(&format!("{name}, cold"), &cold, Some(&cache), start);
+        report(&format!("{name}, cold"), &bare, &cold, Some(&cache), start);
         let start = Instant::now();
         let warm = site.run(&probes, Some(&cache));
-        report(&format!("{name}, warm"), &warm, Some(&cache), start);
+        // Where an id had to be found out, once is enough: warm must be what cold was.
+        let mut expected = bare.clone();
+        for (index, probe) in probes.iter().enumerate() {
+            if probe.makes_id {
+                expected[index].clone_from(&cold[index]);
+            }
+        }
+        report(
+            &format!("{name}, warm"),
+            &expected,
+            &warm,
+            Some(&cache),
+            start,
+        );
         // Were everything Direct, all of this would be equal too.
         for (index, probe) in probes.iter().enumerate() {
             if probe.makes_id {
@@ -613,7 +641,7 @@ fn check_tree(kind: Kind, launchers: &[PathBuf]) -> Tally {
     site.tree.restore();
     if full() {
         let start = Instant::now();
-        report("restored", &site.run(&probes, None), None, start);
+        report("restored", &bare, &site.run(&probes, None), None, start);
     }
     total
 }
@@ -629,11 +657,9 @@ fn no_call_differs_from_the_bare_compilers_in_any_tree_with_any_launcher() {
         kinds.clear();
         for layout in LAYOUTS {
             for clang in [15, 19] {
-                kinds.extend([
-                    Kind::new(clang, layout),
-                    Kind::new(clang, layout).with_cfg(),
-                ]);
+                kinds.push(Kind::new(clang, layout));
             }
+            kinds.push(Kind::new(19, layout).with_cfg());
         }
     }
     let mut total = Tally::default();
@@ -645,4 +671,97 @@ fn no_call_differs_from_the_bare_compilers_in_any_tree_with_any_launcher() {
         total.comparisons, total.differing
     ));
     assert_eq!(total.differing, 0);
+}
+
+/// hipcc and hipconfig, which call `clang++` by its path for what they print and what they do.
+#[test]
+fn hipcc_and_hipconfig_do_the_same_in_a_wrapped_tree() {
+    let site = Site::new(Kind::new(15, "symlink"));
+    let mut probes = Vec::new();
+    for line in lines(probes::HIPCC) {
+        let mut line: Vec<String> = line.iter().map(|word| site.fill(word)).collect();
+        let program = line.remove(0);
+        probes.push(Probe::new(&program, line));
+    }
+    let bare = site.run(&probes, None);
+    assert!(bare[0].status.ends_with(": 0"), "{}", bare[0].stderr);
+    let mut total = Tally::default();
+    for launcher in [launchers::sccache(), launchers::ccache()] {
+        let cache = Cache::new(&launcher);
+        site.tree.install(Some(&launcher));
+        for state in ["cold", "warm"] {
+            let start = Instant::now();
+            let through = site.run(&probes, Some(&cache));
+            let name = launcher.file_name().unwrap().to_str().unwrap();
+            let what = format!("hipcc, {name}, {state}");
+            let tally = compare(&site, &what, &probes, &bare, &through, Some(&cache));
+            tally.say(&what, start);
+            total.add(&tally);
+        }
+        assert!(
+            cache.asked_for_hip().hits > 0,
+            "hipcc's compiles did not reach {launcher:?}"
+        );
+    }
+    assert_eq!(total.differing, 0);
+}
+
+/// Whatever `HIP_CLANG_LAUNCHER` says, the compile is the same; what cannot be run is one line more.
+#[test]
+fn hip_clang_launcher_changes_nothing_but_the_way() {
+    let site = Site::new(Kind::new(19, "symlink"));
+    let spaced = site.path("with space");
+    std::fs::create_dir(&spaced).unwrap();
+    std::os::unix::fs::symlink(launchers::ccache(), spaced.join("ccache")).unwrap();
+    let compiler = site.fill("{bin}/clang++");
+    let probes: Vec<Probe> = [
+        "-c warn.cpp -o y.o -Wall -MD",
+        "-c bad.cpp -o y.o",
+        "--version",
+        "x.o -o x",
+    ]
+    .iter()
+    .map(|line| Probe::new(&compiler, words(line)))
+    .collect();
+    let bare = site.run(&probes, None);
+    site.tree.install(None);
+    let cannot_be_run = ["ccache -v", "/nonexistent/launcher", "nonexistent"];
+    let can = [
+        "".to_owned(),
+        launchers::sccache().to_str().unwrap().to_owned(),
+        launchers::ccache().to_str().unwrap().to_owned(),
+        spaced.join("ccache").to_str().unwrap().to_owned(),
+    ];
+    let values = can.iter().map(String::as_str).chain(cannot_be_run);
+    for value in values {
+        // As the launcher's own file tells which it is.
+        let cache = Cache::new(&if value.ends_with("sccache") {
+            launchers::sccache()
+        } else {
+            launchers::ccache()
+        });
+        let mut probes = probes.clone();
+        let mut expected = bare.clone();
+        for (index, (probe, expected)) in probes.iter_mut().zip(&mut expected).enumerate() {
+            probe.env.push(("HIP_CLANG_LAUNCHER", value.to_owned()));
+            if index < 2 && cannot_be_run.contains(&value) {
+                let line = format!(
+                    "rock-wrap: launcher {value} (from HIP_CLANG_LAUNCHER) was not found; compiling without it\n"
+                );
+                expected.stderr.insert_str(0, &line);
+            }
+        }
+        let through = site.run(&probes, Some(&cache));
+        let start = Instant::now();
+        let what = format!("HIP_CLANG_LAUNCHER={value:?}");
+        let tally = compare(&site, &what, &probes, &expected, &through, Some(&cache));
+        tally.say(&what, start);
+        assert_eq!(tally.differing, 0);
+        let reached = cache.asked() != Asked::default();
+        assert_eq!(
+            reached,
+            value.contains('/') && !cannot_be_run.contains(&value),
+            "{what}"
+        );
+    }
 }

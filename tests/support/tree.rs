@@ -63,6 +63,11 @@ impl fmt::Display for Kind {
     }
 }
 
+/// The name under which the real compiler lies while `name` is the shim.
+pub fn alias(name: &str) -> String {
+    format!("rockwrap-{name}")
+}
+
 /// A tree on disk. Whoever made its directory removes it.
 #[derive(Debug)]
 pub struct Tree {

@@ -134,6 +134,26 @@ pub const HIP_WITHOUT_CUID: &str = r#"
 {hip} --offload-arch=gfx900 -fgpu-rdc -c k.hip -o k.o
 "#;
 
+/// Asked of the tree's hipcc.
+pub const HIPCC: &str = r"
+{rocm}/bin/hipcc --version
+{rocm}/bin/hipconfig --full
+{rocm}/bin/hipconfig --platform
+{rocm}/bin/hipconfig --compiler
+{rocm}/bin/hipconfig --cpp_config
+{rocm}/bin/hipconfig --rocmpath
+{rocm}/bin/hipconfig --hipclangpath
+{rocm}/bin/hipconfig --version
+{rocm}/bin/hipcc --offload-arch=gfx900 -w -c k.hip -o k.o
+{rocm}/bin/hipcc --offload-arch=gfx900 -w -c k.hip -o k.o -MD -MF k.d
+{rocm}/bin/hipcc --offload-arch=gfx900 -c warn.hip -o k.o -Wall
+{rocm}/bin/hipcc --offload-arch=gfx900 -c bad.hip -o k.o
+{rocm}/bin/hipcc --offload-arch=gfx900 -c missing.hip -o k.o
+{rocm}/bin/hipcc --offload-arch=gfx900 x.o -o x
+{rocm}/bin/hipcc --offload-arch=gfx900 -w main.cpp -o main
+{rocm}/bin/hipcc --offload-arch=gfx900 -E k.hip
+";
+
 /// Asked of a compiler that is called in unusual ways.
 pub const ATTACHED: &str = r#"
 --version
