@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its own part")]
 
 pub mod launchers;
+pub mod rocm;
 pub mod tree;
 
 use std::ffi::OsStr;
