@@ -1,0 +1,137 @@
+//! Every system call that touches the tree fails once, in several ways. The command then either
+//! gets there by another way, or says clearly why it did not and leaves the tree as it was.
+
+use super::inject::{self, Rung};
+use super::manifest::Manifest;
+use super::tree::{Action, Layout, Tree, stderr};
+use super::{full, report};
+
+const ERRORS: [&str; 8] = [
+    "EIO", "ENOSPC", "EROFS", "EPERM", "EXDEV", "EINVAL", "EMLINK", "ENOENT",
+];
+
+/// What became of the commands.
+#[derive(Default, Debug)]
+struct Count {
+    succeeded: usize,
+    as_before: usize,
+    refused: usize,
+    finished_by_restore: usize,
+}
+
+/// As it was, but for what a roll-back has to write anew.
+fn loose(manifest: Manifest) -> Manifest {
+    manifest.without_inodes().without(&[".rockwrap-journal"])
+}
+
+fn fail_everywhere(layout: Layout) {
+    for action in Action::ALL {
+        let mut count = Count::default();
+        let mut tree = Tree::fake(layout);
+        let points = inject::points(&tree, action, Rung::Exchange);
+        tree.restore();
+        let mut original = tree.manifest();
+        let mut injected = 0;
+        for (i, point) in points.iter().enumerate() {
+            // Nothing that these answer is of any use to anybody.
+            if matches!(&*point.syscall, "close" | "exit_group" | "fcntl") {
+                continue;
+            }
+            for (j, error) in ERRORS.iter().enumerate() {
+                let sampled = if point.changes {
+                    j % 4 == i % 4
+                } else {
+                    i % 6 == 0 && j == i / 6 % ERRORS.len()
+                };
+                if !full() && !sampled {
+                    continue;
+                }
+                // A look at what is there that says it is not: a lie, not an error. The tree must
+                // not suffer for it, but the original may have had to be made anew.
+                let lie = *error == "ENOENT" && !point.changes;
+                let fault = format!("error={error}");
+                let what = format!("{layout}, {action}, {error} for {}", point.text);
+                tree.prepare(action);
+                let prepared = tree.manifest();
+                let (output, reached) = inject::run(&tree, action, Rung::Exchange, point, &fault);
+                if !reached {
+                    assert!(!point.changes, "{what}: not reached");
+                }
+                injected += usize::from(reached);
+                let said = stderr(&output);
+                let what = format!("{what}\n{}: {said}", output.status);
+                tree.assert_compiles(&what);
+                let copied = said.contains("a copy of the original is kept");
+                match output.status.code() {
+                    _ if lie => {}
+                    Some(0) => {
+                        count.succeeded += 1;
+                        if action == Action::Restore {
+                            original.assert_same(&tree.manifest(), &what);
+                        } else {
+                            assert_eq!(tree.state(), "wrapped", "{what}");
+                        }
+                    }
+                    Some(code @ (1 | 4 | 5)) => {
+                        let line = said
+                            .lines()
+                            .find(|line| line.starts_with("rock-wrap: error:"));
+                        let named = line.is_some_and(|line| {
+                            line.contains(tree.root().to_str().unwrap()) || line.contains("/proc")
+                        });
+                        assert!(named, "{what}");
+                        match code {
+                            4 => {
+                                count.refused += 1;
+                                prepared.assert_same(&tree.manifest(), &what);
+                            }
+                            1 if action == Action::Install => {
+                                count.as_before += 1;
+                                original.assert_same(&tree.manifest(), &what);
+                            }
+                            1 => {
+                                count.as_before += 1;
+                                loose(prepared).assert_same(&loose(tree.manifest()), &what);
+                            }
+                            _ => {
+                                count.finished_by_restore += 1;
+                                assert!(said.contains("`rock-wrap restore`"), "{what}");
+                            }
+                        }
+                    }
+                    _ => panic!("{what}"),
+                }
+                tree.restore();
+                if copied || lie {
+                    let before = original.clone().without_inodes();
+                    before.assert_same(&tree.manifest().without_inodes(), &what);
+                    tree = Tree::fake(layout);
+                    original = tree.manifest();
+                } else {
+                    original.assert_same(&tree.manifest(), &what);
+                }
+            }
+        }
+        report!("errors: {layout:?}, {action}: {injected} put in, {count:?}");
+    }
+}
+
+#[test]
+fn an_error_anywhere_leaves_symlinked_compilers_as_they_were() {
+    fail_everywhere(Layout::Symlink);
+}
+
+#[test]
+fn an_error_anywhere_leaves_a_regular_compiler_as_it_was() {
+    fail_everywhere(Layout::Regular);
+}
+
+#[test]
+fn an_error_anywhere_leaves_hard_linked_compilers_as_they_were() {
+    fail_everywhere(Layout::HardLink);
+}
+
+#[test]
+fn an_error_anywhere_leaves_stubs_as_they_were() {
+    fail_everywhere(Layout::Stub);
+}

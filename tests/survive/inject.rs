@@ -1,0 +1,185 @@
+//! Faults put into chosen system calls of the real binary, with strace.
+//!
+//! Which calls there are is not known here: an undisturbed run is traced, and every call of it that
+//! names the tree, by path or by descriptor, is a point at which a fault can be put. Only the main
+//! thread is looked at, for only it touches the tree; `other_threads_change_nothing` holds that.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Output};
+
+use super::tree::{Action, Tree, clean};
+
+/// One call of a run.
+#[derive(Clone, Debug)]
+pub struct Point {
+    pub syscall: String,
+    /// Which of the calls of this name it is.
+    pub when: usize,
+    /// Whether it changes something, or asks that changes reach the disk.
+    pub changes: bool,
+    /// As strace wrote it.
+    pub text: String,
+}
+
+/// Which of the ways to keep an original the file system allows; see `divert::apply`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rung {
+    Exchange,
+    Link,
+    Copy,
+}
+
+impl Rung {
+    pub const ALL: [Self; 3] = [Self::Exchange, Self::Link, Self::Copy];
+
+    fn faults(self) -> &'static [&'static str] {
+        match self {
+            Self::Exchange => &[],
+            Self::Link => &["renameat2:error=EINVAL"],
+            Self::Copy => &["renameat2:error=EINVAL", "linkat:error=EPERM"],
+        }
+    }
+}
+
+/// Calls that change a file, a name or what is on disk.
+const CHANGING: [&str; 26] = [
+    "rename",
+    "renameat",
+    "renameat2",
+    "link",
+    "linkat",
+    "symlink",
+    "symlinkat",
+    "unlink",
+    "unlinkat",
+    "fsync",
+    "fdatasync",
+    "sync_file_range",
+    "fchmod",
+    "fchmodat",
+    "chmod",
+    "fchown",
+    "fchownat",
+    "chown",
+    "utimensat",
+    "write",
+    "pwrite64",
+    "ftruncate",
+    "copy_file_range",
+    "fsetxattr",
+    "lsetxattr",
+    "mkdirat",
+];
+
+/// The calls of `action` that touch the tree, which is left as the action leaves it.
+pub fn points(tree: &Tree, action: Action, rung: Rung) -> Vec<Point> {
+    tree.prepare(action);
+    let log = tree.outside("trace");
+    let mut strace = clean("strace");
+    strace.args(["-qq", "-y", "-s", "32", "-o"]).arg(&log);
+    for fault in rung.faults() {
+        strace.arg("-e").arg(format!("inject={fault}"));
+    }
+    super::tree::ok(append(&mut strace, &tree.command(action)));
+    let log = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
+    let root = tree.root().to_str().unwrap();
+    let mut seen = BTreeMap::<&str, usize>::new();
+    let mut found = Vec::<Point>::new();
+    let mut last = "";
+    for line in log.lines() {
+        let Some((name, rest)) = line.split_once('(') else {
+            continue;
+        };
+        let when = *seen.entry(name).and_modify(|when| *when += 1).or_insert(1);
+        let before = std::mem::replace(&mut last, name);
+        // One read of a file stands for the others.
+        let again = name == "read" && before == "read";
+        let output = name == "write" && (rest.starts_with("1<") || rest.starts_with("2<"));
+        let end = name == "exit_group";
+        let touches = end || line.contains(root) && name != "execve" && !output && !again;
+        let failing = |fault: &&str| fault.split(':').next() == Some(name);
+        if touches && !rung.faults().iter().any(failing) {
+            found.push(Point {
+                syscall: name.to_owned(),
+                when,
+                changes: CHANGING.contains(&name)
+                    || name.starts_with("open") && rest.contains("O_CREAT"),
+                text: line.to_owned(),
+            });
+        }
+    }
+    assert!(
+        found.iter().filter(|point| point.changes).count() > 4,
+        "{log}"
+    );
+    found
+}
+
+/// Runs `action`, from where the tree stands, with `fault` (`signal=KILL`, `error=EIO`) at `point`,
+/// and says whether the point was reached.
+pub fn run(tree: &Tree, action: Action, rung: Rung, point: &Point, fault: &str) -> (Output, bool) {
+    let log = tree.outside("trace");
+    let mut strace = clean("strace");
+    strace.args(["-qq", "-o"]).arg(&log);
+    let mut traced = vec![point.syscall.as_str()];
+    for fault in rung.faults() {
+        strace.arg("-e").arg(format!("inject={fault}"));
+        traced.extend(fault.split(':').next());
+    }
+    strace
+        .arg("-e")
+        .arg(format!("trace={}", traced.join(",")))
+        .arg("-e")
+        .arg(format!(
+            "inject={}:{fault}:when={}",
+            point.syscall, point.when
+        ));
+    let command = tree.command(action);
+    let output = append(&mut strace, &command).output().unwrap();
+    let log = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
+    let calls = log
+        .lines()
+        .filter(|line| line.starts_with(&format!("{}(", point.syscall)));
+    (output, calls.count() >= point.when)
+}
+
+fn append<'a>(strace: &'a mut Command, command: &Command) -> &'a mut Command {
+    strace.arg(command.get_program()).args(command.get_args())
+}
+
+#[test]
+fn other_threads_change_nothing() {
+    use super::tree::Layout;
+    let tree = Tree::fake(Layout::Regular);
+    for action in [Action::Install, Action::Restore] {
+        let log = tree.outside("trace");
+        let mut strace = clean("strace");
+        strace.args(["-ff", "-qq", "-y", "-o"]).arg(&log);
+        super::tree::ok(append(&mut strace, &tree.command(action)));
+        // One file for each thread and process.
+        let mut changing = 0;
+        for entry in tree.outside("").read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            if !path
+                .file_name()
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .starts_with("trace.")
+            {
+                continue;
+            }
+            let log = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            std::fs::remove_file(&path).unwrap();
+            let changes = log.lines().any(|line| {
+                let name = line.split('(').next().unwrap_or_default();
+                (CHANGING.contains(&name) || line.contains("O_CREAT"))
+                    && line.contains(tree.root().to_str().unwrap())
+                    && !line.starts_with("write(1<")
+                    && !line.starts_with("write(2<")
+            });
+            changing += usize::from(changes);
+        }
+        assert_eq!(changing, 1, "{action}");
+    }
+}

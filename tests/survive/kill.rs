@@ -1,0 +1,142 @@
+//! SIGKILL at every system call that touches the tree. Whatever was under way, both names compile
+//! afterwards, one `restore` gives the exact original tree, and one `install` a complete one.
+
+use std::os::unix::process::ExitStatusExt as _;
+
+use super::inject::{self, Point, Rung};
+use super::tree::{Action, Compiler, Layout, Tree};
+use super::{full, report};
+
+/// Kills one action at the points that `pick` takes; how many those were.
+fn kill_at(
+    layout: Layout,
+    compiler: Compiler,
+    action: Action,
+    rung: Rung,
+    pick: &dyn Fn(usize, &Point) -> bool,
+) {
+    let mut tree = Tree::new(layout, compiler);
+    let original = tree.manifest();
+    let points = inject::points(&tree, action, rung);
+    tree.restore();
+    let (mut changing, mut looking, mut missed) = (0, 0, 0);
+    for (i, point) in points.iter().enumerate() {
+        if !pick(i, point) {
+            continue;
+        }
+        // What was copied is another inode, so a tree serves once.
+        let compare = |tree: &Tree, what: &str| {
+            let what = format!("{layout}, {action} killed at {}, {what}", point.text);
+            if rung == Rung::Copy {
+                let before = original.clone().without_inodes();
+                before.assert_same(&tree.manifest().without_inodes(), what);
+            } else {
+                original.assert_same(&tree.manifest(), what);
+            }
+        };
+        if rung == Rung::Copy {
+            tree = Tree::new(layout, compiler);
+        }
+        tree.prepare(action);
+        let (output, _) = inject::run(&tree, action, rung, point, "signal=KILL");
+        match output.status.signal() {
+            Some(9) if point.changes => changing += 1,
+            Some(9) => looking += 1,
+            // How often some calls are made depends on the processes that run at the time.
+            _ => {
+                assert!(
+                    !point.changes,
+                    "{layout}, {action}: {point:?} was not reached"
+                );
+                missed += 1;
+            }
+        }
+        tree.assert_compiles(format!("{layout}, {action} killed at {}", point.text));
+        if (changing + looking) % 2 == 0 {
+            tree.install();
+            assert_eq!(tree.state(), "wrapped", "{layout}, {action}: {point:?}");
+            tree.assert_compiles(format!("{layout}, installed after {}", point.text));
+            tree.restore();
+            compare(&tree, "installed, restored");
+        } else {
+            tree.restore();
+            compare(&tree, "restored");
+        }
+    }
+    if changing + looking == 0 {
+        return;
+    }
+    report!(
+        "kill: {layout:?}, {compiler:?}, {action}, {rung:?}: {changing} calls that change something \
+         and {looking} that look, of {}{}",
+        points.len(),
+        if missed > 0 {
+            format!("; {missed} not reached")
+        } else {
+            String::new()
+        }
+    );
+}
+
+fn kill_everywhere(layout: Layout) {
+    for action in Action::ALL {
+        for rung in Rung::ALL {
+            // Only an install keeps an original, and a restore steps down where it moved.
+            let keeps = matches!(action, Action::Install | Action::Restore);
+            if rung != Rung::Exchange && !keeps {
+                continue;
+            }
+            kill_at(layout, Compiler::Fake, action, rung, &|i, point| {
+                full()
+                    || point.syscall == "exit_group"
+                    || match rung {
+                        Rung::Exchange => point.changes || i % 10 == 0,
+                        Rung::Link | Rung::Copy => point.changes && i % 4 == 0,
+                    }
+            });
+        }
+    }
+}
+
+#[test]
+fn a_kill_anywhere_leaves_symlinked_compilers_working() {
+    kill_everywhere(Layout::Symlink);
+}
+
+#[test]
+fn a_kill_anywhere_leaves_a_regular_compiler_working() {
+    kill_everywhere(Layout::Regular);
+}
+
+#[test]
+fn a_kill_anywhere_leaves_hard_linked_compilers_working() {
+    kill_everywhere(Layout::HardLink);
+}
+
+#[test]
+fn a_kill_anywhere_leaves_stubs_working() {
+    kill_everywhere(Layout::Stub);
+}
+
+#[test]
+fn a_real_clang_compiles_and_links_after_a_kill() {
+    for layout in Layout::ALL {
+        for action in Action::ALL {
+            let renames = |point: &Point| point.syscall.starts_with("rename");
+            kill_at(
+                layout,
+                Compiler::Clang,
+                action,
+                Rung::Exchange,
+                &|_, point| {
+                    if full() {
+                        point.changes
+                    } else {
+                        let main = matches!(layout, Layout::Symlink | Layout::Regular);
+                        main && renames(point)
+                    }
+                },
+            );
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Install, restore, switch and upgrade survive anything: the real binary, real processes and real
+//! system calls. What a power cut loses is simulated in the unit tests of `divert` instead: no
+//! process that is killed ever loses what it had written.
+//!
+//! The quick form takes a sample where a full one would take long; `ROCK_WRAP_TEST_FULL=1` runs
+//! everything. Counts, and what could not be had here, are printed past the test harness's capture.
+
+mod errors;
+mod inject;
+mod kill;
+mod lock;
+mod manifest;
+mod packages;
+mod places;
+mod races;
+mod recovery;
+mod signals;
+mod tree;
+
+/// Whether everything is asked for.
+fn full() -> bool {
+    std::env::var_os("ROCK_WRAP_TEST_FULL").is_some_and(|value| !value.is_empty())
+}
+
+/// Says something that has to be seen although the test passes.
+macro_rules! report {
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        // A harness that captures output does not see this stream; nothing else depends on it.
+        let _ = writeln!(std::io::stderr(), "survive: {}", format_args!($($arg)*));
+    }};
+}
+pub(crate) use report;

@@ -1,0 +1,154 @@
+//! Everything that a directory tree is, to compare it with what it was.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+/// One entry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    kind: &'static str,
+    mode: u32,
+    owner: (u32, u32),
+    /// Not of a directory: whatever is made and removed in it changes it.
+    mtime: Option<(i64, i64)>,
+    /// Device, inode, number of names. Of a directory only the inode.
+    inode: Option<(u64, u64, u64)>,
+    link: Option<PathBuf>,
+    content: Option<(u64, u64)>,
+    xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// A tree as it was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Manifest(BTreeMap<PathBuf, Entry>);
+
+/// Content of larger files is not read. Nothing that rock-wrap has to do with is as large.
+const READ_LIMIT: u64 = 1 << 20;
+
+impl Manifest {
+    /// Everything below `root`, and `root` itself.
+    pub fn of(root: &Path) -> Self {
+        let mut found = BTreeMap::new();
+        visit(root, Path::new("."), &mut found);
+        Self(found)
+    }
+
+    /// Where inodes cannot be the same: after a copy of the tree, on a union file system, where an
+    /// original had to be copied.
+    pub fn without_inodes(mut self) -> Self {
+        self.0.values_mut().for_each(|entry| entry.inode = None);
+        self
+    }
+
+    /// Without some names.
+    pub fn without(mut self, names: &[&str]) -> Self {
+        self.0.retain(|path, _| {
+            !names
+                .iter()
+                .any(|name| path.file_name() == Some(name.as_ref()))
+        });
+        self
+    }
+
+    /// The names in it that are rock-wrap's.
+    pub fn ours(&self) -> Vec<OsString> {
+        let names = self.0.keys().filter_map(|path| path.file_name());
+        names
+            .filter(|name| {
+                let name = name.as_bytes();
+                name.starts_with(b"rockwrap-") || name.starts_with(b".rockwrap-")
+            })
+            .map(ToOwned::to_owned)
+            .collect()
+    }
+
+    /// What differs, a line for each entry.
+    pub fn difference(&self, other: &Self) -> String {
+        let mut text = String::new();
+        let paths = self.0.keys().chain(other.0.keys());
+        let paths: std::collections::BTreeSet<_> = paths.collect();
+        for path in paths {
+            let (before, after) = (self.0.get(path), other.0.get(path));
+            if before != after {
+                writeln!(
+                    text,
+                    "{}\n  before {before:?}\n  after  {after:?}",
+                    path.display()
+                )
+                .unwrap();
+            }
+        }
+        text
+    }
+
+    /// Fails where `now` is not the same.
+    #[track_caller]
+    pub fn assert_same(&self, now: &Self, what: impl std::fmt::Display) {
+        assert!(
+            self == now,
+            "{what}: the tree differs\n{}",
+            self.difference(now)
+        );
+    }
+}
+
+fn visit(path: &Path, relative: &Path, found: &mut BTreeMap<PathBuf, Entry>) {
+    let metadata = path.symlink_metadata().unwrap();
+    let kind = metadata.file_type();
+    let is_dir = kind.is_dir();
+    let content = (kind.is_file() && metadata.len() <= READ_LIMIT).then(|| {
+        let mut hasher = DefaultHasher::new();
+        std::fs::read(path).unwrap().hash(&mut hasher);
+        (metadata.len(), hasher.finish())
+    });
+    let entry = Entry {
+        kind: match () {
+            () if is_dir => "directory",
+            () if kind.is_symlink() => "symlink",
+            () if kind.is_file() => "file",
+            () => "other",
+        },
+        mode: metadata.mode(),
+        owner: (metadata.uid(), metadata.gid()),
+        mtime: (!is_dir).then(|| (metadata.mtime(), metadata.mtime_nsec())),
+        inode: Some((
+            metadata.dev(),
+            metadata.ino(),
+            if is_dir { 0 } else { metadata.nlink() },
+        )),
+        link: kind.is_symlink().then(|| path.read_link().unwrap()),
+        content: content.or_else(|| kind.is_file().then_some((metadata.len(), 0))),
+        xattrs: xattrs(path),
+    };
+    found.insert(relative.to_owned(), entry);
+    if is_dir {
+        for entry in path.read_dir().unwrap() {
+            let name = entry.unwrap().file_name();
+            visit(&path.join(&name), &relative.join(&name), found);
+        }
+    }
+}
+
+fn xattrs(path: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut list = vec![0; 4096];
+    // A file system without them has none.
+    let length = rustix::fs::llistxattr(path, &mut list).unwrap_or(0);
+    let names = list[..length]
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
+    // A union file system's own bookkeeping changes with whatever is done.
+    let names = names.filter(|name| !name.starts_with(b"trusted.overlay."));
+    names
+        .map(|name| {
+            let mut value = vec![0; 4096];
+            let length = rustix::fs::lgetxattr(path, name, &mut value).unwrap();
+            value.truncate(length);
+            (name.to_vec(), value)
+        })
+        .collect()
+}

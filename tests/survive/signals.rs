@@ -1,0 +1,62 @@
+//! Signals that ask an install or a restore to stop.
+
+use std::os::unix::process::ExitStatusExt as _;
+
+use super::inject::{self, Rung};
+use super::tree::{Action, Layout, Tree, stderr};
+use super::{full, report};
+
+#[test]
+fn a_signal_anywhere_is_died_by_with_the_tree_as_it_was_or_comes_too_late() {
+    for layout in [Layout::Symlink, Layout::Regular] {
+        for action in Action::ALL {
+            let tree = Tree::fake(layout);
+            let points = inject::points(&tree, action, Rung::Exchange);
+            tree.restore();
+            let original = tree.manifest();
+            let (mut died, mut late) = (0, 0);
+            for (i, point) in points.iter().enumerate() {
+                if !full() && (!point.changes || i % 3 != 0) {
+                    continue;
+                }
+                let (name, number) = [("INT", 2), ("TERM", 15), ("HUP", 1)][i % 3];
+                tree.prepare(action);
+                let prepared = tree.manifest();
+                let fault = format!("signal={name}");
+                let (output, _) = inject::run(&tree, action, Rung::Exchange, point, &fault);
+                let said = stderr(&output);
+                let what = format!("{layout}, {action}, {name} at {}: {said}", point.text);
+                tree.assert_compiles(&what);
+                match (output.status.code(), output.status.signal()) {
+                    (Some(0), None) => {
+                        late += 1;
+                        if action == Action::Restore {
+                            original.assert_same(&tree.manifest(), &what);
+                        } else {
+                            assert_eq!(tree.state(), "wrapped", "{what}");
+                        }
+                    }
+                    (None, Some(signal)) => {
+                        assert_eq!(signal, number, "{what}");
+                        died += 1;
+                        // Either it said what became of the tree, or had not begun to change it.
+                        if said.contains("`rock-wrap restore` clears up") {
+                            assert_ne!(tree.state(), "wrapped", "{what}");
+                        } else {
+                            let told = said.contains("everything is as it was before");
+                            assert!(told || said.is_empty(), "{what}");
+                            let loose = |manifest: super::manifest::Manifest| {
+                                manifest.without_inodes().without(&[".rockwrap-journal"])
+                            };
+                            loose(prepared).assert_same(&loose(tree.manifest()), &what);
+                        }
+                    }
+                    _ => panic!("{what}: {}", output.status),
+                }
+                tree.restore();
+                original.assert_same(&tree.manifest(), &what);
+            }
+            report!("signals: {layout:?}, {action}: died by {died}, came too late {late}");
+        }
+    }
+}
