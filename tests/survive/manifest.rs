@@ -45,6 +45,23 @@ impl Manifest {
         self
     }
 
+    /// Where a tree is compared with another one that went through the same: how many names each
+    /// inode has, but not which inode it is.
+    pub fn without_inode_numbers(mut self) -> Self {
+        self.0.values_mut().for_each(|entry| {
+            entry.inode = entry.inode.map(|(_, _, names)| (0, 0, names));
+        });
+        self
+    }
+
+    /// Without the number of names that each inode has.
+    pub fn without_name_counts(mut self) -> Self {
+        self.0.values_mut().for_each(|entry| {
+            entry.inode = entry.inode.map(|(device, number, _)| (device, number, 0));
+        });
+        self
+    }
+
     /// Without some names.
     pub fn without(mut self, names: &[&str]) -> Self {
         self.0.retain(|path, _| {
