@@ -118,6 +118,10 @@ impl Tree {
         tree
     }
 
+    pub fn set_root(&mut self, root: PathBuf) {
+        self.root = root;
+    }
+
     pub fn root(&self) -> &Path {
         &self.root
     }
