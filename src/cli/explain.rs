@@ -15,6 +15,7 @@ use crate::shim::world::Machine;
 #[derive(Serialize)]
 struct Answer {
     /// The compiler that was named.
+    #[serde(serialize_with = "output::path")]
     compiler: PathBuf,
     /// Whether a shim stands there; if not, the answer is what a pass-through shim would do.
     wrapped: bool,

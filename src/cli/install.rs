@@ -137,12 +137,15 @@ enum Done<'a> {
 /// The answer in JSON.
 #[derive(Serialize)]
 struct Answer<'a> {
+    #[serde(serialize_with = "output::path")]
     rocm_path: &'a std::path::Path,
     found_by: &'a str,
     rocm_version: Option<String>,
+    #[serde(serialize_with = "output::path")]
     bin: &'a std::path::Path,
     compilers: Vec<AnswerCompiler<'a>>,
     launcher: Option<String>,
+    #[serde(serialize_with = "output::some_path")]
     hipcc: Option<&'a std::path::Path>,
     hipcc_knows_launcher: Option<bool>,
     warnings: Vec<&'a str>,
@@ -154,6 +157,7 @@ struct Answer<'a> {
 struct AnswerCompiler<'a> {
     name: String,
     layout: String,
+    #[serde(serialize_with = "output::path")]
     real: &'a std::path::Path,
     version: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]

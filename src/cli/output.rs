@@ -4,10 +4,11 @@
 use std::error::Error;
 use std::fmt::Display;
 use std::io::Write;
+use std::path::Path;
 
 use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::CliError;
 
@@ -37,6 +38,19 @@ pub fn answer(line: impl Display) {
 pub fn json(value: &impl Serialize) {
     let text = serde_json::to_string_pretty(value).expect("our own types are plain data");
     answer(text);
+}
+
+/// A path in JSON, for serde's `serialize_with`. JSON is text: bytes that are none show as U+FFFD.
+pub fn path<S: Serializer>(path: impl AsRef<Path>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&path.as_ref().display())
+}
+
+/// The same for a path that may be absent.
+pub fn some_path<S: Serializer>(path: &Option<impl AsRef<Path>>, to: S) -> Result<S::Ok, S::Error> {
+    match path {
+        Some(some) => self::path(some, to),
+        None => to.serialize_none(),
+    }
 }
 
 /// Tells a person what is going on.

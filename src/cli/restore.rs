@@ -10,6 +10,7 @@ use crate::signals::Signals;
 /// The answer in JSON.
 #[derive(Serialize)]
 struct Answer<'a> {
+    #[serde(serialize_with = "output::path")]
     bin: &'a std::path::Path,
     names: &'a [NameDid],
     warnings: &'a [String],

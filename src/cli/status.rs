@@ -13,9 +13,11 @@ use crate::rocm::{Name, Tree};
 /// The answer.
 #[derive(Serialize)]
 struct Answer<'a> {
+    #[serde(serialize_with = "output::path")]
     rocm_path: &'a Path,
     found_by: &'a str,
     rocm_version: Option<String>,
+    #[serde(serialize_with = "output::path")]
     bin: &'a Path,
     state: State,
     compilers: Vec<Compiler>,
