@@ -646,11 +646,12 @@ impl<'a> Planner<'a> {
         }));
         if finally.is_empty() {
             let removable = match &observed.record {
-                Record::None => false,
+                Record::None => intent,
                 Record::Trusted(_) => true,
+                // A directory: not ours, and no intent could be written over it either.
                 Record::Ignored { removable, .. } => *removable,
             };
-            if removable || intent {
+            if removable {
                 steps.push(Step::Remove {
                     name: names::JOURNAL.into(),
                     expect: None,
