@@ -291,7 +291,7 @@ fn any_bytes_in_a_path_are_as_good_as_others() {
     let names: [&[u8]; 4] = [
         b"with spaces and 'quotes\" $HOME `id`",
         b"not \xff\xfe utf-8",
-        b"new\nline\ttab\\n",
+        b"a\ttab, a \\backslash\\n and \x7f",
         "\u{e9}\u{4e2d}%41".as_bytes(),
     ];
     for name in names {
@@ -303,6 +303,11 @@ fn any_bytes_in_a_path_are_as_good_as_others() {
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             let tree = Tree::at(&path, layout, Compiler::Fake);
             there_and_back(&tree, &format!("{layout} in {path:?}"), true);
+            ok(&mut tree.rock_wrap(["install", "--json", "--dry-run"]));
+            ok(clean(env!("CARGO_BIN_EXE_rock-wrap"))
+                .args(["explain", "--json", "--"])
+                .arg(tree.path("clang"))
+                .arg("--version"));
             for args in [
                 ["install", "--json"],
                 ["install", "--dry-run"],
@@ -311,6 +316,19 @@ fn any_bytes_in_a_path_are_as_good_as_others() {
                 ok(&mut tree.rock_wrap(args));
             }
         }
+    }
+}
+
+#[test]
+fn a_path_with_a_line_break_is_refused() {
+    // clang prints the path of its executable on a line, so it cannot be read back.
+    let dir = super::tree::temp_dir();
+    for layout in Layout::ALL {
+        let path = dir.path().join("a\nb").join(layout.to_string());
+        let tree = Tree::at(&path, layout, Compiler::Fake);
+        let original = tree.manifest();
+        assert_refused(&tree.rock_wrap(["install"]).output().unwrap(), &tree, "");
+        original.assert_same(&tree.manifest(), layout);
     }
 }
 
@@ -403,7 +421,11 @@ fn one_tree_through_two_paths_is_one_tree() {
         other.restore();
         original.assert_same(&one.manifest(), layout);
         // And at once.
-        let start = |tree: &Tree| tree.command(Action::Install).spawn().unwrap();
+        let quiet = std::process::Stdio::null;
+        let start = |tree: &Tree| {
+            let mut command = tree.command(Action::Install);
+            command.stdout(quiet()).stderr(quiet()).spawn().unwrap()
+        };
         for mut child in [start(&one), start(&other), start(&one), start(&other)] {
             assert!(child.wait().unwrap().success());
         }
@@ -492,17 +514,17 @@ fn a_user_wraps_and_restores_a_tree_of_his_own_and_root_can_too() {
         }
         owned_by(&tree, NOBODY);
         let original = tree.manifest();
-        let by_user = |args: &[&str]| {
-            ok(&mut as_user(NOBODY, &tree.rock_wrap(args)).unwrap());
+        let run = |by_root: bool, command: &str| {
+            let mut call = tree.rock_wrap([command]);
+            if !by_root {
+                call = as_user(NOBODY, &call).unwrap();
+            }
+            ok(&mut call);
         };
-        let by_root = |args: &[&str]| {
-            ok(&mut tree.rock_wrap(args));
-        };
-        let users: [&dyn Fn(&[&str]); 2] = [&by_user, &by_root];
-        for (i, install) in users.iter().enumerate() {
-            for (j, restore) in users.iter().enumerate() {
-                let what = format!("{layout}, installed by {i}, restored by {j}");
-                install(&["install"]);
+        for installer in [false, true] {
+            for restorer in [false, true] {
+                let what = format!("{layout}, by root: {installer}, {restorer}");
+                run(installer, "install");
                 let shim = tree.path("clang").symlink_metadata().unwrap();
                 assert_eq!(
                     (shim.uid(), shim.mode() & 0o7777),
@@ -510,7 +532,7 @@ fn a_user_wraps_and_restores_a_tree_of_his_own_and_root_can_too() {
                     "{what}"
                 );
                 tree.assert_compiles(&what);
-                restore(&["restore"]);
+                run(restorer, "restore");
                 original.assert_same(&tree.manifest(), &what);
             }
         }

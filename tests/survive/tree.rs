@@ -113,6 +113,9 @@ impl Tree {
     /// The same with the tree at another path, which must not exist.
     pub fn at(root: &Path, layout: Layout, compiler: Compiler) -> Self {
         let mut tree = Self::new(layout, compiler);
+        if let Some(parent) = root.parent() {
+            std::fs::create_dir_all(parent).unwrap();
+        }
         copy(&tree.root, root);
         tree.root = root.to_owned();
         tree
