@@ -72,14 +72,16 @@ impl Manifest {
         self
     }
 
+    /// Without the names that are rock-wrap's.
+    pub fn without_ours(mut self) -> Self {
+        self.0.retain(|path, _| !is_ours(path));
+        self
+    }
+
     /// The names in it that are rock-wrap's.
     pub fn ours(&self) -> Vec<OsString> {
-        let names = self.0.keys().filter_map(|path| path.file_name());
-        names
-            .filter(|name| {
-                let name = name.as_bytes();
-                name.starts_with(b"rockwrap-") || name.starts_with(b".rockwrap-")
-            })
+        let ours = self.0.keys().filter(|path| is_ours(path));
+        ours.filter_map(|path| path.file_name())
             .map(ToOwned::to_owned)
             .collect()
     }
@@ -112,6 +114,13 @@ impl Manifest {
             self.difference(now)
         );
     }
+}
+
+fn is_ours(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| {
+        let name = name.as_bytes();
+        name.starts_with(b"rockwrap-") || name.starts_with(b".rockwrap-")
+    })
 }
 
 fn visit(path: &Path, relative: &Path, found: &mut BTreeMap<PathBuf, Entry>) {
