@@ -518,6 +518,8 @@ impl Terminal {
         let theirs: OwnedFd = pty.slave;
         // Ours alone: where the process had it too, the terminal would never hang up.
         rustix::io::fcntl_setfd(&pty.master, rustix::io::FdFlags::CLOEXEC).unwrap();
+        // bash takes the terminal for its own by standard error.
+        command.stderr(Stdio::from(theirs.try_clone().unwrap()));
         command.stdin(Stdio::from(theirs)).stdout(Stdio::piped());
         // SAFETY: both are system calls and nothing else.
         unsafe {
@@ -529,7 +531,7 @@ impl Terminal {
         }
         let child = command.spawn().unwrap();
         // The other end is closed here, so that it hangs up with its last process.
-        command.stdin(Stdio::null());
+        command.stdin(Stdio::null()).stderr(Stdio::null());
         (Self(File::from(pty.master)), child)
     }
 
@@ -539,6 +541,7 @@ impl Terminal {
 }
 
 const CTRL_C: u8 = 3;
+const CTRL_Z: u8 = 26;
 
 #[test]
 fn control_c_ends_the_build_and_the_tree_comes_back() {
@@ -563,6 +566,44 @@ fn a_build_can_read_from_the_terminal() {
         assert_eq!(lines.next().unwrap().unwrap(), "ready");
         terminal.0.write_all(b"word\n").unwrap();
         assert_eq!(lines.next().unwrap().unwrap(), "got word");
+        assert!(child.wait().unwrap().success());
+    });
+}
+
+#[test]
+fn control_z_stops_the_build_and_fg_goes_on_with_it() {
+    let rocm = Rocm::small();
+    comes_back(&rocm, || {
+        let build = run(&rocm, "echo ready; read line; echo \"got $line\"; exit 3");
+        let mut words = vec![build.get_program().to_owned()];
+        words.extend(build.get_args().map(ToOwned::to_owned));
+        let mut shell = Command::new("bash");
+        shell
+            .args([
+                "-c",
+                r#"set -m; "$@"; echo "stopped $?"; fg >&2; echo "ended $?""#,
+                "bash",
+            ])
+            .args(words)
+            .env_clear()
+            .envs(
+                build
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+        let (mut terminal, mut child) = Terminal::start(&mut shell);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut line = || lines.next().unwrap().unwrap();
+        assert_eq!(line(), "ready");
+        terminal.press(CTRL_Z);
+        assert_eq!(line(), format!("stopped {}", 128 + Signal::SIGTSTP as i32));
+        assert!(
+            is_shim(&rocm.bin().join("clang++")),
+            "the build is not over"
+        );
+        terminal.0.write_all(b"word\n").unwrap();
+        assert_eq!(line(), "got word");
+        assert_eq!(line(), "ended 3");
         assert!(child.wait().unwrap().success());
     });
 }
