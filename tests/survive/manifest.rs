@@ -72,6 +72,12 @@ impl Manifest {
         self
     }
 
+    /// Without extended attributes.
+    pub fn without_xattrs(mut self) -> Self {
+        self.0.values_mut().for_each(|entry| entry.xattrs.clear());
+        self
+    }
+
     /// Without the names that are rock-wrap's.
     pub fn without_ours(mut self) -> Self {
         self.0.retain(|path, _| !is_ours(path));
