@@ -26,101 +26,119 @@ fn loose(manifest: Manifest) -> Manifest {
 
 fn fail_everywhere(layout: Layout) {
     for action in Action::ALL {
-        let mut count = Count::default();
-        let mut tree = Tree::fake(layout);
-        let points = inject::points(&tree, action, Rung::Exchange);
-        tree.restore();
-        let mut original = tree.manifest();
-        let mut injected = 0;
-        for (i, point) in points.iter().enumerate() {
-            // Nothing that these answer is of any use to anybody.
-            if matches!(&*point.syscall, "close" | "exit_group" | "fcntl") {
+        fail_in(layout, action, Rung::Exchange);
+    }
+    for rung in [Rung::Link, Rung::Copy] {
+        fail_in(layout, Action::Install, rung);
+    }
+}
+
+fn fail_in(layout: Layout, action: Action, rung: Rung) {
+    let mut count = Count::default();
+    let mut tree = Tree::fake(layout);
+    let points = inject::points(&tree, action, rung);
+    tree.restore();
+    let mut original = tree.manifest();
+    let mut injected = 0;
+    for (i, point) in points.iter().enumerate() {
+        // Nothing that these answer is of any use to anybody.
+        if matches!(&*point.syscall, "close" | "exit_group" | "fcntl") {
+            continue;
+        }
+        for (j, error) in ERRORS.iter().enumerate() {
+            let sampled = if rung != Rung::Exchange {
+                point.changes && i % 4 == 0 && j == i / 4 % ERRORS.len()
+            } else if point.changes {
+                j % 4 == i % 4
+            } else {
+                i % 6 == 0 && j == i / 6 % ERRORS.len()
+            };
+            if !full() && !sampled {
                 continue;
             }
-            for (j, error) in ERRORS.iter().enumerate() {
-                let sampled = if point.changes {
-                    j % 4 == i % 4
+            // A look at what is there that says it is not: a lie, not an error. The tree must
+            // not suffer for it, but the original may have had to be made anew.
+            let lie = *error == "ENOENT" && !point.changes;
+            let fault = format!("error={error}");
+            let what = format!("{layout}, {action}, {rung:?}, {error} for {}", point.text);
+            tree.prepare(action);
+            let prepared = tree.manifest();
+            let (output, reached) = inject::run(&tree, action, rung, point, &fault);
+            if !reached {
+                assert!(!point.changes, "{what}: not reached");
+            }
+            injected += usize::from(reached);
+            let said = stderr(&output);
+            let what = format!("{what}\n{}: {said}", output.status);
+            tree.assert_compiles(&what);
+            // A copy is another inode, also after a roll-back.
+            let copied = rung == Rung::Copy || said.contains("a copy of the original is kept");
+            let inodes = |manifest: &Manifest| {
+                let manifest = manifest.clone();
+                if copied {
+                    manifest.without_inodes()
                 } else {
-                    i % 6 == 0 && j == i / 6 % ERRORS.len()
-                };
-                if !full() && !sampled {
-                    continue;
+                    manifest
                 }
-                // A look at what is there that says it is not: a lie, not an error. The tree must
-                // not suffer for it, but the original may have had to be made anew.
-                let lie = *error == "ENOENT" && !point.changes;
-                let fault = format!("error={error}");
-                let what = format!("{layout}, {action}, {error} for {}", point.text);
-                tree.prepare(action);
-                let prepared = tree.manifest();
-                let (output, reached) = inject::run(&tree, action, Rung::Exchange, point, &fault);
-                if !reached {
-                    assert!(!point.changes, "{what}: not reached");
+            };
+            match output.status.code() {
+                _ if lie => {}
+                Some(0) => {
+                    count.succeeded += 1;
+                    if action == Action::Restore {
+                        original.assert_same(&tree.manifest(), &what);
+                    } else {
+                        assert_eq!(tree.state(), "wrapped", "{what}");
+                    }
                 }
-                injected += usize::from(reached);
-                let said = stderr(&output);
-                let what = format!("{what}\n{}: {said}", output.status);
-                tree.assert_compiles(&what);
-                let copied = said.contains("a copy of the original is kept");
-                match output.status.code() {
-                    _ if lie => {}
-                    Some(0) => {
-                        count.succeeded += 1;
-                        if action == Action::Restore {
-                            original.assert_same(&tree.manifest(), &what);
-                        } else {
-                            assert_eq!(tree.state(), "wrapped", "{what}");
+                Some(code @ (1 | 4 | 5)) => {
+                    let line = said
+                        .lines()
+                        .find(|line| line.starts_with("rock-wrap: error:"));
+                    let named = line.is_some_and(|line| {
+                        line.contains(tree.root().to_str().unwrap()) || line.contains("/proc")
+                    });
+                    assert!(named, "{what}");
+                    match code {
+                        4 => {
+                            count.refused += 1;
+                            prepared.assert_same(&tree.manifest(), &what);
+                        }
+                        1 if action == Action::Install => {
+                            count.as_before += 1;
+                            inodes(&original).assert_same(&inodes(&tree.manifest()), &what);
+                        }
+                        1 => {
+                            count.as_before += 1;
+                            loose(prepared).assert_same(&loose(tree.manifest()), &what);
+                        }
+                        _ => {
+                            count.finished_by_restore += 1;
+                            assert!(said.contains("`rock-wrap restore`"), "{what}");
                         }
                     }
-                    Some(code @ (1 | 4 | 5)) => {
-                        let line = said
-                            .lines()
-                            .find(|line| line.starts_with("rock-wrap: error:"));
-                        let named = line.is_some_and(|line| {
-                            line.contains(tree.root().to_str().unwrap()) || line.contains("/proc")
-                        });
-                        assert!(named, "{what}");
-                        match code {
-                            4 => {
-                                count.refused += 1;
-                                prepared.assert_same(&tree.manifest(), &what);
-                            }
-                            1 if action == Action::Install => {
-                                count.as_before += 1;
-                                original.assert_same(&tree.manifest(), &what);
-                            }
-                            1 => {
-                                count.as_before += 1;
-                                loose(prepared).assert_same(&loose(tree.manifest()), &what);
-                            }
-                            _ => {
-                                count.finished_by_restore += 1;
-                                assert!(said.contains("`rock-wrap restore`"), "{what}");
-                            }
-                        }
-                    }
-                    _ => panic!("{what}"),
                 }
-                tree.restore();
-                if copied || lie {
-                    let mut before = original.clone().without_inodes();
-                    let mut now = tree.manifest().without_inodes();
-                    if lie {
-                        // What it was told is not there it could not remove, and what it made anew
-                        // from the record has no attributes.
-                        (before, now) = (before.without_xattrs(), now.without_xattrs());
-                        now = now.without_ours();
-                    }
-                    before.assert_same(&now, &what);
-                    tree = Tree::fake(layout);
-                    original = tree.manifest();
-                } else {
-                    original.assert_same(&tree.manifest(), &what);
+                _ => panic!("{what}"),
+            }
+            tree.restore();
+            if copied || lie {
+                let mut before = original.clone().without_inodes();
+                let mut now = tree.manifest().without_inodes();
+                if lie {
+                    // What it was told is not there it could not remove, and what it made anew
+                    // from the record has no attributes.
+                    (before, now) = (before.without_xattrs(), now.without_xattrs());
+                    now = now.without_ours();
                 }
+                before.assert_same(&now, &what);
+                tree = Tree::fake(layout);
+                original = tree.manifest();
+            } else {
+                original.assert_same(&tree.manifest(), &what);
             }
         }
-        report!("errors: {layout:?}, {action}: {injected} put in, {count:?}");
     }
+    report!("errors: {layout:?}, {action}, {rung:?}: {injected} put in, {count:?}");
 }
 
 #[test]

@@ -251,6 +251,57 @@ fn a_read_only_tree_is_refused_and_works_as_it_is() {
 }
 
 #[test]
+fn a_full_disk_refuses_an_install_and_lets_a_restore_through() {
+    with_mounts("a full disk", || {
+        for kind in ["tmpfs", "ext4"] {
+            for layout in Layout::ALL {
+                let dir = tempfile::tempdir().unwrap();
+                let (at, image) = (dir.path().join("mounted"), dir.path().join("image"));
+                std::fs::create_dir(&at).unwrap();
+                if kind == "tmpfs" {
+                    ok(clean("mount")
+                        .args(["-t", "tmpfs", "-o", "size=8m", "none"])
+                        .arg(&at));
+                } else {
+                    std::fs::File::create(&image)
+                        .unwrap()
+                        .set_len(16 << 20)
+                        .unwrap();
+                    ok(clean("mkfs.ext4").args(["-q", "-m", "0"]).arg(&image));
+                    if !mount(
+                        kind,
+                        &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()],
+                    ) {
+                        return;
+                    }
+                }
+                let tree = Tree::at(&at.join("rocm"), layout, Compiler::Fake);
+                let original = tree.manifest();
+                let filler = at.join("filler");
+                let fill = || {
+                    let mut dd = clean("dd");
+                    dd.args(["if=/dev/zero", "bs=4k"])
+                        .arg(format!("of={}", filler.display()));
+                    assert!(!dd.output().unwrap().status.success(), "it can be filled");
+                };
+                let what = format!("{layout} on a full {kind}");
+                fill();
+                assert_refused(&tree.rock_wrap(["install"]).output().unwrap(), &tree, "");
+                original.assert_same(&tree.manifest(), &what);
+                std::fs::remove_file(&filler).unwrap();
+                tree.install();
+                fill();
+                tree.assert_compiles(&what);
+                tree.restore();
+                original.assert_same(&tree.manifest(), &what);
+                ok(clean("umount").arg(&at));
+            }
+            report!("file systems: a full {kind}");
+        }
+    });
+}
+
+#[test]
 fn a_compiler_that_is_a_mount_of_its_own_is_left_as_it_is() {
     with_mounts("a file mounted over the compiler", || {
         for layout in [Layout::Regular, Layout::HardLink] {
