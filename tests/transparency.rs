@@ -592,13 +592,12 @@ fn check_tree(kind: Kind, launchers: &[PathBuf]) -> Tally {
     report("no launcher", &bare, &site.run(&probes, None), None, start);
     for launcher in launchers {
         let cache = Cache::new(launcher);
-        let name = launcher
-            .parent()
-            .unwrap()
-            .file_name()
-            .unwrap()
+        // The version is in the directory's name; Debian's is in none.
+        let dir = launcher.parent().unwrap().file_name().unwrap();
+        let name = dir
             .to_str()
-            .unwrap();
+            .filter(|dir| *dir != "bin")
+            .unwrap_or("Debian's ccache");
         site.tree.install(Some(launcher));
         let start = Instant::now();
         let cold = site.run(&probes, Some(&cache));
