@@ -180,7 +180,7 @@ fn a_dry_run_shows_every_step_and_takes_none() {
         let out = rocm.untouched(|rocm| rocm.install(["--dry-run"]).ok().out);
         let (_, plan) = out.split_once("would do:\n").expect("a plan");
         assert!(plan.lines().count() > 2, "{out}");
-        assert_has(plan, &["clang", "clang++", "rockwrap-clang"]);
+        assert_has(plan, &["clang", "clang++", "clang.7625"]);
         assert!(!out.contains(": wrapped"), "nothing was wrapped: {out}");
 
         rocm.wrap(&ccache());
@@ -831,7 +831,7 @@ fn paths_that_ccache_would_misread_are_refused() {
 #[test]
 fn names_that_are_no_compilers_are_wrong_usage() {
     let rocm = Rocm::small();
-    for name in ["gcc", "clang-cl", "", "../clang", "rockwrap-clang"] {
+    for name in ["gcc", "clang-cl", "", "../clang", "clang.7625"] {
         let message = rocm.untouched(|rocm| rocm.install(["--compiler", name]).refused(2));
         assert_has(&message, &["--compiler", &format!("'{name}'")]);
     }
@@ -841,7 +841,7 @@ fn names_that_are_no_compilers_are_wrong_usage() {
 
 #[test]
 fn a_file_of_somebody_elses_under_one_of_our_names_is_refused_and_kept() {
-    for name in ["rockwrap-clang++", ".rockwrap-orig-clang"] {
+    for name in ["clang++.7625", ".rockwrap-orig-clang"] {
         let rocm = Rocm::small();
         std::fs::write(rocm.bin().join(name), "precious").unwrap();
         let message = rocm.untouched(|rocm| rocm.install([""; 0]).refused(4));
@@ -901,5 +901,5 @@ fn the_launcher_really_gets_the_compiles() {
     let told = ran(rocm.compiler("clang").args(["-c", "a.c"])).ok();
     let calls = support::Told::all(told.err.as_bytes());
     assert_eq!(calls[0].argv[0], text(witness()));
-    assert_eq!(calls[0].argv[1], text(&rocm.bin().join("rockwrap-clang")));
+    assert_eq!(calls[0].argv[1], text(&rocm.bin().join("clang.7625")));
 }

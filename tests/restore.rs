@@ -69,7 +69,7 @@ fn a_dry_run_shows_every_step_and_takes_none() {
         );
         rocm.wrap(&ccache());
         let out = rocm.untouched(dry);
-        assert_has(&out, &["would do in ", "clang++", "rockwrap-clang"]);
+        assert_has(&out, &["would do in ", "clang++", "clang.7625"]);
         let mut json = rocm.rock_wrap("restore");
         let json = rocm.untouched(|_| ran(json.args(["--dry-run", "--json"])).json());
         let steps = json["plan"]["steps"].as_array().expect("steps").len();
@@ -180,7 +180,7 @@ fn a_shim_whose_original_was_removed_is_left_or_made_anew_and_said() {
 
     let rocm = Rocm::new(15, "hardlink");
     rocm.wrap(&ccache());
-    std::fs::remove_file(rocm.bin().join("rockwrap-clang++")).unwrap();
+    std::fs::remove_file(rocm.bin().join("clang++.7625")).unwrap();
     let restored = rocm.restore();
     assert_eq!(restored.status.code(), Some(5), "{restored:?}");
     assert_has(

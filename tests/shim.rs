@@ -29,7 +29,7 @@ fn told(command: &mut Command) -> Vec<Told> {
 fn a_direct_call_gets_its_arguments_and_environment_to_the_byte() {
     let tree = tree(&Config::default());
     let shim = tree.path("bin/clang++");
-    let real = tree.path("bin/rockwrap-clang++");
+    let real = tree.path("bin/clang++.7625");
     let args = [
         "--version",
         "",
@@ -76,7 +76,7 @@ fn argv0_is_kept_however_the_shim_was_found() {
         assert_eq!(through[0].argv, [argv0, "--version"]);
         assert_eq!(
             through[0].exe,
-            tree.path("bin/rockwrap-clang++").to_str().unwrap()
+            tree.path("bin/clang++.7625").to_str().unwrap()
         );
     }
 }
@@ -96,7 +96,7 @@ fn a_compile_goes_to_the_installed_launcher_with_the_alias_first() {
         ..Config::default()
     });
     let calls = told(tree.call(COMPILE).env("WITNESS_DO", "exec"));
-    let alias = tree.path("bin/rockwrap-clang++");
+    let alias = tree.path("bin/clang++.7625");
     let [launcher, compiler] = &calls[..] else {
         panic!("{calls:?}")
     };
@@ -161,7 +161,7 @@ fn an_empty_hip_clang_launcher_is_as_if_unset() {
     let calls = told(tree.call(COMPILE).env("HIP_CLANG_LAUNCHER", ""));
     assert_eq!(
         calls[0].exe,
-        tree.path("bin/rockwrap-clang++").to_str().unwrap()
+        tree.path("bin/clang++.7625").to_str().unwrap()
     );
 }
 
@@ -176,7 +176,7 @@ fn rock_wrap_disable_goes_straight_to_the_compiler() {
     assert_eq!(calls.len(), 1);
     assert_eq!(
         calls[0].exe,
-        tree.path("bin/rockwrap-clang++").to_str().unwrap()
+        tree.path("bin/clang++.7625").to_str().unwrap()
     );
 }
 
@@ -249,7 +249,7 @@ fn the_compiler_finds_signals_and_descriptors_as_without_the_shim() {
                 told
             };
             let through = run_one("bin/clang++");
-            let bare = run_one("bin/rockwrap-clang++");
+            let bare = run_one("bin/clang++.7625");
             assert_eq!(through.rest, bare.rest, "{setup} {redirect}");
         }
     }
@@ -311,14 +311,14 @@ fn a_copy_of_the_tree_uses_its_own_compiler() {
     let calls = told(Command::new(copy.path().join("bin/clang++")).arg("--version"));
     assert_eq!(
         calls[0].exe,
-        copy.path().join("bin/rockwrap-clang++").to_str().unwrap()
+        copy.path().join("bin/clang++.7625").to_str().unwrap()
     );
 }
 
 #[test]
 fn without_its_compiler_the_shim_says_what_to_do_and_ends() {
     let tree = tree(&Config::default());
-    std::fs::remove_file(tree.path("bin/rockwrap-clang++")).unwrap();
+    std::fs::remove_file(tree.path("bin/clang++.7625")).unwrap();
     let output = run(&mut tree.call(["--version"]));
     assert_eq!(output.status.code(), Some(127));
     let text = stderr(&output);
@@ -334,7 +334,7 @@ fn a_shim_whose_tree_is_restored_in_the_same_instant_runs_the_restored_compiler(
     // The instant after `restore`: the process still is the shim, its name is the original again
     // and the alias is gone. A hard link to the shim stands for the process that began before.
     std::fs::hard_link(tree.path("bin/clang++"), tree.path("bin/begun-before")).unwrap();
-    std::fs::rename(tree.path("bin/rockwrap-clang++"), tree.path("bin/clang++")).unwrap();
+    std::fs::rename(tree.path("bin/clang++.7625"), tree.path("bin/clang++")).unwrap();
     let mut begun = Command::new(tree.path("bin/begun-before"));
     let calls = told(
         begun

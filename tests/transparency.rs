@@ -5,7 +5,7 @@
 //! Two things are not compared as they are:
 //! - the six random digits in the names of clang's temporary files, which two bare runs differ in;
 //! - in trees where `clang` is itself the program (regular file, hard link), that file's own name
-//!   in what clang prints and in what `-MJ` writes: there it lies at `rockwrap-clang` while the tree
+//!   in what clang prints and in what `-MJ` writes: there it lies at `clang.7625` while the tree
 //!   is wrapped.
 //!
 //! One is compared by another way, see [`Site::differs_in_the_id_alone`]. And two things that sccache

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{CliError, Exit, ExplainArgs, output};
 use crate::decide::{self, Call, Decision, Launch, Source};
-use crate::image::{ALIAS_PREFIX, Config, stamp};
+use crate::image::{ALIAS_SUFFIX, Config, stamp};
 use crate::shim::world::Machine;
 
 /// The answer.
@@ -58,7 +58,7 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
         env: &env,
         config: &config,
     };
-    let alias = compiler.with_file_name(OsStr::from_bytes(&[ALIAS_PREFIX, config.name].concat()));
+    let alias = compiler.with_file_name(OsStr::from_bytes(&[config.name, ALIAS_SUFFIX].concat()));
     let answer = answer(&call, compiler, baked.is_some(), &alias);
     if args.json {
         output::json(&answer);

@@ -154,7 +154,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("driver-name", SCCACHE, "clang-cpp -c a.cpp -o a.o"),
     ("driver-name", SCCACHE, "clang-cl -c a.cpp -o a.o"),
     ("driver-name", SCCACHE, "x86_64-linux-gnu-clang++ -c a.cpp -o a.o"),
-    ("driver-name", SCCACHE, "rockwrap-clang++ -c a.cpp -o a.o"),
+    ("driver-name", SCCACHE, "clang++.7625 -c a.cpp -o a.o"),
     ("driver-name", SCCACHE, "clang-dxc -c a.cpp -o a.o"),
     ("driver-mode", SCCACHE, "clang --driver-mode=cl -c a.cpp -o a.o"),
     ("launch", SCCACHE, "clang --driver-mode=g++ -c a.cpp -o a.o"),

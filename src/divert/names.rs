@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use crate::image::ALIAS_PREFIX;
+use crate::image::ALIAS_SUFFIX;
 
 /// The record of what was installed.
 pub const JOURNAL: &str = ".rockwrap-journal";
@@ -18,10 +18,10 @@ const HIDDEN_PREFIX: &[u8] = b".rockwrap-";
 /// The longest base name that Linux file systems take.
 const NAME_MAX: usize = 255;
 
-/// `rockwrap-N`: the name under which a launcher is given the real compiler.
+/// `N.7625`: the name under which a launcher is given the real compiler.
 #[must_use]
 pub fn alias(name: &OsStr) -> OsString {
-    prefixed(ALIAS_PREFIX, name)
+    OsString::from_vec([name.as_bytes(), ALIAS_SUFFIX].concat())
 }
 
 /// `.rockwrap-orig-N`: where an original that is no ELF (a symlink, a stub) is kept.
@@ -50,7 +50,7 @@ pub(super) fn is_temp(entry: &OsStr) -> bool {
 
 /// Whether `entry` is the alias of some name.
 pub(super) fn is_alias(entry: &OsStr) -> bool {
-    entry.as_bytes().starts_with(ALIAS_PREFIX)
+    entry.as_bytes().ends_with(ALIAS_SUFFIX)
 }
 
 /// The name whose alias or kept original `entry` would be.
@@ -58,7 +58,7 @@ pub(super) fn owner_of(entry: &OsStr) -> Option<&OsStr> {
     let bytes = entry.as_bytes();
     let name = bytes
         .strip_prefix(KEPT_PREFIX)
-        .or_else(|| bytes.strip_prefix(ALIAS_PREFIX))?;
+        .or_else(|| bytes.strip_suffix(ALIAS_SUFFIX))?;
     let name = OsStr::from_bytes(name);
     is_manageable(name).then_some(name)
 }
@@ -71,7 +71,7 @@ pub(super) fn is_manageable(name: &OsStr) -> bool {
         && bytes != b".."
         && !bytes.contains(&b'/')
         && !bytes.contains(&0)
-        && !bytes.starts_with(ALIAS_PREFIX)
+        && !bytes.ends_with(ALIAS_SUFFIX)
         && !bytes.starts_with(HIDDEN_PREFIX)
         && KEPT_PREFIX.len() + bytes.len() <= NAME_MAX
 }
@@ -184,12 +184,12 @@ mod tests {
         assert_eq!(owner_of(&alias(name)), Some(name));
         assert_eq!(owner_of(&kept(name)), Some(name));
         assert_eq!(owner_of(name), None);
-        assert_eq!(owner_of(OsStr::new("rockwrap-")), None);
+        assert_eq!(owner_of(OsStr::new(".7625")), None);
     }
 
     #[test]
     fn paths_and_our_own_names_cannot_be_managed() {
-        for bad in ["", ".", "..", "../clang", "a/b", "rockwrap-clang", JOURNAL] {
+        for bad in ["", ".", "..", "../clang", "a/b", "clang.7625", JOURNAL] {
             assert!(!is_manageable(OsStr::new(bad)), "{bad:?}");
         }
         let longest = "x".repeat(NAME_MAX - KEPT_PREFIX.len());

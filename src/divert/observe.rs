@@ -96,7 +96,7 @@ impl Entry {
 pub enum Kept {
     /// At `.rockwrap-orig-N`; the alias is a symlink to the real compiler.
     Aside,
-    /// At `rockwrap-N`, the alias: the original is the real compiler.
+    /// At `N.7625`, the alias: the original is the real compiler.
     Moved,
 }
 
@@ -107,7 +107,7 @@ pub struct Name {
     pub name: OsString,
     /// What stands at it.
     pub at: Entry,
-    /// What stands at `rockwrap-N`.
+    /// What stands at `N.7625`.
     pub alias: Entry,
     /// What stands at `.rockwrap-orig-N`.
     pub kept: Entry,

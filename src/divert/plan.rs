@@ -7,8 +7,8 @@
 //! # The table
 //!
 //! For each name N: what stands at N, where its original K is, what is done.
-//! Aside layout: K is `.rockwrap-orig-N` and the alias `rockwrap-N` a symlink to the real compiler.
-//! Moved layout: K is `rockwrap-N` itself.
+//! Aside layout: K is `.rockwrap-orig-N` and the alias `N.7625` a symlink to the real compiler.
+//! Moved layout: K is `N.7625` itself.
 //! "Ours" means that the record names N, or that the record is there but cannot be believed, or
 //! that one of the three is a shim. The record is on disk before the first companion is and goes
 //! after the last, so what is not ours was put there by somebody else.

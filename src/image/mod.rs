@@ -36,10 +36,17 @@ pub const BLOCK_LEN: usize = 8 * 1024;
 /// Bytes before the payload.
 pub const HEADER_LEN: usize = 32;
 
-/// Prefix of the name under which a launcher is given the real compiler: it keeps the driver mode
-/// (`rockwrap-clang++` is a C++ driver) and stays in the compiler's own directory, on which
-/// clang's resource directory and configuration files depend (measured on clang 15 and 19).
-pub const ALIAS_PREFIX: &[u8] = b"rockwrap-";
+/// What is appended to a compiler's name to make its alias, the name under which a launcher is given
+/// the real compiler: digits behind a dot (`rock` on a telephone's keys, so that they are nobody
+/// else's). The alias lies in the compiler's own directory, on which clang's resource directory and
+/// configuration files depend.
+///
+/// Such an ending is the one thing that clang leaves out of account everywhere (measured on clang 15
+/// and 19, `clang`, `clang++` and `clang++-15`): driver mode, configuration files and the name in front
+/// of its messages stay those of `clang++`. In front of them clang 19 puts argv[0] without its
+/// extension, which a launcher chooses: a prefix such as `clang++.7625` shows in every warning.
+/// sccache 0.16 takes the name for a known compiler's for the same reason, and saves a probe.
+pub const ALIAS_SUFFIX: &[u8] = b".7625";
 
 /// A program that a compile can be forwarded through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Program, ProgramError};
-use crate::image::ALIAS_PREFIX;
+use crate::image::ALIAS_SUFFIX;
 
 /// A file name that a clang driver can have: `clang` or `clang++`, with a version or without.
 ///
@@ -67,7 +67,7 @@ impl Name {
     /// The file name of the real compiler while this name is wrapped.
     #[must_use]
     pub fn alias(&self) -> OsString {
-        OsString::from_vec([ALIAS_PREFIX, self.0.as_bytes()].concat())
+        OsString::from_vec([self.0.as_bytes(), ALIAS_SUFFIX].concat())
     }
 }
 

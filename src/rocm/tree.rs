@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Name, Program};
 use crate::divert::JOURNAL;
-use crate::image::ALIAS_PREFIX;
+use crate::image::ALIAS_SUFFIX;
 
 /// Where a tree keeps clang, in the order of preference. ROCm has both of the first two, one of
 /// them a link to the other; the last is that of an LLVM prefix such as Debian's.
@@ -200,10 +200,8 @@ fn holds_ours(dir: &Path) -> bool {
     dir.read_dir().is_ok_and(|entries| {
         let names = entries.flatten().map(|entry| entry.file_name());
         names.into_iter().any(|name| {
-            name == JOURNAL
-                || name
-                    .as_bytes()
-                    .starts_with(&[ALIAS_PREFIX, b"clang"].concat())
+            let name = name.as_bytes();
+            name == JOURNAL.as_bytes() || name.starts_with(b"clang") && name.ends_with(ALIAS_SUFFIX)
         })
     })
 }

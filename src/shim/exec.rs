@@ -6,7 +6,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::decide::{Call, Launch, Source};
-use crate::image::{ALIAS_PREFIX, base_name};
+use crate::image::{ALIAS_SUFFIX, base_name};
 use crate::message::say;
 use crate::sys::{self, Errno, StringList};
 
@@ -70,7 +70,7 @@ impl Real {
 
     /// The path of the real compiler behind the shim called `name`.
     fn alias(&self, name: &[u8]) -> Path {
-        Path::new(&[&self.dir, ALIAS_PREFIX, name])
+        Path::new(&[&self.dir, name, ALIAS_SUFFIX])
     }
 
     /// Runs the real compiler behind the shim called `name`, with the arguments and the environment

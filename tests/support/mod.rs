@@ -46,7 +46,7 @@ impl FakeTree {
             dir: tempfile::tempdir().unwrap(),
         };
         std::fs::create_dir(tree.path("bin")).unwrap();
-        tree.program("bin/rockwrap-clang++", &std::fs::read(witness()).unwrap());
+        tree.program("bin/clang++.7625", &std::fs::read(witness()).unwrap());
         let config = Config {
             name: b"clang++",
             ..*config

@@ -65,7 +65,7 @@ impl fmt::Display for Kind {
 
 /// The name under which the real compiler lies while `name` is the shim.
 pub fn alias(name: &str) -> String {
-    format!("rockwrap-{name}")
+    format!("{name}.7625")
 }
 
 /// A tree on disk. Whoever made its directory removes it.

@@ -108,7 +108,7 @@ fn the_wait_for_the_lock_ends_and_names_the_holder() {
 /// A compile that runs until its standard input ends, with the real compiler's second name on its
 /// command line as a launcher leaves it.
 fn compile_under_way(tree: &Tree) -> Child {
-    let mut call = clean(tree.path("rockwrap-clang++"));
+    let mut call = clean(tree.path("clang++.7625"));
     call.args(["-c", "-", "-o"]).arg(tree.outside("under-way"));
     call.current_dir(tree.outside(""))
         .stdin(Stdio::piped())
@@ -137,7 +137,7 @@ fn a_restore_waits_for_a_compile_under_way() {
         until_restored(&tree, shim);
         // The originals are back, and what the compile needs is still there.
         tree.assert_compiles(format!("{layout}, compile under way"));
-        assert!(tree.path("rockwrap-clang++").exists(), "{layout}");
+        assert!(tree.path("clang++.7625").exists(), "{layout}");
         drop(compile.stdin.take());
         assert!(compile.wait().unwrap().success(), "{layout}");
         assert!(restore.wait().unwrap().success(), "{layout}");

@@ -79,7 +79,7 @@ fn the_commands_of_the_document_keep_a_newer_compiler() {
     for layout in Layout::ALL {
         let tree = Tree::fake(layout);
         tree.install();
-        let script = "cp -pL rockwrap-clang new && mv -fT new clang++";
+        let script = "cp -pL clang.7625 new && mv -fT new clang++";
         ok(clean("sh").args(["-c", script]).current_dir(tree.bin()));
         let newer = std::fs::metadata(tree.path("clang++")).unwrap();
         by_hand(&tree, "newer");

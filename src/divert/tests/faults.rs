@@ -238,7 +238,7 @@ fn climb(layout: Layout, rules: &[Rule], same_inodes: bool) -> Vec<Op> {
         outcome.warnings
     );
     for name in ["clang", "clang++"] {
-        assert!(tree.path(&format!("rockwrap-{name}")).exists());
+        assert!(tree.path(&format!("{name}.7625")).exists());
     }
     run(&faulty, &Goal::Restore).unwrap();
     let after = tree.listing();
@@ -399,7 +399,7 @@ fn aliases_in_use_are_left_for_a_later_restore() {
         let plan = planned(&tree.fs, &Goal::Restore).unwrap();
         let outcome = apply(&tree.fs, &plan, &|| None, &Busy).unwrap();
         assert_eq!(outcome.in_use, Some(3));
-        for name in ["rockwrap-clang", "rockwrap-clang++", ".rockwrap-journal"] {
+        for name in ["clang.7625", "clang++.7625", ".rockwrap-journal"] {
             assert!(tree.names().contains(&name.to_owned()), "{layout:?} {name}");
         }
         let record = std::fs::read_to_string(tree.path(".rockwrap-journal")).unwrap();

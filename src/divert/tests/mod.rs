@@ -106,7 +106,7 @@ impl Layout {
     fn keep(self, name: &str) -> Keep {
         let target = match (self, name) {
             (Self::Symlinks | Self::Stubs, _) => "clang-19",
-            (Self::Regular, "clang++") => "rockwrap-clang",
+            (Self::Regular, "clang++") => "clang.7625",
             (Self::Regular | Self::HardLinks, _) => return Keep::Move,
         };
         Keep::Aside {

@@ -86,7 +86,7 @@ fn meddle(state: &mut State, foreign: Foreign) {
         Foreign::Remove(plus) => drop(state.names.remove(os(name(plus)))),
         Foreign::NoAlias(plus) => {
             // Where the alias is the original, that would be vandalism: nothing can undo it.
-            let alias = own(&format!("rockwrap-{}", name(plus)));
+            let alias = own(&format!("{}.7625", name(plus)));
             let link = state.node(&alias).is_some_and(super::sim::Node::is_link);
             if link {
                 state.names.remove(&alias);

@@ -191,7 +191,7 @@ impl State {
         }
         match stamp::read(bytes) {
             Some(Ok(config)) => {
-                let alias = format!("rockwrap-{}", String::from_utf8_lossy(config.name));
+                let alias = format!("{}.7625", String::from_utf8_lossy(config.name));
                 match self.follow(os(&alias)).map(|node| &node.body) {
                     Some(Body::File { bytes, .. }) if bytes.starts_with(ELF) => Ok(()),
                     Some(_) => Err(format!("{name} is a shim, {alias} no compiler")),

@@ -156,7 +156,7 @@ fn row_1_an_original_alone_is_diverted_and_a_restore_leaves_it() {
         assert_eq!(tree.listing(), before);
         assert_eq!(tree.install(SCCACHE), Some(Did::Installed));
         assert!(tree.is_shim("clang", SCCACHE) && tree.is_shim("clang++", SCCACHE));
-        assert_eq!(fs::read(tree.path("rockwrap-clang++")).unwrap(), ELF);
+        assert_eq!(fs::read(tree.path("clang++.7625")).unwrap(), ELF);
         assert_eq!(tree.restore(), Some(Did::Restored));
         assert_eq!(tree.listing(), before, "{layout:?}");
     }
@@ -164,7 +164,7 @@ fn row_1_an_original_alone_is_diverted_and_a_restore_leaves_it() {
 
 #[test]
 fn row_2_a_foreign_file_at_our_names_is_refused_and_left_alone() {
-    for name in ["rockwrap-clang", ".rockwrap-orig-clang", "rockwrap-clang++"] {
+    for name in ["clang.7625", ".rockwrap-orig-clang", "clang++.7625"] {
         let tree = Tree::new(Layout::Symlinks);
         tree.file(name, b"somebody's");
         let before = tree.listing();
@@ -174,7 +174,7 @@ fn row_2_a_foreign_file_at_our_names_is_refused_and_left_alone() {
         assert_eq!(tree.listing(), before);
     }
     let tree = Tree::new(Layout::Symlinks);
-    tree.file("rockwrap-clang", b"somebody's");
+    tree.file("clang.7625", b"somebody's");
     assert_eq!(tree.restore(), Some(Did::LeftAlone));
 }
 
@@ -250,7 +250,7 @@ fn upgraded(layout: Layout) -> (Tree, Vec<String>) {
     }
     fresh("clang");
     fresh("clang++");
-    let ours = |line: &String| line.starts_with("rockwrap-") || line.starts_with(".rockwrap-");
+    let ours = |line: &String| line.contains(".7625 ") || line.starts_with(".rockwrap-");
     let mut listing = tree.listing();
     listing.retain(|line| !ours(line));
     (tree, listing)
@@ -325,18 +325,18 @@ fn row_8_an_alias_that_is_wrong_or_gone_is_made_anew() {
         tree.file("lld", b"\x7fELF a linker");
         let before = tree.listing();
         tree.install(SCCACHE);
-        tree.remove("rockwrap-clang");
+        tree.remove("clang.7625");
         if let Some(wrong) = wrong {
-            tree.link("rockwrap-clang", wrong);
+            tree.link("clang.7625", wrong);
         }
         assert_eq!(tree.install(SCCACHE), Some(Did::Switched));
         assert_eq!(
-            fs::read_link(tree.path("rockwrap-clang")).unwrap(),
+            fs::read_link(tree.path("clang.7625")).unwrap(),
             os("clang-19")
         );
-        tree.remove("rockwrap-clang");
+        tree.remove("clang.7625");
         if let Some(wrong) = wrong {
-            tree.link("rockwrap-clang", wrong);
+            tree.link("clang.7625", wrong);
         }
         assert_eq!(tree.restore(), Some(Did::Restored));
         assert_eq!(tree.listing(), before);
@@ -393,7 +393,7 @@ fn row_11_a_shim_whose_original_is_lost_is_left_and_named() {
             assert!(!tree.is_shim_at("clang++"));
         }
         if layout == Layout::Stubs {
-            assert_eq!(fs::read(tree.path("rockwrap-clang")).unwrap(), ELF);
+            assert_eq!(fs::read(tree.path("clang.7625")).unwrap(), ELF);
         }
         // The package is installed again.
         tree.file("clang", ELF);
@@ -410,7 +410,7 @@ fn row_11_a_lost_shim_keeps_the_alias_that_it_leads_through() {
     let outcome = run(&tree.fs, &Goal::Restore).unwrap();
     assert_eq!(did(&outcome, "clang"), Some(Did::Restored));
     assert_eq!(did(&outcome, "clang++"), Some(Did::Lost));
-    assert_eq!(fs::read(tree.path("rockwrap-clang++")).unwrap(), ELF);
+    assert_eq!(fs::read(tree.path("clang++.7625")).unwrap(), ELF);
 }
 
 #[test]
@@ -525,7 +525,7 @@ fn bad_requests_are_refused_before_anything_is_looked_at() {
         change(&mut want);
         refusal(&tree.fs, &Goal::Install(vec![want]))
     };
-    for bad in ["../clang", "", "rockwrap-clang"] {
+    for bad in ["../clang", "", "clang.7625"] {
         let mut want = tree.layout.want("clang", SCCACHE);
         want.name = own(bad);
         let refused = refusal(&tree.fs, &Goal::Install(vec![want]));

@@ -72,7 +72,7 @@ fn left(tree: &Tree, shims: &[Inode]) -> usize {
     let needs = Needs {
         dir: tree.fs.path(),
         dir_id: tree.fs.dir().unwrap().id,
-        aliases: &[own("rockwrap-clang")],
+        aliases: &[own("clang.7625")],
         shims,
     };
     let limit = Duration::ZERO;
@@ -107,23 +107,23 @@ fn with_process(tree: &Tree, program: &str, argument: &str, check: impl FnOnce()
 #[test]
 fn processes_that_use_an_alias_are_waited_for() {
     let tree = Tree::new(Layout::Symlinks);
-    fs::copy("/bin/cat", tree.path("rockwrap-clang")).unwrap();
+    fs::copy("/bin/cat", tree.path("clang.7625")).unwrap();
     fs::copy("/bin/cat", tree.path("other")).unwrap();
     let alias = tree
-        .path("rockwrap-clang")
+        .path("clang.7625")
         .into_os_string()
         .into_string()
         .unwrap();
     assert_eq!(left(&tree, &[]), 0);
     // By what it is, also once the name is gone.
-    with_process(&tree, "rockwrap-clang", "-", || {
+    with_process(&tree, "clang.7625", "-", || {
         assert_eq!(left(&tree, &[]), 1);
-        tree.remove("rockwrap-clang");
+        tree.remove("clang.7625");
         assert_eq!(left(&tree, &[]), 1);
     });
     // By what it was told to run.
     with_process(&tree, "other", &alias, || assert_eq!(left(&tree, &[]), 1));
-    with_process(&tree, "other", "/elsewhere/rockwrap-clang", || {
+    with_process(&tree, "other", "/elsewhere/clang.7625", || {
         assert_eq!(left(&tree, &[]), 0);
     });
     // By being a shim of ours.
@@ -143,7 +143,7 @@ fn the_same_directory_by_another_path_counts() {
     let link = outside.path().join("rocm");
     std::os::unix::fs::symlink(tree.fs.path(), &link).unwrap();
     let alias = link
-        .join("rockwrap-clang")
+        .join("clang.7625")
         .into_os_string()
         .into_string()
         .unwrap();
@@ -153,8 +153,8 @@ fn the_same_directory_by_another_path_counts() {
 #[test]
 fn a_signal_ends_the_wait() {
     let tree = Tree::new(Layout::Symlinks);
-    fs::copy("/bin/cat", tree.path("rockwrap-clang")).unwrap();
-    with_process(&tree, "rockwrap-clang", "-", || {
+    fs::copy("/bin/cat", tree.path("clang.7625")).unwrap();
+    with_process(&tree, "clang.7625", "-", || {
         let asked = Cell::new(0);
         let cancel = || {
             asked.set(asked.get() + 1);
@@ -163,7 +163,7 @@ fn a_signal_ends_the_wait() {
         let needs = Needs {
             dir: tree.fs.path(),
             dir_id: tree.fs.dir().unwrap().id,
-            aliases: &[own("rockwrap-clang")],
+            aliases: &[own("clang.7625")],
             shims: &[],
         };
         let limit = Duration::from_secs(3600);
@@ -186,7 +186,7 @@ fn a_directory_that_is_swapped_meanwhile_is_not_mistaken() {
     let plan = super::plan(&bin.observe(&goal).unwrap(), &goal).unwrap();
     held.apply(&plan, &|| None, &super::Idle).unwrap();
     assert_eq!(fs::read(real.join("clang")).unwrap(), b"not this one");
-    assert_eq!(fs::read(other.join("rockwrap-clang")).unwrap(), super::ELF);
+    assert_eq!(fs::read(other.join("clang.7625")).unwrap(), super::ELF);
 }
 
 #[test]
@@ -196,24 +196,24 @@ fn a_plan_reads_as_a_list_of_steps() {
     let expected = "\
         check that files can be made here\n\
         record in .rockwrap-journal: installing clang, clang++\n\
-        keep clang as rockwrap-clang, put the shim at clang\n\
-        make symlink rockwrap-clang++ -> rockwrap-clang\n\
+        keep clang as clang.7625, put the shim at clang\n\
+        make symlink clang++.7625 -> clang.7625\n\
         keep clang++ as .rockwrap-orig-clang++, put the shim at clang++\n\
         record in .rockwrap-journal: installed clang, clang++";
     assert_eq!(plan.to_string(), expected);
     let json = serde_json::to_value(&plan).unwrap();
     assert_eq!(json["steps"][2]["step"], "divert");
-    assert_eq!(json["steps"][2]["kept"], "rockwrap-clang");
+    assert_eq!(json["steps"][2]["kept"], "clang.7625");
     assert_eq!(json["names"][1]["did"], "installed");
     tree.install(SCCACHE);
     let plan = super::planned(&tree.fs, &Goal::Restore).unwrap();
     let expected = "\
         check that files can be made here\n\
         put .rockwrap-orig-clang++ back at clang++\n\
-        put rockwrap-clang back at clang\n\
-        wait for processes that use rockwrap-clang++, rockwrap-clang\n\
-        remove rockwrap-clang++\n\
-        remove rockwrap-clang\n\
+        put clang.7625 back at clang\n\
+        wait for processes that use clang++.7625, clang.7625\n\
+        remove clang++.7625\n\
+        remove clang.7625\n\
         remove .rockwrap-journal";
     assert_eq!(plan.to_string(), expected);
 }
