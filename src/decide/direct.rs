@@ -123,7 +123,7 @@ reasons! {
         "A C++ driver compiles a .c file as C++ with a warning, which sccache loses.",
         Some("Give `-x c++` before the input, or compile C with clang.");
     OutputNotAFile, "output-not-a-file",
-        "The output is standard output, a device or something else that is no regular file.",
+        "The output is standard output, a device, in a directory that is not there, or something else that is no regular file.",
         None;
     DefaultOutput, "default-output",
         "Without -o the compiler would choose a name that launchers get wrong (device code or bitcode only).",
@@ -218,6 +218,9 @@ reasons! {
     OffloadKind, "offload-kind",
         "Offloading other than HIP (OpenMP targets, SYCL, parallel algorithms): launchers do not see the device's source.",
         None;
+    ForcedColours, "forced-colours",
+        "This version of ccache takes colours out of what the compiler says, although they are asked for.",
+        Some("Install ccache 4.14 or later and run `rock-wrap install` again.");
     LauncherOption, "launcher-option",
         "The launcher would take this argument for one of its own.",
         None;

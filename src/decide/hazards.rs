@@ -18,6 +18,8 @@ enum Rule {
     NotSccache(Reason),
     /// Direct under a launcher that does not know what `native` stands for.
     Native,
+    /// Direct under a launcher that loses colours.
+    Colours,
     /// No hazard, although a shorter entry says so.
     Fine,
 }
@@ -29,7 +31,7 @@ use Reason::{
     SaveTemps, SideOutput, SplitDwarf, TargetForwarding, UnbundledOutput, UnusualSpelling,
     VfsOverlay, WorkingDirectory,
 };
-use Rule::{Fine, Native, Never, NotSccache};
+use Rule::{Colours, Fine, Native, Never, NotSccache};
 
 /// Sorted by the spelling's bytes, the `*` left out. With `*`: everything that begins so.
 #[rustfmt::skip]
@@ -130,6 +132,7 @@ const RULES: &[(&str, Rule)] = &[
     ("-fbasic-block-sections=list=*", Never(FileInput)),
     ("-fbuild-session-*", Never(Modules)),
     ("-fbuiltin-module-map", Never(Modules)),
+    ("-fcolor-diagnostics", Colours),
     ("-fcoverage-mapping", Never(Coverage)),
     ("-fcoverage-mcdc", Never(Coverage)),
     ("-fcs-profile*", Never(Profile)),
@@ -138,6 +141,8 @@ const RULES: &[(&str, Rule)] = &[
     ("-fcxx-modules", Never(Modules)),
     ("-fdebug-pass-*", Never(Information)),
     ("-fdepfile-entry*", Never(FileInput)),
+    ("-fdiagnostics-color", Colours),
+    ("-fdiagnostics-color=always", Colours),
     ("-fdriver-only", Never(Information)),
     ("-fdump-*", Never(Information)),
     ("-fembed-offload-object*", Never(FileInput)),
@@ -246,6 +251,7 @@ pub fn reason(argument: &[u8], launcher: &Launcher<'_>) -> Option<Reason> {
         NEVER => true,
         NOT_SCCACHE => launcher.kind == LauncherKind::Sccache,
         NATIVE => !launcher.resolves_native(),
+        COLOURS => !launcher.keeps_colours(),
         _ => false,
     };
     if !applies {
@@ -259,6 +265,7 @@ const WIDTH: usize = 3;
 const NEVER: u8 = b'!';
 const NOT_SCCACHE: u8 = b's';
 const NATIVE: u8 = b'n';
+const COLOURS: u8 = b'c';
 const FINE: u8 = b'.';
 /// Keeps the number of a reason from looking like a newline.
 const NO_NEWLINE: u8 = 0x80;
@@ -294,6 +301,7 @@ const fn table() -> [u8; table_len()] {
             Never(reason) => (NEVER, reason),
             NotSccache(reason) => (NOT_SCCACHE, reason),
             Native => (NATIVE, Reason::NativeTarget),
+            Colours => (COLOURS, Reason::ForcedColours),
             Fine => (FINE, Reason::Disabled),
         };
         out[at] = reason as u8 | NO_NEWLINE;

@@ -71,6 +71,12 @@ impl<'a> Launcher<'a> {
         }
     }
 
+    /// Whether colours that were asked for reach whoever reads the messages, be it a terminal or not
+    /// (ccache 4.7.5 takes them out, 4.14.2 does not; measured).
+    pub(super) fn keeps_colours(&self) -> bool {
+        self.kind != LauncherKind::Ccache || self.since(Version(4, 14, 0))
+    }
+
     /// Whether `-Xarch_<architecture> <value>` reaches the compiler as it was given.
     ///
     /// ccache 4.14.2 drops the pair from command and key for an architecture, 4.9 to 4.12.0 for

@@ -29,6 +29,9 @@ impl Fake {
         }
         fake.file("with pch.h", "");
         fake.file("pch.h.pch", "");
+        for dir in ["dir", "dir/", "out", "out/", "x/"] {
+            fake.others.insert(dir.into());
+        }
         fake.others.insert(b"fifo".to_vec());
         fake.others.insert(b"fifo.cpp".to_vec());
         fake
@@ -282,7 +285,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("depfile", SCCACHE, "clang++ -MD -MF fifo -c a.cpp"),
     ("depfile", SCCACHE, "clang++ -MF a.d -c a.cpp"),
     ("repeated-option", SCCACHE, "clang++ -MD -MF a.d -MF b.d -c a.cpp"),
-    ("launch", SCCACHE, "clang++ -MD -MT x -MQy -MP -MF a.d -c a.cpp"),
+    ("launch", CCACHE, "clang++ -MD -MT x -MQy -MP -MF a.d -c a.cpp"),
     ("split-dwarf", SCCACHE, "clang++ -g -gsplit-dwarf -c a.cpp"),
     ("split-dwarf", SCCACHE, "clang++ -gsplit-dwarf=single -c a.cpp"),
     ("launch", SCCACHE, "clang++ -g -gno-split-dwarf -c a.cpp"),
@@ -342,6 +345,35 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", SCCACHE, "clang++ -Xarch_host -fsanitize=address,undefined -c a.hip"),
     ("xarch", OTHER, "clang++ -Xarch_host -Wa,-alh -c a.hip"),
     ("xarch", SCCACHE, "clang++ -Xarch_host -include -Xarch_host a.h -c a.hip"),
+    (
+        "forced-colours",
+        "/usr/bin/ccache 4.7.5",
+        "clang++ -fcolor-diagnostics -c a.cpp",
+    ),
+    (
+        "forced-colours",
+        "/usr/bin/ccache ?",
+        "clang++ -fdiagnostics-color=always -c a.cpp",
+    ),
+    ("launch", CCACHE, "clang++ -fcolor-diagnostics -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -fcolor-diagnostics -c a.cpp"),
+    (
+        "launch",
+        "/usr/bin/ccache 4.7.5",
+        "clang++ -fno-color-diagnostics -c a.cpp",
+    ),
+    ("output-not-a-file", CCACHE, "clang++ -c a.cpp -o nodir/a.o"),
+    ("depfile", CCACHE, "clang++ -c a.cpp -MD -MF nodir/a.d"),
+    (
+        "depfile",
+        SCCACHE,
+        "clang++ -c a.cpp -o a.o -MD -MF a.d -MT one -MT two",
+    ),
+    (
+        "launch",
+        CCACHE,
+        "clang++ -c a.cpp -o a.o -MD -MF a.d -MT one -MT two",
+    ),
     ("xarch", SCCACHE, "clang++ -Xarch_host -fcolor-diagnostics -c a.hip"),
     ("side-output", SCCACHE, "clang++ -Xarch_host -ftime-trace -c a.hip"),
     ("launch", CCACHE, "clang++ -Xarch_host -O1 -c a.hip"),
