@@ -178,12 +178,17 @@ fn a_signal_to_rock_wrap_ends_the_build_and_then_rock_wrap() {
     }
 }
 
+/// Waits, in a shell with a trap, for what never comes. The program that is waited for says `ready`
+/// itself: one that is still about to be started would inherit the trap, and lose the signal.
+const WAIT: &str = "exec 3<&0; sh -c 'echo ready; exec cat' <&3 & wait";
+
 #[test]
 fn a_build_that_handles_the_signal_decides_how_it_ends() {
     let rocm = Rocm::small();
     comes_back(&rocm, || {
-        let build = "trap 'echo cleaned up; exit 3' TERM; echo ready; sleep 1000 & wait";
-        let mut running = Running::start(&mut run(&rocm, build));
+        let build = format!("trap 'echo cleaned up; exit 3' TERM; {WAIT}");
+        let mut running = Running::start(run(&rocm, &build).stdin(Stdio::piped()));
+        let _open = running.stdin();
         running.signal(Signal::SIGTERM);
         assert_eq!(running.line(), "cleaned up");
         assert_eq!(running.child.wait().unwrap().code(), Some(3));
@@ -194,8 +199,9 @@ fn a_build_that_handles_the_signal_decides_how_it_ends() {
 fn every_process_of_the_build_gets_the_signal() {
     let rocm = Rocm::small();
     comes_back(&rocm, || {
-        let build = "(trap 'echo child; exit' TERM; echo ready; sleep 1000 & wait); exit 4";
-        let mut running = Running::start(&mut run(&rocm, &format!("trap : TERM; {build}")));
+        let build = format!("trap : TERM; (trap 'echo child; exit' TERM; {WAIT}); exit 4");
+        let mut running = Running::start(run(&rocm, &build).stdin(Stdio::piped()));
+        let _open = running.stdin();
         running.signal(Signal::SIGTERM);
         assert_eq!(running.line(), "child");
         assert_eq!(running.child.wait().unwrap().code(), Some(4));
