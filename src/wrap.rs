@@ -82,7 +82,11 @@ pub fn survey(
         .map(|compiler| want(tree, &compilers, compiler, launcher, strict))
         .collect::<Result<_, _>>()?;
     let hipcc = hipcc::find(tree);
-    let warnings = warnings(launcher, hipcc.as_ref());
+    let mut warnings = warnings(launcher, hipcc.as_ref());
+    warnings.extend(tree.passed_over.iter().map(|root| {
+        let used = tree.root.display();
+        format!("{root} holds none of these compilers; {used} is used instead")
+    }));
     Ok(Survey {
         compilers,
         hipcc,

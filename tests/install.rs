@@ -150,12 +150,23 @@ fn another_launcher_takes_the_place_of_the_first() {
         for name in ["clang", "clang++"] {
             assert_eq!(launcher_of(&rocm, name), sccache());
         }
-        // Without a launcher: a pass-through.
-        let none = rocm.install([""; 0]).ok();
-        assert_has(&none.out, &["launcher: none", "HIP_CLANG_LAUNCHER"]);
-        assert_eq!(launcher_of(&rocm, "clang"), Path::new(""));
-        ran(rocm.compiler("clang++").arg("--version")).ok();
     }
+}
+
+#[test]
+fn an_install_that_names_no_launcher_keeps_the_installed_one() {
+    let rocm = Rocm::small();
+    let strict: [&OsStr; 2] = ["--strict".as_ref(), "--launcher".as_ref()];
+    rocm.install([strict[0], strict[1], ccache().as_ref()]).ok();
+    let again = rocm.install([""; 0]).ok();
+    assert_has(&again.out, &["already wrapped", "ccache"]);
+    assert_eq!(launcher_of(&rocm, "clang"), ccache());
+    rocm.restore().ok();
+    // Without one to keep: a pass-through.
+    let none = rocm.install([""; 0]).ok();
+    assert_has(&none.out, &["launcher: none", "HIP_CLANG_LAUNCHER"]);
+    assert_eq!(launcher_of(&rocm, "clang"), Path::new(""));
+    ran(rocm.compiler("clang++").arg("--version")).ok();
 }
 
 #[test]
@@ -411,6 +422,24 @@ fn an_empty_variable_and_a_program_that_fails_are_passed_over() {
 }
 
 #[test]
+fn a_variable_that_names_no_tree_is_passed_over_with_a_warning() {
+    let rocm = Rocm::small();
+    let empty = scratch();
+    for named in [empty.path().to_owned(), empty.path().join("gone")] {
+        let mut install = rock_wrap(["install", "--dry-run"]);
+        install
+            .env("ROCM_PATH", &named)
+            .env("ROCM_HOME", &rocm.root);
+        let ran = ran(&mut install).ok();
+        assert_has(&ran.out, &["(from ROCM_HOME)"]);
+        assert_has(
+            &ran.err,
+            &["warning: ", text(&named), "(ROCM_PATH)", text(&rocm.root)],
+        );
+    }
+}
+
+#[test]
 fn two_ways_to_one_directory_are_wrapped_once() {
     // ROCm's own way round, the other way round, and a tree that was reached by a link.
     for (real, link, target) in [
@@ -622,8 +651,9 @@ fn a_tree_without_the_right_to_write_is_refused_by_path_and_right() {
         // Wrapped by somebody who may, it cannot be switched or restored by one who may not.
         std::fs::set_permissions(&bin, std::fs::Permissions::from_mode(0o755)).unwrap();
         rocm.wrap(&ccache());
-        for what in ["install", "restore"] {
-            let command = rocm.rock_wrap(what);
+        let mut switch = rocm.rock_wrap("install");
+        switch.args(["--launcher", "/bin/true"]);
+        for command in [switch, rocm.rock_wrap("restore")] {
             let message = rocm.untouched(|_| ran(&mut as_nobody(&command, &program)).refused(1));
             assert_has(&message, &[text(&bin), "hint: "]);
         }

@@ -512,6 +512,26 @@ fn a_tree_that_is_wrapped_already_stays_so_with_its_own_launcher() {
     }
 }
 
+#[test]
+fn an_installation_of_other_names_is_used_as_it_is_or_told() {
+    let rocm = Rocm::new(15, "symlink");
+    let names = ["--compiler", "clang++-15"].map(std::ffi::OsString::from);
+    rocm.install(names).ok();
+    comes_back(&rocm, || {
+        let ran = ran(&mut run(&rocm, "exit 0")).ok();
+        assert_has(&ran.err, &["wrapped already and stays so"]);
+    });
+    comes_back(&rocm, || {
+        let mut other = rocm.rock_wrap("run");
+        other.env("HIP_CLANG_LAUNCHER", ccache());
+        other.args(["--compiler", "clang", "--", "false"]);
+        assert_has(
+            &ran(&mut other).refused(4),
+            &["clang is not among", "hint: "],
+        );
+    });
+}
+
 // --- at a terminal ------------------------------------------------------------------------------
 
 /// Our end of a terminal whose other end a process has.

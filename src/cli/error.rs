@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Exit;
 use crate::divert::{After, Error as DivertError, Failure, Refusal};
 use crate::launcher::LauncherError;
+use crate::rocm::Name;
 use crate::rocm::compiler::CompilerError;
 use crate::rocm::tree::TreeError;
 use crate::session::SessionError;
@@ -44,6 +45,14 @@ pub enum CliError {
         /// What became of it.
         #[source]
         failure: Failure,
+    },
+    /// `run` was asked for a compiler that an installation in the tree leaves out.
+    #[error("{dir} is wrapped already, and {name} is not among what is")]
+    OtherNames {
+        /// The compilers' directory.
+        dir: PathBuf,
+        /// The compiler.
+        name: Name,
     },
     /// The build could not be run.
     #[error(transparent)]
@@ -109,6 +118,7 @@ impl CliError {
             Self::Tree(_)
             | Self::Launcher(_)
             | Self::NoLauncher
+            | Self::OtherNames { .. }
             | Self::Wrap(_)
             | Self::Refused { .. }
             | Self::Divert(_)
@@ -133,6 +143,9 @@ impl CliError {
             }
             Self::Launcher(LauncherError::NotExecutable(_)) => {
                 "is it a program, with its x bit set?"
+            }
+            Self::OtherNames { .. } => {
+                "wrap it too with `rock-wrap install --compiler NAME`, or run `rock-wrap restore` first"
             }
             Self::Launcher(LauncherError::Shim(_)) => {
                 "--launcher takes sccache, ccache or the like"

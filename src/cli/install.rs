@@ -1,11 +1,14 @@
 //! `rock-wrap install`, and the half of `rock-wrap run` that comes before the build.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
 use super::{CliError, Exit, InstallArgs, TreeArgs, WrapArgs, output};
-use crate::divert::{Bin, Did, Error, Goal, Locked, Outcome, Plan, ProcDrain, plan};
+use crate::divert::{Bin, Did, Entry, Error, Goal, Locked, Outcome, Plan, ProcDrain, plan};
+use crate::image::stamp;
 use crate::launcher::Launcher;
 use crate::rocm::{Name, Tree};
 use crate::signals::Signals;
@@ -20,17 +23,20 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 
 /// Installs.
 pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
-    let launcher = args
-        .wrap
-        .launcher
-        .as_deref()
-        .map(Launcher::find)
-        .transpose()?;
+    let named = args.wrap.launcher.as_deref().map(Launcher::find);
+    let named = named.transpose()?;
     let names = args.wrap.names();
     let tree = Tree::find(args.tree.rocm_path.as_deref(), &names)?;
     let bin = Bin::open(&tree.bin)?;
+    let (launcher, strict) = match named {
+        Some(launcher) => (Some(launcher), args.wrap.strict),
+        None => {
+            let (launcher, strict) = installed(&bin)?;
+            (launcher, strict || args.wrap.strict)
+        }
+    };
     if args.plan.dry_run {
-        let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), args.wrap.strict)?;
+        let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), strict)?;
         show(
             &tree,
             &survey,
@@ -42,7 +48,7 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
     let locked = lock(&bin, Some(&signals))?;
-    let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), args.wrap.strict)?;
+    let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), strict)?;
     let outcome = apply("install", &locked, &plan, &signals)?;
     show(
         &tree,
@@ -52,6 +58,21 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
         Done::Done(&outcome),
     );
     Ok(Exit::Success)
+}
+
+/// The launcher of the shims that stand there, and whether they are strict: what an install keeps
+/// that names none.
+fn installed(bin: &Bin) -> Result<(Option<Launcher>, bool), CliError> {
+    let observed = bin.observe(&Goal::Restore)?;
+    let shims = observed.names.iter().filter_map(|known| match &known.at {
+        Entry::Shim { image, .. } => stamp::read(image)?.ok(),
+        _ => None,
+    });
+    let Some(config) = shims.into_iter().find(|config| !config.launcher.is_empty()) else {
+        return Ok((None, false));
+    };
+    let launcher = Launcher::find(OsStr::from_bytes(config.launcher))?;
+    Ok((Some(launcher), config.strict))
 }
 
 impl WrapArgs {
@@ -283,7 +304,16 @@ pub fn attach(
             .name(name.as_os_str())
             .is_some_and(|known| known.at.is_shim())
     };
-    let stays = names.iter().all(wrapped);
+    let missing = names.iter().find(|name| !wrapped(name));
+    // What somebody has installed stays: were more names wrapped for this build, none of them could
+    // be told from his afterwards.
+    let stays = observed.names.iter().any(|known| known.at.is_shim());
+    if let Some(name) = missing.filter(|_| stays && !wrap.compilers.is_empty()) {
+        return Err(CliError::OtherNames {
+            dir: tree.bin.clone(),
+            name: name.clone(),
+        });
+    }
     if stays {
         output::note(format_args!(
             "{} is wrapped already and stays so",

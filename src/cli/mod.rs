@@ -55,7 +55,7 @@ Examples:
   rock-wrap install --dry-run
 
 Installing again changes what differs and nothing else, so this is also how to switch the
-launcher or to upgrade the shims.")]
+launcher or to upgrade the shims. Without --launcher the installed one is kept.")]
     Install(InstallArgs),
     /// Bring the original compilers back
     #[command(after_help = "\

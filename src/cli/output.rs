@@ -55,15 +55,18 @@ pub fn some_path<S: Serializer>(path: &Option<impl AsRef<Path>>, to: S) -> Resul
 
 /// Tells a person what is going on.
 pub fn note(line: impl Display) {
-    let _ = writeln!(anstream::stderr(), "rock-wrap: {line}");
+    say(&format!("rock-wrap: {line}\n"));
 }
 
 /// Warns a person.
 pub fn warning(line: impl Display) {
-    let _ = writeln!(
-        anstream::stderr(),
-        "rock-wrap: {WARNING}warning:{WARNING:#} {line}"
-    );
+    say(&format!("rock-wrap: {WARNING}warning:{WARNING:#} {line}\n"));
+}
+
+/// Writes to standard error, which has no buffer, at once: the lines of two rock-wraps that wait for
+/// each other do not mix.
+fn say(text: &str) {
+    let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
 /// Prints an error, its sources and what can be done about it.

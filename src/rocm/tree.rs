@@ -21,6 +21,8 @@ pub struct Tree {
     pub bin: PathBuf,
     /// How the tree was found: an option, a variable, a program or a default.
     pub found_by: &'static str,
+    /// What was named by variables or programs before, and holds no compiler.
+    pub passed_over: Vec<String>,
 }
 
 /// No usable tree.
@@ -92,8 +94,7 @@ impl Tree {
     /// `hipconfig --rocmpath` and /opt/rocm that holds one of `names`.
     ///
     /// # Errors
-    /// See [`TreeError`]. A directory that was named, by option or variable, must hold a tree:
-    /// wrapping another one instead would be a surprise.
+    /// See [`TreeError`]. A directory that was named by the option must hold a tree.
     pub fn find(named: Option<&Path>, names: &[Name]) -> Result<Self, TreeError> {
         Self::search(named, Sought::Names(names))
     }
@@ -111,32 +112,49 @@ impl Tree {
         if let Some(root) = named {
             return Self::at(root, "--rocm-path", sought);
         }
-        for variable in ["ROCM_PATH", "ROCM_HOME"] {
-            if let Some(root) = std::env::var_os(variable).filter(|value| !value.is_empty()) {
-                return Self::at(Path::new(&root), variable, sought);
-            }
-        }
-        let asked: [(&'static str, Option<PathBuf>); 3] = [
-            ("rocm-sdk path --root", ask("rocm-sdk", &["path", "--root"])),
-            ("hipconfig --rocmpath", ask("hipconfig", &["--rocmpath"])),
-            ("the default", Some(PathBuf::from("/opt/rocm"))),
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        // Asked one after the other: the programs only where the variables do not tell.
+        type Source<'a> = (&'static str, &'a dyn Fn() -> Option<PathBuf>);
+        let sources: [Source<'_>; 5] = [
+            ("ROCM_PATH", &|| Some(variable("ROCM_PATH")?.into())),
+            ("ROCM_HOME", &|| Some(variable("ROCM_HOME")?.into())),
+            ("rocm-sdk path --root", &|| {
+                ask("rocm-sdk", &["path", "--root"])
+            }),
+            ("hipconfig --rocmpath", &|| {
+                ask("hipconfig", &["--rocmpath"])
+            }),
+            ("the default", &|| Some(PathBuf::from("/opt/rocm"))),
         ];
-        let mut looked_at = vec!["ROCM_PATH and ROCM_HOME (not set)".to_owned()];
-        for (found_by, root) in asked {
-            let Some(root) = root else {
-                looked_at.push(format!("{found_by} (no answer)"));
+        let mut passed_over = Vec::new();
+        let mut silent = Vec::new();
+        for (found_by, root) in sources {
+            let Some(root) = root() else {
+                silent.push(found_by);
                 continue;
             };
             match Self::at(&root, found_by, sought) {
-                Ok(tree) => return Ok(tree),
-                Err(TreeError::Look { path, source }) => {
-                    return Err(TreeError::Look { path, source });
+                Ok(tree) => {
+                    return Ok(Self {
+                        passed_over,
+                        ..tree
+                    });
                 }
-                Err(_) => looked_at.push(format!("{} ({found_by})", root.display())),
+                Err(TreeError::Missing { .. } | TreeError::NoCompiler { .. }) => {
+                    passed_over.push(format!("{} ({found_by})", root.display()));
+                }
+                Err(error) => return Err(error),
             }
         }
+        let silent = silent
+            .iter()
+            .map(|source| format!("{source} (not set, or no answer)"));
         Err(TreeError::NotFound {
-            looked_at: looked_at.join(", "),
+            looked_at: passed_over
+                .into_iter()
+                .chain(silent)
+                .collect::<Vec<_>>()
+                .join(", "),
         })
     }
 
@@ -163,6 +181,7 @@ impl Tree {
                 root: root.to_owned(),
                 bin,
                 found_by,
+                passed_over: Vec::new(),
             });
         }
         let names = sought
