@@ -43,8 +43,13 @@ fn main() {
             "-C",
             "link-args=-Wl,--build-id=none,--gc-sections,-z,noseparate-code,-z,norelro",
         ])
-        .args(["-C", "link-args=-Wl,--no-eh-frame-hdr"])
-        .args(["-C", "force-unwind-tables=no"])
+        .args(["-C", "link-args=-Wl,--no-eh-frame-hdr,-T,src/shim/link.ld"])
+        .args([
+            "-C",
+            "force-unwind-tables=no",
+            "-C",
+            "llvm-args=-inline-threshold=25",
+        ])
         .arg("-o")
         .arg(&shim);
     if target.ends_with("-musl") {

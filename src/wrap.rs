@@ -155,6 +155,8 @@ fn want(
         launcher_version: launcher.and_then(|launcher| launcher.version),
         strict,
         writer: env!("CARGO_PKG_VERSION").as_bytes(),
+        fingerprint: b"",
+        witness: b"",
     })
     .map_err(|source| WrapError::Image(compiler.name.clone(), source))?;
     let keep = if is_moved(compiler) {

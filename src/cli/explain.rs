@@ -43,6 +43,8 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
     let name = compiler.file_name().unwrap_or_default().as_bytes().to_vec();
     let config = baked.unwrap_or(Config {
         name: &name,
+        // Such a shim would have one.
+        fingerprint: b"not installed",
         ..Config::default()
     });
 
@@ -111,7 +113,8 @@ fn answer(call: &Call<'_>, compiler: PathBuf, wrapped: bool, alias: &Path) -> An
         environment_added: Vec::new(),
         environment_removed: Vec::new(),
     };
-    match decide::decide(call, &Machine) {
+    let dir = [alias.parent().unwrap_or(alias).as_os_str().as_bytes(), b"/"].concat();
+    match decide::decide(call, &Machine { dir: &dir }) {
         Decision::Direct(direct) => {
             answer.reason = Some(direct.reason.as_str());
             answer.explanation = Some(direct.reason.explanation());
@@ -120,7 +123,10 @@ fn answer(call: &Call<'_>, compiler: PathBuf, wrapped: bool, alias: &Path) -> An
             answer.runs = [vec![real], given].concat();
         }
         Decision::Launch(Launch {
-            launcher, edits, ..
+            launcher,
+            edits,
+            key,
+            ..
         }) => {
             let word = String::from_utf8_lossy(launcher.word).into_owned();
             answer.decision = "launch";
@@ -128,9 +134,12 @@ fn answer(call: &Call<'_>, compiler: PathBuf, wrapped: bool, alias: &Path) -> An
                 Source::Environment => "HIP_CLANG_LAUNCHER",
                 Source::Installed => "install",
             });
-            answer.runs = [vec![word.clone(), real], given].concat();
+            let cuid = key.as_ref().and_then(|key| key.cuid.as_deref());
+            let cuid = cuid.map(text).into_iter().collect();
+            answer.runs = [vec![word.clone(), real], given, cuid].concat();
             answer.launcher = Some(word);
-            answer.environment_added = edits.added().map(text).collect();
+            let entry = key.as_ref().map(|key| text(&key.entry));
+            answer.environment_added = edits.added().map(text).chain(entry).collect();
             let removed = call
                 .env
                 .iter()

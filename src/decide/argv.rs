@@ -55,6 +55,10 @@ pub enum Role {
     /// `--hip-path=...`, `--rocm-device-lib-path=...`, `--hip-device-lib-path=...`,
     /// `-resource-dir=...`, and the value alone of `-resource-dir`.
     Library,
+    /// What decides which directory debug information names, as it is written:
+    /// `-fdebug-prefix-map=OLD=NEW`, `-ffile-prefix-map=OLD=NEW`, `-fdebug-compilation-dir=DIR`,
+    /// `-ffile-compilation-dir=DIR`.
+    PrefixMap,
 }
 
 impl Unit<'_> {
@@ -165,6 +169,14 @@ const LIBRARY_OPTIONS: [&[u8]; 5] = [
     b"-resource-dir=",
 ];
 
+/// See [`Role::PrefixMap`].
+const PREFIX_MAP_OPTIONS: [&[u8]; 4] = [
+    b"-fdebug-prefix-map=",
+    b"-ffile-prefix-map=",
+    b"-fdebug-compilation-dir=",
+    b"-ffile-compilation-dir=",
+];
+
 impl<'a, 'l> Scan<'a, 'l> {
     /// Reads all of `argv` but its first word.
     pub fn run<W: World + ?Sized>(
@@ -222,9 +234,9 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(scan)
     }
 
-    /// Whether a dependency file is asked for.
-    pub fn writes_depfile(&self) -> bool {
-        self.unit.writes_depfile
+    /// Whether a dependency file is written whose name is not given.
+    pub fn unnamed_depfile(&self) -> bool {
+        self.unit.writes_depfile && self.unit.word(Role::Depfile).is_none()
     }
 
     /// Judges the call as a whole: its arguments, then whether `outside` speaks against it, then
@@ -452,8 +464,13 @@ impl<'a, 'l> Scan<'a, 'l> {
             }
             _ => {
                 let bytes = word.text.to_bytes();
-                if LIBRARY_OPTIONS.iter().any(|name| bytes.starts_with(name)) {
-                    self.word(Role::Library, word)?;
+                for (options, role) in [
+                    (&LIBRARY_OPTIONS[..], Role::Library),
+                    (&PREFIX_MAP_OPTIONS, Role::PrefixMap),
+                ] {
+                    if options.iter().any(|name| bytes.starts_with(name)) {
+                        self.word(role, word)?;
+                    }
                 }
                 self.with_value(bytes)
             }

@@ -228,7 +228,18 @@ reasons! {
         "This version of sccache caches no HIP.",
         Some("Install sccache 0.8 or later and run `rock-wrap install` again.");
 
+    // The compiler.
+    NoFingerprint, "no-fingerprint",
+        "The shim does not know the compiler's fingerprint, without which a cache could answer with another compiler's object.",
+        Some("Run `rock-wrap install` again.");
+    CompilerChanged, "compiler-changed",
+        "The compiler, or something that it is made of, has changed since `rock-wrap install`.",
+        Some("Run `rock-wrap install` again.");
+
     // The environment.
+    LogicalDirectory, "logical-directory",
+        "PWD names the working directory by another path, which debug information holds and sccache does not pass on.",
+        Some("Work in the directory that `pwd -P` prints, or compile without -g.");
     SourceDateEpoch, "source-date-epoch",
         "SOURCE_DATE_EPOCH is set, and sccache hides it from the compiler.",
         Some("Unset SOURCE_DATE_EPOCH, or use ccache.");

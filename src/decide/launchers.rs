@@ -4,6 +4,7 @@
 //! Must assume the worst of a launcher whose version is not known.
 
 use super::direct::Reason;
+use super::key;
 use super::nesting::GUARD;
 use crate::image::{Config, LauncherKind, Version};
 use core::ffi::CStr;
@@ -115,15 +116,16 @@ impl<'a> Launcher<'a> {
         lacks.then_some(Reason::LauncherWithoutHip)
     }
 
-    /// The environment for a compile that writes a dependency file or does not.
+    /// The environment for a compile; `unnamed_depfile`: it writes a dependency file without -MF.
     #[must_use]
-    pub(super) fn edits(&self, depfile: bool) -> Edits {
+    pub(super) fn edits(&self, unnamed_depfile: bool) -> Edits {
         Edits {
-            sccache: self.kind == LauncherKind::Sccache,
-            // From 0.11 on a direct-mode hit writes the first compile's depfile (another -MT), or
-            // none without -MF (measured with 0.14 and 0.16; 0.8.2 and 0.10.0 are right).
+            kind: self.kind,
+            // From 0.11 on a direct-mode hit writes no depfile where there is no -MF (measured with
+            // 0.14 and 0.16; 0.8.2 and 0.10.0 are right). The other half of that fault, a depfile
+            // with the first compile's target, is the key's to prevent.
             no_direct_mode: self.kind == LauncherKind::Sccache
-                && depfile
+                && unnamed_depfile
                 && !self.before(Version(0, 11, 0)),
         }
     }
@@ -134,7 +136,7 @@ impl<'a> Launcher<'a> {
 /// [`added`](Edits::added) come on top.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edits {
-    sccache: bool,
+    kind: LauncherKind,
     no_direct_mode: bool,
 }
 
@@ -150,7 +152,10 @@ impl Edits {
         if name == GUARD.as_bytes() {
             return false;
         }
-        if !self.sccache {
+        if key::variable(self.kind) == Some(name) {
+            return false;
+        }
+        if self.kind != LauncherKind::Sccache {
             return true;
         }
         let empty = value.len() < 2;

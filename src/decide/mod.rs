@@ -16,7 +16,11 @@
 
 mod argv;
 mod direct;
+mod hash;
 mod hazards;
+mod key;
+#[cfg(all(test, not(rock_wrap_shim)))]
+mod key_tests;
 mod language;
 mod launchers;
 mod nesting;
@@ -28,14 +32,17 @@ mod tests;
 
 pub use argv::{Role, Text, Unit, default_output};
 pub use direct::{Direct, Reason};
+pub use key::Key;
 pub use language::Language;
 pub use launchers::{Edits, Launcher, Source};
 pub use nesting::GUARD;
 pub use response::BUDGET;
 
-use crate::image::{Config, base_name};
+use crate::image::{Config, LauncherKind, Witness, WitnessKind, base_name};
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
+use key::Steering;
 
 /// A call of the compiler.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +66,21 @@ pub enum FileKind {
     Other,
 }
 
+/// The state of a file: as long as it is equal, the content is taken to be so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    /// The device. Not compared over time: a reboot or another container changes it.
+    pub dev: u64,
+    /// The inode.
+    pub ino: u64,
+    /// The size in bytes.
+    pub size: u64,
+    /// When the content last changed, in seconds since 1970; two's complement.
+    pub mtime: u64,
+    /// The nanoseconds of that.
+    pub mtime_nsec: u64,
+}
+
 /// What [`decide`] may ask of the machine.
 pub trait World {
     /// What is at `path`.
@@ -67,6 +89,18 @@ pub trait World {
     /// The content of a response file; `None` if it is not a regular file, cannot be read or is
     /// longer than [`BUDGET`].
     fn read(&self, path: &CStr) -> Option<Vec<u8>>;
+
+    /// The working directory, as the kernel knows it; empty if it cannot be told.
+    fn cwd(&self) -> Vec<u8>;
+
+    /// The state of what is at `path`, links followed; relative to the working directory.
+    fn stamp(&self, path: &CStr) -> Option<Stamp>;
+
+    /// The same, relative to the compiler's own directory.
+    fn witness(&self, path: &CStr) -> Option<Stamp>;
+
+    /// Shows every entry of a directory with its state, in any order.
+    fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp));
 
     /// Shows up to four ancestors of this process, the nearest first: the path of the executable
     /// (empty if it cannot be read) and the kernel's name of the process. Ends when `visit`
@@ -96,6 +130,8 @@ pub struct Launch<'a> {
     pub edits: Edits,
     /// What is compiled.
     pub unit: Unit<'a>,
+    /// What a caching launcher has to be told beside the call.
+    pub key: Option<Key>,
 }
 
 /// Decides about `call`.
@@ -120,16 +156,70 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     })?;
     let scan = argv::Scan::run(call.argv, cxx_driver, &launcher, world)?;
     // Before what costs system calls; after what explains the call itself.
-    let edits = launcher.edits(scan.writes_depfile());
+    let edits = launcher.edits(scan.unnamed_depfile());
     let unit = scan.finish(world, || signs.reason(&launcher))?;
     if nesting::among_ancestors(world, launcher.word) {
         return Err(Reason::NestedAncestor.into());
     }
+    let key = if let Some(variable) = key::variable(launcher.kind) {
+        check_compiler(call.config, world)?;
+        let own_key = lookup(call.env, variable);
+        let steering = Steering {
+            own_key,
+            ..signs.steering
+        };
+        if unit.debug_info && launcher.kind == LauncherKind::Sccache {
+            check_directory(signs.pwd, world)?;
+        }
+        Some(key::key(call, &unit, &launcher, variable, &steering, world))
+    } else {
+        None
+    };
     Ok(Launch {
         launcher,
         edits,
         unit,
+        key,
     })
+}
+
+/// Whether the compiler still is the one whose fingerprint was taken at install.
+fn check_compiler<W: World + ?Sized>(config: &Config<'_>, world: &W) -> Result<(), Direct> {
+    if config.fingerprint.is_empty() {
+        return Err(Reason::NoFingerprint.into());
+    }
+    let changed = |witness: &Witness<'_>| match world.witness(witness.path) {
+        Some(stamp) => !witness.is_of(stamp.ino, stamp.size, stamp.mtime, stamp.mtime_nsec),
+        None => witness.kind != WitnessKind::Absent,
+    };
+    match config.witnesses().position(|witness| changed(&witness)) {
+        Some(at) => Err(Direct {
+            reason: Reason::CompilerChanged,
+            at: Some(at),
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Whether clang, which prefers PWD where it leads to the working directory, would name that as
+/// sccache's compile does, which has no PWD (0.16, `cmdline.rs`).
+fn check_directory<W: World + ?Sized>(pwd: Option<&[u8]>, world: &W) -> Result<(), Direct> {
+    let cwd = world.cwd();
+    let leads_there = |pwd: &[u8]| {
+        let stamp = |path: &[u8]| world.stamp(&CString::new(path).ok()?);
+        let same = |a: Stamp, b: Stamp| (a.dev, a.ino) == (b.dev, b.ino);
+        pwd.first() == Some(&b'/') && stamp(pwd).zip(stamp(b".")).is_some_and(|(a, b)| same(a, b))
+    };
+    match pwd {
+        Some(pwd) if pwd != cwd && leads_there(pwd) => Err(Reason::LogicalDirectory.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The value of a variable.
+fn lookup<'a>(env: &[&'a CStr], name: &[u8]) -> Option<&'a [u8]> {
+    let value = |entry: &&'a CStr| entry.to_bytes().strip_prefix(name)?.strip_prefix(b"=");
+    env.iter().find_map(value)
 }
 
 /// Whether the call reaches a C++ driver; `None` where `argv[0]` does not say the shim's own name,
@@ -173,6 +263,8 @@ struct Signs<'a> {
     ccache_disable: bool,
     ccache_stderr: bool,
     distcc: bool,
+    pwd: Option<&'a [u8]>,
+    steering: Steering<'a>,
 }
 
 impl<'a> Signs<'a> {
@@ -181,7 +273,10 @@ impl<'a> Signs<'a> {
         for entry in env {
             let entry = entry.to_bytes();
             // Few variables begin with one of these.
-            if !matches!(entry.first(), Some(b'C' | b'H' | b'R' | b'S' | b'U' | b'_')) {
+            if !matches!(
+                entry.first(),
+                Some(b'C' | b'H' | b'L' | b'P' | b'R' | b'S' | b'U' | b'_')
+            ) {
                 continue;
             }
             let Some(split) = entry.iter().position(|byte| *byte == b'=') else {
@@ -207,6 +302,13 @@ impl<'a> Signs<'a> {
                 b"CCACHE_DISABLE" => signs.ccache_disable = true,
                 b"UNCACHED_ERR_FD" => signs.ccache_stderr = true,
                 b"_DISTCC_SAFEGUARD" => signs.distcc = true,
+                b"HIP_DEVICE_LIB_PATH" => signs.steering.hip_device_lib_path = Some(value),
+                b"ROCM_PATH" => signs.steering.rocm_path = Some(value),
+                b"HIP_PATH" => signs.steering.hip_path = Some(value),
+                b"LD_LIBRARY_PATH" => signs.steering.ld_library_path = Some(value),
+                b"LD_PRELOAD" => signs.steering.ld_preload = Some(value),
+                b"ROCK_WRAP_BASE_DIR" => signs.steering.base_dir = Some(value),
+                b"PWD" => signs.pwd = Some(value),
                 _ => {
                     // CC_PRINT_OPTIONS, CC_PRINT_HEADERS, CC_PRINT_PROC_STAT, CC_LOG_DIAGNOSTICS and
                     // their _FILE (the strings in libclang-cpp 15 and 19).

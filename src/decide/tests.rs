@@ -18,6 +18,7 @@ const OTHER: &str = "/usr/bin/distcc ?";
 struct Fake {
     files: BTreeMap<Vec<u8>, Vec<u8>>,
     others: BTreeSet<Vec<u8>>,
+    stamps: BTreeMap<Vec<u8>, Stamp>,
     ancestors: Vec<(&'static str, &'static str)>,
 }
 
@@ -57,6 +58,27 @@ impl World for Fake {
         self.files.get(path.to_bytes()).cloned()
     }
 
+    fn cwd(&self) -> Vec<u8> {
+        b"/build".to_vec()
+    }
+
+    fn stamp(&self, path: &CStr) -> Option<Stamp> {
+        self.stamps.get(path.to_bytes()).copied()
+    }
+
+    fn witness(&self, path: &CStr) -> Option<Stamp> {
+        self.stamp(path)
+    }
+
+    fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp)) {
+        let prefix = [dir.to_bytes(), b"/"].concat();
+        for (path, stamp) in &self.stamps {
+            if let Some(name) = path.strip_prefix(&prefix[..]) {
+                visit(&CString::new(name).unwrap(), *stamp);
+            }
+        }
+    }
+
     fn ancestors(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
         for (exe, comm) in self.ancestors.iter().take(4) {
             if visit(exe.as_bytes(), comm.as_bytes()) {
@@ -86,6 +108,7 @@ fn with<S: AsRef<str>, T>(
         name: name.as_bytes(),
         launcher: path.as_bytes(),
         launcher_version: (parts.len() == 3).then(|| Version(parts[0], parts[1], parts[2])),
+        fingerprint: b"a compiler",
         ..Config::default()
     };
     let (argv, env) = (strings(argv), strings(env));
@@ -460,8 +483,15 @@ fn the_table_holds() {
 #[test]
 fn every_reason_is_reached() {
     let reached: BTreeSet<&str> = TABLE.iter().map(|row| row.0).collect();
-    // These have tests of their own below.
-    let elsewhere = ["response-file", "response-quoting", "nested-ancestor"];
+    // These have tests of their own, below or in `key_tests`.
+    let elsewhere = [
+        "response-file",
+        "response-quoting",
+        "nested-ancestor",
+        "no-fingerprint",
+        "compiler-changed",
+        "logical-directory",
+    ];
     for reason in Reason::ALL {
         let id = reason.as_str();
         assert!(reached.contains(id) || elsewhere.contains(&id), "{id}");
@@ -936,6 +966,7 @@ fn decide_bytes(argv: &[Vec<u8>], env: &[Vec<u8>], world: &Fake) -> &'static str
     let config = Config {
         name: b"clang++",
         launcher: b"/usr/bin/sccache",
+        fingerprint: b"a compiler",
         ..Config::default()
     };
     let call = Call {

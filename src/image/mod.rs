@@ -24,6 +24,8 @@
 #[cfg(not(rock_wrap_shim))]
 pub mod stamp;
 
+use core::ffi::CStr;
+
 /// First bytes of the block.
 pub const MAGIC: [u8; 16] = *b"rock-wrap image\0";
 
@@ -112,6 +114,10 @@ pub struct Config<'a> {
     pub strict: bool,
     /// The version of the rock-wrap that wrote this shim.
     pub writer: &'a [u8],
+    /// The compiler's fingerprint; empty where it was not taken.
+    pub fingerprint: &'a [u8],
+    /// The state of what the fingerprint was taken of; see [`witnesses`](Self::witnesses).
+    pub witness: &'a [u8],
 }
 
 /// Why a block could not be read.
@@ -130,6 +136,8 @@ const TAG_LAUNCHER: u8 = 2;
 const TAG_LAUNCHER_VERSION: u8 = 3;
 const TAG_STRICT: u8 = 4;
 const TAG_WRITER: u8 = 5;
+const TAG_FINGERPRINT: u8 = 6;
+const TAG_WITNESS: u8 = 7;
 
 impl<'a> Config<'a> {
     /// Reads a block. That it begins with [`MAGIC`] is how it was found: to compare here would put
@@ -172,10 +180,99 @@ impl<'a> Config<'a> {
                 }
                 TAG_STRICT => config.strict = value == [1],
                 TAG_WRITER => config.writer = value,
+                TAG_FINGERPRINT => config.fingerprint = value,
+                TAG_WITNESS => config.witness = value,
                 _ => {}
             }
         }
         Some(config)
+    }
+}
+
+impl<'a> Config<'a> {
+    /// The files and directories whose state tells whether the compiler is still the one that was
+    /// fingerprinted.
+    pub fn witnesses(&self) -> impl Iterator<Item = Witness<'a>> + use<'a> {
+        let mut rest = self.witness;
+        core::iter::from_fn(move || {
+            let (witness, behind) = Witness::decode(rest)?;
+            rest = behind;
+            Some(witness)
+        })
+    }
+}
+
+/// What a [`Witness`] speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WitnessKind {
+    /// A file that was hashed.
+    File,
+    /// A directory of device libraries, each of which is a witness too.
+    Directory,
+    /// Something that was not there, and would count if it were: a configuration file.
+    Absent,
+}
+
+/// The state of one thing that decides what the compiler makes.
+///
+/// ```text
+/// kind (1 byte), then little endian: inode, size, seconds, nanoseconds (8 bytes each), then the
+/// path and a NUL
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Witness<'a> {
+    /// What it is.
+    pub kind: WitnessKind,
+    /// Absolute, or relative to the directory of the compiler, so that a copy of the tree looks at
+    /// its own files.
+    pub path: &'a CStr,
+    /// The inode.
+    pub ino: u64,
+    /// The size in bytes; 0 of a directory, whose size means nothing.
+    pub size: u64,
+    /// When it last changed, in seconds since 1970; two's complement.
+    pub mtime: u64,
+    /// The nanoseconds of that.
+    pub mtime_nsec: u64,
+}
+
+/// Bytes of a witness before its path.
+const WITNESS_HEAD: usize = 33;
+
+impl<'a> Witness<'a> {
+    /// Whether this is the state that was found. The change time is not asked: a new hard link
+    /// elsewhere (uv, conda and build farms make them) changes it.
+    #[must_use]
+    pub fn is_of(&self, ino: u64, size: u64, mtime: u64, mtime_nsec: u64) -> bool {
+        let size = self.kind == WitnessKind::Directory || size == self.size;
+        self.kind != WitnessKind::Absent
+            && size
+            && (ino, mtime, mtime_nsec) == (self.ino, self.mtime, self.mtime_nsec)
+    }
+
+    fn decode(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+        let (head, rest) = bytes.split_at_checked(WITNESS_HEAD)?;
+        let path = CStr::from_bytes_until_nul(rest).ok()?;
+        let number = |i: usize| {
+            let at = 1 + 8 * i;
+            u64::from(word(head, at)) | u64::from(word(head, at + 4)) << 32
+        };
+        let kind = match head[0] {
+            0 => WitnessKind::File,
+            1 => WitnessKind::Directory,
+            2 => WitnessKind::Absent,
+            _ => return None,
+        };
+        let (ino, size, mtime, mtime_nsec) = (number(0), number(1), number(2), number(3));
+        let witness = Self {
+            kind,
+            path,
+            ino,
+            size,
+            mtime,
+            mtime_nsec,
+        };
+        Some((witness, &rest[path.count_bytes() + 1..]))
     }
 }
 

@@ -1,8 +1,9 @@
 //! Filling a shim's block in, and finding one in a file: the installer's half of the format.
 
 use super::{
-    BLOCK_LEN, Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_LAUNCHER, TAG_LAUNCHER_VERSION,
-    TAG_NAME, TAG_STRICT, TAG_WRITER, checksum,
+    BLOCK_LEN, Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_FINGERPRINT, TAG_LAUNCHER,
+    TAG_LAUNCHER_VERSION, TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER, Witness, WitnessKind,
+    checksum,
 };
 
 /// The freestanding executable, its block still empty. See `build.rs`.
@@ -73,7 +74,22 @@ fn payload(config: &Config<'_>) -> Vec<u8> {
     }
     record(TAG_STRICT, &[u8::from(config.strict)]);
     record(TAG_WRITER, config.writer);
+    record(TAG_FINGERPRINT, config.fingerprint);
+    record(TAG_WITNESS, config.witness);
     out
+}
+
+/// Appends a witness in the form that [`Config::witnesses`] reads.
+pub fn push_witness(out: &mut Vec<u8>, witness: &Witness<'_>) {
+    out.push(match witness.kind {
+        WitnessKind::File => 0,
+        WitnessKind::Directory => 1,
+        WitnessKind::Absent => 2,
+    });
+    for number in [witness.ino, witness.size, witness.mtime, witness.mtime_nsec] {
+        out.extend(number.to_le_bytes());
+    }
+    out.extend(witness.path.to_bytes_with_nul());
 }
 
 #[cfg(test)]
@@ -88,7 +104,40 @@ mod tests {
             launcher_version: Some(Version(0, 16, 0)),
             strict: true,
             writer: b"1.2.3",
+            fingerprint: &[7; 32],
+            witness: b"",
         }
+    }
+
+    #[test]
+    fn witnesses_are_read_back() {
+        let witnesses = [
+            Witness {
+                kind: WitnessKind::File,
+                path: c"clang-19",
+                ino: 42,
+                size: u64::MAX,
+                mtime: (-5_i64).cast_unsigned(),
+                mtime_nsec: 999_999_999,
+            },
+            Witness {
+                kind: WitnessKind::Absent,
+                path: c"../a b/clang.cfg",
+                ino: 0,
+                size: 0,
+                mtime: 0,
+                mtime_nsec: 0,
+            },
+        ];
+        let mut bytes = Vec::new();
+        witnesses
+            .iter()
+            .for_each(|witness| push_witness(&mut bytes, witness));
+        let config = Config {
+            witness: &bytes,
+            ..example()
+        };
+        assert_eq!(config.witnesses().collect::<Vec<_>>(), witnesses);
     }
 
     #[test]

@@ -68,6 +68,11 @@ impl Real {
         Self { dir: dir.to_vec(), own_name: own_name.to_vec(), given }
     }
 
+    /// The directory that the shim lies in, with the slash.
+    pub fn dir(&self) -> &[u8] {
+        &self.dir
+    }
+
     /// The path of the real compiler behind the shim called `name`.
     fn alias(&self, name: &[u8]) -> Path {
         Path::new(&[&self.dir, name, ALIAS_SUFFIX])
@@ -86,7 +91,8 @@ impl Real {
         // something else stands at the name by now: the original, or a shim that knows better. If
         // this very file still stands there, to run it again would only lead back here.
         let own = Path::new(&[&self.dir, name]);
-        if sys::stat(own.as_cstr()) != sys::stat(c"/proc/self/exe") {
+        let is = |path| sys::stat(path).map(|stat| (stat.stamp.dev, stat.stamp.ino));
+        if is(own.as_cstr()) != is(c"/proc/self/exe") {
             self.become_program(own.as_cstr());
         }
         say(&[
@@ -113,12 +119,17 @@ impl Real {
 pub fn launch(real: &Real, call: &Call<'_>, launch: &Launch<'_>) -> ! {
     let word = launch.launcher.word;
     let alias = real.alias(call.config.name);
-    let kept = call.env.iter().filter(|entry| launch.edits.keeps(entry.to_bytes()));
-    let kept = kept.map(|entry| entry.as_ptr().cast());
-    let env = terminated(kept.chain(launch.edits.added().map(|entry| entry.as_ptr().cast())));
-    let rest = call.argv.iter().skip(1).map(|arg| arg.as_ptr().cast());
-    let compiler = alias.as_cstr().as_ptr().cast();
-    let mut argv = terminated([ptr::null(), compiler].into_iter().chain(rest));
+    let key = launch.key.as_ref();
+    let mut env = Vec::with_capacity(call.env.len() + 4);
+    env.extend(call.env.iter().filter(|entry| launch.edits.keeps(entry.to_bytes())).map(start));
+    env.extend(launch.edits.added().map(|entry| start(&entry)));
+    env.extend(key.map(|key| key.entry.as_ptr().cast()));
+    env.push(ptr::null());
+    let mut argv = Vec::with_capacity(call.argv.len() + 3);
+    argv.extend([ptr::null(), start(&alias.as_cstr())]);
+    argv.extend(call.argv.iter().skip(1).map(start));
+    argv.extend(key.and_then(|key| key.cuid.as_ref()).map(|cuid| cuid.as_ptr().cast()));
+    argv.push(ptr::null());
 
     let mut failure = Errno::ENOENT;
     for dir in search_path(call, word) {
@@ -172,9 +183,9 @@ fn search_path<'a>(call: &Call<'a>, word: &[u8]) -> Vec<&'a [u8]> {
     dirs.map(|dir| if dir.is_empty() { b"." } else { dir }).collect()
 }
 
-/// A list as `execve` takes it.
-fn terminated(items: impl Iterator<Item = *const u8>) -> Vec<*const u8> {
-    items.chain([ptr::null()]).collect()
+/// A string as `execve` takes it.
+fn start(string: &&CStr) -> *const u8 {
+    string.as_ptr().cast()
 }
 
 /// A path, put together, with the NUL that the kernel wants.

@@ -88,7 +88,7 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
     // The optimiser must not take the template's bytes for what the file holds when it runs.
     let Ok(config) = Config::decode(&black_box(&BLOCK).0) else { real.exec_unconfigured() };
     let call = Call { argv, env, config: &config };
-    let decision = decide::decide(&call, &world::Machine);
+    let decision = decide::decide(&call, &world::Machine { dir: real.dir() });
     events::record(env, &decision);
     match decision {
         Decision::Direct(_) => real.exec(config.name),

@@ -7,6 +7,8 @@
 use core::arch::asm;
 use core::ffi::CStr;
 
+use crate::decide::Stamp;
+
 /// An error number of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub i32);
@@ -45,14 +47,16 @@ const READ: usize = 0;
 const WRITE: usize = 1;
 const OPEN: usize = 2;
 const CLOSE: usize = 3;
-const STAT: usize = 4;
 const MMAP: usize = 9;
 const EXECVE: usize = 59;
 const GETPID: usize = 39;
+const GETCWD: usize = 79;
 const READLINK: usize = 89;
 const GETPPID: usize = 110;
 const CLOCK_GETTIME: usize = 228;
 const EXIT_GROUP: usize = 231;
+const GETDENTS64: usize = 217;
+const NEWFSTATAT: usize = 262;
 
 /// Calls the kernel.
 ///
@@ -154,8 +158,8 @@ pub fn now() -> u64 {
 /// A file, as `stat` knows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// The device and the inode: which file it is.
-    pub id: (u64, u64),
+    /// Which file it is, and the state of its content.
+    pub stamp: Stamp,
     /// `st_mode`: kind and permissions.
     pub mode: u32,
 }
@@ -165,22 +169,50 @@ pub struct Stat {
 /// # Errors
 /// The kernel's.
 pub fn stat(path: &CStr) -> Result<Stat, Errno> {
+    const AT_FDCWD: usize = -100_isize as usize;
+    stat_at(AT_FDCWD, path)
+}
+
+fn stat_at(directory: usize, path: &CStr) -> Result<Stat, Errno> {
     let mut stat = [0u64; 18]; // struct stat: 144 bytes
     let args = [
+        directory,
         path.as_ptr() as usize,
         stat.as_mut_ptr() as usize,
         0,
         0,
         0,
-        0,
     ];
     // SAFETY: `path` ends with a NUL, and the buffer is as large as the kernel's struct stat.
-    unsafe { syscall(STAT, args) }?;
-    // st_dev, st_ino, st_nlink, then st_mode in the lower half of the fourth word.
+    unsafe { syscall(NEWFSTATAT, args) }?;
+    // st_dev, st_ino, st_nlink, st_mode in the lower half of the fourth word; st_size at 48, st_mtim
+    // at 88.
+    let stamp = Stamp {
+        dev: stat[0],
+        ino: stat[1],
+        size: stat[6],
+        mtime: stat[11],
+        mtime_nsec: stat[12],
+    };
     Ok(Stat {
-        id: (stat[0], stat[1]),
+        stamp,
         mode: stat[3] as u32,
     })
+}
+
+/// The working directory, written into `buffer`.
+///
+/// # Errors
+/// The kernel's.
+pub fn getcwd(buffer: &mut [u8]) -> Result<&CStr, Errno> {
+    // SAFETY: the kernel writes at most the buffer's length.
+    unsafe {
+        syscall(
+            GETCWD,
+            [buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0, 0],
+        )
+    }?;
+    Ok(CStr::from_bytes_until_nul(buffer).unwrap_or_default())
 }
 
 /// Writes to standard error; what does not fit into one write is dropped.
@@ -228,6 +260,25 @@ impl File {
         .map(File)
     }
 
+    /// The state of `path` as seen from this directory.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn stat(&self, path: &CStr) -> Result<Stat, Errno> {
+        stat_at(self.0, path)
+    }
+
+    /// Reads as many entries of this directory as fit into `buffer`; 0 bytes at the end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn entries<'b>(&self, buffer: &'b mut [u8]) -> Result<Entries<'b>, Errno> {
+        let args = [self.0, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
+        // SAFETY: the kernel writes at most the buffer's length.
+        let len = unsafe { syscall(GETDENTS64, args) }?;
+        Ok(Entries(&buffer[..len]))
+    }
+
     /// Writes at once; what does not fit into one write is dropped.
     pub fn write(&self, bytes: &[u8]) {
         write(self.0, bytes);
@@ -241,6 +292,29 @@ impl File {
         let args = [self.0, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
         // SAFETY: the kernel writes at most the buffer's length.
         unsafe { syscall(READ, args) }
+    }
+}
+
+/// Names in a directory.
+pub struct Entries<'b>(&'b [u8]);
+
+impl Entries<'_> {
+    /// Whether the directory had no more.
+    #[must_use]
+    pub fn is_end(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<'b> Iterator for Entries<'b> {
+    type Item = &'b CStr;
+
+    fn next(&mut self) -> Option<&'b CStr> {
+        // struct linux_dirent64: inode, offset (8 bytes each), length (2), kind (1), name.
+        let length = u16::from_le_bytes([*self.0.get(16)?, *self.0.get(17)?]);
+        let (entry, rest) = self.0.split_at_checked(usize::from(length))?;
+        self.0 = rest;
+        CStr::from_bytes_until_nul(entry.get(19..)?).ok()
     }
 }
 

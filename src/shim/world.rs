@@ -6,12 +6,15 @@ use core::ffi::CStr;
 
 use super::events::push_decimal;
 use super::sys;
-use crate::decide::{BUDGET, FileKind, World};
+use crate::decide::{BUDGET, FileKind, Stamp, World};
 
-/// The machine that this process runs on.
-pub struct Machine;
+/// The machine that this process runs on, with a compiler on it.
+pub struct Machine<'a> {
+    /// The compiler's directory; empty or with a slash at its end.
+    pub dir: &'a [u8],
+}
 
-impl World for Machine {
+impl World for Machine<'_> {
     fn kind(&self, path: &CStr) -> FileKind {
         const S_IFMT: u32 = 0o170_000;
         const S_IFREG: u32 = 0o100_000;
@@ -39,6 +42,44 @@ impl World for Machine {
             content.truncate(len + read);
             if read == 0 {
                 return Some(content);
+            }
+        }
+    }
+
+    fn cwd(&self) -> Vec<u8> {
+        let mut buffer = [0; 4096];
+        sys::getcwd(&mut buffer)
+            .map(|cwd| cwd.to_bytes().to_vec())
+            .unwrap_or_default()
+    }
+
+    fn stamp(&self, path: &CStr) -> Option<Stamp> {
+        sys::stat(path).map(|stat| stat.stamp).ok()
+    }
+
+    fn witness(&self, path: &CStr) -> Option<Stamp> {
+        if path.to_bytes().starts_with(b"/") {
+            return self.stamp(path);
+        }
+        let mut absolute = Vec::with_capacity(self.dir.len() + path.count_bytes() + 1);
+        absolute.extend_from_slice(self.dir);
+        absolute.extend_from_slice(path.to_bytes());
+        self.stamp(&CString::new(absolute).ok()?)
+    }
+
+    fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp)) {
+        let Ok(dir) = sys::File::open(dir) else {
+            return;
+        };
+        let mut buffer = [0; 8192];
+        while let Ok(entries) = dir.entries(&mut buffer) {
+            if entries.is_end() {
+                return;
+            }
+            for name in entries {
+                if let Ok(stat) = dir.stat(name) {
+                    visit(name, stat.stamp);
+                }
             }
         }
     }
@@ -100,12 +141,62 @@ fn proc_path(pid: usize, file: &[u8]) -> CString {
 mod tests {
     use super::*;
 
+    const HERE: Machine<'_> = Machine {
+        dir: b"/proc/self/",
+    };
+
+    #[test]
+    fn a_witness_is_looked_for_beside_the_compiler() {
+        let exe = HERE.stamp(c"/proc/self/exe");
+        assert!(exe.is_some());
+        assert_eq!(HERE.witness(c"exe"), exe);
+        assert_eq!(HERE.witness(c"/proc/self/exe"), exe);
+        assert_eq!(HERE.witness(c"nothing"), None);
+    }
+
+    #[test]
+    fn a_stamp_is_what_stat_says() {
+        use std::os::unix::fs::MetadataExt;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(&file, "12345").unwrap();
+        let metadata = file.path().metadata().unwrap();
+        let path = CString::new(file.path().as_os_str().as_encoded_bytes()).unwrap();
+        let expected = Stamp {
+            dev: metadata.dev(),
+            ino: metadata.ino(),
+            size: 5,
+            mtime: metadata.mtime().cast_unsigned(),
+            mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
+        };
+        assert_eq!(HERE.stamp(&path), Some(expected));
+    }
+
+    #[test]
+    fn every_entry_of_a_large_directory_is_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        for i in 0..1000 {
+            std::fs::write(dir.path().join(format!("file-{i}")), "").unwrap();
+        }
+        let path = CString::new(dir.path().as_os_str().as_encoded_bytes()).unwrap();
+        let mut seen = std::collections::BTreeSet::new();
+        HERE.list(&path, &mut |name, _| {
+            seen.insert(name.to_owned());
+        });
+        assert_eq!(seen.len(), 1002, "with . and ..");
+    }
+
+    #[test]
+    fn the_working_directory_is_the_kernels() {
+        let expected = std::env::current_dir().unwrap().canonicalize().unwrap();
+        assert_eq!(HERE.cwd(), expected.as_os_str().as_encoded_bytes());
+    }
+
     #[test]
     fn a_file_a_directory_and_nothing_are_told_apart() {
-        assert_eq!(Machine.kind(c"/proc/self/exe"), FileKind::Regular);
-        assert_eq!(Machine.kind(c"/dev/null"), FileKind::Other);
-        assert_eq!(Machine.kind(c"/"), FileKind::Other);
-        assert_eq!(Machine.kind(c"/nonexistent"), FileKind::Missing);
+        assert_eq!(HERE.kind(c"/proc/self/exe"), FileKind::Regular);
+        assert_eq!(HERE.kind(c"/dev/null"), FileKind::Other);
+        assert_eq!(HERE.kind(c"/"), FileKind::Other);
+        assert_eq!(HERE.kind(c"/nonexistent"), FileKind::Missing);
     }
 
     #[test]
@@ -114,9 +205,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, &content).unwrap();
         let path = CString::new(file.path().as_os_str().as_encoded_bytes()).unwrap();
-        assert!(Machine.read(&path).is_some_and(|read| read == content));
-        assert!(Machine.read(c"/dev/zero").is_none(), "not a regular file");
-        assert!(Machine.read(c"/nonexistent").is_none());
+        assert!(HERE.read(&path).is_some_and(|read| read == content));
+        assert!(HERE.read(c"/dev/zero").is_none(), "not a regular file");
+        assert!(HERE.read(c"/nonexistent").is_none());
     }
 
     #[test]
@@ -124,7 +215,7 @@ mod tests {
         let parent = std::os::unix::process::parent_id();
         let expected = std::fs::read_link(format!("/proc/{parent}/exe")).unwrap();
         let mut seen = Vec::new();
-        Machine.ancestors(&mut |exe, _| {
+        HERE.ancestors(&mut |exe, _| {
             seen.push(exe.to_vec());
             true
         });

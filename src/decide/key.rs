@@ -1,0 +1,360 @@
+//! What a cached result depends on and the launcher does not know of.
+//!
+//! Owns: the key that is handed to a caching launcher, and the compilation unit id. Both are pure
+//! functions of the call, the configuration and what [`World`] tells; neither depends on time, and
+//! on paths only as far as the output does. A launcher that does not cache gets neither.
+
+use super::argv::{Role, Unit, default_output};
+use super::hash::{Hasher, push_hex};
+use super::launchers::Launcher;
+use super::{Call, Language, World};
+use crate::image::{Config, LauncherKind, WitnessKind};
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+/// Changes whenever the same call may get another key, so that an entry of an older rock-wrap is
+/// never taken for one of this.
+const FORMAT: &[u8] = b"rock-wrap key 1";
+
+/// What of the environment steers clang, or comes into the key otherwise.
+#[derive(Clone, Copy, Default)]
+pub struct Steering<'a> {
+    /// Directory of the device libraries (clang 19, `Driver/ToolChains/AMDGPU.cpp`).
+    pub hip_device_lib_path: Option<&'a [u8]>,
+    /// The ROCm tree (as above).
+    pub rocm_path: Option<&'a [u8]>,
+    /// Where HIP is (as above).
+    pub hip_path: Option<&'a [u8]>,
+    /// Which libLLVM and libclang-cpp the loader takes: it comes before RUNPATH.
+    pub ld_library_path: Option<&'a [u8]>,
+    /// What the loader puts in front of them.
+    pub ld_preload: Option<&'a [u8]>,
+    /// The user's own value of the variable that the key is handed over in.
+    pub own_key: Option<&'a [u8]>,
+    /// Paths below it are the same in every checkout.
+    pub base_dir: Option<&'a [u8]>,
+}
+
+/// The variable in which `kind` takes the key.
+pub fn variable(kind: LauncherKind) -> Option<&'static [u8]> {
+    match kind {
+        // In both of sccache's keys, that of direct mode and the main one (0.16, `c.rs` and
+        // `preprocessor_cache.rs`).
+        LauncherKind::Sccache => Some(b"SCCACHE_C_CUSTOM_CACHE_BUSTER"),
+        // By environment: as an argument, 4.7.5 takes it for the compiler.
+        LauncherKind::Ccache => Some(b"CCACHE_COMPILERCHECK"),
+        LauncherKind::Other => None,
+    }
+}
+
+/// Paths, in a form that two checkouts share.
+struct Paths<'a> {
+    base: &'a [u8],
+    cwd: Vec<u8>,
+}
+
+impl<'a> Paths<'a> {
+    fn new<W: World + ?Sized>(world: &W, base: Option<&'a [u8]>) -> Self {
+        let base = base.unwrap_or_default();
+        let base = base.strip_suffix(b"/").unwrap_or(base);
+        // A base that is no absolute path could mean anything.
+        let base = if base.first() == Some(&b'/') {
+            base
+        } else {
+            b""
+        };
+        Self {
+            base,
+            cwd: world.cwd(),
+        }
+    }
+
+    /// Adds `path`, made absolute, relative to the base where it lies below it. `..` stays: behind a
+    /// link it leads elsewhere than its spelling says. Never relative to the working directory: two directories of one build would give
+    /// the same (measured: their objects then share `__hip_cuid_*`).
+    fn path(&self, hasher: &mut Hasher, path: &[u8]) {
+        let cwd: &[u8] = if path.first() == Some(&b'/') {
+            b""
+        } else {
+            &self.cwd
+        };
+        let mut absolute = Vec::with_capacity(cwd.len() + path.len() + 1);
+        let parts = cwd
+            .split(|byte| *byte == b'/')
+            .chain(path.split(|byte| *byte == b'/'));
+        for part in parts.filter(|part| !matches!(*part, b"" | b".")) {
+            absolute.push(b'/');
+            absolute.extend_from_slice(part);
+        }
+        let below = absolute
+            .strip_prefix(self.base)
+            .filter(|rest| rest.first() == Some(&b'/'));
+        match below.filter(|_| !self.base.is_empty()) {
+            Some(rest) => {
+                hasher.text(b"below");
+                hasher.text(rest);
+            }
+            None => {
+                hasher.text(b"at");
+                hasher.text(&absolute);
+            }
+        }
+    }
+
+    /// Adds an argument, in which the base may stand anywhere.
+    fn argument(&self, hasher: &mut Hasher, argument: &[u8]) {
+        if self.base.is_empty() {
+            hasher.text(argument);
+            return;
+        }
+        let mut shared = Vec::with_capacity(argument.len());
+        let mut rest = argument;
+        while let Some((first, behind)) = rest.split_first() {
+            match rest.strip_prefix(self.base) {
+                Some(below) if matches!(below.first(), None | Some(b'/')) => {
+                    shared.push(0);
+                    rest = below;
+                }
+                _ => {
+                    shared.push(*first);
+                    rest = behind;
+                }
+            }
+        }
+        hasher.text(&shared);
+    }
+
+    fn output(&self, hasher: &mut Hasher, unit: &Unit<'_>) {
+        match unit.word(Role::Output) {
+            Some(output) => self.path(hasher, output.to_bytes()),
+            None => self.path(hasher, &default_output(&unit.input)),
+        }
+    }
+}
+
+/// What a launch of a caching launcher needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    /// The environment entry, `NAME=VALUE`.
+    pub entry: CString,
+    /// `-cuid=...`, the one argument that is ever added: a HIP compile without one of its own.
+    pub cuid: Option<CString>,
+}
+
+/// The key of a launch, for the launcher's `variable`.
+pub fn key<W: World + ?Sized>(
+    call: &Call<'_>,
+    unit: &Unit<'_>,
+    launcher: &Launcher<'_>,
+    variable: &[u8],
+    steering: &Steering<'_>,
+    world: &W,
+) -> Key {
+    let paths = Paths::new(world, steering.base_dir);
+    let cuid = (unit.language == Language::Hip && !unit.has_cuid)
+        .then(|| cuid(call.argv, unit, &paths, world));
+
+    let mut hasher = Hasher::new();
+    hasher.text(FORMAT);
+    hasher.text(call.config.fingerprint);
+    hasher.text(steering.own_key.unwrap_or_default());
+    for variable in [
+        steering.ld_library_path,
+        steering.ld_preload,
+        steering.hip_path,
+    ] {
+        paths.argument(&mut hasher, variable.unwrap_or_default());
+    }
+    libraries(&mut hasher, unit, steering, call.config, world);
+    paths.output(&mut hasher, unit);
+    if unit.writes_depfile {
+        depfile(&mut hasher, unit, &paths);
+    }
+    // ccache has the directory in its own key, and minds prefix maps.
+    if launcher.kind == LauncherKind::Sccache && unit.debug_info {
+        debug_directory(&mut hasher, unit, &paths.cwd);
+    }
+    let mut entry = Vec::with_capacity(128);
+    entry.extend_from_slice(variable);
+    entry.push(b'=');
+    if launcher.kind == LauncherKind::Ccache {
+        entry.extend_from_slice(b"string:");
+    }
+    push_hex(&mut entry, &hasher.finish());
+    Key {
+        entry: CString::new(entry).unwrap_or_default(),
+        cuid,
+    }
+}
+
+/// `-cuid=` for a HIP compile that has none.
+///
+/// clang makes `__hip_cuid_*` from the source's path and all options, `-o` among them; launchers
+/// have neither in their keys, and objects that they share cannot be linked together (measured,
+/// also without -fgpu-rdc on clang 19). The same call from another checkout gets the same id.
+fn cuid<W: World + ?Sized>(
+    argv: &[&CStr],
+    unit: &Unit<'_>,
+    paths: &Paths<'_>,
+    world: &W,
+) -> CString {
+    let mut hasher = Hasher::new();
+    hasher.text(FORMAT);
+    paths.path(&mut hasher, unit.input.to_bytes());
+    paths.output(&mut hasher, unit);
+    for argument in argv.iter().skip(1) {
+        let argument = argument.to_bytes();
+        paths.argument(&mut hasher, argument);
+        // What a response file says is what counts, not what it is called.
+        if let [b'@', name @ ..] = argument {
+            let name = CString::new(name).unwrap_or_default();
+            hasher.text(&world.read(&name).unwrap_or_default());
+        }
+    }
+    let mut option = Vec::from(b"-cuid=");
+    // As long as clang's own.
+    push_hex(&mut option, &hasher.finish()[..8]);
+    CString::new(option).unwrap_or_default()
+}
+
+/// The target's name stands in the dependency file, so its text counts and not only where it is.
+fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, paths: &Paths<'_>) {
+    hasher.text(b"depfile");
+    let mut explicit = false;
+    for (role, text) in &unit.words {
+        match role {
+            Role::Target => {
+                explicit = true;
+                hasher.text(text.to_bytes());
+            }
+            Role::Depfile => paths.path(hasher, text.to_bytes()),
+            Role::Output | Role::Include | Role::Library | Role::PrefixMap => {}
+        }
+    }
+    if !explicit {
+        match unit.word(Role::Output) {
+            Some(output) => hasher.text(output.to_bytes()),
+            None => hasher.text(&default_output(&unit.input)),
+        }
+    }
+}
+
+/// Adds the directory that debug information holds: the working directory, or what prefix maps make
+/// of it. Which of several applies differs from clang 15 to 19, so all that could are added; a
+/// directory that is named outright (`-fdebug-compilation-dir=`) is in the arguments already.
+fn debug_directory(hasher: &mut Hasher, unit: &Unit<'_>, cwd: &[u8]) {
+    let mut mapped = false;
+    for (role, text) in &unit.words {
+        if *role != Role::PrefixMap {
+            continue;
+        }
+        let mut parts = text.to_bytes().splitn(3, |byte| *byte == b'=').skip(1);
+        match (parts.next(), parts.next()) {
+            (Some(_), None) => return,
+            (Some(old), Some(_)) => {
+                if let Some(rest) = cwd.strip_prefix(old) {
+                    mapped = true;
+                    hasher.text(b"mapped");
+                    hasher.text(rest);
+                }
+            }
+            _ => {}
+        }
+    }
+    if !mapped {
+        hasher.text(b"directory");
+        hasher.text(cwd);
+    }
+}
+
+/// Where, below what names a ROCm tree, clang looks for device libraries (clang 15 and 19,
+/// `AMDGPU.cpp`, and ROCm's own layouts).
+const BITCODE_DIRS: [&[u8]; 5] = [
+    b"/amdgcn/bitcode",
+    b"/lib/amdgcn/bitcode",
+    b"/lib/bitcode",
+    b"/lib/llvm/amdgcn/bitcode",
+    b"/lib",
+];
+
+/// Adds the device libraries that the call names and the fingerprint does not hold, by name, size,
+/// inode and time of change of each.
+fn libraries<W: World + ?Sized>(
+    hasher: &mut Hasher,
+    unit: &Unit<'_>,
+    steering: &Steering<'_>,
+    config: &Config<'_>,
+    world: &W,
+) {
+    let dirs = config
+        .witnesses()
+        .filter(|witness| witness.kind == WitnessKind::Directory);
+    let known: Vec<_> = dirs
+        .filter_map(|witness| world.witness(witness.path))
+        .collect();
+    let mut look = |dir: &[u8], below: &[u8]| {
+        let mut path = Vec::with_capacity(dir.len() + below.len() + 1);
+        path.extend_from_slice(dir);
+        path.extend_from_slice(below);
+        let path = CString::new(path).unwrap_or_default();
+        let Some(stamp) = world.stamp(&path) else {
+            hasher.text(b"nothing");
+            return;
+        };
+        if known
+            .iter()
+            .any(|known| (known.dev, known.ino) == (stamp.dev, stamp.ino))
+        {
+            hasher.text(b"fingerprinted");
+            return;
+        }
+        // Entries come in no order, so they are added up.
+        let mut sum = [0u64; 4];
+        world.list(&path, &mut |name, stamp| {
+            if name.to_bytes().ends_with(b".bc") {
+                let mut entry = Hasher::new();
+                entry.text(name.to_bytes());
+                for number in [
+                    stamp.dev,
+                    stamp.ino,
+                    stamp.size,
+                    stamp.mtime,
+                    stamp.mtime_nsec,
+                ] {
+                    entry.number(number);
+                }
+                for (sum, bytes) in sum.iter_mut().zip(entry.finish().chunks_exact(8)) {
+                    let number = bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+                    *sum = sum.wrapping_add(number);
+                }
+            }
+        });
+        hasher.text(b"libraries");
+        sum.iter().for_each(|sum| hasher.number(*sum));
+    };
+    if let Some(dir) = steering.hip_device_lib_path {
+        look(dir, b"");
+    }
+    if let Some(root) = steering.rocm_path {
+        BITCODE_DIRS.iter().for_each(|below| look(root, below));
+    }
+    for (role, text) in &unit.words {
+        let text = text.to_bytes();
+        if *role != Role::Library {
+            continue;
+        }
+        match text.iter().position(|byte| *byte == b'=') {
+            Some(split) => {
+                let (option, value) = (&text[..split], &text[split + 1..]);
+                if option.ends_with(b"device-lib-path") {
+                    look(value, b"");
+                } else {
+                    BITCODE_DIRS.iter().for_each(|below| look(value, below));
+                }
+            }
+            // The value alone of `-resource-dir`.
+            None => BITCODE_DIRS.iter().for_each(|below| look(text, below)),
+        }
+    }
+}

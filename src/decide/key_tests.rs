@@ -1,0 +1,452 @@
+//! What makes two calls share a cached result, and what keeps them apart.
+
+use super::*;
+use crate::image::stamp::push_witness;
+use std::collections::BTreeMap;
+
+/// A machine with every file that is asked for, a working directory, and device libraries.
+#[derive(Clone)]
+struct Fake {
+    cwd: &'static str,
+    stamps: BTreeMap<&'static str, Stamp>,
+    responses: BTreeMap<&'static str, &'static str>,
+}
+
+fn stamp(ino: u64) -> Stamp {
+    Stamp {
+        dev: 1,
+        ino,
+        size: 10,
+        mtime: 1000,
+        mtime_nsec: 5,
+    }
+}
+
+impl Fake {
+    fn in_dir(cwd: &'static str) -> Self {
+        let stamps = [
+            ("/rocm/amdgcn/bitcode", stamp(1)),
+            ("/rocm/amdgcn/bitcode/ocml.bc", stamp(2)),
+            ("/other", stamp(3)),
+            ("/other/ocml.bc", stamp(4)),
+            ("../amdgcn/bitcode", stamp(1)),
+            ("clang-19", stamp(5)),
+        ];
+        Self {
+            cwd,
+            stamps: stamps.into(),
+            responses: BTreeMap::new(),
+        }
+    }
+
+    fn with(mut self, path: &'static str, stamp: Stamp) -> Self {
+        self.stamps.insert(path, stamp);
+        self
+    }
+}
+
+impl World for Fake {
+    fn kind(&self, path: &CStr) -> FileKind {
+        let path = path.to_str().unwrap();
+        let there = !path.ends_with(".pch") && !path.ends_with(".gch");
+        if there {
+            FileKind::Regular
+        } else {
+            FileKind::Missing
+        }
+    }
+
+    fn read(&self, path: &CStr) -> Option<Vec<u8>> {
+        Some(
+            self.responses
+                .get(path.to_str().unwrap())?
+                .as_bytes()
+                .to_vec(),
+        )
+    }
+
+    fn cwd(&self) -> Vec<u8> {
+        self.cwd.into()
+    }
+
+    fn stamp(&self, path: &CStr) -> Option<Stamp> {
+        self.stamps.get(path.to_str().unwrap()).copied()
+    }
+
+    fn witness(&self, path: &CStr) -> Option<Stamp> {
+        self.stamp(path)
+    }
+
+    fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp)) {
+        let prefix = format!("{}/", dir.to_str().unwrap());
+        for (path, stamp) in self.stamps.iter().rev() {
+            if let Some(name) = path.strip_prefix(&prefix) {
+                visit(&CString::new(name).unwrap(), *stamp);
+            }
+        }
+    }
+
+    fn ancestors(&self, _: &mut dyn FnMut(&[u8], &[u8]) -> bool) {}
+}
+
+const WITNESSES: [Witness<'_>; 3] = [
+    Witness {
+        kind: WitnessKind::File,
+        path: c"clang-19",
+        ino: 5,
+        size: 10,
+        mtime: 1000,
+        mtime_nsec: 5,
+    },
+    Witness {
+        kind: WitnessKind::Directory,
+        path: c"../amdgcn/bitcode",
+        ino: 1,
+        size: 0,
+        mtime: 1000,
+        mtime_nsec: 5,
+    },
+    Witness {
+        kind: WitnessKind::Absent,
+        path: c"clang.cfg",
+        ino: 0,
+        size: 0,
+        mtime: 0,
+        mtime_nsec: 0,
+    },
+];
+
+/// What a call comes to: the key's entry and the id that is added, or the reason.
+fn call(
+    fingerprint: &[u8],
+    launcher: &str,
+    env: &[&str],
+    line: &str,
+    world: &Fake,
+) -> Result<(String, Option<String>), &'static str> {
+    let mut witness = Vec::new();
+    for one in &WITNESSES {
+        push_witness(&mut witness, one);
+    }
+    let config = Config {
+        name: b"clang++",
+        launcher: launcher.as_bytes(),
+        fingerprint,
+        witness: &witness,
+        ..Config::default()
+    };
+    let strings = |words: &mut dyn Iterator<Item = &str>| -> Vec<CString> {
+        words.map(|word| CString::new(word).unwrap()).collect()
+    };
+    let argv = strings(&mut "clang++".split(' ').chain(line.split(' ')));
+    let env = strings(&mut env.iter().copied());
+    let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
+    let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
+    let call = Call {
+        argv: &argv,
+        env: &env,
+        config: &config,
+    };
+    match decide(&call, world) {
+        Decision::Direct(direct) => Err(direct.reason.as_str()),
+        Decision::Launch(launch) => {
+            let text = |text: CString| text.into_string().unwrap();
+            let key = launch.key.map(|key| (text(key.entry), key.cuid.map(text)));
+            Ok(key.unwrap_or_default())
+        }
+    }
+}
+
+fn key_in(world: &Fake, launcher: &str, env: &[&str], line: &str) -> String {
+    call(b"clang", launcher, env, line, world).unwrap().0
+}
+
+fn key(env: &[&str], line: &str) -> String {
+    key_in(&Fake::in_dir("/w/build"), "sccache", env, line)
+}
+
+fn cuid(dir: &'static str, env: &[&str], line: &str) -> Option<String> {
+    call(b"clang", "sccache", env, line, &Fake::in_dir(dir))
+        .unwrap()
+        .1
+}
+
+const PLAIN: &str = "-c a.cpp -o a.o";
+const HIP: &str = "-x hip -c a.cpp -o a.o";
+
+#[test]
+fn the_same_call_has_the_same_key() {
+    assert_eq!(key(&["A=1"], PLAIN), key(&["B=2"], PLAIN));
+}
+
+#[test]
+fn each_launcher_gets_it_in_its_own_variable() {
+    let entry = |launcher| key_in(&Fake::in_dir("/w"), launcher, &[], PLAIN);
+    assert!(entry("/x/sccache").starts_with("SCCACHE_C_CUSTOM_CACHE_BUSTER="));
+    assert!(entry("/x/ccache").starts_with("CCACHE_COMPILERCHECK=string:"));
+    assert_eq!(
+        entry("/x/distcc"),
+        "",
+        "a launcher that does not cache gets none"
+    );
+}
+
+#[test]
+fn another_compiler_has_another_key() {
+    let world = Fake::in_dir("/w");
+    let of = |fingerprint| call(fingerprint, "sccache", &[], PLAIN, &world).unwrap().0;
+    assert_ne!(of(b"clang"), of(b"other"));
+}
+
+#[test]
+fn variables_that_steer_clang_are_in_the_key() {
+    for variable in [
+        "HIP_PATH=/x",
+        "LD_LIBRARY_PATH=/x",
+        "LD_PRELOAD=/x",
+        "HIP_DEVICE_LIB_PATH=/other",
+        "ROCM_PATH=/x",
+        "SCCACHE_C_CUSTOM_CACHE_BUSTER=the user's own",
+    ] {
+        assert_ne!(key(&[variable], HIP), key(&[], HIP), "{variable}");
+    }
+}
+
+#[test]
+fn the_users_own_check_is_folded_in_and_not_dropped() {
+    let world = Fake::in_dir("/w");
+    let of = |value: &str| key_in(&world, "ccache", &[value], PLAIN);
+    assert_ne!(
+        of("CCACHE_COMPILERCHECK=string:1"),
+        of("CCACHE_COMPILERCHECK=string:2")
+    );
+}
+
+#[test]
+fn another_output_has_another_key() {
+    assert_ne!(key(&[], PLAIN), key(&[], "-c a.cpp -o b.o"));
+    assert_eq!(key(&[], PLAIN), key(&[], "-c a.cpp -o ./a.o"));
+    assert_eq!(key(&[], PLAIN), key(&[], "-c a.cpp -o /w/build/a.o"));
+    assert_eq!(key(&[], PLAIN), key(&[], "-c a.cpp"), "the default output");
+}
+
+#[test]
+fn two_directories_of_one_build_never_share() {
+    let of = |dir, env: &[&str]| key_in(&Fake::in_dir(dir), "sccache", env, HIP);
+    assert_ne!(of("/w/build/x", &[]), of("/w/build/y", &[]));
+    let base = ["ROCK_WRAP_BASE_DIR=/w"];
+    assert_ne!(of("/w/build/x", &base), of("/w/build/y", &base));
+}
+
+#[test]
+fn two_checkouts_share_below_their_base() {
+    let line = "-x hip -I/BASE/include -c /BASE/src/a.cpp -o x/a.o -MD -MF x/a.d -MT x/a.o";
+    let of = |base: &'static str, dir: &'static str| {
+        let line = line.replace("/BASE", base);
+        let env = [format!("ROCK_WRAP_BASE_DIR={base}/")];
+        let env: Vec<&str> = env.iter().map(String::as_str).collect();
+        call(b"clang", "sccache", &env, &line, &Fake::in_dir(dir)).unwrap()
+    };
+    assert_eq!(of("/one", "/one/build"), of("/else/two", "/else/two/build"));
+    assert_ne!(of("/one", "/one/build"), of("/else/two", "/else/two/other"));
+}
+
+#[test]
+fn a_base_that_is_no_absolute_path_means_nothing() {
+    for base in [
+        "ROCK_WRAP_BASE_DIR=",
+        "ROCK_WRAP_BASE_DIR=w",
+        "ROCK_WRAP_BASE_DIR=/",
+    ] {
+        assert_eq!(key(&[base], PLAIN), key(&[], PLAIN), "{base}");
+    }
+    // Not below it, although it begins so.
+    assert_eq!(key(&["ROCK_WRAP_BASE_DIR=/w/bui"], PLAIN), key(&[], PLAIN));
+}
+
+#[test]
+fn a_dependency_file_has_its_targets_text_in_the_key() {
+    let depfile = "-c a.cpp -o a.o -MD -MF a.d";
+    assert_ne!(key(&[], depfile), key(&[], PLAIN));
+    assert_ne!(key(&[], depfile), key(&[], &format!("{depfile} -MT x")));
+    assert_ne!(key(&[], depfile), key(&[], "-c a.cpp -o a.o -MD -MF b.d"));
+    // The same file, but the dependency file says so in other words.
+    assert_ne!(key(&[], depfile), key(&[], "-c a.cpp -o ./a.o -MD -MF a.d"));
+}
+
+#[test]
+fn with_debug_information_sccache_gets_the_directory() {
+    let of = |dir, launcher, options: &str| {
+        let line = format!("{options} -c a.cpp -o /o/a.o");
+        key_in(&Fake::in_dir(dir), launcher, &[], &line)
+    };
+    assert_eq!(of("/x", "sccache", "-O2"), of("/y", "sccache", "-O2"));
+    assert_ne!(of("/x", "sccache", "-g"), of("/y", "sccache", "-g"));
+    assert_eq!(
+        of("/x", "ccache", "-g"),
+        of("/y", "ccache", "-g"),
+        "it minds that itself"
+    );
+    let mapped = |base, dir| of(dir, "sccache", &format!("-g -ffile-prefix-map={base}=."));
+    assert_eq!(mapped("/x", "/x/b"), mapped("/y", "/y/b"));
+    assert_ne!(mapped("/x", "/x/b"), mapped("/x", "/x/c"));
+    assert_ne!(
+        mapped("/z", "/x"),
+        mapped("/z", "/y"),
+        "a map of something else"
+    );
+    let named = "-g -fdebug-compilation-dir=.";
+    assert_eq!(of("/x", "sccache", named), of("/y", "sccache", named));
+}
+
+#[test]
+fn device_libraries_that_are_not_fingerprinted_are_looked_at() {
+    let changed = Stamp {
+        mtime_nsec: 6,
+        ..stamp(4)
+    };
+    let before = Fake::in_dir("/w");
+    let after = before.clone().with("/other/ocml.bc", changed);
+    let added = before.clone().with("/other/new.bc", stamp(9));
+    let unrelated = before.clone().with("/other/README", stamp(9));
+    for (env, line) in [
+        (&["HIP_DEVICE_LIB_PATH=/other"][..], HIP.to_owned()),
+        (&[], format!("{HIP} --hip-device-lib-path=/other")),
+        (&[], format!("{HIP} --rocm-device-lib-path=/other")),
+    ] {
+        let of = |world| key_in(world, "sccache", env, &line);
+        assert_ne!(of(&before), of(&after), "{line}");
+        assert_ne!(of(&before), of(&added), "{line}");
+        assert_eq!(of(&before), of(&unrelated), "{line}");
+    }
+}
+
+#[test]
+fn a_tree_named_by_hand_is_looked_at_where_clang_looks() {
+    let before = Fake::in_dir("/w")
+        .with("/tree/amdgcn/bitcode", stamp(20))
+        .with("/tree/amdgcn/bitcode/ocml.bc", stamp(21));
+    let after = before
+        .clone()
+        .with("/tree/amdgcn/bitcode/ocml.bc", stamp(22));
+    for (env, line) in [
+        (&["ROCM_PATH=/tree"][..], HIP.to_owned()),
+        (&[], format!("{HIP} --rocm-path=/tree")),
+    ] {
+        let of = |world| key_in(world, "ccache", env, &line);
+        assert_ne!(of(&before), of(&after), "{line}");
+    }
+}
+
+#[test]
+fn the_fingerprinted_libraries_are_the_same_wherever_the_tree_lies() {
+    let here = Fake::in_dir("/w");
+    let there = Fake::in_dir("/w")
+        .with("/elsewhere/amdgcn/bitcode", stamp(1))
+        .with("/elsewhere/amdgcn/bitcode/ocml.bc", stamp(77));
+    let of = |world, root: &str| key_in(world, "sccache", &[&format!("ROCM_PATH={root}")], HIP);
+    assert_eq!(of(&here, "/rocm"), of(&there, "/elsewhere"));
+}
+
+#[test]
+fn a_hip_compile_gets_an_id_unless_it_has_one() {
+    let id = cuid("/w", &[], HIP).unwrap();
+    assert_eq!(id.len(), "-cuid=".len() + 16, "{id}");
+    assert_eq!(cuid("/w", &[], &format!("{HIP} -cuid=1")), None);
+    assert_eq!(cuid("/w", &[], &format!("{HIP} -fuse-cuid=hash")), None);
+    assert_eq!(cuid("/w", &[], PLAIN), None, "never on a host compile");
+}
+
+#[test]
+fn the_id_tells_outputs_directories_and_arguments_apart() {
+    let id = |dir, line: &str| cuid(dir, &[], line);
+    assert_eq!(id("/w", HIP), id("/w", HIP));
+    assert_ne!(id("/w", HIP), id("/w", "-x hip -c a.cpp -o b.o"));
+    assert_ne!(id("/w", HIP), id("/v", HIP));
+    assert_ne!(id("/w", HIP), id("/w", &format!("{HIP} -DX")));
+}
+
+#[test]
+fn the_id_knows_what_a_response_file_says() {
+    let of = |content| {
+        let mut world = Fake::in_dir("/w");
+        world.responses.insert("r", content);
+        call(b"clang", "sccache", &[], &format!("{HIP} @r"), &world)
+            .unwrap()
+            .1
+    };
+    assert_ne!(of("-DX=1"), of("-DX=2"));
+}
+
+#[test]
+fn without_a_fingerprint_nothing_is_cached() {
+    let world = Fake::in_dir("/w");
+    assert_eq!(
+        call(b"", "sccache", &[], PLAIN, &world),
+        Err("no-fingerprint")
+    );
+    assert!(call(b"", "distcc", &[], PLAIN, &world).is_ok());
+}
+
+#[test]
+fn a_compiler_that_changed_is_noticed_by_its_state() {
+    let world = Fake::in_dir("/w");
+    let before = stamp(5);
+    for changed in [
+        Stamp { ino: 6, ..before },
+        Stamp { size: 11, ..before },
+        Stamp {
+            mtime: 1001,
+            ..before
+        },
+        Stamp {
+            mtime_nsec: 6,
+            ..before
+        },
+    ] {
+        let world = world.clone().with("clang-19", changed);
+        assert_eq!(
+            call(b"clang", "ccache", &[], PLAIN, &world),
+            Err("compiler-changed")
+        );
+    }
+    let mut gone = world.clone();
+    gone.stamps.remove("clang-19");
+    let appeared = world.clone().with("clang.cfg", stamp(9));
+    let more = world.clone().with(
+        "../amdgcn/bitcode",
+        Stamp {
+            mtime: 1,
+            ..stamp(1)
+        },
+    );
+    for world in [gone, appeared, more] {
+        assert_eq!(
+            call(b"clang", "sccache", &[], PLAIN, &world),
+            Err("compiler-changed")
+        );
+    }
+    let elsewhere = world.with("clang-19", Stamp { dev: 9, ..before });
+    assert!(
+        call(b"clang", "sccache", &[], PLAIN, &elsewhere).is_ok(),
+        "another mount"
+    );
+}
+
+#[test]
+fn sccache_is_not_given_debug_information_of_a_directory_by_another_name() {
+    let world = Fake::in_dir("/real")
+        .with("/link", stamp(30))
+        .with(".", stamp(30));
+    let of = |launcher, pwd, line| call(b"clang", launcher, &[pwd], line, &world).map(|_| ());
+    let debug = "-g -c a.cpp -o a.o";
+    assert_eq!(of("sccache", "PWD=/link", debug), Err("logical-directory"));
+    assert_eq!(of("sccache", "PWD=/real", debug), Ok(()));
+    assert_eq!(
+        of("sccache", "PWD=/nonsense", debug),
+        Ok(()),
+        "clang ignores it too"
+    );
+    assert_eq!(of("sccache", "PWD=/link", PLAIN), Ok(()));
+    assert_eq!(of("ccache", "PWD=/link", debug), Ok(()), "it passes PWD on");
+}
