@@ -7,7 +7,7 @@ use std::fs::File;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
 
-use rock_wrap::image::Config;
+use rock_wrap::image::{Config, Witness, WitnessKind};
 use support::{FakeTree, Told, run, stderr};
 
 /// A call that the shim forwards to a launcher: one compile of one file that exists.
@@ -137,7 +137,10 @@ fn hip_clang_launcher_wins_over_the_installed_one_and_is_one_word() {
 
 #[test]
 fn hip_clang_launcher_is_never_given_to_a_shell() {
-    let tree = tree(&Config::default());
+    let tree = tree(&Config {
+        fingerprint: b"a compiler",
+        ..Config::default()
+    });
     for value in [
         "$(touch hacked)",
         "`touch hacked`",
@@ -366,7 +369,10 @@ fn a_damaged_configuration_costs_the_launcher_and_not_the_compile() {
 
 #[test]
 fn sccache_gets_none_of_the_variables_that_make_it_refuse() {
-    let tree = tree(&Config::default());
+    let tree = tree(&Config {
+        fingerprint: b"a compiler",
+        ..Config::default()
+    });
     let sccache = tree.launcher("sccache");
     let vars = [
         ("CARGO_INCREMENTAL", "1"),
@@ -470,4 +476,110 @@ fn a_session_log_that_has_gone_away_bothers_no_compile() {
     assert!(output.status.success());
     assert!(!stderr(&output).contains("rock-wrap"));
     assert!(!tree.path("gone").exists());
+}
+
+/// The witness of a file that lies beside the shim, as it is now or with another size.
+fn witness_of(path: &std::path::Path, name: &str, grown: u64) -> Vec<u8> {
+    use std::os::unix::fs::MetadataExt;
+    let metadata = path.metadata().unwrap();
+    let name = std::ffi::CString::new(name).unwrap();
+    let mut bytes = Vec::new();
+    rock_wrap::image::stamp::push_witness(
+        &mut bytes,
+        &Witness {
+            kind: WitnessKind::File,
+            path: &name,
+            ino: metadata.ino(),
+            size: metadata.size() + grown,
+            mtime: metadata.mtime().cast_unsigned(),
+            mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
+        },
+    );
+    bytes
+}
+
+#[test]
+fn a_caching_launcher_gets_the_key_and_a_hip_compile_its_id() {
+    let tree = tree(&Config {
+        fingerprint: b"a compiler",
+        ..Config::default()
+    });
+    let hip = ["-x", "hip", "-c", "a.cpp"];
+    for (name, variable) in [
+        ("sccache", "SCCACHE_C_CUSTOM_CACHE_BUSTER="),
+        ("ccache", "CCACHE_COMPILERCHECK=string:"),
+    ] {
+        let launcher = tree.launcher(name);
+        let calls = told(tree.call(hip).env("HIP_CLANG_LAUNCHER", &launcher));
+        let keys: Vec<_> = calls[0]
+            .env
+            .iter()
+            .filter(|it| it.starts_with(variable))
+            .collect();
+        assert_eq!(keys.len(), 1, "{calls:?}");
+        assert_eq!(keys[0].len(), variable.len() + 64);
+        let (id, rest) = calls[0].argv.split_last().unwrap();
+        assert!(id.starts_with("-cuid="), "{calls:?}");
+        assert_eq!(rest[2..], hip);
+    }
+    let other = tree.launcher("other");
+    let calls = told(tree.call(hip).env("HIP_CLANG_LAUNCHER", &other));
+    assert_eq!(
+        calls[0].argv[2..],
+        hip,
+        "another launcher gets nothing but the call"
+    );
+}
+
+#[test]
+fn a_compiler_that_changed_is_not_cached_and_that_is_told_once() {
+    let fake = tree(&Config::default());
+    let same = witness_of(&fake.path("bin/rockwrap-clang++"), "rockwrap-clang++", 0);
+    let other = witness_of(&fake.path("bin/rockwrap-clang++"), "rockwrap-clang++", 1);
+    let launcher = fake.launcher("ccache");
+    let config = Config {
+        fingerprint: b"a compiler",
+        ..Config::default()
+    };
+    let install = |witness: &[u8]| {
+        let config = Config {
+            name: b"clang++",
+            witness,
+            ..config
+        };
+        fake.program(
+            "bin/clang++",
+            &rock_wrap::image::stamp::stamp(&config).unwrap(),
+        );
+    };
+    let call = || {
+        let mut call = fake.call(COMPILE);
+        call.env("HIP_CLANG_LAUNCHER", &launcher)
+            .env("HOME", fake.path("home"));
+        run(call.env("WITNESS_FILE", fake.path("told")))
+    };
+    std::fs::create_dir_all(fake.path("home/.cache")).unwrap();
+
+    install(&same);
+    assert_eq!(stderr(&call()), "");
+    install(&other);
+    let first = stderr(&call());
+    assert!(
+        first.starts_with("rock-wrap: rockwrap-clang++ has changed"),
+        "{first}"
+    );
+    assert_eq!(stderr(&call()), "", "once for a build");
+    let ran: Vec<_> = Told::all(&std::fs::read(fake.path("told")).unwrap())
+        .into_iter()
+        .map(|told| told.exe)
+        .collect();
+    let real = fake
+        .path("bin/rockwrap-clang++")
+        .to_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(
+        ran,
+        [launcher.to_str().unwrap().to_owned(), real.clone(), real]
+    );
 }

@@ -119,7 +119,9 @@ fn answer(call: &Call<'_>, compiler: PathBuf, wrapped: bool, alias: &Path) -> An
             answer.reason = Some(direct.reason.as_str());
             answer.explanation = Some(direct.reason.explanation());
             answer.remedy = direct.reason.remedy();
-            answer.argument = direct.at.and_then(|at| Some(text(call.argv.get(at)?)));
+            let argument = || Some(text(call.argv.get(direct.at?)?));
+            let changed = decide::changed(&direct, call.config).map(text);
+            answer.argument = changed.or_else(argument);
             answer.runs = [vec![real], given].concat();
         }
         Decision::Launch(Launch {

@@ -163,7 +163,7 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     }
     let key = if let Some(variable) = key::variable(launcher.kind) {
         check_compiler(call.config, world)?;
-        let own_key = lookup(call.env, variable);
+        let own_key = lookup(call.env, variable).map(CStr::to_bytes);
         let steering = Steering {
             own_key,
             ..signs.steering
@@ -201,6 +201,15 @@ fn check_compiler<W: World + ?Sized>(config: &Config<'_>, world: &W) -> Result<(
     }
 }
 
+/// What of the compiler has changed, where `direct` is for that.
+#[must_use]
+pub fn changed<'a>(direct: &Direct, config: &Config<'a>) -> Option<&'a CStr> {
+    let at = direct
+        .at
+        .filter(|_| direct.reason == Reason::CompilerChanged)?;
+    config.witnesses().nth(at).map(|witness| witness.path)
+}
+
 /// Whether clang, which prefers PWD where it leads to the working directory, would name that as
 /// sccache's compile does, which has no PWD (0.16, `cmdline.rs`).
 fn check_directory<W: World + ?Sized>(pwd: Option<&[u8]>, world: &W) -> Result<(), Direct> {
@@ -217,9 +226,14 @@ fn check_directory<W: World + ?Sized>(pwd: Option<&[u8]>, world: &W) -> Result<(
 }
 
 /// The value of a variable.
-fn lookup<'a>(env: &[&'a CStr], name: &[u8]) -> Option<&'a [u8]> {
-    let value = |entry: &&'a CStr| entry.to_bytes().strip_prefix(name)?.strip_prefix(b"=");
-    env.iter().find_map(value)
+pub fn lookup<'a>(env: &[&'a CStr], name: &[u8]) -> Option<&'a CStr> {
+    env.iter().find_map(|entry| {
+        let value = entry
+            .to_bytes_with_nul()
+            .strip_prefix(name)?
+            .strip_prefix(b"=")?;
+        CStr::from_bytes_until_nul(value).ok()
+    })
 }
 
 /// Whether the call reaches a C++ driver; `None` where `argv[0]` does not say the shim's own name,

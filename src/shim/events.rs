@@ -13,7 +13,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use super::sys;
-use crate::decide::Decision;
+use crate::decide::{Decision, lookup};
 
 /// Names the log: a file that exists and that the shim may append to.
 pub const VARIABLE: &str = "ROCK_WRAP_EVENTS";
@@ -21,14 +21,9 @@ pub const VARIABLE: &str = "ROCK_WRAP_EVENTS";
 /// Appends `decision` to the log that the environment names, if it names one. With `O_APPEND` and
 /// one write for each line, parallel calls lose none (the kernel holds the inode's lock over both).
 pub fn record(env: &[&CStr], decision: &Decision<'_>) {
-    let path = env.iter().find_map(|entry| {
-        let entry = entry.to_bytes_with_nul();
-        let value = entry
-            .strip_prefix(VARIABLE.as_bytes())?
-            .strip_prefix(b"=")?;
-        CStr::from_bytes_until_nul(value).ok()
-    });
-    let Some(path) = path else { return };
+    let Some(path) = lookup(env, VARIABLE.as_bytes()) else {
+        return;
+    };
     // A log that has gone away is no reason to bother a compile.
     let Ok(log) = sys::File::append(path) else {
         return;

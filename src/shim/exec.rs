@@ -5,7 +5,7 @@ use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::decide::{Call, Launch, Source};
+use crate::decide::{Call, Launch, Source, lookup};
 use crate::image::{ALIAS_SUFFIX, base_name};
 use crate::message::say;
 use crate::sys::{self, Errno, StringList};
@@ -178,7 +178,7 @@ fn search_path<'a>(call: &Call<'a>, word: &[u8]) -> Vec<&'a [u8]> {
     if word.contains(&b'/') {
         return Vec::from([&b""[..]]);
     }
-    let path = call.env.iter().find_map(|entry| entry.to_bytes().strip_prefix(b"PATH="));
+    let path = lookup(call.env, b"PATH").map(CStr::to_bytes);
     let dirs = path.unwrap_or(DEFAULT).split(|byte| *byte == b':');
     dirs.map(|dir| if dir.is_empty() { b"." } else { dir }).collect()
 }

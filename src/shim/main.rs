@@ -21,6 +21,7 @@ mod heap;
 mod mem;
 mod message;
 mod sys;
+mod tell;
 mod world;
 
 #[allow(dead_code, unused_imports, reason = "`rock-wrap explain` shows more than the shim needs")]
@@ -91,7 +92,12 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
     let decision = decide::decide(&call, &world::Machine { dir: real.dir() });
     events::record(env, &decision);
     match decision {
-        Decision::Direct(_) => real.exec(config.name),
+        Decision::Direct(direct) => {
+            if let Some(changed) = decide::changed(&direct, &config) {
+                tell::compiler_changed(env, changed);
+            }
+            real.exec(config.name)
+        }
         Decision::Launch(launch) => exec::launch(&real, &call, &launch),
     }
 }

@@ -51,6 +51,7 @@ const MMAP: usize = 9;
 const EXECVE: usize = 59;
 const GETPID: usize = 39;
 const GETCWD: usize = 79;
+const MKDIR: usize = 83;
 const READLINK: usize = 89;
 const GETPPID: usize = 110;
 const CLOCK_GETTIME: usize = 228;
@@ -170,16 +171,16 @@ pub struct Stat {
 /// The kernel's.
 pub fn stat(path: &CStr) -> Result<Stat, Errno> {
     const AT_FDCWD: usize = -100_isize as usize;
-    stat_at(AT_FDCWD, path)
+    stat_at(AT_FDCWD, path, 0)
 }
 
-fn stat_at(directory: usize, path: &CStr) -> Result<Stat, Errno> {
+fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
     let mut stat = [0u64; 18]; // struct stat: 144 bytes
     let args = [
         directory,
         path.as_ptr() as usize,
         stat.as_mut_ptr() as usize,
-        0,
+        flags,
         0,
         0,
     ];
@@ -215,6 +216,13 @@ pub fn getcwd(buffer: &mut [u8]) -> Result<&CStr, Errno> {
     Ok(CStr::from_bytes_until_nul(buffer).unwrap_or_default())
 }
 
+/// Makes a directory for this user alone, if it is not there.
+pub fn make_dir(path: &CStr) {
+    const USER_ONLY: usize = 0o700;
+    // SAFETY: `path` ends with a NUL. What is not made will be missed by whoever opens a file in it.
+    let _ = unsafe { syscall(MKDIR, [path.as_ptr() as usize, USER_ONLY, 0, 0, 0, 0]) };
+}
+
 /// Writes to standard error; what does not fit into one write is dropped.
 pub fn write_stderr(bytes: &[u8]) {
     write(2, bytes);
@@ -248,16 +256,40 @@ impl File {
         Self::with_flags(path, O_WRONLY | O_APPEND)
     }
 
+    /// Opens `path` for writing at its beginning, and makes it, for this user alone, if it is not
+    /// there. Never through a link.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn create(path: &CStr) -> Result<Self, Errno> {
+        const O_WRONLY: usize = 1;
+        const O_CREAT: usize = 0o100;
+        const O_NOFOLLOW: usize = 0o400_000;
+        Self::with_flags(path, O_WRONLY | O_CREAT | O_NOFOLLOW)
+    }
+
+    /// The state of this file itself.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn own_stat(&self) -> Result<Stat, Errno> {
+        const AT_EMPTY_PATH: usize = 0x1000;
+        stat_at(self.0, c"", AT_EMPTY_PATH)
+    }
+
     fn with_flags(path: &CStr, flags: usize) -> Result<Self, Errno> {
         const O_CLOEXEC: usize = 0o2_000_000;
+        const USER_ONLY: usize = 0o600;
+        let args = [
+            path.as_ptr() as usize,
+            flags | O_CLOEXEC,
+            USER_ONLY,
+            0,
+            0,
+            0,
+        ];
         // SAFETY: `path` ends with a NUL.
-        unsafe {
-            syscall(
-                OPEN,
-                [path.as_ptr() as usize, flags | O_CLOEXEC, 0, 0, 0, 0],
-            )
-        }
-        .map(File)
+        unsafe { syscall(OPEN, args) }.map(File)
     }
 
     /// The state of `path` as seen from this directory.
@@ -265,7 +297,7 @@ impl File {
     /// # Errors
     /// The kernel's.
     pub fn stat(&self, path: &CStr) -> Result<Stat, Errno> {
-        stat_at(self.0, path)
+        stat_at(self.0, path, 0)
     }
 
     /// Reads as many entries of this directory as fit into `buffer`; 0 bytes at the end.
