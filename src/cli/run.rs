@@ -15,6 +15,9 @@ use crate::session::{self, Ended};
 use crate::shim::events;
 use crate::signals::{Signals, die_by};
 
+/// Paths below it are the same in every checkout; see [`decide`](crate::decide).
+const BASE_DIR: &str = "ROCK_WRAP_BASE_DIR";
+
 /// Names the launcher for hipcc and for the shim; one word.
 const HIP_CLANG_LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
 
@@ -37,6 +40,11 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
         // The shims know it. In the environment it would have a new hipcc put the launcher in
         // front of the shim as well.
         command.env_remove(HIP_CLANG_LAUNCHER);
+    }
+    if std::env::var_os(BASE_DIR).is_none()
+        && let Ok(here) = std::env::current_dir()
+    {
+        command.env(BASE_DIR, here);
     }
     let ended = session::run(program, command, &signals);
     // Whatever became of the build, the tree comes first.
