@@ -7,6 +7,7 @@ extern crate alloc;
 pub mod cli;
 pub mod decide;
 pub mod divert;
+pub mod identity;
 pub mod image;
 pub mod launcher;
 pub mod rocm;

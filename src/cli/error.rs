@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Exit;
 use crate::divert::{After, Error as DivertError, Failure, Refusal};
+use crate::identity::IdentityError;
 use crate::launcher::LauncherError;
 use crate::rocm::Name;
 use crate::rocm::compiler::CompilerError;
@@ -26,6 +27,9 @@ pub enum CliError {
     /// The compilers cannot be wrapped.
     #[error(transparent)]
     Wrap(#[from] WrapError),
+    /// What the compiler is made of cannot be found out.
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
     /// What stands in the directory does not allow it.
     #[error("{dir}: {refusal}")]
     Refused {
@@ -120,6 +124,7 @@ impl CliError {
             | Self::NoLauncher
             | Self::OtherNames { .. }
             | Self::Wrap(_)
+            | Self::Identity(_)
             | Self::Refused { .. }
             | Self::Divert(_)
             | Self::NoCompiler(_)
@@ -163,6 +168,12 @@ impl CliError {
             Self::Wrap(WrapError::Compiler(
                 CompilerError::Run { .. } | CompilerError::NotClang { .. },
             )) => "does it run by hand? a missing shared library is the usual reason",
+            Self::Identity(IdentityError::Ask { .. }) => {
+                "does it run by hand? a missing shared library is the usual reason"
+            }
+            Self::Identity(IdentityError::Changes(_)) => {
+                "wait until the compiler is installed, and try again"
+            }
             Self::Wrap(WrapError::Unfinished(_)) => "run `rock-wrap restore` first",
             Self::Wrap(WrapError::EqualsSign(_)) => "reach the tree by another path",
             Self::Refused {

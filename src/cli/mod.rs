@@ -6,6 +6,7 @@
 mod error;
 mod exit;
 mod explain;
+mod fingerprint;
 mod install;
 mod output;
 mod restore;
@@ -78,6 +79,17 @@ Examples:
   rock-wrap explain -- /opt/rocm/lib/llvm/bin/clang++ -x hip --offload-arch=gfx942 -c k.cpp -o k.o
   rock-wrap explain --json -- clang++ --version")]
     Explain(ExplainArgs),
+    /// Print a digest of all that decides what a compiler produces
+    #[command(after_help = "\
+Examples:
+  rock-wrap fingerprint --rocm-path /opt/rocm
+  rock-wrap fingerprint --json /opt/rocm/lib/llvm/bin/clang++
+  export CCACHE_COMPILERCHECK='rock-wrap fingerprint --quick %compiler%'   # for ccache anywhere
+
+The digest holds no path and no time: the same compiler has the same one on every machine. It
+covers the executable, its shared objects, the programs it runs, its configuration files, device
+bitcode, headers and run-time libraries.")]
+    Fingerprint(FingerprintArgs),
     /// Install, run a build, restore, and show what the launcher counted
     #[command(after_help = "\
 Examples:
@@ -163,6 +175,21 @@ struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+struct FingerprintArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// The compiler: a name to look up on PATH, or a path [default: the tree's]
+    #[arg(value_name = "COMPILER")]
+    compiler: Option<OsString>,
+    /// Do not read a file again whose size, times and inode are as they were
+    #[arg(long)]
+    quick: bool,
+    /// Show every file and its digest, in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct RunArgs {
     #[command(flatten)]
     tree: TreeArgs,
@@ -187,6 +214,7 @@ pub fn main() -> Exit {
         Command::Restore(args) => restore::main(&args),
         Command::Status(args) => status::main(&args),
         Command::Explain(args) => explain::main(&args),
+        Command::Fingerprint(args) => fingerprint::main(&args),
         Command::Run(args) => run::main(&args),
     };
     result.unwrap_or_else(|error| {

@@ -1,0 +1,98 @@
+//! `rock-wrap fingerprint`: a digest of all that decides what a compiler produces.
+//!
+//! Nothing but the digest is printed, on either output: ccache takes both for the compiler's
+//! identity where this command is its `compiler_check`.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::{CliError, Exit, FingerprintArgs, output};
+use crate::identity::{Identity, Memo, Role};
+use crate::rocm::{Name, Tree};
+
+/// The answer in JSON.
+#[derive(Serialize)]
+struct Answer<'a> {
+    digest: String,
+    /// In bytes, each member counted.
+    size: u64,
+    notes: &'a [String],
+    members: Vec<Member<'a>>,
+}
+
+#[derive(Serialize)]
+struct Member<'a> {
+    role: Role,
+    name: &'a str,
+    path: &'a Path,
+    /// In bytes.
+    size: u64,
+    digest: String,
+    witnessed: bool,
+}
+
+/// Prints the digest.
+pub fn main(args: &FingerprintArgs) -> Result<Exit, CliError> {
+    let root = args.tree.rocm_path.as_deref();
+    let (compiler, root) = match &args.compiler {
+        Some(word) => {
+            let missing = |_| CliError::NoCompiler(PathBuf::from(word));
+            (
+                which::which(word).map_err(missing)?,
+                root.map(Path::to_owned),
+            )
+        }
+        None => {
+            let names = Name::defaults();
+            let tree = Tree::find(root, &names)?;
+            (first_of(&tree, &names), Some(tree.root))
+        }
+    };
+    let memo = Memo::of_user();
+    let memo = if args.quick { memo } else { memo.renewed() };
+    let identity = Identity::take(&compiler, root.as_deref(), &memo)?;
+    for note in &identity.notes {
+        tracing::info!("{note}");
+    }
+    if args.json {
+        output::json(&answer(&identity));
+    } else {
+        output::answer(identity.digest);
+    }
+    Ok(Exit::Success)
+}
+
+/// Any of the tree's compilers: they are names of one.
+fn first_of(tree: &Tree, names: &[Name]) -> PathBuf {
+    let files = names
+        .iter()
+        .flat_map(|name| [name.as_os_str().to_owned(), name.alias()]);
+    let mut paths = files
+        .map(|file| tree.bin.join(file))
+        .filter(|path| path.exists());
+    paths
+        .next()
+        .unwrap_or_else(|| tree.bin.join(names[0].as_os_str()))
+}
+
+fn answer(identity: &Identity) -> Answer<'_> {
+    let members: Vec<_> = identity
+        .members
+        .iter()
+        .map(|member| Member {
+            role: member.role,
+            name: &member.name,
+            path: &member.path,
+            size: member.stamp.size,
+            digest: member.digest.to_string(),
+            witnessed: member.witnessed,
+        })
+        .collect();
+    Answer {
+        digest: identity.digest.to_string(),
+        size: members.iter().map(|member| member.size).sum(),
+        notes: &identity.notes,
+        members,
+    }
+}

@@ -1,0 +1,224 @@
+//! What a compiler's driver says that it would run: asked with `-###`, never guessed.
+//!
+//! clang prints the command lines quoted, with a backslash before a quote, a backslash or a dollar
+//! sign (15 and 19), gcc (12) quotes only where it must. Both print them after a space, on standard
+//! error, and clang also when it has errors to report.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
+
+use super::IdentityError;
+use crate::rocm::Program;
+
+/// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
+const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
+
+/// HIP compiles that between them run all that a HIP compile runs. Links are among them for
+/// clang-linker-wrapper. A release that does not know an option says so and runs nothing.
+const HIP: [&[&str]; 5] = [
+    &["-c", "-fgpu-rdc"],
+    &["-fgpu-rdc"],
+    &["-c", "--offload-new-driver", "-fgpu-rdc"],
+    &["--offload-new-driver", "-fgpu-rdc"],
+    &["-c", "--cuda-device-only"],
+];
+
+/// Not asked under: they change or record what the driver does, and are no part of the compiler.
+const WITHOUT: [&str; 2] = ["CCC_OVERRIDE_OPTIONS", "CCC_PRINT_OPTIONS"];
+
+/// The host's linker and assembler. A link is never taken from a cache; the assembler runs only
+/// under `-fno-integrated-as`.
+const HOST_TOOLS: [&str; 5] = ["ld", "ld.bfd", "ld.gold", "as", "collect2"];
+
+/// What was said.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The driver's own executable, where it is clang: what it runs with `-cc1`.
+    pub clang: Option<PathBuf>,
+    /// Other programs that it runs, but the host's linker and assembler.
+    pub programs: BTreeSet<PathBuf>,
+    /// The directories of the device bitcode that it links.
+    pub bitcode_dirs: BTreeSet<PathBuf>,
+    /// Its own headers and libraries.
+    pub resource_dir: Option<PathBuf>,
+    /// The configuration files that it read by itself.
+    pub configs: BTreeSet<PathBuf>,
+    /// The host's target triple.
+    pub target: Option<String>,
+}
+
+/// Asks `compiler`, whatever it is, what it would run for a C file.
+///
+/// # Errors
+/// Where it cannot be run. One that does not understand the question said nothing.
+pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
+    let answer = Program::at(compiler)
+        .without(WITHOUT.map(OsString::from))
+        .args(["-###"])
+        .args(args)
+        .args(["/dev/null"])
+        .ask()
+        .map_err(|source| IdentityError::Ask {
+            path: compiler.to_owned(),
+            source,
+        })?;
+    Ok(Said::parse(&answer.stderr))
+}
+
+/// Asks clang, its executable at `clang`, about every kind of compile. `root` is where device
+/// libraries may be that it does not find by itself.
+///
+/// # Errors
+/// Where it cannot be run.
+pub fn ask_clang(clang: &Path, root: &Path) -> Result<Said, IdentityError> {
+    let option = root.to_str().map(|root| format!("--rocm-path={root}"));
+    // A path that is not UTF-8 is left out: clang then looks where it looks by itself.
+    let located: Vec<&str> = option.as_deref().into_iter().collect();
+    let hip = [&["--driver-mode=g++", "-x", "hip"], ARCHS.as_slice()].concat();
+    let mut calls: Vec<Vec<&str>> = vec![
+        vec!["--driver-mode=gcc", "-x", "c", "-c"],
+        vec!["--driver-mode=g++", "-x", "c++", "-c"],
+        [&hip[..], &["-c"]].concat(),
+        [&hip[..], &located, &["-c"]].concat(),
+    ];
+    calls.extend(HIP.map(|args| [&hip[..], &located, args].concat()));
+    let said = merged(clang, &calls)?;
+    if !said.bitcode_dirs.is_empty() {
+        return Ok(said);
+    }
+    let bare = [&hip[..], &["-nogpulib", "-nogpuinc", "-c"]].concat();
+    Ok(said.merge(merged(clang, &[bare])?))
+}
+
+fn merged(clang: &Path, calls: &[Vec<&str>]) -> Result<Said, IdentityError> {
+    calls
+        .par_iter()
+        .map(|args| ask(clang, args))
+        .try_reduce(Said::default, |one, other| Ok(one.merge(other)))
+}
+
+impl Said {
+    /// Both together; where only one answer is possible all calls give the same.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.clang = self.clang.or(other.clang);
+        self.programs.extend(other.programs);
+        self.bitcode_dirs.extend(other.bitcode_dirs);
+        self.resource_dir = self.resource_dir.or(other.resource_dir);
+        self.configs.extend(other.configs);
+        self.target = self.target.or(other.target);
+        self
+    }
+
+    fn parse(stderr: &[u8]) -> Self {
+        let mut said = Self::default();
+        for line in stderr.split(|byte| *byte == b'\n') {
+            if let Some(path) = line.strip_prefix(b"Configuration file: ") {
+                said.configs.insert(path_of(path.to_vec()));
+            } else if let Some(target) = line.strip_prefix(b"Target: ") {
+                said.target = Some(String::from_utf8_lossy(target).into_owned());
+            } else if line.starts_with(b" /") || line.starts_with(b" \"/") {
+                said.command(words(line));
+            }
+        }
+        said
+    }
+
+    fn command(&mut self, words: Vec<Vec<u8>>) {
+        let mut words = words.into_iter();
+        let Some(program) = words.next().map(path_of) else {
+            return;
+        };
+        let args: Vec<_> = words.collect();
+        if args.first().is_some_and(|first| first == b"-cc1") {
+            self.clang = Some(program);
+        } else if !HOST_TOOLS.iter().any(|tool| program.ends_with(tool)) {
+            self.programs.insert(program);
+        }
+        for pair in args.windows(2) {
+            let value = Path::new(OsStr::from_bytes(&pair[1]));
+            match pair[0].as_slice() {
+                b"-mlink-builtin-bitcode" => {
+                    self.bitcode_dirs.extend(value.parent().map(Path::to_owned));
+                }
+                b"-resource-dir" => self.resource_dir = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn path_of(bytes: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+/// The words of a command line.
+fn words(line: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quoted = false;
+    let mut bytes = line.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            b'\\' => word.get_or_insert_default().extend(bytes.next()),
+            b' ' if !quoted => words.extend(word.take()),
+            byte => word.get_or_insert_default().push(*byte),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clangs_answer_is_taken_apart() {
+        let said = Said::parse(
+            br#"Debian clang version 19.1.7
+Target: x86_64-pc-linux-gnu
+Configuration file: /r/bin/clang++.cfg
+ (in-process)
+ "/r/b p\"/clang-19" "-cc1" "-resource-dir" "/r/lib/clang/19" "-mlink-builtin-bitcode" "/r/bc/ocml.bc" "-x" "hip"
+ "/r/bin/lld" "-flavor" "gnu"
+ "/usr/bin/ld" "-o" "a.out"
+clang: error: something
+"#,
+        );
+        assert_eq!(said.clang, Some(PathBuf::from("/r/b p\"/clang-19")));
+        assert_eq!(said.programs, [PathBuf::from("/r/bin/lld")].into());
+        assert_eq!(said.bitcode_dirs, [PathBuf::from("/r/bc")].into());
+        assert_eq!(said.resource_dir, Some(PathBuf::from("/r/lib/clang/19")));
+        assert_eq!(said.configs, [PathBuf::from("/r/bin/clang++.cfg")].into());
+        assert_eq!(said.target.as_deref(), Some("x86_64-pc-linux-gnu"));
+    }
+
+    #[test]
+    fn gccs_answer_is_taken_apart() {
+        let said = Said::parse(
+            b"Using built-in specs.\nTarget: x86_64-linux-gnu\n\
+              COLLECT_GCC_OPTIONS='-c'\n \
+              /usr/lib/gcc/x86_64-linux-gnu/12/cc1 -quiet /dev/null \"-D X\"\n as -v --64 -o null.o\n",
+        );
+        assert_eq!(said.clang, None);
+        let cc1 = PathBuf::from("/usr/lib/gcc/x86_64-linux-gnu/12/cc1");
+        assert_eq!(said.programs, [cc1].into());
+    }
+
+    #[test]
+    fn a_program_that_does_not_understand_said_nothing() {
+        assert_eq!(
+            ask(Path::new("/bin/true"), &["-c"]).unwrap(),
+            Said::default()
+        );
+    }
+}

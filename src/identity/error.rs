@@ -1,0 +1,61 @@
+//! Why a compiler's identity could not be taken.
+
+use std::path::{Path, PathBuf};
+
+use crate::rocm::ProgramError;
+
+/// Why a compiler's identity could not be taken. Nothing was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum IdentityError {
+    /// The name leads nowhere.
+    #[error("cannot find the compiler {path}")]
+    Find {
+        /// The compiler, as it was named.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The name leads to a directory or a device.
+    #[error("{0} is not a file")]
+    NotAFile(PathBuf),
+    /// A file that belongs to the compiler cannot be read.
+    #[error("cannot read {path}")]
+    Read {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that belongs to the compiler is no ELF file that makes sense.
+    #[error("{path} is not a whole ELF file")]
+    Elf {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: object::read::Error,
+    },
+    /// A file was written while it was read.
+    #[error("{0} changes while it is read")]
+    Changes(PathBuf),
+    /// The compiler did not answer.
+    #[error("cannot ask {path} what it runs")]
+    Ask {
+        /// The compiler.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: ProgramError,
+    },
+}
+
+impl IdentityError {
+    pub(super) fn read(path: &Path, source: std::io::Error) -> Self {
+        Self::Read {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
