@@ -3,13 +3,15 @@
 //! Owns: bringing together what [`rocm`](crate::rocm), [`launcher`](crate::launcher) and
 //! [`image`](crate::image) know. Changes nothing: that is [`divert`](crate::divert)'s.
 
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::divert::{Entry, Goal, Keep, Kept, Observed, Time, Want};
-use crate::image::{Config, LauncherKind, stamp};
+use crate::identity::{Identity, IdentityError, Memo, Role};
+use crate::image::{Config, LauncherKind, Witness, WitnessKind, stamp};
 use crate::launcher::Launcher;
 use crate::rocm::compiler::CompilerError;
 use crate::rocm::hipcc::{self, Hipcc};
@@ -43,6 +45,9 @@ pub enum WrapError {
     /// ccache takes a compiler with such a name for another ccache (4.14.2, `ccache.cpp`).
     #[error("{0}: ccache cannot be given a compiler whose name begins with `ccache`")]
     CcacheName(PathBuf),
+    /// What the compiler consists of cannot be told, and without that nothing may be cached.
+    #[error("the compiler's fingerprint cannot be taken")]
+    Identity(#[from] IdentityError),
     /// The real compiler's file cannot be looked at.
     #[error("cannot look at {path}")]
     Look {
@@ -77,9 +82,19 @@ pub fn survey(
         .collect::<Result<Vec<_>, _>>()?;
     // A name whose alias leads through another one's comes after it.
     compilers.sort_by_key(|compiler| !is_moved(compiler));
+    let mut identities = BTreeMap::new();
+    for compiler in &compilers {
+        if !identities.contains_key(&compiler.real) {
+            let identity = Identity::take(&compiler.real, Some(&tree.root), &Memo::of_user())?;
+            identities.insert(compiler.real.clone(), identity);
+        }
+    }
     let wants = compilers
         .iter()
-        .map(|compiler| want(tree, &compilers, compiler, launcher, strict))
+        .map(|compiler| {
+            let identity = &identities[&compiler.real];
+            want(tree, &compilers, compiler, identity, launcher, strict)
+        })
         .collect::<Result<_, _>>()?;
     let hipcc = hipcc::find(tree);
     let mut warnings = warnings(launcher, hipcc.as_ref());
@@ -87,6 +102,7 @@ pub fn survey(
         let used = tree.root.display();
         format!("{root} holds none of these compilers; {used} is used instead")
     }));
+    warnings.extend(identities.into_values().flat_map(|identity| identity.notes));
     Ok(Survey {
         compilers,
         hipcc,
@@ -136,6 +152,7 @@ fn want(
     tree: &Tree,
     compilers: &[Compiler],
     compiler: &Compiler,
+    identity: &Identity,
     launcher: Option<&Launcher>,
     strict: bool,
 ) -> Result<Want, WrapError> {
@@ -155,8 +172,8 @@ fn want(
         launcher_version: launcher.and_then(|launcher| launcher.version),
         strict,
         writer: env!("CARGO_PKG_VERSION").as_bytes(),
-        fingerprint: b"",
-        witness: b"",
+        fingerprint: &identity.digest.0,
+        witness: &witness(tree, compilers, identity),
     })
     .map_err(|source| WrapError::Image(compiler.name.clone(), source))?;
     let keep = if is_moved(compiler) {
@@ -178,6 +195,47 @@ fn want(
             nsec: metadata.mtime_nsec().unsigned_abs() as u32,
         },
     })
+}
+
+/// What the shim compares the state of, in a fixed order, so that the same compiler gives the same
+/// bytes.
+fn witness(tree: &Tree, compilers: &[Compiler], identity: &Identity) -> Vec<u8> {
+    let mut witnesses = identity.witness(&tree.bin);
+    for witness in &mut witnesses {
+        // The executable is about to be moved to an alias.
+        let path = tree.bin.join(&witness.path);
+        let moved = compilers
+            .iter()
+            .find(|other| is_moved(other) && other.real == path);
+        if let Some(moved) = moved.filter(|_| witness.role == Role::Compiler) {
+            witness.path = moved.name.alias().into();
+        }
+    }
+    witnesses.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut bytes = Vec::new();
+    for witness in witnesses {
+        let kind = if witness.ino == 0 {
+            WitnessKind::Absent
+        } else if tree.bin.join(&witness.path).is_dir() {
+            WitnessKind::Directory
+        } else {
+            WitnessKind::File
+        };
+        // A path that was opened has no NUL in it.
+        let path = CString::new(witness.path.into_os_string().into_vec()).unwrap_or_default();
+        stamp::push_witness(
+            &mut bytes,
+            &Witness {
+                kind,
+                path: &path,
+                ino: witness.ino,
+                size: witness.size,
+                mtime: witness.mtime.sec.cast_unsigned(),
+                mtime_nsec: u64::from(witness.mtime.nsec),
+            },
+        );
+    }
+    bytes
 }
 
 /// The text of an alias that leads to `real`: relative within the tree, so that a copy of the tree

@@ -534,8 +534,8 @@ fn a_caching_launcher_gets_the_key_and_a_hip_compile_its_id() {
 #[test]
 fn a_compiler_that_changed_is_not_cached_and_that_is_told_once() {
     let fake = tree(&Config::default());
-    let same = witness_of(&fake.path("bin/rockwrap-clang++"), "rockwrap-clang++", 0);
-    let other = witness_of(&fake.path("bin/rockwrap-clang++"), "rockwrap-clang++", 1);
+    let same = witness_of(&fake.path("bin/clang++.7625"), "clang++.7625", 0);
+    let other = witness_of(&fake.path("bin/clang++.7625"), "clang++.7625", 1);
     let launcher = fake.launcher("ccache");
     let config = Config {
         fingerprint: b"a compiler",
@@ -565,7 +565,7 @@ fn a_compiler_that_changed_is_not_cached_and_that_is_told_once() {
     install(&other);
     let first = stderr(&call());
     assert!(
-        first.starts_with("rock-wrap: rockwrap-clang++ has changed"),
+        first.starts_with("rock-wrap: clang++.7625 has changed"),
         "{first}"
     );
     assert_eq!(stderr(&call()), "", "once for a build");
@@ -573,11 +573,7 @@ fn a_compiler_that_changed_is_not_cached_and_that_is_told_once() {
         .into_iter()
         .map(|told| told.exe)
         .collect();
-    let real = fake
-        .path("bin/rockwrap-clang++")
-        .to_str()
-        .unwrap()
-        .to_owned();
+    let real = fake.path("bin/clang++.7625").to_str().unwrap().to_owned();
     assert_eq!(
         ran,
         [launcher.to_str().unwrap().to_owned(), real.clone(), real]

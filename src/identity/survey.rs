@@ -9,7 +9,7 @@ use super::driver::Said;
 use super::loader::System;
 use super::memo::Environment;
 use super::{IdentityError, Role, config, driver, elf, is_missing, ldcache};
-use crate::image::{ALIAS_PREFIX, base_name, stamp};
+use crate::image::{ALIAS_SUFFIX, base_name, stamp};
 
 /// A program that clang-offload-bundler runs, and `-###` cannot show therefore (clang 15 to 19,
 /// `clang/lib/Driver/OffloadBundler.cpp`). It is looked for beside the bundler.
@@ -253,7 +253,7 @@ fn behind_shim(path: &Path) -> Result<PathBuf, IdentityError> {
         Ok(config) => config.name,
         Err(_) => base_name(path.as_os_str().as_bytes()),
     };
-    let alias = OsString::from_vec([ALIAS_PREFIX, name].concat());
+    let alias = OsString::from_vec([name, ALIAS_SUFFIX].concat());
     canonical(&path.with_file_name(alias))
 }
 
