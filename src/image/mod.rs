@@ -32,10 +32,7 @@ pub const MAGIC: [u8; 16] = *b"rock-wrap image\0";
 /// The block's format that this source writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// Size of the whole block in the executable, in bytes.
-pub const BLOCK_LEN: usize = 8 * 1024;
-
-/// Bytes before the payload.
+/// Bytes before the payload. In a template they are all there is: see [`stamp`].
 pub const HEADER_LEN: usize = 32;
 
 /// What is appended to a compiler's name to make its alias, the name under which a launcher is given
@@ -274,6 +271,12 @@ impl<'a> Witness<'a> {
         };
         Some((witness, &rest[path.count_bytes() + 1..]))
     }
+}
+
+/// Bytes behind the header of a block.
+#[must_use]
+pub fn payload_len(header: &[u8]) -> usize {
+    word(header, 20) as usize
 }
 
 fn word(bytes: &[u8], at: usize) -> u32 {

@@ -1,9 +1,8 @@
 //! Filling a shim's block in, and finding one in a file: the installer's half of the format.
 
 use super::{
-    BLOCK_LEN, Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_FINGERPRINT, TAG_LAUNCHER,
-    TAG_LAUNCHER_VERSION, TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER, Witness, WitnessKind,
-    checksum,
+    Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_FINGERPRINT, TAG_LAUNCHER, TAG_LAUNCHER_VERSION,
+    TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER, Witness, WitnessKind, checksum,
 };
 
 /// The freestanding executable, its block still empty. See `build.rs`.
@@ -24,25 +23,50 @@ pub struct TooLong {
 
 /// The bytes of a shim with `config` baked in.
 ///
+/// The payload goes to the end of the file, and the program header of the segment that the block is
+/// in is told of it. The section headers behind it go: nothing that runs a program reads them.
+///
 /// # Errors
 /// [`TooLong`] where `config` does not fit.
 pub fn stamp(config: &Config<'_>) -> Result<Vec<u8>, TooLong> {
     let payload = payload(config);
-    let room = BLOCK_LEN - HEADER_LEN;
+    let at = block_offset(TEMPLATE).expect("the embedded shim has a block");
+    let end = at + HEADER_LEN;
+    let room = MAX_LEN as usize - end;
     if payload.len() > room {
         return Err(TooLong {
             need: payload.len(),
             room,
         });
     }
-    let mut image = TEMPLATE.to_vec();
-    let at = block_offset(&image).expect("the embedded shim has a block");
-    let block = &mut image[at..at + BLOCK_LEN];
-    block[16..20].copy_from_slice(&FORMAT.to_le_bytes());
-    block[20..24].copy_from_slice(&(payload.len() as u32).to_le_bytes());
-    block[24..32].copy_from_slice(&checksum(&payload).to_le_bytes());
-    block[HEADER_LEN..HEADER_LEN + payload.len()].copy_from_slice(&payload);
+    let mut image = TEMPLATE[..end].to_vec();
+    image[at + 16..at + 20].copy_from_slice(&FORMAT.to_le_bytes());
+    image[at + 20..at + 24].copy_from_slice(&(payload.len() as u32).to_le_bytes());
+    image[at + 24..at + 32].copy_from_slice(&checksum(&payload).to_le_bytes());
+    lengthen_segment(&mut image, end, payload.len() as u64);
+    image.extend(payload);
     Ok(image)
+}
+
+/// Makes the segment that ends at `end` longer, and the ELF header say that there are no sections.
+/// Offsets are those of `Elf64_Ehdr` and `Elf64_Phdr` (elf(5)).
+fn lengthen_segment(image: &mut [u8], end: usize, more: u64) {
+    let number = |image: &[u8], at: usize| {
+        u64::from_le_bytes(image[at..at + 8].try_into().expect("eight bytes"))
+    };
+    let half = |image: &[u8], at: usize| usize::from(image[at]) | usize::from(image[at + 1]) << 8;
+    let (first, size, count) = (number(image, 32) as usize, half(image, 54), half(image, 56));
+    let segment = (0..count).map(|i| first + i * size).find(|header| {
+        let (offset, length) = (number(image, header + 8), number(image, header + 32));
+        image[*header] == 1 && offset + length == end as u64
+    });
+    let segment = segment.expect("the block ends a loaded segment: see shim/link.ld");
+    for length in [segment + 32, segment + 40] {
+        let longer = number(image, length) + more;
+        image[length..length + 8].copy_from_slice(&longer.to_le_bytes());
+    }
+    image[40..48].fill(0);
+    image[60..64].fill(0);
 }
 
 /// The configuration of the shim whose bytes `file` are; `None` where it is no shim of ours.
@@ -175,12 +199,22 @@ mod tests {
 
     #[test]
     fn a_configuration_that_does_not_fit_is_refused() {
-        let long = vec![b'x'; BLOCK_LEN];
+        let long = vec![b'x'; MAX_LEN as usize];
         let config = Config {
             launcher: &long,
             ..example()
         };
-        assert_eq!(stamp(&config).unwrap_err().room, BLOCK_LEN - HEADER_LEN);
+        assert!(stamp(&config).unwrap_err().need > MAX_LEN as usize);
+    }
+
+    #[test]
+    fn a_long_configuration_is_read_back() {
+        let long = vec![b'x'; 100_000];
+        let config = Config {
+            witness: &long,
+            ..example()
+        };
+        assert_eq!(read(&stamp(&config).unwrap()), Some(Ok(config)));
     }
 
     #[test]

@@ -38,19 +38,19 @@ use core::hint::black_box;
 
 use decide::{Call, Decision};
 use exec::{Given, Real};
-use image::{BLOCK_LEN, Config, MAGIC};
+use image::{Config, HEADER_LEN, MAGIC};
 
 #[global_allocator]
 static HEAP: heap::Heap = heap::Heap::new();
 
-/// The block that `rock-wrap install` fills in; in this source only its mark is there.
-#[repr(C, align(64))]
-struct Block([u8; BLOCK_LEN]);
+/// The head of the block that `rock-wrap install` fills in; in this source only its mark is there.
+#[repr(C, align(32))]
+struct Block([u8; HEADER_LEN]);
 
 #[used]
 #[unsafe(link_section = ".rockwrap")]
 static BLOCK: Block = {
-    let mut bytes = [0; BLOCK_LEN];
+    let mut bytes = [0; HEADER_LEN];
     let (mark, _) = bytes.split_at_mut(MAGIC.len());
     mark.copy_from_slice(&MAGIC);
     Block(bytes)
@@ -86,8 +86,9 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
     let real = Real::find(given);
     exec::set_last_resort(&real);
 
-    // The optimiser must not take the template's bytes for what the file holds when it runs.
-    let Ok(config) = Config::decode(&black_box(&BLOCK).0) else { real.exec_unconfigured() };
+    let Ok(config) = Config::decode(block()) else {
+        real.exec_unconfigured()
+    };
     let call = Call { argv, env, config: &config };
     let decision = decide::decide(&call, &world::Machine { dir: real.dir() });
     events::record(env, &decision);
@@ -99,6 +100,18 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
             real.exec(config.name)
         }
         Decision::Launch(launch) => exec::launch(&real, &call, &launch),
+    }
+}
+
+/// The block as the file holds it: the installer has made the segment longer than this source knows.
+fn block() -> &'static [u8] {
+    // Opaque to the optimiser, which must neither take the template's bytes for the file's nor the
+    // block for as short as it is declared.
+    let start = black_box(&raw const BLOCK).cast::<u8>();
+    // SAFETY: the head is there in any case, and says how much is mapped behind it.
+    unsafe {
+        let head = core::slice::from_raw_parts(start, HEADER_LEN);
+        core::slice::from_raw_parts(start, HEADER_LEN + image::payload_len(head))
     }
 }
 
