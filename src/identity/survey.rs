@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::driver::Said;
 use super::loader::System;
@@ -104,14 +104,14 @@ impl Survey {
         self.files.insert(Found {
             role,
             name: name.to_owned(),
-            path: path.to_owned(),
+            path: folded(path),
             witnessed,
         });
     }
 
     fn watch(&mut self, path: &Path, witness: Option<Role>) {
         self.watched.insert(Watch {
-            path: path.to_owned(),
+            path: folded(path),
             witness,
         });
     }
@@ -276,6 +276,21 @@ pub fn canonical(path: &Path) -> Result<PathBuf, IdentityError> {
     })
 }
 
+/// `path` without the `..` that can be folded: those behind something that is no link. Links stay,
+/// so that one that comes to lead elsewhere is noticed.
+fn folded(path: &Path) -> PathBuf {
+    let mut folded = PathBuf::new();
+    for part in path.components() {
+        let is_back = part == Component::ParentDir;
+        if is_back && folded.canonicalize().is_ok_and(|real| real == folded) {
+            folded.pop();
+        } else {
+            folded.push(part);
+        }
+    }
+    folded
+}
+
 fn directory(path: &Path) -> &Path {
     path.parent().unwrap_or(Path::new("/"))
 }
@@ -303,7 +318,23 @@ fn list(dir: &Path) -> Result<Vec<(String, PathBuf)>, IdentityError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::testing::Fixture;
     use super::*;
+
+    #[test]
+    fn dots_are_folded_but_behind_a_link() {
+        let dir = Fixture::new();
+        dir.write("a/b/file", b"");
+        std::os::unix::fs::symlink("a/b", dir.path().join("link")).unwrap();
+        for (path, expected) in [
+            ("a/b/../x", "a/x"),
+            ("a/b/../../a/x", "a/x"),
+            ("link/../x", "link/../x"),
+            ("gone/../x", "gone/../x"),
+        ] {
+            assert_eq!(folded(&dir.path().join(path)), dir.path().join(expected));
+        }
+    }
 
     #[test]
     fn the_tree_is_guessed_from_the_compilers_directory() {
