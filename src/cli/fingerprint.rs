@@ -96,3 +96,35 @@ fn answer(identity: &Identity) -> Answer<'_> {
         members,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_lists_every_file_with_its_digest() {
+        let identity = Identity::take(Path::new("/bin/sh"), None, &Memo::none()).unwrap();
+        let json = serde_json::to_value(answer(&identity)).unwrap();
+        assert_eq!(json["digest"], identity.digest.to_string());
+        let member = &json["members"][0];
+        assert_eq!(member["role"], "compiler");
+        assert_eq!(member["digest"].as_str().unwrap().len(), 64);
+        assert_eq!(member["size"], json["size"]);
+        for key in ["name", "path", "witnessed"] {
+            assert!(!member[key].is_null(), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_tree_whose_names_are_wrapped_is_asked_by_its_alias() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("rockwrap-clang++"), "").unwrap();
+        let tree = Tree {
+            root: dir.path().to_owned(),
+            bin: dir.path().to_owned(),
+            found_by: "a test",
+        };
+        let found = first_of(&tree, &Name::defaults());
+        assert_eq!(found, dir.path().join("rockwrap-clang++"));
+    }
+}

@@ -123,7 +123,7 @@ fn parse<Elf: FileHeader<Endian = Endianness>>(
             elf::DT_RPATH => dynamic.rpath = Some(text()?),
             elf::DT_RUNPATH => dynamic.runpath = Some(text()?),
             elf::DT_FLAGS_1 => {
-                dynamic.no_default_dirs = entry.val(endian) & u64::from(elf::DF_1_NODEFLIB.0) != 0;
+                dynamic.no_default_dirs = entry.val(endian) & elf::DF_1_NODEFLIB.0 != 0;
             }
             _ => {}
         }

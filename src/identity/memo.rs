@@ -102,6 +102,24 @@ impl Environment {
         }
     }
 
+    /// An empty one.
+    #[cfg(test)]
+    pub fn none() -> Self {
+        Self {
+            variables: vec![None; VARIABLES.len()],
+            path: OsString::new(),
+        }
+    }
+
+    /// One with one variable.
+    #[cfg(test)]
+    pub fn of(name: &str, value: &str) -> Self {
+        let mut environment = Self::none();
+        let at = VARIABLES.iter().position(|known| *known == name).unwrap();
+        environment.variables[at] = Some(value.into());
+        environment
+    }
+
     /// The value of one of [`VARIABLES`], where it is set and not empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OsStr> {

@@ -83,7 +83,12 @@ impl Survey {
             None => {
                 survey.root = root.unwrap_or(directory(&compiler)).to_owned();
                 let said = driver::ask(&compiler, &["-x", "c++", "-c"])?;
-                (compiler, first.merge(said))
+                let said = first.merge(said);
+                if said.programs.is_empty() {
+                    let what = "does not say what it runs: no other program is covered";
+                    survey.notes.push(format!("{} {what}", compiler.display()));
+                }
+                (compiler, said)
             }
         };
         survey.watch_place(&real);

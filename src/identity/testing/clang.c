@@ -1,0 +1,36 @@
+/* Answers -### as clang does, for a small tree around it, and counts in ../asked how often it was
+   asked. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+int main(int argc, char **argv) {
+    char exe[4096], root[4096], path[8192];
+    ssize_t length = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (length < 0)
+        return 1;
+    exe[length] = 0;
+    strcpy(root, exe);
+    *strrchr(root, '/') = 0;
+    *strrchr(root, '/') = 0;
+
+    snprintf(path, sizeof path, "%s/asked", root);
+    FILE *asked = fopen(path, "a");
+    if (asked) {
+        fputc('x', asked);
+        fclose(asked);
+    }
+    fprintf(stderr, "fake clang version 1\nTarget: fake-triple\n");
+    snprintf(path, sizeof path, "%s/bin/clang.cfg", root);
+    if (access(path, R_OK) == 0)
+        fprintf(stderr, "Configuration file: %s\n", path);
+    for (int i = 1; i < argc; i++) {
+        if (strncmp(argv[i], "--offload-arch=", 15) != 0)
+            continue;
+        fprintf(stderr, " \"%s\" \"-cc1\" \"-mlink-builtin-bitcode\" \"%s/bc/ocml.bc\"\n", exe, root);
+        fprintf(stderr, " \"%s/bin/lld\" \"-flavor\" \"gnu\"\n", root);
+        fprintf(stderr, " \"%s/bin/clang-offload-bundler\" \"-type=o\"\n", root);
+    }
+    fprintf(stderr, " \"%s\" \"-cc1\" \"-resource-dir\" \"%s/res\" \"-x\" \"c\"\n", exe, root);
+    return 0;
+}
