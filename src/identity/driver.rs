@@ -17,12 +17,11 @@ use crate::rocm::Program;
 /// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
 const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
 
-/// HIP compiles that between them run all that a HIP compile runs. Links are among them for
-/// clang-linker-wrapper. A release that does not know an option says so and runs nothing.
-const HIP: [&[&str]; 5] = [
-    &["-c", "-fgpu-rdc"],
+/// HIP compiles that between them run all that a HIP compile runs; a link runs all that its compiles
+/// run, and clang-linker-wrapper. A release that does not know an option says so and runs nothing.
+const HIP: [&[&str]; 4] = [
+    &["-c"],
     &["-fgpu-rdc"],
-    &["-c", "--offload-new-driver", "-fgpu-rdc"],
     &["--offload-new-driver", "-fgpu-rdc"],
     &["-c", "--cuda-device-only"],
 ];
@@ -81,9 +80,7 @@ pub fn ask_clang(clang: &Path, root: &Path) -> Result<Said, IdentityError> {
     let hip = [&["--driver-mode=g++", "-x", "hip"], ARCHS.as_slice()].concat();
     let mut calls: Vec<Vec<&str>> = vec![
         vec!["--driver-mode=gcc", "-x", "c", "-c"],
-        vec!["--driver-mode=g++", "-x", "c++", "-c"],
         [&hip[..], &["-c"]].concat(),
-        [&hip[..], &located, &["-c"]].concat(),
     ];
     calls.extend(HIP.map(|args| [&hip[..], &located, args].concat()));
     let said = merged(clang, &calls)?;

@@ -55,6 +55,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -225,7 +226,14 @@ impl Identity {
         }
         let unread = files.values().filter(|(_, content)| content.is_none());
         let unread: Vec<_> = unread.map(|(path, _)| path.as_path()).collect();
+        let start = Instant::now();
         let read: HashMap<_, _> = hash::all(&unread)?.into_iter().collect();
+        let bytes: u64 = read.values().map(|content| content.stamp.size).sum();
+        tracing::debug!(
+            "{} files, {bytes} bytes, read in {:?}",
+            read.len(),
+            start.elapsed()
+        );
         let mut members = Vec::with_capacity(survey.files.len());
         for (found, number) in survey.files.iter().zip(numbers) {
             let (path, content) = files[&number];
