@@ -1,7 +1,8 @@
 //! Digests of files' contents, many at once.
 //!
-//! Files are read and not mapped: a mapped file that somebody cuts short ends the process by
-//! SIGBUS. BLAKE3 is a tree of 1 KiB leaves, so that one large file too keeps every core busy.
+//! Files are read and not mapped, which would be a fifth faster: a mapped file that somebody cuts
+//! short ends the process by SIGBUS. BLAKE3 is a tree of 1 KiB leaves, so that one large file too
+//! keeps every core busy.
 
 use std::fs::File;
 use std::io::Read;

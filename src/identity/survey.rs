@@ -1,6 +1,6 @@
 //! Which files are the compiler: from the name of one to the list of its members, not yet read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
@@ -195,7 +195,17 @@ impl Survey {
             let note = "no device libraries were found: HIP compiles need --rocm-path";
             self.notes.push(note.to_owned());
         }
+        // One directory may be reached by a link and without; the link may come to lead elsewhere,
+        // so that way is the one that tells more.
+        let mut dirs = BTreeMap::new();
         for dir in &said.bitcode_dirs {
+            let real = canonical(dir)?;
+            let dir = folded(dir);
+            if dir != real || !dirs.contains_key(&real) {
+                dirs.insert(real, dir);
+            }
+        }
+        for dir in dirs.values() {
             self.watch(dir, Some(Role::Bitcode));
             for (name, path) in list(dir)? {
                 if path.extension().is_some_and(|extension| extension == "bc") {

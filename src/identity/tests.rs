@@ -263,6 +263,10 @@ fn real_trees() {
         };
         let (first, second) = (take(&one), take(&two));
         assert_eq!(first.digest, second.digest);
+        // Reached by lib/llvm/amdgcn and by the link amdgcn that leads there.
+        let bitcode = names(&first, Role::Bitcode);
+        let of_ocml = bitcode.iter().filter(|name| **name == "ocml.bc");
+        assert_eq!(of_ocml.count(), 1);
 
         let mut by_role = BTreeMap::new();
         for member in &first.members {
