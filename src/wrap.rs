@@ -102,7 +102,9 @@ pub fn survey(
         let used = tree.root.display();
         format!("{root} holds none of these compilers; {used} is used instead")
     }));
-    warnings.extend(identities.into_values().flat_map(|identity| identity.notes));
+    for note in identities.into_values().flat_map(|identity| identity.notes) {
+        tracing::debug!("fingerprint: {note}");
+    }
     Ok(Survey {
         compilers,
         hipcc,

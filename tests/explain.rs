@@ -16,6 +16,7 @@ const COMPILE: [&str; 5] = ["-O2", "-c", "a.cpp", "-o", "a.o"];
 fn tree(launcher: &str) -> FakeTree {
     let tree = FakeTree::new(&Config {
         launcher: launcher.as_bytes(),
+        fingerprint: b"a compiler",
         ..Config::default()
     });
     std::fs::write(tree.path("a.cpp"), "int a;\n").unwrap();

@@ -118,13 +118,14 @@ mod tests {
     #[test]
     fn a_tree_whose_names_are_wrapped_is_asked_by_its_alias() {
         let dir = tempfile::tempdir().unwrap();
-        std::fs::write(dir.path().join("rockwrap-clang++"), "").unwrap();
+        std::fs::write(dir.path().join("clang++.7625"), "").unwrap();
         let tree = Tree {
             root: dir.path().to_owned(),
             bin: dir.path().to_owned(),
             found_by: "a test",
+            passed_over: Vec::new(),
         };
         let found = first_of(&tree, &Name::defaults());
-        assert_eq!(found, dir.path().join("rockwrap-clang++"));
+        assert_eq!(found, dir.path().join("clang++.7625"));
     }
 }

@@ -148,7 +148,7 @@ fn behind_our_own_shim_is_the_same_compiler() {
     let dir = Fixture::tree();
     let before = take(&dir.clang());
     let bin = dir.path().join("bin");
-    std::fs::rename(bin.join("clang"), bin.join("rockwrap-clang")).unwrap();
+    std::fs::rename(bin.join("clang"), bin.join("clang.7625")).unwrap();
     let config = Config {
         name: b"clang",
         ..Config::default()
@@ -156,10 +156,10 @@ fn behind_our_own_shim_is_the_same_compiler() {
     dir.write("bin/clang", &shim::stamp(&config).unwrap());
     let after = take(&dir.clang());
     assert_eq!(after.digest, before.digest);
-    assert_eq!(after.members[0].path, bin.join("rockwrap-clang"));
-    std::fs::remove_file(bin.join("rockwrap-clang")).unwrap();
+    assert_eq!(after.members[0].path, bin.join("clang.7625"));
+    std::fs::remove_file(bin.join("clang.7625")).unwrap();
     let error = Identity::take(&dir.clang(), None, &Memo::none()).unwrap_err();
-    assert!(error.to_string().contains("rockwrap-clang"), "{error}");
+    assert!(error.to_string().contains("clang.7625"), "{error}");
 }
 
 #[test]
