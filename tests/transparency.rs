@@ -143,24 +143,7 @@ impl Site {
             let target = site.tree.bin().join("clang++");
             std::os::unix::fs::symlink(target, links.join(name)).unwrap();
         }
-        site.write_recorders();
         site
-    }
-
-    /// Compilers that note, in the file `$LOG`, what the real one makes of a compile.
-    fn write_recorders(&self) {
-        let recorders = self.path("recorders");
-        std::fs::create_dir(&recorders).unwrap();
-        for name in ["clang", "clang++"] {
-            let real = self.tree.bin().join(alias(name));
-            let real = real.display();
-            // Not by `-###`, which would itself be one of the arguments that make up the id.
-            let script = format!(
-                "#!/bin/sh\nexport CC_PRINT_OPTIONS=1 CC_PRINT_OPTIONS_FILE=\"$LOG\"\n\
-                 exec {real} \"$@\"\n"
-            );
-            support::write_program(&recorders.join(name), script.as_bytes());
-        }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -335,15 +318,13 @@ impl Site {
     }
 
     /// Whether `outcome`, which a launcher brought about, is what the bare compiler makes of the same
-    /// arguments under the id that the launcher led it to.
+    /// arguments and the id that the shim added to them.
     ///
     /// Without `-cuid=`, clang takes the id of a HIP compile from the input's path and all arguments
-    /// (15 and 19: with `-fgpu-rdc`; 19: always, as `__hip_cuid_<hash>`). sccache 0.16 and ccache
-    /// 4.14 add a colour option and order the arguments anew, so that an object which they had
-    /// made has another id than one that was made without them, with and without a shim. The id goes
-    /// into symbol names, and so into string and hash tables: the objects differ in a hundred bytes
-    /// and cannot be compared by masking. So the launcher is given a compiler that records what
-    /// the id would be, and the bare compiler is given that id.
+    /// (15 and 19: with `-fgpu-rdc`; 19: always, as `__hip_cuid_<hash>`). Launchers share objects that
+    /// need ids of their own and order the arguments anew, so the shim gives the compile an id: the
+    /// one argument that it ever adds. The id goes into symbol names, and so into string and hash
+    /// tables: two objects differ in a hundred bytes and cannot be compared by masking.
     fn differs_in_the_id_alone(
         &self,
         index: usize,
@@ -351,28 +332,18 @@ impl Site {
         outcome: &Outcome,
         cache: &Cache,
     ) -> Vec<String> {
-        let compiler = Path::new(&probe.program).file_name().unwrap();
-        let log = self.path("said").join(format!("{index}.ids"));
-        drop(std::fs::remove_file(&log));
-        let mut recorded = probe.clone();
-        let recorder = self.path("recorders").join(compiler);
-        recorded
-            .args
-            .insert(0, recorder.to_str().unwrap().to_owned());
-        recorded.program = cache.program.to_str().unwrap().to_owned();
-        recorded.env.push(("LOG", log.to_str().unwrap().to_owned()));
-        for name in ["SCCACHE_RECACHE", "CCACHE_RECACHE"] {
-            recorded.env.push((name, "1".to_owned()));
-        }
-        self.call(index, &recorded, Some(cache));
-        let log = std::fs::read_to_string(&log).unwrap_or_default();
-        // The launcher preprocesses first, under yet another id; the compile comes last.
-        let id = log
-            .rsplit("-cuid=")
-            .next()
-            .and_then(|rest| rest.split(['"', ' ', '\n']).next());
-        let Some(id) = id.filter(|id| !id.is_empty()) else {
-            return vec!["the launcher ran nothing that has an id".to_owned()];
+        let mut explain = probe.clone();
+        explain.program = env!("CARGO_BIN_EXE_rock-wrap").to_owned();
+        let words = ["explain", "--json", "--", &probe.program].map(str::to_owned);
+        explain.args.splice(0..0, words);
+        self.call(index, &explain, Some(cache));
+        let said = std::fs::read_to_string(self.path("said").join(format!("{index}.out"))).unwrap();
+        let said: serde_json::Value = serde_json::from_str(&said).unwrap();
+        let added = said["runs"]
+            .as_array()
+            .and_then(|runs| runs.last()?.as_str());
+        let Some(id) = added.and_then(|word| word.strip_prefix("-cuid=")) else {
+            return vec![format!("the shim adds no id: {said}")];
         };
 
         let mut bare = probe.clone();
