@@ -45,6 +45,9 @@ pub enum WrapError {
     /// ccache takes a compiler with such a name for another ccache (4.14.2, `ccache.cpp`).
     #[error("{0}: ccache cannot be given a compiler whose name begins with `ccache`")]
     CcacheName(PathBuf),
+    /// A launcher for all compilers knows one fingerprint.
+    #[error("{0} and {1} are two compilers, and this attachment can serve one")]
+    TwoCompilers(PathBuf, PathBuf),
     /// What the compiler consists of cannot be told, and without that nothing may be cached.
     #[error("the compiler's fingerprint cannot be taken")]
     Identity(#[from] IdentityError),
@@ -76,19 +79,7 @@ pub fn survey(
     if tree.bin.as_os_str().as_bytes().contains(&b'=') {
         return Err(WrapError::EqualsSign(tree.bin.clone()));
     }
-    let mut compilers = all_names(observed, names)
-        .iter()
-        .map(|name| inspect(tree, observed, name))
-        .collect::<Result<Vec<_>, _>>()?;
-    // A name whose alias leads through another one's comes after it.
-    compilers.sort_by_key(|compiler| !is_moved(compiler));
-    let mut identities = BTreeMap::new();
-    for compiler in &compilers {
-        if !identities.contains_key(&compiler.real) {
-            let identity = Identity::take(&compiler.real, Some(&tree.root), &Memo::of_user())?;
-            identities.insert(compiler.real.clone(), identity);
-        }
-    }
+    let (compilers, identities) = inspect_all(tree, observed, &all_names(observed, names))?;
     let wants = compilers
         .iter()
         .map(|compiler| {
@@ -111,6 +102,111 @@ pub fn survey(
         warnings,
         goal: Goal::Install(wants),
     })
+}
+
+/// Shims that stand outside of the tree and leave it as it is.
+#[derive(Debug)]
+pub struct Outside {
+    /// A shim for each compiler, by its name.
+    pub shims: Vec<(Name, Vec<u8>)>,
+    /// One that is called as a launcher, for any of them.
+    pub launcher: Vec<u8>,
+    /// What a person should know.
+    pub warnings: Vec<String>,
+}
+
+/// Makes shims for `names` that stand outside of the tree.
+///
+/// # Errors
+/// See [`WrapError`]. Nothing was changed.
+pub fn outside(
+    tree: &Tree,
+    observed: &Observed,
+    names: &[Name],
+    launcher: &Launcher,
+    strict: bool,
+) -> Result<Outside, WrapError> {
+    let (compilers, identities) = inspect_all(tree, observed, names)?;
+    let dir = [tree.bin.as_os_str().as_bytes(), b"/"].concat();
+    let image = |name: &Name, called: &[u8], identity: &Identity| {
+        stamp::stamp(&Config {
+            dir: &dir,
+            ..config(
+                called,
+                Some(launcher),
+                strict,
+                identity,
+                &witness(tree, &[], identity),
+            )
+        })
+        .map_err(|source| WrapError::Image(name.clone(), source))
+    };
+    let mut shims = Vec::new();
+    let mut as_launcher = Vec::new();
+    for compiler in &compilers {
+        let (name, identity) = (&compiler.name, &identities[&compiler.real]);
+        shims.push((
+            name.clone(),
+            image(name, name.as_os_str().as_bytes(), identity)?,
+        ));
+        // One for all: with another compiler behind a second name, its state would not be asked.
+        if compiler.real != compilers[0].real {
+            return Err(WrapError::TwoCompilers(
+                compilers[0].real.clone(),
+                compiler.real.clone(),
+            ));
+        }
+        as_launcher = image(name, b"", identity)?;
+    }
+    Ok(Outside {
+        shims,
+        launcher: as_launcher,
+        warnings: warnings(Some(launcher), None),
+    })
+}
+
+/// Looks at the compilers, in the order in which they can be wrapped, and takes the fingerprint of
+/// each executable.
+fn inspect_all(
+    tree: &Tree,
+    observed: &Observed,
+    names: &[Name],
+) -> Result<(Vec<Compiler>, BTreeMap<PathBuf, Identity>), WrapError> {
+    let mut compilers = names
+        .iter()
+        .map(|name| inspect(tree, observed, name))
+        .collect::<Result<Vec<_>, _>>()?;
+    // A name whose alias leads through another one's comes after it.
+    compilers.sort_by_key(|compiler| !is_moved(compiler));
+    let mut identities = BTreeMap::new();
+    for compiler in &compilers {
+        if !identities.contains_key(&compiler.real) {
+            let identity = Identity::take(&compiler.real, Some(&tree.root), &Memo::of_user())?;
+            identities.insert(compiler.real.clone(), identity);
+        }
+    }
+    Ok((compilers, identities))
+}
+
+/// What is baked into a shim, whatever its place.
+fn config<'a>(
+    name: &'a [u8],
+    launcher: Option<&'a Launcher>,
+    strict: bool,
+    identity: &'a Identity,
+    witness: &'a [u8],
+) -> Config<'a> {
+    let path = launcher.map_or(OsStr::new(""), |launcher| launcher.path.as_os_str());
+    Config {
+        name,
+        launcher: path.as_bytes(),
+        launcher_version: launcher.and_then(|launcher| launcher.version),
+        strict,
+        writer: env!("CARGO_PKG_VERSION").as_bytes(),
+        fingerprint: &identity.digest.0,
+        witness,
+        dir: b"",
+    }
 }
 
 /// What was asked for, and every other name that is wrapped: all have one launcher.
@@ -167,16 +263,13 @@ fn want(
         path: real.clone(),
         source,
     })?;
-    let launcher_path = launcher.map_or(OsStr::new(""), |launcher| launcher.path.as_os_str());
-    let image = stamp::stamp(&Config {
-        name: compiler.name.as_os_str().as_bytes(),
-        launcher: launcher_path.as_bytes(),
-        launcher_version: launcher.and_then(|launcher| launcher.version),
+    let image = stamp::stamp(&config(
+        compiler.name.as_os_str().as_bytes(),
+        launcher,
         strict,
-        writer: env!("CARGO_PKG_VERSION").as_bytes(),
-        fingerprint: &identity.digest.0,
-        witness: &witness(tree, compilers, identity),
-    })
+        identity,
+        &witness(tree, compilers, identity),
+    ))
     .map_err(|source| WrapError::Image(compiler.name.clone(), source))?;
     let keep = if is_moved(compiler) {
         Keep::Move

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{CliError, Exit, ExplainArgs, output};
-use crate::decide::{self, Call, Decision, Launch, Source};
-use crate::image::{ALIAS_SUFFIX, Config, stamp};
+use crate::decide::{self, Call, Decision, Source};
+use crate::image::{ALIAS_SUFFIX, Config, base_name, stamp};
 use crate::shim::world::Machine;
 
 /// The answer.
@@ -55,13 +55,28 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
         name
     }))?;
     let (argv, env) = (borrowed(&argv), borrowed(&env));
+    // Called as a launcher, it has the compiler as its first argument.
+    let shift = usize::from(config.is_launcher());
+    let Some(argv) = argv.get(shift..).filter(|argv| !argv.is_empty()) else {
+        return Err(CliError::NoCompiler(compiler));
+    };
     let call = Call {
-        argv: &argv,
+        argv,
         env: &env,
         config: &config,
     };
-    let alias = compiler.with_file_name(OsStr::from_bytes(&[config.name, ALIAS_SUFFIX].concat()));
-    let answer = answer(&call, compiler, baked.is_some(), &alias);
+    let own_dir = compiler.parent().unwrap_or(&compiler).as_os_str();
+    let dir = match config.dir {
+        b"" => [own_dir.as_bytes(), b"/"].concat(),
+        dir => dir.to_vec(),
+    };
+    let machine = Machine { dir: &dir };
+    let real = if baked.is_some() {
+        real(&call, &machine)
+    } else {
+        compiler.clone()
+    };
+    let answer = answer(&call, compiler, baked.is_some(), &real, &machine);
     if args.json {
         output::json(&answer);
     } else {
@@ -91,14 +106,35 @@ fn borrowed(strings: &[CString]) -> Vec<&CStr> {
     strings.iter().map(CString::as_c_str).collect()
 }
 
-fn answer(call: &Call<'_>, compiler: PathBuf, wrapped: bool, alias: &Path) -> Answer {
+/// What the shim takes for the real compiler, in the same way.
+fn real(call: &Call<'_>, machine: &Machine<'_>) -> PathBuf {
+    let path = |parts: &[&[u8]]| PathBuf::from(OsString::from_vec(parts.concat()));
+    let called = call.argv[0].to_bytes();
+    if decide::is_foreign(call, machine) {
+        return path(&[called]);
+    }
+    if call.config.dir.is_empty() {
+        return path(&[machine.dir, call.config.name, ALIAS_SUFFIX]);
+    }
+    let name = base_name(called);
+    let alias = path(&[machine.dir, name, ALIAS_SUFFIX]);
+    if alias.exists() {
+        alias
+    } else {
+        path(&[machine.dir, name])
+    }
+}
+
+fn answer(
+    call: &Call<'_>,
+    compiler: PathBuf,
+    wrapped: bool,
+    real: &Path,
+    machine: &Machine<'_>,
+) -> Answer {
     let text = |word: &CStr| word.to_string_lossy().into_owned();
     let given: Vec<String> = call.argv.iter().skip(1).map(|word| text(word)).collect();
-    let real = if wrapped {
-        alias.display().to_string()
-    } else {
-        compiler.display().to_string()
-    };
+    let real = real.display().to_string();
     let mut answer = Answer {
         compiler,
         wrapped,
@@ -113,8 +149,7 @@ fn answer(call: &Call<'_>, compiler: PathBuf, wrapped: bool, alias: &Path) -> An
         environment_added: Vec::new(),
         environment_removed: Vec::new(),
     };
-    let dir = [alias.parent().unwrap_or(alias).as_os_str().as_bytes(), b"/"].concat();
-    match decide::decide(call, &Machine { dir: &dir }) {
+    let (launcher, edits, key) = match decide::decide(call, machine) {
         Decision::Direct(direct) => {
             answer.reason = Some(direct.reason.as_str());
             answer.explanation = Some(direct.reason.explanation());
@@ -123,34 +158,30 @@ fn answer(call: &Call<'_>, compiler: PathBuf, wrapped: bool, alias: &Path) -> An
             let changed = decide::changed(&direct, call.config).map(text);
             answer.argument = changed.or_else(argument);
             answer.runs = [vec![real], given].concat();
+            return answer;
         }
-        Decision::Launch(Launch {
-            launcher,
-            edits,
-            key,
-            ..
-        }) => {
-            let word = String::from_utf8_lossy(launcher.word).into_owned();
-            answer.decision = "launch";
-            answer.launcher_from = Some(match launcher.from {
-                Source::Environment => "HIP_CLANG_LAUNCHER",
-                Source::Installed => "install",
-            });
-            let cuid = key.as_ref().and_then(|key| key.cuid.as_deref());
-            let cuid = cuid.map(text).into_iter().collect();
-            answer.runs = [vec![word.clone(), real], given, cuid].concat();
-            answer.launcher = Some(word);
-            let entry = key.as_ref().map(|key| text(&key.entry));
-            answer.environment_added = edits.added().map(text).chain(entry).collect();
-            let removed = call
-                .env
-                .iter()
-                .filter(|entry| !edits.keeps(entry.to_bytes()));
-            answer.environment_removed = removed
-                .map(|entry| text(entry).split('=').next().unwrap_or_default().to_owned())
-                .collect();
-        }
-    }
+        Decision::Launch(launch) => (launch.launcher, launch.edits, launch.key),
+        Decision::Forward(forward) => (forward.launcher, forward.edits, None),
+    };
+    let word = String::from_utf8_lossy(launcher.word).into_owned();
+    answer.decision = "launch";
+    answer.launcher_from = Some(match launcher.from {
+        Source::Environment => "HIP_CLANG_LAUNCHER",
+        Source::Installed => "install",
+    });
+    let cuid = key.as_ref().and_then(|key| key.cuid.as_deref());
+    let cuid = cuid.map(text).into_iter().collect();
+    answer.runs = [vec![word.clone(), real], given, cuid].concat();
+    answer.launcher = Some(word);
+    let entry = key.as_ref().map(|key| text(&key.entry));
+    answer.environment_added = edits.added().map(text).chain(entry).collect();
+    let removed = call
+        .env
+        .iter()
+        .filter(|entry| !edits.keeps(entry.to_bytes()));
+    answer.environment_removed = removed
+        .map(|entry| text(entry).split('=').next().unwrap_or_default().to_owned())
+        .collect();
     answer
 }
 

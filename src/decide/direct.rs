@@ -72,6 +72,9 @@ reasons! {
     DriverName, "driver-name",
         "The compiler was called by a name that selects another driver mode or target than its own.",
         Some("Call it as clang or clang++.");
+    ForeignCompiler, "foreign-compiler",
+        "The compiler is none of the tree's, and either compiles for devices or is not a plain C or C++ compiler.",
+        Some("Use the tree's own compiler.");
     DriverMode, "driver-mode",
         "--driver-mode selects a driver other than that for C or C++.",
         None;

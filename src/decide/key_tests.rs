@@ -154,6 +154,7 @@ fn call(
             let key = launch.key.map(|key| (text(key.entry), key.cuid.map(text)));
             Ok(key.unwrap_or_default())
         }
+        Decision::Forward(_) => panic!("no compiler of ours"),
     }
 }
 

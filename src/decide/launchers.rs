@@ -6,7 +6,7 @@
 use super::direct::Reason;
 use super::key;
 use super::nesting::GUARD;
-use crate::image::{Config, LauncherKind, Version};
+use crate::image::{Config, LAUNCHER_NAME, LauncherKind, Version, base_name};
 use core::ffi::CStr;
 
 /// Where the launcher was named.
@@ -37,7 +37,10 @@ impl<'a> Launcher<'a> {
     #[must_use]
     pub fn choose(environment: Option<&'a [u8]>, config: &Config<'a>) -> Option<Self> {
         let (word, from) = match environment {
-            Some(word) if !word.is_empty() => (word, Source::Environment),
+            // That it names rock-wrap itself is how the call came here, or would come here again.
+            Some(word) if !word.is_empty() && base_name(word) != LAUNCHER_NAME => {
+                (word, Source::Environment)
+            }
             _ => (config.launcher, Source::Installed),
         };
         let known = word == config.launcher;

@@ -16,6 +16,7 @@
 
 mod argv;
 mod direct;
+mod foreign;
 mod hash;
 mod hazards;
 mod key;
@@ -32,6 +33,7 @@ mod tests;
 
 pub use argv::{Role, Text, Unit, default_output};
 pub use direct::{Direct, Reason};
+pub use foreign::{Forward, is_foreign};
 pub use key::Key;
 pub use language::Language;
 pub use launchers::{Edits, Launcher, Source};
@@ -119,6 +121,8 @@ pub enum Decision<'a> {
     Direct(Direct),
     /// A launcher runs it.
     Launch(Launch<'a>),
+    /// A launcher is handed it as it is: the compiler is none of ours.
+    Forward(Forward<'a>),
 }
 
 /// A call that goes through a launcher.
@@ -137,10 +141,12 @@ pub struct Launch<'a> {
 /// Decides about `call`.
 #[must_use]
 pub fn decide<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Decision<'a> {
-    match launch(call, world) {
-        Ok(launch) => Decision::Launch(launch),
-        Err(direct) => Decision::Direct(direct),
-    }
+    let decision = if is_foreign(call, world) {
+        foreign::forward(call, world).map(Decision::Forward)
+    } else {
+        launch(call, world).map(Decision::Launch)
+    };
+    decision.unwrap_or_else(Decision::Direct)
 }
 
 fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a>, Direct> {
@@ -244,9 +250,10 @@ pub fn lookup<'a>(env: &[&'a CStr], name: &[u8]) -> Option<&'a CStr> {
 fn driver(call: &Call<'_>) -> Option<bool> {
     let called = versionless(base_name(call.argv.first()?.to_bytes()));
     let own = versionless(base_name(call.config.name));
-    match own {
-        b"clang++" if called == own => Some(true),
-        b"clang" if called == own => Some(false),
+    match called {
+        _ if called != own && !call.config.is_launcher() => None,
+        b"clang++" => Some(true),
+        b"clang" => Some(false),
         _ => None,
     }
 }

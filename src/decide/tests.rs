@@ -126,6 +126,7 @@ fn word(decision: &Decision<'_>) -> &'static str {
     match decision {
         Decision::Direct(direct) => direct.reason.as_str(),
         Decision::Launch(_) => "launch",
+        Decision::Forward(_) => "forward",
     }
 }
 
@@ -491,11 +492,53 @@ fn every_reason_is_reached() {
         "no-fingerprint",
         "compiler-changed",
         "logical-directory",
+        "foreign-compiler",
     ];
     for reason in Reason::ALL {
         let id = reason.as_str();
         assert!(reached.contains(id) || elsewhere.contains(&id), "{id}");
     }
+}
+
+#[test]
+fn a_launcher_forwards_plain_compiles_of_compilers_that_are_not_of_the_tree() {
+    let dir = |ino| Stamp {
+        dev: 1,
+        ino,
+        size: 0,
+        mtime: 0,
+        mtime_nsec: 0,
+    };
+    let mut world = Fake::new();
+    world.stamps.insert(b".".to_vec(), dir(7));
+    world.stamps.insert(b"/rocm/llvm/bin/".to_vec(), dir(7));
+    world.stamps.insert(b"/usr/bin/".to_vec(), dir(8));
+    for (expected, line) in [
+        ("launch", "/rocm/llvm/bin/clang++ -x hip -c a.cpp -o x/a.o"),
+        ("information", "/rocm/llvm/bin/clang++ --version"),
+        ("driver-name", "/rocm/llvm/bin/amdclang++ -c a.cpp -o x/a.o"),
+        ("forward", "/usr/bin/g++ -c a.cpp"),
+        ("forward", "/usr/bin/aarch64-linux-gnu-gcc-12.2 -c a.c"),
+        ("forward", "clang++-19 -c a.cpp"),
+        ("foreign-compiler", "/usr/bin/clang++ -x hip -c a.cpp"),
+        ("foreign-compiler", "/usr/bin/clang++ -xhip -c a.cpp"),
+        ("foreign-compiler", "/usr/bin/clang++ -c a.hip"),
+        ("foreign-compiler", "/usr/bin/clang++ @all.rsp"),
+        ("foreign-compiler", "/usr/bin/hipcc -c a.cpp"),
+        ("foreign-compiler", "/usr/bin/nvcc -c a.cpp"),
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!(
+            with("", SCCACHE, &[], &words, &world, word),
+            expected,
+            "{line}"
+        );
+    }
+    let nested = |env: &str| with("", SCCACHE, &[env], &["/usr/bin/g++", "-c"], &world, word);
+    assert_eq!(nested("ROCK_WRAP_GUARD=1"), "nested-shim");
+    assert_eq!(nested("ROCK_WRAP_DISABLE=1"), "disabled");
+    let own = "HIP_CLANG_LAUNCHER=/home/me/rock-wrap-launcher";
+    assert_eq!(nested(own), "forward", "its own name is no other launcher");
 }
 
 #[test]
@@ -530,7 +573,7 @@ fn the_argument_to_blame_is_named() {
             &Fake::new(),
             |decision| match decision {
                 Decision::Direct(direct) => direct.at.map(|at| words[at].to_owned()),
-                Decision::Launch(_) => panic!("{line} is launched"),
+                _ => panic!("{line} is launched"),
             },
         )
     };
@@ -591,7 +634,7 @@ fn the_launcher_is_the_environments_then_the_installers() {
                         launch.launcher.from,
                     )
                 }
-                Decision::Direct(direct) => panic!("{direct:?}"),
+                other => panic!("{other:?}"),
             },
         )
     };

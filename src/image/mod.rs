@@ -47,6 +47,10 @@ pub const HEADER_LEN: usize = 32;
 /// sccache 0.16 takes the name for a known compiler's for the same reason, and saves a probe.
 pub const ALIAS_SUFFIX: &[u8] = b".7625";
 
+/// The file name of a shim that is called as a launcher. A value of HIP_CLANG_LAUNCHER with this
+/// name is rock-wrap itself, whatever directory it is in.
+pub const LAUNCHER_NAME: &[u8] = b"rock-wrap-launcher";
+
 /// A program that a compile can be forwarded through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LauncherKind {
@@ -101,8 +105,12 @@ impl core::fmt::Display for Version {
 /// What a shim knows, borrowed from the block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Config<'a> {
-    /// The name that the shim stands at, `clang++`.
+    /// The name that the shim stands at, `clang++`; empty for one that is itself called as a
+    /// launcher, with the compiler as its first argument.
     pub name: &'a [u8],
+    /// The real compilers' directory, absolute and with the slash; empty where that is the shim's
+    /// own.
+    pub dir: &'a [u8],
     /// Absolute path of the launcher given at install; empty where none was.
     pub launcher: &'a [u8],
     /// The version that this launcher printed at install, where it could be read.
@@ -135,6 +143,7 @@ const TAG_STRICT: u8 = 4;
 const TAG_WRITER: u8 = 5;
 const TAG_FINGERPRINT: u8 = 6;
 const TAG_WITNESS: u8 = 7;
+const TAG_DIR: u8 = 9;
 
 impl<'a> Config<'a> {
     /// Reads a block. That it begins with [`MAGIC`] is how it was found: to compare here would put
@@ -179,6 +188,7 @@ impl<'a> Config<'a> {
                 TAG_WRITER => config.writer = value,
                 TAG_FINGERPRINT => config.fingerprint = value,
                 TAG_WITNESS => config.witness = value,
+                TAG_DIR => config.dir = value,
                 _ => {}
             }
         }
@@ -187,6 +197,12 @@ impl<'a> Config<'a> {
 }
 
 impl<'a> Config<'a> {
+    /// Whether this file is called as a launcher is: `FILE COMPILER ARGUMENTS...`.
+    #[must_use]
+    pub fn is_launcher(&self) -> bool {
+        self.name.is_empty()
+    }
+
     /// The files and directories whose state tells whether the compiler is still the one that was
     /// fingerprinted.
     pub fn witnesses(&self) -> impl Iterator<Item = Witness<'a>> + use<'a> {

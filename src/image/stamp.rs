@@ -1,8 +1,9 @@
 //! Filling a shim's block in, and finding one in a file: the installer's half of the format.
 
 use super::{
-    Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_FINGERPRINT, TAG_LAUNCHER, TAG_LAUNCHER_VERSION,
-    TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER, Witness, WitnessKind, checksum,
+    Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_DIR, TAG_FINGERPRINT, TAG_LAUNCHER,
+    TAG_LAUNCHER_VERSION, TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER, Witness, WitnessKind,
+    checksum,
 };
 
 /// The freestanding executable, its block still empty. See `build.rs`.
@@ -100,6 +101,9 @@ fn payload(config: &Config<'_>) -> Vec<u8> {
     record(TAG_WRITER, config.writer);
     record(TAG_FINGERPRINT, config.fingerprint);
     record(TAG_WITNESS, config.witness);
+    if !config.dir.is_empty() {
+        record(TAG_DIR, config.dir);
+    }
     out
 }
 
@@ -124,6 +128,7 @@ mod tests {
     fn example() -> Config<'static> {
         Config {
             name: b"clang++",
+            dir: b"/opt/rocm/lib/llvm/bin/",
             launcher: b"/usr/bin/sccache",
             launcher_version: Some(Version(0, 16, 0)),
             strict: true,

@@ -40,6 +40,12 @@ fn line(decision: &Decision<'_>, pid: usize, now: u64) -> Vec<u8> {
             launch.unit.language.as_str().as_bytes(),
             launch.unit.offload_archs,
         ),
+        Decision::Forward(forward) => (
+            b"launch",
+            forward.launcher.kind.as_str().as_bytes(),
+            b"-",
+            0,
+        ),
     };
     let mut line = Vec::with_capacity(96);
     for text in [what, detail, language] {

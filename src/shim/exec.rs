@@ -5,8 +5,8 @@ use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::decide::{Call, Launch, Source, lookup};
-use crate::image::{ALIAS_SUFFIX, base_name};
+use crate::decide::{Call, Edits, Key, Launcher, Source, lookup};
+use crate::image::{ALIAS_SUFFIX, Config, base_name};
 use crate::message::say;
 use crate::sys::{self, Errno, StringList};
 
@@ -27,13 +27,36 @@ pub struct Given {
     pub envp: StringList,
 }
 
+impl Given {
+    /// What is left when the first argument is taken away.
+    fn shift(&mut self) {
+        self.args = self.args.get(1..).unwrap_or_default();
+        // SAFETY: the list has that argument, and at least its null pointer behind it.
+        self.argv = unsafe { self.argv.add(1) };
+    }
+}
+
+/// Where the real compilers are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Beside the shim, under their aliases.
+    Beside,
+    /// In the directory that is baked in: under their own names, or under their aliases if that
+    /// directory is wrapped too.
+    Elsewhere,
+    /// Wherever the caller said.
+    Foreign,
+}
+
 /// The real compiler of this shim, and how this call wants it run.
 pub struct Real {
-    /// The directory that the shim's own file lies in, with the slash. Asked of the kernel and not
-    /// baked in: a copy of the tree must find its own compiler, never another tree's.
+    /// The real compilers' directory, with the slash. Where the shim stands in their place, asked
+    /// of the kernel and not baked in: a copy of the tree must find its own compiler, never another
+    /// tree's.
     dir: Vec<u8>,
-    /// The name of the shim's own file.
-    own_name: Vec<u8>,
+    /// The compiler's name in it.
+    name: Vec<u8>,
+    place: Place,
     given: Given,
 }
 
@@ -49,14 +72,15 @@ pub fn last_resort() -> ! {
     say(&[b"internal error, please report it; compiling without a launcher"]);
     // SAFETY: null, or set once from a value that lives as long as the process.
     match unsafe { LAST_RESORT.load(Ordering::Relaxed).as_ref() } {
-        Some(real) => real.exec_unconfigured(),
+        Some(real) => real.exec(),
         None => sys::exit(EXIT_NOT_EXECUTABLE),
     }
 }
 
 impl Real {
-    /// Finds the directory that this shim lies in.
-    pub fn find(given: Given) -> Self {
+    /// For a shim that stands in the place of the compiler `name`: finds the directory that it lies
+    /// in. Without a configuration to tell it, the name is the file's own.
+    pub fn beside(given: Given, name: Option<&[u8]>) -> Self {
         let mut buffer = [0; 4096];
         let own = match sys::readlink(c"/proc/self/exe", &mut buffer) {
             Ok(path) => path.strip_suffix(b" (deleted)").unwrap_or(path),
@@ -65,32 +89,71 @@ impl Real {
         };
         let own_name = base_name(own);
         let dir = &own[..own.len() - own_name.len()];
-        Self { dir: dir.to_vec(), own_name: own_name.to_vec(), given }
+        let name = name.unwrap_or(own_name);
+        Self { dir: dir.to_vec(), name: name.to_vec(), place: Place::Beside, given }
     }
 
-    /// The directory that the shim lies in, with the slash.
+    /// For a shim elsewhere: the compiler of `config`'s directory or, for one that is called as a
+    /// launcher, the one that is its first argument.
+    pub fn elsewhere(mut given: Given, config: &Config<'_>) -> Self {
+        if !config.is_launcher() {
+            let name = given.args.first().map_or(config.name, |arg| base_name(arg.to_bytes()));
+            return Self { dir: config.dir.to_vec(), name: name.to_vec(), place: Place::Elsewhere, given };
+        }
+        given.shift();
+        let Some(compiler) = given.args.first() else {
+            say(&[b"call it as rock-wrap-launcher COMPILER ARGUMENTS..."]);
+            sys::exit(EXIT_NOT_FOUND)
+        };
+        let name = base_name(compiler.to_bytes());
+        let dir = compiler.to_bytes().strip_suffix(name).unwrap_or_default();
+        Self { dir: dir.to_vec(), name: name.to_vec(), place: Place::Elsewhere, given }
+    }
+
+    /// The directory that the real compilers lie in, with the slash.
     pub fn dir(&self) -> &[u8] {
         &self.dir
     }
 
-    /// The path of the real compiler behind the shim called `name`.
-    fn alias(&self, name: &[u8]) -> Path {
-        Path::new(&[&self.dir, name, ALIAS_SUFFIX])
+    /// The arguments, the compiler's name first.
+    pub fn args(&self) -> &'static [&'static CStr] {
+        self.given.args
     }
 
-    /// Runs the real compiler behind the shim called `name`, with the arguments and the environment
-    /// exactly as given.
-    pub fn exec(&self, name: &[u8]) -> ! {
-        let alias = self.alias(name);
+    /// The compiler is the one that the caller named, and none of ours.
+    pub fn make_foreign(&mut self) {
+        self.place = Place::Foreign;
+    }
+
+    /// The path of the real compiler, as a launcher is given it.
+    fn path(&self) -> Path {
+        let alias = Path::new(&[&self.dir, &self.name, ALIAS_SUFFIX]);
+        match self.place {
+            Place::Foreign => Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())]),
+            Place::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[&self.dir, &self.name]),
+            Place::Beside | Place::Elsewhere => alias,
+        }
+    }
+
+    /// Runs the real compiler, with the arguments and the environment exactly as given.
+    pub fn exec(&self) -> ! {
+        match self.place {
+            Place::Beside => self.exec_beside(),
+            Place::Elsewhere => self.exec_elsewhere(),
+            Place::Foreign => self.exec_foreign(),
+        }
+    }
+
+    fn exec_beside(&self) -> ! {
+        let alias = self.path();
         let errno = self.become_program(alias.as_cstr());
         if !errno.means_missing() {
-            say(&[b"cannot execute ", alias.as_bytes(), b" (", errno.text(), b")"]);
-            sys::exit(EXIT_NOT_EXECUTABLE)
+            cannot_execute(&alias, errno)
         }
         // The tree may have been restored or installed anew since this process began. Then
         // something else stands at the name by now: the original, or a shim that knows better. If
         // this very file still stands there, to run it again would only lead back here.
-        let own = Path::new(&[&self.dir, name]);
+        let own = Path::new(&[&self.dir, &self.name]);
         let is = |path| sys::stat(path).map(|stat| (stat.stamp.dev, stat.stamp.ino));
         if is(own.as_cstr()) != is(c"/proc/self/exe") {
             self.become_program(own.as_cstr());
@@ -103,38 +166,70 @@ impl Real {
         sys::exit(EXIT_NOT_FOUND)
     }
 
+    /// By its own name and directory, from which clang 15 finds its resource directory: the
+    /// caller's argv[0] may be in a directory that is gone tomorrow.
+    fn exec_elsewhere(&self) -> ! {
+        let path = self.path();
+        let own = Path::new(&[&self.dir, &self.name]);
+        let rest = self.given.args.iter().skip(1).map(start);
+        let mut argv = Vec::with_capacity(self.given.args.len() + 1);
+        argv.push(own.as_cstr().as_ptr().cast());
+        argv.extend(rest.chain([ptr::null()]));
+        // SAFETY: the list was ended above and its strings outlive the call; the environment is the
+        // kernel's own.
+        let errno = unsafe { sys::execve(path.as_cstr(), argv.as_ptr(), self.given.envp) };
+        if !errno.means_missing() {
+            cannot_execute(&path, errno)
+        }
+        say(&[b"the compiler ", path.as_bytes(), b" is missing: it was there when this shim was made"]);
+        sys::exit(EXIT_NOT_FOUND)
+    }
+
+    fn exec_foreign(&self) -> ! {
+        let word = self.given.args.first().map_or(&b""[..], |arg| arg.to_bytes());
+        let mut failure = Errno::ENOENT;
+        for path in candidates(self.given.env, word) {
+            let errno = self.become_program(path.as_cstr());
+            if !errno.means_missing() {
+                failure = errno;
+            }
+        }
+        if !failure.means_missing() {
+            cannot_execute(&Path::new(&[word]), failure)
+        }
+        say(&[b"the compiler ", word, b" was not found"]);
+        sys::exit(EXIT_NOT_FOUND)
+    }
+
     fn become_program(&self, path: &CStr) -> Errno {
         // SAFETY: both are the kernel's own lists.
         unsafe { sys::execve(path, self.given.argv, self.given.envp) }
     }
+}
 
-    /// As [`exec`](Self::exec), by the file's own name, where no configuration tells the name.
-    pub fn exec_unconfigured(&self) -> ! {
-        self.exec(&self.own_name)
-    }
+fn cannot_execute(path: &Path, errno: Errno) -> ! {
+    say(&[b"cannot execute ", path.as_bytes(), b" (", errno.text(), b")"]);
+    sys::exit(EXIT_NOT_EXECUTABLE)
 }
 
 /// Hands the compile to the launcher; where that cannot be run, to the real compiler or, if the
 /// installation is strict, to nobody.
-pub fn launch(real: &Real, call: &Call<'_>, launch: &Launch<'_>) -> ! {
-    let word = launch.launcher.word;
-    let alias = real.alias(call.config.name);
-    let key = launch.key.as_ref();
+pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edits, key: Option<&Key>) -> ! {
+    let word = launcher.word;
+    let compiler = real.path();
     let mut env = Vec::with_capacity(call.env.len() + 4);
-    env.extend(call.env.iter().filter(|entry| launch.edits.keeps(entry.to_bytes())).map(start));
-    env.extend(launch.edits.added().map(|entry| start(&entry)));
+    env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())).map(start));
+    env.extend(edits.added().map(|entry| start(&entry)));
     env.extend(key.map(|key| key.entry.as_ptr().cast()));
     env.push(ptr::null());
     let mut argv = Vec::with_capacity(call.argv.len() + 3);
-    argv.extend([ptr::null(), start(&alias.as_cstr())]);
+    argv.extend([ptr::null(), start(&compiler.as_cstr())]);
     argv.extend(call.argv.iter().skip(1).map(start));
     argv.extend(key.and_then(|key| key.cuid.as_ref()).map(|cuid| cuid.as_ptr().cast()));
     argv.push(ptr::null());
 
     let mut failure = Errno::ENOENT;
-    for dir in search_path(call, word) {
-        let slash: &[u8] = if dir.is_empty() { b"" } else { b"/" };
-        let path = Path::new(&[dir, slash, word]);
+    for path in candidates(call.env, word) {
         argv[0] = path.as_cstr().as_ptr().cast();
         // SAFETY: both lists were ended above, and their strings outlive the call.
         let errno = unsafe { sys::execve(path.as_cstr(), argv.as_ptr(), env.as_ptr()) };
@@ -145,9 +240,9 @@ pub fn launch(real: &Real, call: &Call<'_>, launch: &Launch<'_>) -> ! {
     }
     if failure == Errno::E2BIG {
         // What the launcher adds was too much; without it the call may still fit.
-        real.exec(call.config.name)
+        real.exec()
     }
-    let source: &[u8] = match launch.launcher.from {
+    let source: &[u8] = match launcher.from {
         Source::Environment => b" (from HIP_CLANG_LAUNCHER)",
         Source::Installed => b" (given to `rock-wrap install`)",
     };
@@ -158,7 +253,7 @@ pub fn launch(real: &Real, call: &Call<'_>, launch: &Launch<'_>) -> ! {
     };
     if !call.config.strict {
         say(&[b"launcher ", word, source, what, b"; compiling without it"]);
-        real.exec(call.config.name)
+        real.exec()
     }
     say(&[
         b"launcher ",
@@ -171,16 +266,20 @@ pub fn launch(real: &Real, call: &Call<'_>, launch: &Launch<'_>) -> ! {
     sys::exit(exit)
 }
 
-/// The directories in which `word` is looked up: those of PATH for a bare name, as the shell does
-/// that hipcc calls; none, written as an empty one, for a path.
-fn search_path<'a>(call: &Call<'a>, word: &[u8]) -> Vec<&'a [u8]> {
+/// The paths that `word` may mean: itself if it has a slash; else one for each directory of PATH, as
+/// the shell has it that hipcc calls.
+fn candidates<'a>(env: &[&'a CStr], word: &'a [u8]) -> impl Iterator<Item = Path> + use<'a> {
     const DEFAULT: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
-    if word.contains(&b'/') {
-        return Vec::from([&b""[..]]);
-    }
-    let path = lookup(call.env, b"PATH").map(CStr::to_bytes);
-    let dirs = path.unwrap_or(DEFAULT).split(|byte| *byte == b':');
-    dirs.map(|dir| if dir.is_empty() { b"." } else { dir }).collect()
+    let is_path = word.contains(&b'/');
+    let path = match lookup(env, b"PATH").map(CStr::to_bytes) {
+        _ if is_path => b"",
+        path => path.unwrap_or(DEFAULT),
+    };
+    path.split(|byte| *byte == b':').map(move |dir| match dir {
+        _ if is_path => Path::new(&[word]),
+        b"" => Path::new(&[b"./", word]),
+        dir => Path::new(&[dir, b"/", word]),
+    })
 }
 
 /// A string as `execve` takes it.

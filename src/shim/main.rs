@@ -82,24 +82,37 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
         let envp = argv.add(*stack + 1);
         Given { args: strings(argv), env: strings(envp), argv, envp }
     };
-    let (argv, env) = (given.args, given.env);
-    let real = Real::find(given);
-    exec::set_last_resort(&real);
-
+    let env = given.env;
     let Ok(config) = Config::decode(block()) else {
-        real.exec_unconfigured()
+        Real::beside(given, None).exec()
     };
-    let call = Call { argv, env, config: &config };
-    let decision = decide::decide(&call, &world::Machine { dir: real.dir() });
+    let mut real = if config.dir.is_empty() {
+        Real::beside(given, Some(config.name))
+    } else {
+        Real::elsewhere(given, &config)
+    };
+    let dir = if config.dir.is_empty() { real.dir().to_vec() } else { config.dir.to_vec() };
+    let machine = world::Machine { dir: &dir };
+    let call = Call { argv: real.args(), env, config: &config };
+    if decide::is_foreign(&call, &machine) {
+        real.make_foreign();
+    }
+    exec::set_last_resort(&real);
+    let decision = decide::decide(&call, &machine);
     events::record(env, &decision);
     match decision {
         Decision::Direct(direct) => {
             if let Some(changed) = decide::changed(&direct, &config) {
                 tell::compiler_changed(env, changed);
             }
-            real.exec(config.name)
+            real.exec()
         }
-        Decision::Launch(launch) => exec::launch(&real, &call, &launch),
+        Decision::Launch(launch) => {
+            exec::launch(&real, &call, &launch.launcher, launch.edits, launch.key.as_ref())
+        }
+        Decision::Forward(forward) => {
+            exec::launch(&real, &call, &forward.launcher, forward.edits, None)
+        }
     }
 }
 

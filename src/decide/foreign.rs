@@ -1,0 +1,83 @@
+//! Compilers that are not of the tree: what `CMAKE_CXX_COMPILER_LAUNCHER` brings to a shim that is
+//! called as a launcher.
+//!
+//! Owns: telling them from ours, and what may be forwarded. Nothing is known of such a compiler,
+//! so the launcher gets the call as CMake would have given it: no key, no id.
+
+use super::direct::{Direct, Reason};
+use super::launchers::{Edits, Launcher};
+use super::{Call, Signs, Stamp, World, nesting, versionless};
+use crate::image::base_name;
+use alloc::ffi::CString;
+
+/// A call that a launcher is handed as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forward<'a> {
+    /// The launcher.
+    pub launcher: Launcher<'a>,
+    /// What changes in its environment.
+    pub edits: Edits,
+}
+
+/// Whether the compiler that a launcher was called with lies elsewhere than in the tree's directory,
+/// by whatever path.
+pub fn is_foreign<W: World + ?Sized>(call: &Call<'_>, world: &W) -> bool {
+    if !call.config.is_launcher() {
+        return false;
+    }
+    let called = call.argv.first().map_or(&b""[..], |name| name.to_bytes());
+    let dir = &called[..called.len() - base_name(called).len()];
+    // Without a slash it would have to be looked up on PATH, which hipcc and CMake leave to nobody.
+    let Some(dir) = CString::new(dir).ok().filter(|dir| !dir.is_empty()) else {
+        return true;
+    };
+    let place = |stamp: Stamp| (stamp.dev, stamp.ino);
+    let ours = world.witness(c".").map(place);
+    ours.is_none() || world.stamp(&dir).map(place) != ours
+}
+
+/// Whether and how a launcher is handed the call.
+pub fn forward<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Forward<'a>, Direct> {
+    let signs = Signs::of(call.env);
+    if signs.disabled {
+        return Err(Reason::Disabled.into());
+    }
+    let launcher =
+        Launcher::choose(signs.hip_clang_launcher, call.config).ok_or(Reason::NoLauncher)?;
+    if !is_host_compiler(call) || compiles_for_devices(call) {
+        return Err(Reason::ForeignCompiler.into());
+    }
+    if let Some(reason) = signs.reason(&launcher) {
+        return Err(reason.into());
+    }
+    if nesting::among_ancestors(world, launcher.word) {
+        return Err(Reason::NestedAncestor.into());
+    }
+    Ok(Forward {
+        launcher,
+        edits: launcher.edits(false),
+    })
+}
+
+/// Whether the name is one of the usual, apart from a target in front and a version behind:
+/// `x86_64-linux-gnu-g++-12`.
+fn is_host_compiler(call: &Call<'_>) -> bool {
+    const NAMES: [&[u8]; 6] = [b"cc", b"c++", b"gcc", b"g++", b"clang", b"clang++"];
+    let called = call.argv.first().map_or(&b""[..], |name| name.to_bytes());
+    let name = versionless(base_name(called));
+    let name = name.rsplit(|byte| *byte == b'-').next().unwrap_or(name);
+    NAMES.contains(&name)
+}
+
+/// Whether device code is, or may be, compiled: that depends on more than a launcher knows, and the
+/// fingerprint that would tell it is of another compiler.
+fn compiles_for_devices(call: &Call<'_>) -> bool {
+    call.argv.iter().skip(1).any(|argument| {
+        let argument = argument.to_bytes();
+        let signs: [&[u8]; 5] = [b"--offload-", b"--cuda-", b"-xhip", b"-xcuda", b"@"];
+        let ends: [&[u8]; 3] = [b".hip", b".cu", b".cuh"];
+        matches!(argument, b"hip" | b"cuda")
+            || signs.iter().any(|sign| argument.starts_with(sign))
+            || ends.iter().any(|end| argument.ends_with(end))
+    })
+}
