@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod attach;
 pub mod cli;
 pub mod decide;
 pub mod divert;
@@ -14,4 +15,5 @@ pub mod rocm;
 pub mod session;
 pub mod shim;
 pub mod signals;
+mod user;
 pub mod wrap;

@@ -25,6 +25,7 @@ mod lock;
 mod names;
 mod observe;
 mod plan;
+mod share;
 mod step;
 
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub use journal::{Entry as JournalEntry, Journal, Phase};
 pub use names::{JOURNAL, alias, kept};
 pub use observe::{Entry, Kept, Name, Observed, Record};
 pub use plan::{Plan, plan};
+pub use share::{Keeper, Share};
 pub use step::{Did, Keeping, NameDid, Step};
 
 use fs::{Fs as _, RealFs};

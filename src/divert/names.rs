@@ -11,6 +11,9 @@ use crate::image::ALIAS_SUFFIX;
 /// The record of what was installed.
 pub const JOURNAL: &str = ".rockwrap-journal";
 
+/// There while the directory is wrapped for build sessions and not for good.
+pub(super) const SESSION: &str = ".rockwrap-session";
+
 const KEPT_PREFIX: &[u8] = b".rockwrap-orig-";
 const TEMP_PREFIX: &[u8] = b".rockwrap-tmp-";
 const HIDDEN_PREFIX: &[u8] = b".rockwrap-";

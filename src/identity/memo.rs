@@ -138,16 +138,11 @@ impl Memo {
         }
     }
 
-    /// The user's: `$XDG_CACHE_HOME/rock-wrap`, or else `~/.cache/rock-wrap`.
+    /// The user's.
     #[must_use]
     pub fn of_user() -> Self {
-        let absolute = |name| {
-            let value = std::env::var_os(name).map(PathBuf::from);
-            value.filter(|path| path.is_absolute())
-        };
-        let cache = absolute("XDG_CACHE_HOME").or_else(|| Some(absolute("HOME")?.join(".cache")));
         Self {
-            dir: cache.map(|cache| cache.join("rock-wrap")),
+            dir: crate::user::cache_dir(),
             read: true,
         }
     }

@@ -1,0 +1,61 @@
+//! The file that is called as a launcher: `HIP_CLANG_LAUNCHER`, `CMAKE_CXX_COMPILER_LAUNCHER`.
+//!
+//! Owns: where it is. CMake writes its path into a build directory, which is used long after the
+//! session: so the file stays, under a name that says its content. It looks at the compiler's state
+//! on every call, and is as right tomorrow as it is today.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use super::AttachError;
+use crate::image::LAUNCHER_NAME;
+
+/// Puts `image` where it belongs in the directory `cache`, if it is not there.
+///
+/// # Errors
+/// Where it cannot be written.
+pub fn place(image: &[u8], cache: &Path) -> Result<PathBuf, AttachError> {
+    let digest = blake3::hash(image).to_hex();
+    let dir = cache.join("launcher").join(&digest[..16]);
+    let path = dir.join(OsStr::from_bytes(LAUNCHER_NAME));
+    if fs::read(&path).is_ok_and(|there| there == image) {
+        return Ok(path);
+    }
+    fs::create_dir_all(&dir).map_err(|source| AttachError::Directory(dir.clone(), source))?;
+    let write = || -> io::Result<()> {
+        let mut temp = tempfile::NamedTempFile::new_in(&dir)?;
+        temp.write_all(image)?;
+        let mode = fs::Permissions::from_mode(0o755);
+        temp.as_file().set_permissions(mode)?;
+        // Others may run the one that is there: only the name changes hands. Closed before it can
+        // be run: a file that somebody has open for writing cannot be.
+        temp.into_temp_path().persist(&path)?;
+        Ok(())
+    };
+    write().map_err(|source| AttachError::Make(path.clone(), source))?;
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_content_has_the_same_path_and_is_written_once() {
+        use std::os::unix::fs::MetadataExt;
+        let cache = tempfile::tempdir().unwrap();
+        let path = place(b"one", cache.path()).unwrap();
+        let ino = path.metadata().unwrap().ino();
+        assert_eq!(place(b"one", cache.path()).unwrap(), path);
+        assert_eq!(path.metadata().unwrap().ino(), ino);
+        assert_ne!(place(b"two", cache.path()).unwrap(), path);
+        fs::write(&path, "damaged").unwrap();
+        place(b"one", cache.path()).unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"one");
+        assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o755);
+    }
+}

@@ -1,0 +1,129 @@
+//! The ways in which a build's compiler calls come to rock-wrap.
+//!
+//! Owns: the choice among them, and what has to be made and set for those that leave the tree as it
+//! is. Must never write below the tree: to stand in the compilers' own place is
+//! [`divert`](crate::divert)'s.
+
+pub mod file;
+pub mod shadow;
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+/// What was asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Attach {
+    /// Whichever suits the tree
+    #[default]
+    Auto,
+    /// Stand in the compilers' place while the build runs
+    InPlace,
+    /// A private directory beside the tree, named by HIP_CLANG_PATH; writes nothing to the tree
+    Shadow,
+    /// Be named by HIP_CLANG_LAUNCHER and CMAKE_HIP_COMPILER_LAUNCHER; writes nothing to the tree
+    Launcher,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// Shims stand at the compilers' names.
+    InPlace,
+    /// Shims stand in a private directory.
+    Shadow,
+    /// One shim is called as a launcher.
+    Launcher,
+}
+
+impl Way {
+    /// The word for it, as `--attach` takes it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InPlace => "in-place",
+            Self::Shadow => "shadow",
+            Self::Launcher => "launcher",
+        }
+    }
+}
+
+/// What the choice depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Facts {
+    /// Whether shims stand in the tree already.
+    pub wrapped: bool,
+    /// Whether the tree's hipcc forwards compiles through HIP_CLANG_LAUNCHER.
+    pub hipcc_knows_launcher: bool,
+    /// Whether this user may change the compilers' directory.
+    pub writable: bool,
+}
+
+/// The way to take, and why it was chosen where it was not asked for.
+#[must_use]
+pub fn choose(asked: Attach, facts: Facts) -> (Way, Option<&'static str>) {
+    match asked {
+        Attach::InPlace => (Way::InPlace, None),
+        Attach::Shadow => (Way::Shadow, None),
+        Attach::Launcher => (Way::Launcher, None),
+        Attach::Auto if facts.wrapped => (Way::InPlace, Some("the tree is wrapped already")),
+        Attach::Auto if facts.hipcc_knows_launcher => {
+            (Way::Launcher, Some("this hipcc obeys HIP_CLANG_LAUNCHER"))
+        }
+        Attach::Auto if facts.writable => (
+            Way::InPlace,
+            Some("this hipcc does not know HIP_CLANG_LAUNCHER"),
+        ),
+        Attach::Auto => (Way::Shadow, Some("the tree cannot be written to")),
+    }
+}
+
+/// Something that could not be made outside of the tree.
+#[derive(Debug, thiserror::Error)]
+pub enum AttachError {
+    /// There is no place for it: neither HOME nor XDG_CACHE_HOME is set.
+    #[error("there is no cache directory for rock-wrap's own files")]
+    NoPlace,
+    /// A directory cannot be made, opened or locked.
+    #[error("cannot use the directory {0}")]
+    Directory(PathBuf, #[source] io::Error),
+    /// A directory cannot be listed.
+    #[error("cannot list {0}")]
+    List(PathBuf, #[source] io::Error),
+    /// A file or link cannot be made.
+    #[error("cannot make {0}")]
+    Make(PathBuf, #[source] io::Error),
+    /// What was made cannot be removed again.
+    #[error("cannot remove {0}")]
+    Remove(PathBuf, #[source] io::Error),
+}
+
+/// Changes of the build's environment: a value, or `None` for a variable to be removed.
+pub type Variables = Vec<(&'static str, Option<OsString>)>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn auto_takes_what_changes_the_least_and_reaches_the_compiles() {
+        let facts = |wrapped, hipcc_knows_launcher, writable| Facts {
+            wrapped,
+            hipcc_knows_launcher,
+            writable,
+        };
+        for (facts, expected) in [
+            (facts(true, true, true), Way::InPlace),
+            (facts(true, false, false), Way::InPlace),
+            (facts(false, true, true), Way::Launcher),
+            (facts(false, true, false), Way::Launcher),
+            (facts(false, false, true), Way::InPlace),
+            (facts(false, false, false), Way::Shadow),
+        ] {
+            let (way, why) = choose(Attach::Auto, facts);
+            assert_eq!(way, expected, "{facts:?}");
+            assert!(why.is_some());
+            assert_eq!(choose(Attach::Shadow, facts), (Way::Shadow, None));
+        }
+    }
+}

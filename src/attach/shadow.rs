@@ -1,0 +1,274 @@
+//! A directory that looks like the tree's LLVM and has shims at the compilers' names: for a tree that
+//! cannot or must not be written to.
+//!
+//! Owns: the directory, below the user's cache, always at the same path for the same tree, since the
+//! path stands in command lines and in CMake's caches. It lives as long as a session uses it: each
+//! holds a shared `flock` on it, and the last one out removes it.
+//!
+//! ```text
+//! <cache>/shadow/<digest of the compilers' directory>/
+//!   bin/clang++      a shim that runs the tree's own clang++
+//!   bin/ld.lld       a link to the tree's
+//!   lib, share, ...  links to the tree's
+//! ```
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use super::{AttachError, Variables};
+use crate::rocm::Name;
+
+/// A session's part in a shadow.
+#[derive(Debug)]
+pub struct Shadow {
+    /// Its top.
+    root: PathBuf,
+    /// Its top, with a shared lock on it.
+    held: File,
+}
+
+impl Shadow {
+    /// Makes the shadow of the compilers' directory `bin` with these shims, or joins the sessions
+    /// that use it.
+    ///
+    /// # Errors
+    /// Where it cannot be made.
+    pub fn enter(bin: &Path, shims: &[(Name, Vec<u8>)], cache: &Path) -> Result<Self, AttachError> {
+        let base = cache.join("shadow");
+        let _among_ourselves = lock_base(&base)?;
+        let digest = blake3::hash(bin.as_os_str().as_bytes()).to_hex();
+        let root = base.join(&digest[..16]);
+        fs::create_dir_all(&root).map_err(|source| AttachError::Directory(root.clone(), source))?;
+        let held = open(&root)?;
+        let shadow = Self { root, held };
+        if shadow.is_last()? {
+            // Nobody uses it: what is there, if anything, was left by a session that was killed.
+            shadow.build(bin, shims)?;
+        }
+        let directory = |source| AttachError::Directory(shadow.root.clone(), source);
+        shadow.held.lock_shared().map_err(directory)?;
+        Ok(shadow)
+    }
+
+    /// Takes over the part of another process.
+    #[must_use]
+    pub fn from_fd(root: PathBuf, fd: OwnedFd) -> Self {
+        Self {
+            root,
+            held: fd.into(),
+        }
+    }
+
+    /// The same part once more, to be handed to another process.
+    ///
+    /// # Errors
+    /// Where there are no descriptors left.
+    pub fn try_clone(&self) -> io::Result<OwnedFd> {
+        Ok(self.held.try_clone()?.into())
+    }
+
+    /// Its top directory.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Ends this part; removes the shadow if it was the last.
+    ///
+    /// # Errors
+    /// Where it cannot be removed.
+    pub fn leave(self) -> Result<(), AttachError> {
+        let base = self.root.parent().unwrap_or(&self.root);
+        let _among_ourselves = lock_base(base)?;
+        if !self.is_last()? {
+            return Ok(());
+        }
+        match fs::remove_dir_all(&self.root) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => {
+                Err(AttachError::Remove(self.root.clone(), source))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the build needs to find it, for a tree whose compilers are in `bin`.
+    #[must_use]
+    pub fn variables(&self, bin: &Path) -> Variables {
+        let own = self.root.join("bin");
+        let is_trees = |dir: &Path| dir.canonicalize().is_ok_and(|dir| dir == bin);
+        let mut variables = Variables::new();
+        let named = std::env::var_os("HIP_CLANG_PATH").filter(|value| !value.is_empty());
+        if named.is_none_or(|named| is_trees(Path::new(&named))) {
+            variables.push(("HIP_CLANG_PATH", Some(own.clone().into())));
+        }
+        // Compilers that are named to be the tree's.
+        for variable in ["HIPCXX", "CXX", "CC"] {
+            let named = std::env::var_os(variable).map(PathBuf::from);
+            let shim = named.and_then(|named| {
+                let shim = own.join(named.file_name()?);
+                (is_trees(named.parent()?) && shim.is_file()).then_some(shim)
+            });
+            if let Some(shim) = shim {
+                variables.push((variable, Some(shim.into())));
+            }
+        }
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let dirs: Vec<PathBuf> = std::env::split_paths(&path)
+            .flat_map(|dir| {
+                let front = is_trees(&dir).then(|| own.clone());
+                front.into_iter().chain([dir])
+            })
+            .collect();
+        if let Ok(path) = std::env::join_paths(dirs) {
+            variables.push(("PATH", Some(path)));
+        }
+        variables
+    }
+
+    fn is_last(&self) -> Result<bool, AttachError> {
+        match self.held.try_lock() {
+            Ok(()) => Ok(true),
+            Err(TryLockError::WouldBlock) => Ok(false),
+            Err(TryLockError::Error(source)) => {
+                Err(AttachError::Directory(self.root.clone(), source))
+            }
+        }
+    }
+
+    fn build(&self, bin: &Path, shims: &[(Name, Vec<u8>)]) -> Result<(), AttachError> {
+        for entry in list(&self.root)? {
+            let path = self.root.join(entry);
+            let is_dir = path.symlink_metadata().is_ok_and(|it| it.is_dir());
+            let removed = if is_dir {
+                fs::remove_dir_all(&path)
+            } else {
+                fs::remove_file(&path)
+            };
+            removed.map_err(|source| AttachError::Remove(path, source))?;
+        }
+        let own = self.root.join("bin");
+        fs::create_dir(&own).map_err(|source| AttachError::Make(own.clone(), source))?;
+        let is_shim = |name: &OsStr| shims.iter().any(|(shim, _)| shim.as_os_str() == name);
+        let prefix = bin.parent().unwrap_or(bin);
+        for (from, to, leave_out) in [
+            (
+                prefix,
+                &self.root,
+                &(|name: &OsStr| Some(name) == bin.file_name()) as &dyn Fn(&OsStr) -> bool,
+            ),
+            (bin, &own, &is_shim),
+        ] {
+            for entry in list(from)?.into_iter().filter(|name| !leave_out(name)) {
+                let link = to.join(&entry);
+                symlink(from.join(&entry), &link)
+                    .map_err(|source| AttachError::Make(link, source))?;
+            }
+        }
+        for (name, image) in shims {
+            let path = own.join(name.as_os_str());
+            let write = || {
+                fs::write(&path, image)?;
+                fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+            };
+            write().map_err(|source| AttachError::Make(path.clone(), source))?;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps sessions of this user that enter or leave apart, until it is dropped.
+fn lock_base(base: &Path) -> Result<File, AttachError> {
+    let directory = |source| AttachError::Directory(base.to_owned(), source);
+    fs::create_dir_all(base).map_err(directory)?;
+    let file = open(base)?;
+    file.lock().map_err(directory)?;
+    Ok(file)
+}
+
+fn open(dir: &Path) -> Result<File, AttachError> {
+    File::open(dir).map_err(|source| AttachError::Directory(dir.to_owned(), source))
+}
+
+fn list(dir: &Path) -> Result<Vec<OsString>, AttachError> {
+    let names =
+        fs::read_dir(dir).and_then(|entries| entries.map(|entry| Ok(entry?.file_name())).collect());
+    names.map_err(|source| AttachError::List(dir.to_owned(), source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Place {
+        dir: tempfile::TempDir,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            fs::create_dir_all(dir.path().join("llvm/bin")).unwrap();
+            fs::create_dir(dir.path().join("llvm/lib")).unwrap();
+            for name in ["clang++", "ld.lld"] {
+                fs::write(dir.path().join("llvm/bin").join(name), name).unwrap();
+            }
+            Self { dir }
+        }
+
+        fn enter(&self, image: &str) -> Shadow {
+            let shims = [("clang++".parse().unwrap(), image.into())];
+            let (bin, cache) = (
+                self.dir.path().join("llvm/bin"),
+                self.dir.path().join("cache"),
+            );
+            Shadow::enter(&bin, &shims, &cache).unwrap()
+        }
+    }
+
+    #[test]
+    fn everything_but_the_shims_leads_to_the_tree() {
+        let place = Place::new();
+        let shadow = place.enter("shim");
+        let root = shadow.root().to_owned();
+        let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
+        assert_eq!(
+            (read("bin/clang++"), read("bin/ld.lld")),
+            ("shim".into(), "ld.lld".into())
+        );
+        assert!(root.join("lib").is_dir());
+        shadow.leave().unwrap();
+        assert!(!root.exists());
+    }
+
+    #[test]
+    fn sessions_share_it_and_the_last_one_out_removes_it() {
+        let place = Place::new();
+        let (one, two) = (place.enter("first"), place.enter("second"));
+        assert_eq!(one.root(), two.root());
+        let shim = one.root().join("bin/clang++");
+        assert_eq!(
+            fs::read(&shim).unwrap(),
+            b"first",
+            "it is in use and stays as it is"
+        );
+        one.leave().unwrap();
+        assert!(shim.exists());
+        two.leave().unwrap();
+        assert!(!shim.exists());
+    }
+
+    #[test]
+    fn what_a_killed_session_left_is_made_anew_at_the_same_path() {
+        let place = Place::new();
+        let killed = place.enter("old");
+        let root = killed.root().to_owned();
+        drop(killed);
+        let next = place.enter("new");
+        assert_eq!(next.root(), root);
+        assert_eq!(fs::read(root.join("bin/clang++")).unwrap(), b"new");
+    }
+}
