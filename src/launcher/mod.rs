@@ -3,14 +3,19 @@
 //! Owns: everything that is asked of sccache and ccache outside a compile. How a compile is handed
 //! to them is [`decide`](crate::decide)'s.
 
+pub mod health;
 pub mod stats;
+
+mod environment;
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+pub use environment::Environment;
+
 use crate::image::{LauncherKind, Version, stamp};
-use crate::rocm::{Program, ProgramError};
+use crate::rocm::ProgramError;
 
 /// A launcher that was found and that answered.
 #[derive(Clone, Debug)]
@@ -135,7 +140,8 @@ fn is_shim(path: &Path) -> bool {
 }
 
 fn ask_version(path: &Path) -> Result<Version, LauncherError> {
-    let answer = program(path)
+    let answer = Environment::default()
+        .program(path)
         .args(["--version"])
         .ask()
         .map_err(|source| LauncherError::Run {
@@ -173,17 +179,6 @@ fn parse_version(word: &str) -> Option<Version> {
     let mut next = || parts.next().unwrap_or(Ok(0)).ok();
     let version = Version(next()?, next()?, next()?);
     numbers.contains('.').then_some(version)
-}
-
-/// The launcher as a program to be asked: without the variables that keep it from answering.
-/// sccache refuses to run at all under `CARGO_INCREMENTAL=1` (0.8 to 0.16, measured) and with an
-/// empty `SCCACHE_*` variable.
-fn program(path: &Path) -> Program {
-    let empty = std::env::vars_os()
-        .filter(|(name, value)| name.as_bytes().starts_with(b"SCCACHE_") && value.is_empty())
-        .map(|(name, _)| name);
-    let unwanted = ["CARGO_INCREMENTAL", "CARGO_BUILD_INCREMENTAL"].map(Into::into);
-    Program::at(path).without(unwanted.into_iter().chain(empty))
 }
 
 #[cfg(test)]

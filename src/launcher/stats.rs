@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{Launcher, program};
+use super::{Environment, Launcher};
 use crate::image::LauncherKind;
 use crate::rocm::ProgramError;
 
@@ -53,12 +53,21 @@ impl Snapshot {
     /// # Errors
     /// See [`StatsError`].
     pub fn take(launcher: &Launcher) -> Result<Self, StatsError> {
+        Self::take_in(&Environment::default(), launcher)
+    }
+
+    /// The same in another environment, which may lead to another cache.
+    ///
+    /// # Errors
+    /// As [`Snapshot::take`].
+    pub fn take_in(environment: &Environment, launcher: &Launcher) -> Result<Self, StatsError> {
         let args: &[&str] = match launcher.kind {
             LauncherKind::Sccache => &["--show-stats", "--stats-format", "json"],
             LauncherKind::Ccache => &["--print-stats"],
             LauncherKind::Other => return Err(StatsError::Unknown(launcher.to_string())),
         };
-        let answer = program(&launcher.path)
+        let answer = environment
+            .program(&launcher.path)
             .args(args)
             .ask()
             .map_err(StatsError::Ask)?;

@@ -1,15 +1,17 @@
 //! Running one of the tree's programs, or a launcher, to ask it something.
 
 use std::ffi::OsStr;
-use std::io::Read;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{MemfdFlags, memfd_create};
 use wait_timeout::ChildExt;
 
-/// A question is answered within this time or not at all.
+/// A question is answered within this time or not at all, unless [`Program::within`] says otherwise.
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a program answered.
@@ -44,10 +46,12 @@ pub enum ProgramError {
         source: std::io::Error,
     },
     /// It did not end in time and was killed.
-    #[error("{path} did not answer within {} seconds", LIMIT.as_secs())]
+    #[error("{path} did not answer within {} seconds", limit.as_secs_f32())]
     Hangs {
         /// The program.
         path: PathBuf,
+        /// How long it was given.
+        limit: Duration,
     },
 }
 
@@ -55,6 +59,7 @@ pub enum ProgramError {
 pub struct Program {
     path: PathBuf,
     command: Command,
+    limit: Duration,
 }
 
 impl Program {
@@ -66,7 +71,14 @@ impl Program {
         Self {
             path: path.to_owned(),
             command,
+            limit: LIMIT,
         }
+    }
+
+    /// Gives it less time, or more, than a minute.
+    #[must_use]
+    pub fn within(self, limit: Duration) -> Self {
+        Self { limit, ..self }
     }
 
     /// Adds arguments.
@@ -85,53 +97,74 @@ impl Program {
         self
     }
 
+    /// Runs it with these variables of the environment on top.
+    #[must_use]
+    pub fn with<K: AsRef<OsStr>, V: AsRef<OsStr>>(
+        mut self,
+        variables: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        self.command.envs(variables);
+        self
+    }
+
+    /// Runs it in another directory than ours.
+    #[must_use]
+    pub fn at_work_in(mut self, dir: &Path) -> Self {
+        self.command.current_dir(dir);
+        self
+    }
+
     /// Runs it and takes what it prints.
     ///
     /// # Errors
-    /// Where it cannot be started, or does not end within a minute. A bad exit status is an answer.
+    /// Where it cannot be started, or does not end in time. A bad exit status is an answer.
     pub fn ask(mut self) -> Result<Answer, ProgramError> {
+        let start_error = |source| ProgramError::Start {
+            path: self.path.clone(),
+            source,
+        };
         let wait_error = |source| ProgramError::Wait {
             path: self.path.clone(),
             source,
         };
+        // Not pipes, whose end would be that of whatever server the program leaves behind.
+        let stdout = memory().map_err(start_error)?;
+        let stderr = memory().map_err(start_error)?;
         let mut child = self
             .command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout.try_clone().map_err(start_error)?)
+            .stderr(stderr.try_clone().map_err(start_error)?)
             .spawn()
-            .map_err(|source| ProgramError::Start {
-                path: self.path.clone(),
-                source,
-            })?;
-        // Both pipes are emptied while we wait, or a program that prints much would never end.
-        let stdout = drain(child.stdout.take());
-        let stderr = drain(child.stderr.take());
-        let Some(status) = child.wait_timeout(LIMIT).map_err(wait_error)? else {
+            .map_err(start_error)?;
+        let Some(status) = child.wait_timeout(self.limit).map_err(wait_error)? else {
             child
                 .kill()
                 .and_then(|()| child.wait())
                 .map_err(wait_error)?;
-            return Err(ProgramError::Hangs { path: self.path });
+            return Err(ProgramError::Hangs {
+                path: self.path,
+                limit: self.limit,
+            });
         };
-        // The pipes' threads cannot panic: reading into a vector is all they do.
-        let collect = |pipe: thread::JoinHandle<Vec<u8>>| pipe.join().unwrap_or_default();
         Ok(Answer {
             status,
-            stdout: collect(stdout),
-            stderr: collect(stderr),
+            stdout: content(&stdout).map_err(wait_error)?,
+            stderr: content(&stderr).map_err(wait_error)?,
         })
     }
 }
 
-fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
-    thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(mut pipe) = pipe {
-            // What was read before an error is still worth showing.
-            let _ = pipe.read_to_end(&mut bytes);
-        }
-        bytes
-    })
+/// A file that is nowhere on disk.
+fn memory() -> io::Result<File> {
+    Ok(memfd_create("answer", MemfdFlags::CLOEXEC)?.into())
+}
+
+/// All that was written to `file`, whose offset the writer has moved.
+fn content(file: &File) -> io::Result<Vec<u8>> {
+    let len = file.metadata()?.len();
+    let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
+    file.read_exact_at(&mut bytes, 0)?;
+    Ok(bytes)
 }
 
 #[cfg(test)]
@@ -162,6 +195,33 @@ mod tests {
             (answer.stdout.len(), answer.stderr.len()),
             (300_000, 300_000)
         );
+    }
+
+    #[test]
+    fn a_server_that_stays_behind_does_not_keep_us_waiting() {
+        let answer = Program::at(Path::new("/bin/sh"))
+            .args(["-c", "sleep 30 & echo $!"])
+            .within(Duration::from_secs(20))
+            .ask()
+            .unwrap();
+        let pid: i32 = String::from_utf8_lossy(&answer.stdout)
+            .trim()
+            .parse()
+            .unwrap();
+        let server = nix::unistd::Pid::from_raw(pid);
+        nix::sys::signal::kill(server, nix::sys::signal::SIGKILL).expect("it still runs");
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended_when_its_time_is_up() {
+        let error = Program::at(Path::new("/bin/sleep"))
+            .args(["60"])
+            .within(Duration::from_millis(100))
+            .ask()
+            .err()
+            .unwrap();
+        let message = "/bin/sleep did not answer within 0.1 seconds";
+        assert_eq!(error.to_string(), message);
     }
 
     #[test]

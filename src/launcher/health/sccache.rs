@@ -1,0 +1,275 @@
+//! sccache: its server, and what that says of itself.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Asked, Health, HealthError, Mode, Said, Server, settings, without_password};
+use crate::image::Version;
+use crate::launcher::{Environment, parse_version};
+use crate::rocm::ProgramError;
+
+/// sccache's own (0.16, `commands.rs`).
+const DEFAULT_PORT: u16 = 4226;
+
+/// Sockets in the file system since 0.9; an older client knows ports alone.
+const FIRST_WITH_SOCKETS: Version = Version(0, 9, 0);
+
+pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
+    let address = Address::of(asked.environment, asked.launcher.version);
+    let limit = asked.limit;
+    // Where a server listens, `--start-server` must not be tried: on a socket in the file system it
+    // takes the old server's place (0.16, measured).
+    let started = match address.connect(limit) {
+        Connection::Nobody => start(asked, &address)?,
+        Connection::Taken => false,
+        Connection::Unanswered => {
+            let address = address.to_string();
+            return Err(HealthError::Mute { address, limit });
+        }
+    };
+    let stats = stats(asked).map_err(|error| match error {
+        StatsError::Program(ProgramError::Hangs { .. }) => HealthError::Mute {
+            address: address.to_string(),
+            limit,
+        },
+        StatsError::Program(source) => HealthError::Ask(asked.launcher.path.clone(), source),
+        StatsError::Failed(source) => HealthError::Foreign {
+            address: address.to_string(),
+            source,
+        },
+        StatsError::Unreadable(source) => HealthError::Answer(asked.launcher.path.clone(), source),
+    })?;
+    if let (Some(server), Some(client)) = (stats.version, asked.launcher.version)
+        && server != client
+    {
+        return Err(HealthError::OtherVersion {
+            address: address.to_string(),
+            server,
+            client,
+        });
+    }
+    let settings = settings::noteworthy(settings::SCCACHE, |name| {
+        let value = asked.environment.get(name)?;
+        Some((
+            value.to_string_lossy().into_owned(),
+            "environment".to_owned(),
+        ))
+    });
+    let set = |name| settings.iter().any(|setting| setting.name == name);
+    let direct = asked.environment.get("SCCACHE_DIRECT");
+    let direct = direct.is_none_or(|value| !matches!(value.as_bytes(), b"false" | b"off" | b"0"));
+    let mode = if set("SCCACHE_NO_CACHE") {
+        Mode::Off
+    } else if set("SCCACHE_RECACHE") {
+        Mode::Recache
+    } else if set("SCCACHE_LOCAL_RW_MODE") {
+        Mode::ReadOnly
+    } else if stats.direct && direct {
+        Mode::Direct
+    } else {
+        Mode::Preprocessor
+    };
+    Ok(Health {
+        storage: stats.storage(),
+        dir: stats.dir(),
+        location: stats.location,
+        used: stats.used,
+        max: stats.max,
+        mode,
+        server: Some(Server {
+            address: address.to_string(),
+            started,
+        }),
+        settings,
+    })
+}
+
+/// Starts a server; false where somebody else was faster.
+fn start(asked: &Asked<'_>, address: &Address) -> Result<bool, HealthError> {
+    // Without a server the client says what one would be configured to.
+    let cache = || match stats(asked) {
+        Ok(stats) => stats.location,
+        Err(_) => "unknown".to_owned(),
+    };
+    let answer = asked.program().args(["--start-server"]).ask();
+    match answer {
+        Ok(answer) if answer.status.success() => Ok(true),
+        Ok(_) if matches!(address.connect(asked.limit), Connection::Taken) => Ok(false),
+        Ok(answer) => Err(HealthError::Start {
+            source: Said::on(&answer.stderr),
+            cache: cache(),
+        }),
+        Err(source) => Err(HealthError::Slow {
+            source,
+            cache: cache(),
+        }),
+    }
+}
+
+enum StatsError {
+    Program(ProgramError),
+    Failed(Said),
+    Unreadable(Said),
+}
+
+/// What `--show-stats` says of the cache.
+#[derive(Debug, PartialEq, Eq)]
+struct Stats {
+    location: String,
+    used: Option<u64>,
+    max: Option<u64>,
+    direct: bool,
+    /// Not told by old versions.
+    version: Option<Version>,
+}
+
+fn stats(asked: &Asked<'_>) -> Result<Stats, StatsError> {
+    let question = ["--show-stats", "--stats-format", "json"];
+    let answer = asked.program().args(question).ask();
+    let answer = answer.map_err(StatsError::Program)?;
+    if !answer.status.success() {
+        return Err(StatsError::Failed(Said::on(&answer.stderr)));
+    }
+    Stats::read(&answer.stdout).map_err(|error| StatsError::Unreadable(Said(error.to_string())))
+}
+
+impl Stats {
+    fn read(json: &[u8]) -> serde_json::Result<Self> {
+        let json: serde_json::Value = serde_json::from_slice(json)?;
+        let location = json["cache_location"].as_str().unwrap_or("unknown");
+        Ok(Self {
+            location: without_password(location),
+            used: json["cache_size"].as_u64(),
+            max: json["max_cache_size"].as_u64(),
+            direct: json["use_preprocessor_cache_mode"].as_bool() == Some(true),
+            version: json["version"].as_str().and_then(parse_version),
+        })
+    }
+
+    /// `Local disk: "/path"`; `redis, name: redis://host, prefix: /`.
+    fn storage(&self) -> String {
+        if self.dir().is_some() {
+            return "disk".to_owned();
+        }
+        let word = self.location.split([',', ':']).next().unwrap_or_default();
+        word.trim().to_lowercase()
+    }
+
+    fn dir(&self) -> Option<PathBuf> {
+        let quoted = self.location.strip_prefix("Local disk: ")?;
+        // Rust's form of a quoted string, which for all but odd paths is that of JSON.
+        let path: String = serde_json::from_str(quoted).ok()?;
+        Some(path.into())
+    }
+}
+
+/// Where the server listens, by the environment of its clients.
+enum Address {
+    Port(u16),
+    Socket(PathBuf),
+    /// In Linux's own name space for sockets.
+    Abstract(Vec<u8>),
+}
+
+enum Connection {
+    Nobody,
+    Taken,
+    /// The queue of connections is full: nobody takes any.
+    Unanswered,
+}
+
+impl Address {
+    fn of(environment: &Environment, client: Option<Version>) -> Self {
+        let socket = environment
+            .get("SCCACHE_SERVER_UDS")
+            .filter(|_| client.is_some_and(|version| version >= FIRST_WITH_SOCKETS));
+        if let Some(socket) = socket {
+            return match socket.as_bytes().strip_prefix(br"\x00") {
+                Some(name) => Self::Abstract(name.to_owned()),
+                None => Self::Socket(socket.into()),
+            };
+        }
+        let port = environment.get("SCCACHE_SERVER_PORT");
+        let port = port.and_then(|port| port.to_str()?.parse().ok());
+        Self::Port(port.unwrap_or(DEFAULT_PORT))
+    }
+
+    fn connect(&self, limit: Duration) -> Connection {
+        let connected = match self {
+            Self::Port(port) => {
+                let address = SocketAddr::from((Ipv4Addr::LOCALHOST, *port));
+                TcpStream::connect_timeout(&address, limit).map(drop)
+            }
+            Self::Socket(path) => UnixStream::connect(path).map(drop),
+            Self::Abstract(name) => UnixAddr::from_abstract_name(name)
+                .and_then(|address| UnixStream::connect_addr(&address))
+                .map(drop),
+        };
+        match connected {
+            Ok(()) => Connection::Taken,
+            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Connection::Unanswered,
+            Err(_) => Connection::Nobody,
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Port(port) => write!(f, "{}:{port}", Ipv4Addr::LOCALHOST),
+            Self::Socket(path) => write!(f, "{}", path.display()),
+            Self::Abstract(name) => write!(f, "@{}", name.escape_ascii()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cache_on_disk_has_a_directory() {
+        let json = br#"{"cache_location":"Local disk: \"/a/b\"","cache_size":7,
+            "max_cache_size":10737418240,"use_preprocessor_cache_mode":true,"version":"0.16.0"}"#;
+        let stats = Stats::read(json).unwrap();
+        assert_eq!(stats.dir(), Some("/a/b".into()));
+        assert_eq!(stats.storage(), "disk");
+        assert_eq!((stats.used, stats.max), (Some(7), Some(10 << 30)));
+        assert_eq!(stats.version, Some(Version(0, 16, 0)));
+    }
+
+    #[test]
+    fn other_caches_are_known_by_their_kind() {
+        for (location, kind) in [
+            ("redis, name: redis://127.0.0.1:1, prefix: /", "redis"),
+            ("S3, bucket: Bucket(name=x)", "s3"),
+            ("ghac, name: sccache-v0, prefix: /", "ghac"),
+        ] {
+            let json = format!("{{\"cache_location\":{location:?}}}");
+            let stats = Stats::read(json.as_bytes()).unwrap();
+            assert_eq!((stats.storage().as_str(), stats.dir()), (kind, None));
+        }
+    }
+
+    #[test]
+    fn the_address_is_that_of_the_clients() {
+        let new = Some(Version(0, 16, 0));
+        let of = |name: &str, value: &str, client| {
+            let environment = Environment::default()
+                .with("SCCACHE_SERVER_UDS", "")
+                .with("SCCACHE_SERVER_PORT", "")
+                .with(name, value);
+            Address::of(&environment, client).to_string()
+        };
+        assert_eq!(of("SCCACHE_SERVER_PORT", "99", new), "127.0.0.1:99");
+        assert_eq!(of("SCCACHE_SERVER_PORT", "", new), "127.0.0.1:4226");
+        assert_eq!(of("SCCACHE_SERVER_UDS", "/s", new), "/s");
+        assert_eq!(of("SCCACHE_SERVER_UDS", r"\x00s", new), "@s");
+        let old = Some(Version(0, 4, 0));
+        assert_eq!(of("SCCACHE_SERVER_UDS", "/s", old), "127.0.0.1:4226");
+    }
+}
