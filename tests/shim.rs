@@ -5,6 +5,7 @@ mod support;
 
 use std::fs::File;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rock_wrap::image::{Config, Witness, WitnessKind};
@@ -422,15 +423,19 @@ fn a_pass_through_makes_at_most_eight_system_calls_and_opens_no_file() {
 
 #[test]
 fn a_session_gets_one_line_for_each_call_and_parallel_calls_lose_none() {
+    const CALLERS: usize = 50;
+    const CALLS: usize = 40;
     let tree = tree(&Config::default());
     let log = tree.path("events");
     std::fs::write(&log, "").unwrap();
+    std::fs::write(tree.path("a.cpp"), "").unwrap();
     let launcher = tree.launcher("a-launcher");
-    let call = |args: &[&str]| {
-        let mut call = tree.call(args);
-        call.env("ROCK_WRAP_EVENTS", &log)
-            .env("HIP_CLANG_LAUNCHER", &launcher);
-        call
+    let with_log = |command: &mut Command| {
+        command
+            .env("ROCK_WRAP_EVENTS", &log)
+            .env("HIP_CLANG_LAUNCHER", &launcher)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
     };
     let hip = [
         "-x",
@@ -441,30 +446,44 @@ fn a_session_gets_one_line_for_each_call_and_parallel_calls_lose_none() {
         "a.cpp",
     ];
     for args in [&["--version"][..], &hip] {
-        assert!(run(&mut call(args)).status.success());
+        let mut call = tree.call(args);
+        with_log(&mut call);
+        assert!(run(&mut call).status.success());
     }
-    let text = std::fs::read_to_string(&log).unwrap();
-    let lines: Vec<_> = text.lines().collect();
-    assert!(
-        lines[0].starts_with("direct\tinformation\t-\t0\t"),
-        "{text}"
+    let events = |log: &Path| rock_wrap::shim::events::read(&std::fs::read(log).unwrap());
+    let of = events(&log);
+    assert!(!of[0].launched && of[0].detail == "information" && of[0].source.is_none());
+    assert!(of[1].launched && of[1].detail == "other" && of[1].archs == 2);
+    assert_eq!(of[1].source.as_deref(), Some(Path::new("a.cpp")));
+    assert_eq!(of[1].output.as_deref(), Some(Path::new("a.o")));
+    assert_eq!(
+        of[1].cwd,
+        Some(tree.path("").canonicalize().unwrap()),
+        "what the relative names are relative to"
     );
-    assert!(lines[1].starts_with("launch\tother\thip\t2\t"), "{text}");
 
-    let children: Vec<_> = (0..200)
-        .map(|_| {
-            call(&["--version"])
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap()
+    // Long names, so that lines are cut if anything could cut them.
+    let script = r#"i=0; while [ $i -lt "$3" ]; do "$1" -c "/no/$2-$i.cpp"; i=$((i + 1)); done"#;
+    let callers: Vec<_> = (0..CALLERS)
+        .map(|caller| {
+            let mut call = Command::new("sh");
+            call.args(["-c", script, "sh"])
+                .arg(tree.path("bin/clang++"))
+                .args([format!("{caller}{}", "x".repeat(3000)), CALLS.to_string()])
+                .env_clear();
+            with_log(&mut call);
+            call.spawn().unwrap()
         })
         .collect();
-    for mut child in children {
-        assert!(child.wait().unwrap().success());
+    for mut caller in callers {
+        assert!(caller.wait().unwrap().success());
     }
-    let events = rock_wrap::shim::events::read(&std::fs::read_to_string(&log).unwrap());
-    assert_eq!(events.len(), 202);
+    let sources: std::collections::BTreeSet<_> = events(&log)
+        .into_iter()
+        .filter_map(|event| event.source)
+        .filter(|source| source.starts_with("/no"))
+        .collect();
+    assert_eq!(sources.len(), CALLERS * CALLS);
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn choose_launcher(args: &RunArgs) -> Result<Launcher, CliError> {
 
 /// Says how many calls went where. `5 launched, 12 direct (not-a-compile 9, disabled 3)`.
 fn report_calls(log: &NamedTempFile) {
-    let log = std::fs::read_to_string(log.path()).unwrap_or_default();
+    let log = std::fs::read(log.path()).unwrap_or_default();
     let events = events::read(&log);
     let launched = events.iter().filter(|event| event.launched).count();
     let mut reasons = BTreeMap::<&str, usize>::new();

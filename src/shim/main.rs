@@ -99,7 +99,7 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
     }
     exec::set_last_resort(&real);
     let decision = decide::decide(&call, &machine);
-    events::record(env, &decision);
+    events::record(&call, &decision);
     match decision {
         Decision::Direct(direct) => {
             if let Some(changed) = decide::changed(&direct, &config) {

@@ -145,14 +145,21 @@ pub fn getpid() -> usize {
 #[must_use]
 pub fn now() -> u64 {
     const CLOCK_REALTIME: usize = 0;
+    clock(CLOCK_REALTIME)
+}
+
+/// Nanoseconds since boot, suspended time included.
+#[must_use]
+pub fn since_boot() -> u64 {
+    const CLOCK_BOOTTIME: usize = 7;
+    clock(CLOCK_BOOTTIME)
+}
+
+fn clock(which: usize) -> u64 {
     let mut time = [0u64; 2];
+    let args = [which, time.as_mut_ptr() as usize, 0, 0, 0, 0];
     // SAFETY: the kernel writes seconds and nanoseconds.
-    let _ = unsafe {
-        syscall(
-            CLOCK_GETTIME,
-            [CLOCK_REALTIME, time.as_mut_ptr() as usize, 0, 0, 0, 0],
-        )
-    };
+    let _ = unsafe { syscall(CLOCK_GETTIME, args) };
     time[0] * 1_000_000_000 + time[1]
 }
 
