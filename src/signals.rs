@@ -7,9 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
-use nix::sys::signal::{Signal, killpg};
+use nix::sys::signal::{Signal, killpg, raise};
 use nix::unistd::Pid;
-use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 /// No signal, no process group.
 const NONE: i32 = 0;
@@ -22,12 +22,14 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Watches SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on.
+    /// Watches SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on; and SIGTSTP, which stops this process
+    /// as ever unless there is a build to be stopped first.
     ///
     /// # Errors
     /// Where the system refuses a handler.
     pub fn watch() -> std::io::Result<Self> {
-        let mut arriving = signal_hook::iterator::Signals::new([SIGHUP, SIGINT, SIGQUIT, SIGTERM])?;
+        let watched = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP];
+        let mut arriving = signal_hook::iterator::Signals::new(watched)?;
         let signals = Self {
             first: Arc::default(),
             group: Arc::default(),
@@ -43,10 +45,14 @@ impl Signals {
 
     fn arrived(&self, signal: i32) {
         tracing::debug!(signal, "signal arrived");
-        let _ = self
-            .first
-            .compare_exchange(NONE, signal, Ordering::SeqCst, Ordering::SeqCst);
         let group = self.group.load(Ordering::SeqCst);
+        if signal != SIGTSTP {
+            let _ = self
+                .first
+                .compare_exchange(NONE, signal, Ordering::SeqCst, Ordering::SeqCst);
+        } else if group == NONE {
+            let _ = raise(Signal::SIGSTOP);
+        }
         if group != NONE
             && let Ok(signal) = Signal::try_from(signal)
         {

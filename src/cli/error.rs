@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use super::Exit;
+use crate::attach::AttachError;
 use crate::divert::{After, Error as DivertError, Failure, Refusal};
 use crate::identity::IdentityError;
 use crate::launcher::LauncherError;
+use crate::launcher::health::HealthError;
 use crate::rocm::Name;
 use crate::rocm::compiler::CompilerError;
 use crate::rocm::tree::TreeError;
@@ -58,6 +60,15 @@ pub enum CliError {
         /// The compiler.
         name: Name,
     },
+    /// The launcher is there and does not work.
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    /// Something beside the tree could not be made.
+    #[error(transparent)]
+    Attach(#[from] AttachError),
+    /// The process that would detach should this one be killed.
+    #[error("cannot start a guard for the session")]
+    Guard(#[source] std::io::Error),
     /// The build could not be run.
     #[error(transparent)]
     Session(#[from] SessionError),
@@ -118,9 +129,12 @@ impl CliError {
             Self::Session(SessionError::Wait { .. })
             | Self::Interrupted(_)
             | Self::Signals(_)
+            | Self::Guard(_)
+            | Self::Attach(_)
             | Self::Events(_) => Exit::Failed,
             Self::Tree(_)
             | Self::Launcher(_)
+            | Self::Health(_)
             | Self::NoLauncher
             | Self::OtherNames { .. }
             | Self::Wrap(_)
@@ -148,6 +162,15 @@ impl CliError {
             }
             Self::Launcher(LauncherError::NotExecutable(_)) => {
                 "is it a program, with its x bit set?"
+            }
+            Self::Health(error) => {
+                return vec![
+                    error.remedy().to_owned(),
+                    "--on-launcher-failure direct builds without a cache".to_owned(),
+                ];
+            }
+            Self::Attach(AttachError::NoPlace) => {
+                "set XDG_CACHE_HOME to a directory that this user may write to"
             }
             Self::OtherNames { .. } => {
                 "wrap it too with `rock-wrap install --compiler NAME`, or run `rock-wrap restore` first"

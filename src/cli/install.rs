@@ -1,4 +1,4 @@
-//! `rock-wrap install`, and the half of `rock-wrap run` that comes before the build.
+//! `rock-wrap install`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{CliError, Exit, InstallArgs, TreeArgs, WrapArgs, output};
+use super::{CliError, Exit, InstallArgs, WrapArgs, output};
 use crate::divert::{Bin, Did, Entry, Error, Goal, Locked, Outcome, Plan, ProcDrain, plan};
 use crate::image::stamp;
 use crate::launcher::Launcher;
@@ -50,6 +50,8 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     let locked = lock(&bin, Some(&signals))?;
     let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), strict)?;
     let outcome = apply("install", &locked, &plan, &signals)?;
+    // From now on it is wrapped for good, whatever session may have wrapped it.
+    locked.forget()?;
     show(
         &tree,
         &survey,
@@ -62,7 +64,7 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
 
 /// The launcher of the shims that stand there, and whether they are strict: what an install keeps
 /// that names none.
-fn installed(bin: &Bin) -> Result<(Option<Launcher>, bool), CliError> {
+pub fn installed(bin: &Bin) -> Result<(Option<Launcher>, bool), CliError> {
     let observed = bin.observe(&Goal::Restore)?;
     let shims = observed.names.iter().filter_map(|known| match &known.at {
         Entry::Shim { image, .. } => stamp::read(image)?.ok(),
@@ -76,7 +78,7 @@ fn installed(bin: &Bin) -> Result<(Option<Launcher>, bool), CliError> {
 }
 
 impl WrapArgs {
-    fn names(&self) -> Vec<Name> {
+    pub fn names(&self) -> Vec<Name> {
         if self.compilers.is_empty() {
             Name::defaults()
         } else {
@@ -136,7 +138,8 @@ pub fn plan_for(tree: &Tree, bin: &Bin, goal: &Goal) -> Result<Plan, CliError> {
     })
 }
 
-fn prepare(
+/// The plan for shims for `names`, from what stands in the directory now.
+pub fn prepare(
     tree: &Tree,
     bin: &Bin,
     names: &[Name],
@@ -276,85 +279,5 @@ fn show(tree: &Tree, survey: &Survey, launcher: Option<&Launcher>, json: bool, d
     }
     for warning in warnings {
         output::warning(warning);
-    }
-}
-
-/// A tree that is wrapped for as long as a build runs.
-pub struct Attached {
-    tree: Tree,
-    bin: Bin,
-    /// Whether it was wrapped before, and stays so.
-    stays: bool,
-}
-
-/// Wraps the tree for a build.
-pub fn attach(
-    tree: &TreeArgs,
-    wrap: &WrapArgs,
-    launcher: &Launcher,
-    signals: &Signals,
-) -> Result<Attached, CliError> {
-    let names = wrap.names();
-    let tree = Tree::find(tree.rocm_path.as_deref(), &names)?;
-    let bin = Bin::open(&tree.bin)?;
-    let locked = lock(&bin, Some(signals))?;
-    let observed = bin.observe(&Goal::Restore)?;
-    let wrapped = |name: &Name| {
-        observed
-            .name(name.as_os_str())
-            .is_some_and(|known| known.at.is_shim())
-    };
-    let missing = names.iter().find(|name| !wrapped(name));
-    // What somebody has installed stays: were more names wrapped for this build, none of them could
-    // be told from his afterwards.
-    let stays = observed.names.iter().any(|known| known.at.is_shim());
-    if let Some(name) = missing.filter(|_| stays && !wrap.compilers.is_empty()) {
-        return Err(CliError::OtherNames {
-            dir: tree.bin.clone(),
-            name: name.clone(),
-        });
-    }
-    if stays {
-        output::note(format_args!(
-            "{} is wrapped already and stays so",
-            tree.bin.display()
-        ));
-    } else {
-        let (survey, plan) = prepare(&tree, &bin, &names, Some(launcher), wrap.strict)?;
-        let outcome = apply("install", &locked, &plan, signals)?;
-        for warning in survey.warnings.iter().chain(&outcome.warnings) {
-            output::warning(warning);
-        }
-        output::note(format_args!(
-            "{} is wrapped with {launcher}",
-            tree.bin.display()
-        ));
-    }
-    drop(locked);
-    Ok(Attached { tree, bin, stays })
-}
-
-impl Attached {
-    /// Whether the tree had been wrapped before, by whatever launcher.
-    pub fn stays(&self) -> bool {
-        self.stays
-    }
-
-    /// Puts the tree back, unless it had been wrapped before. A second signal does not stop it: it
-    /// takes milliseconds, and nobody wants half of it.
-    pub fn detach(self, signals: &Signals) -> Result<(), CliError> {
-        if self.stays {
-            return Ok(());
-        }
-        let locked = lock(&self.bin, None)?;
-        let outcome = loop {
-            match super::restore::restore(&self.tree, &self.bin, &locked, signals) {
-                // It was taken back: the tree is wrapped again.
-                Err(error) if error.signal().is_some() => signals.forwarded(),
-                outcome => break outcome?,
-            }
-        };
-        super::restore::tell(&outcome);
-        Ok(())
     }
 }

@@ -3,10 +3,12 @@
 //! Owns: option parsing, output, exit codes. What the commands do is in the modules that they
 //! call; an error is printed here and nowhere else.
 
+mod attach;
 mod error;
 mod exit;
 mod explain;
 mod fingerprint;
+mod guard;
 mod install;
 mod output;
 mod restore;
@@ -23,6 +25,7 @@ use tracing_subscriber::EnvFilter;
 pub use error::CliError;
 pub use exit::Exit;
 
+use crate::attach::Attach;
 use crate::rocm::Name;
 use crate::signals::die_by;
 
@@ -90,15 +93,20 @@ The digest holds no path and no time: the same compiler has the same one on ever
 covers the executable, its shared objects, the programs it runs, its configuration files, device
 bitcode, headers and run-time libraries.")]
     Fingerprint(FingerprintArgs),
-    /// Install, run a build, restore, and show what the launcher counted
+    /// Do everything around one build: attach, run it, detach, and say what the launcher did
     #[command(after_help = "\
 Examples:
   rock-wrap run -- python setup.py bdist_wheel
   rock-wrap run --rocm-path /opt/rocm --launcher ccache -- make -j8
+  rock-wrap run --attach shadow -- pip wheel .        # writes nothing to the tree
 
 Without --launcher it uses HIP_CLANG_LAUNCHER, then sccache, then ccache. A tree that is wrapped
-already is used as it is, and left so.")]
+already is used as it is, and left so. Should rock-wrap be killed, the build is ended and the tree
+put back all the same.")]
     Run(RunArgs),
+    /// Wait beside `run`, and detach should it be killed
+    #[command(hide = true)]
+    Guard(GuardArgs),
 }
 
 /// Which tree.
@@ -195,9 +203,39 @@ struct RunArgs {
     tree: TreeArgs,
     #[command(flatten)]
     wrap: WrapArgs,
+    /// How the build's compiler calls come to rock-wrap
+    #[arg(long, value_enum, value_name = "WAY", default_value_t)]
+    attach: Attach,
+    /// Leave host compilers alone: set neither CMAKE_C_COMPILER_LAUNCHER nor
+    /// CMAKE_CXX_COMPILER_LAUNCHER
+    #[arg(long)]
+    no_host: bool,
+    /// What to do if the launcher does not work
+    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
+    on_launcher_failure: OnLauncherFailure,
     /// The build
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
+}
+
+/// What `run` does if the launcher does not work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum OnLauncherFailure {
+    /// Say why, and do not build
+    #[default]
+    Fail,
+    /// Say why, and build without a cache
+    Direct,
+}
+
+#[derive(Debug, Args)]
+struct GuardArgs {
+    /// The tree to be restored
+    #[arg(long, value_name = "DIR")]
+    tree: Option<PathBuf>,
+    /// The shadow to be removed
+    #[arg(long, value_name = "DIR", conflicts_with = "tree")]
+    shadow: Option<PathBuf>,
 }
 
 /// Does what the command line asks for.
@@ -216,6 +254,7 @@ pub fn main() -> Exit {
         Command::Explain(args) => explain::main(&args),
         Command::Fingerprint(args) => fingerprint::main(&args),
         Command::Run(args) => run::main(&args),
+        Command::Guard(args) => guard::main(&args),
     };
     result.unwrap_or_else(|error| {
         output::error(&error);

@@ -69,14 +69,20 @@ fn say(text: &str) {
     let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
-/// Prints an error, its sources and what can be done about it.
-pub fn error(error: &CliError) {
+/// An error with its sources, on one line.
+pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
         text = format!("{text}: {cause}");
         source = cause.source();
     }
+    text
+}
+
+/// Prints an error, its sources and what can be done about it.
+pub fn error(error: &CliError) {
+    let text = chain(error);
     let mut stderr = anstream::stderr().lock();
     let _ = writeln!(stderr, "rock-wrap: {ERROR}error:{ERROR:#} {text}");
     for hint in error.hints() {

@@ -1,4 +1,4 @@
-//! `rock-wrap restore`, and the half of `rock-wrap run` that comes after the build.
+//! `rock-wrap restore`.
 
 use serde::Serialize;
 
@@ -32,6 +32,7 @@ pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
     let signals = Signals::watch().map_err(CliError::Signals)?;
     let locked = install::lock(&bin, Some(&signals))?;
     let outcome = restore(&tree, &bin, &locked, &signals)?;
+    locked.forget()?;
     drop(locked);
     if args.plan.json {
         output::json(&Answer {

@@ -1,68 +1,135 @@
-//! `rock-wrap run`: install, build, restore, report.
+//! `rock-wrap run`: everything around one build.
+//!
+//! ```text
+//! look for command and launcher -> health of the launcher -> attach -> guard -> count
+//!     -> build -> detach -> report
+//! ```
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 
 use tempfile::NamedTempFile;
 
-use super::install;
-use super::{CliError, Exit, RunArgs, output};
-use crate::image::LauncherKind;
-use crate::launcher::Launcher;
+use super::attach::{self, HIP_CLANG_LAUNCHER};
+use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
+use crate::image::{LAUNCHER_NAME, LauncherKind};
 use crate::launcher::stats::{Snapshot, StatsError};
-use crate::session::{self, Ended};
+use crate::launcher::{Launcher, health};
+use crate::rocm::Tree;
+use crate::session::{self, Ended, SessionError};
 use crate::shim::events;
 use crate::signals::{Signals, die_by};
 
 /// Paths below it are the same in every checkout; see [`decide`](crate::decide).
 const BASE_DIR: &str = "ROCK_WRAP_BASE_DIR";
 
-/// Names the launcher for hipcc and for the shim; one word.
-const HIP_CLANG_LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
+/// The compilers' directory of the session that a process is part of.
+const SESSION: &str = "ROCK_WRAP_SESSION";
 
 /// Runs one build through the launcher.
 pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     let (program, rest) = args.command.split_first().expect("clap requires a command");
     let program = session::find_command(program)?;
+    let mut command = Command::new(&program);
+    command.args(rest);
+    if let Some(bin) = around(args) {
+        output::note(format_args!(
+            "within a session for {bin} already; joining that"
+        ));
+        return Err(become_command(&program, command));
+    }
     let launcher = choose_launcher(args)?;
     let signals = Signals::watch().map_err(CliError::Signals)?;
+    if let Err(error) = health::check(&launcher, health::LIMIT) {
+        if args.on_launcher_failure == OnLauncherFailure::Fail {
+            return Err(error.into());
+        }
+        let error = CliError::from(error);
+        output::warning(format_args!(
+            "building without a cache: {}",
+            output::chain(&error)
+        ));
+        // A hipcc that knows the variable would call the launcher by itself.
+        command
+            .env("ROCK_WRAP_DISABLE", "1")
+            .env_remove(HIP_CLANG_LAUNCHER);
+        return end(session::run(program, command, &signals, |_| {})?);
+    }
 
     let calls = NamedTempFile::with_prefix("rock-wrap-events-").map_err(CliError::Events)?;
-    let attached = install::attach(&args.tree, &args.wrap, &launcher, &signals)?;
+    let attached = attach::attach(args, &launcher, &signals)?;
+    let mut guard = match attached.guard() {
+        Ok(guard) => guard,
+        Err(error) => {
+            attached.detach(&signals)?;
+            return Err(CliError::Guard(error));
+        }
+    };
     let before = Snapshot::take(&launcher);
-    let mut command = Command::new(&program);
-    command.args(rest).env(events::VARIABLE, calls.path());
-    if attached.stays() {
-        // The shims may know another launcher; this build's is the one that was chosen here.
-        command.env(HIP_CLANG_LAUNCHER, &launcher.path);
-    } else {
-        // The shims know it. In the environment it would have a new hipcc put the launcher in
-        // front of the shim as well.
-        command.env_remove(HIP_CLANG_LAUNCHER);
+    for (name, value) in attached.variables() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
+    command
+        .env(events::VARIABLE, calls.path())
+        .env(SESSION, attached.bin());
     if std::env::var_os(BASE_DIR).is_none()
         && let Ok(here) = std::env::current_dir()
     {
         command.env(BASE_DIR, here);
     }
-    let ended = session::run(program, command, &signals);
+    let ended = session::run(program, command, &signals, |group| guard.watch_over(group));
     // Whatever became of the build, the tree comes first.
     let detached = attached.detach(&signals);
+    if detached.is_ok() {
+        guard.dismiss();
+    }
     report_calls(&calls);
     report_launcher(&launcher, before);
     detached?;
     // The process ends below without dropping anything: the log must go now.
     drop(calls);
-    match ended? {
+    end(ended?)
+}
+
+/// Ends as the build did.
+fn end(ended: Ended) -> Result<Exit, CliError> {
+    match ended {
         Ended::Exited(code) => std::process::exit(code),
         Ended::Killed(signal) => die_by(signal),
     }
 }
 
+/// The compilers' directory of the session that this process is part of, if it is for the same tree.
+fn around(args: &RunArgs) -> Option<String> {
+    let bin = std::env::var_os(SESSION)?;
+    let log = std::env::var_os(events::VARIABLE)?;
+    let tree = Tree::find(args.tree.rocm_path.as_deref(), &args.wrap.names()).ok()?;
+    (tree.bin == bin && Path::new(&log).exists()).then(|| tree.bin.display().to_string())
+}
+
+/// Becomes the command; returns where it cannot.
+fn become_command(program: &Path, mut command: Command) -> CliError {
+    SessionError::Start {
+        path: program.to_owned(),
+        source: command.exec(),
+    }
+    .into()
+}
+
 /// The launcher for this run: the one named, the one that hipcc would use, or one that is there.
 fn choose_launcher(args: &RunArgs) -> Result<Launcher, CliError> {
-    let from_environment = || std::env::var_os(HIP_CLANG_LAUNCHER).filter(|word| !word.is_empty());
+    let ours = |word: &std::ffi::OsString| {
+        let name = Path::new(word).file_name().unwrap_or_default();
+        name.as_encoded_bytes() == LAUNCHER_NAME
+    };
+    let from_environment =
+        || std::env::var_os(HIP_CLANG_LAUNCHER).filter(|word| !word.is_empty() && !ours(word));
     match args.wrap.launcher.clone().or_else(from_environment) {
         Some(word) => Ok(Launcher::find(&word)?),
         None => Launcher::find_any()?.ok_or(CliError::NoLauncher),

@@ -2,6 +2,8 @@
 //!
 //! Owns: the build's process group and the terminal. Knows nothing of trees or launchers.
 
+pub mod guard;
+
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
@@ -72,11 +74,16 @@ pub fn find_command(command: &OsStr) -> Result<PathBuf, SessionError> {
 
 /// Runs the build in a process group of its own, with our terminal and our standard input, and
 /// waits for its end. Signals that ask us to stop are handed to the group; a stop from the terminal
-/// stops us too, so that the shell gets its prompt.
+/// stops us too, so that the shell gets its prompt. `started` is told the group.
 ///
 /// # Errors
 /// Where it cannot be started or waited for. A build that fails is no error.
-pub fn run(path: PathBuf, mut command: Command, signals: &Signals) -> Result<Ended, SessionError> {
+pub fn run(
+    path: PathBuf,
+    mut command: Command,
+    signals: &Signals,
+    started: impl FnOnce(Pid),
+) -> Result<Ended, SessionError> {
     let terminal = Terminal::ours();
     let child = command.process_group(0).spawn();
     let child = child.map_err(|source| SessionError::Start {
@@ -84,6 +91,7 @@ pub fn run(path: PathBuf, mut command: Command, signals: &Signals) -> Result<End
         source,
     })?;
     let group = Pid::from_raw(child.id().cast_signed());
+    started(group);
     terminal.give_to(group);
     signals.forward_to(group);
     let ended = wait(group, &terminal);
@@ -102,14 +110,10 @@ fn wait(child: Pid, terminal: &Terminal) -> Result<Ended, Errno> {
                 terminal.give_to(child);
                 killpg(child, Signal::SIGCONT)?;
             }
-            Ok(WaitStatus::Stopped(_, signal)) => {
+            Ok(WaitStatus::Stopped(..)) => {
                 terminal.give_to(getpgrp());
-                // SIGTSTP would be lost in an orphaned group; SIGSTOP always stops.
-                raise(if signal == Signal::SIGTSTP {
-                    signal
-                } else {
-                    Signal::SIGSTOP
-                })?;
+                // SIGTSTP is forwarded, and would be lost in an orphaned group.
+                raise(Signal::SIGSTOP)?;
                 // Somebody has continued us.
                 terminal.give_to(child);
                 killpg(child, Signal::SIGCONT)?;

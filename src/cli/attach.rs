@@ -1,0 +1,266 @@
+//! The first and the last thing that `rock-wrap run` does: bringing the build's compiler calls to
+//! rock-wrap, and leaving everything as it was.
+
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use super::install::{self, installed};
+use super::{CliError, RunArgs, output, restore};
+use crate::attach::shadow::Shadow;
+use crate::attach::{AttachError, Facts, Variables, Way, choose, file};
+use crate::divert::{Bin, Goal, Keeper, Share};
+use crate::launcher::Launcher;
+use crate::rocm::{Name, Tree, hipcc};
+use crate::session::guard::Guard;
+use crate::signals::Signals;
+use crate::{user, wrap};
+
+/// Names the launcher for hipcc and for the shim; one word.
+pub const HIP_CLANG_LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
+
+/// CMake's own, which it reads when a build directory is configured for the first time.
+const HOST_LAUNCHERS: [&str; 2] = ["CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER"];
+
+/// A tree whose compiler calls come to rock-wrap for as long as a build runs.
+pub struct Attached {
+    tree: Tree,
+    part: Part,
+    variables: Variables,
+}
+
+/// What there is to be given back at the end.
+enum Part {
+    /// Nothing: the tree was wrapped before, and stays so; or nothing of it was touched.
+    None,
+    /// A part in a wrapped tree.
+    Tree(Bin, Share),
+    /// A part in a shadow.
+    Shadow(Shadow),
+}
+
+/// Attaches as asked, and says how.
+pub fn attach(
+    args: &RunArgs,
+    launcher: &Launcher,
+    signals: &Signals,
+) -> Result<Attached, CliError> {
+    let names = args.wrap.names();
+    let tree = Tree::find(args.tree.rocm_path.as_deref(), &names)?;
+    let bin = Bin::open(&tree.bin)?;
+    let observed = bin.observe(&Goal::Restore)?;
+    let (way, why) = choose(
+        args.attach,
+        Facts {
+            wrapped: observed.names.iter().any(|known| known.at.is_shim()),
+            hipcc_knows_launcher: hipcc::find(&tree).is_some_and(|it| it.knows_launcher),
+            writable: is_writable(&tree.bin),
+        },
+    );
+    let shims = || wrap::outside(&tree, &observed, &names, launcher, args.wrap.strict);
+    let mut variables = Variables::new();
+    let part = match way {
+        Way::InPlace => in_place(args, &tree, bin, launcher, signals, &mut variables)?,
+        Way::Shadow => {
+            let outside = shims()?;
+            outside.warnings.iter().for_each(output::warning);
+            let cache = user::cache_dir().ok_or(AttachError::NoPlace)?;
+            let shadow = Shadow::enter(&tree.bin, &outside.shims, &cache)?;
+            variables.extend(shadow.variables(&tree.bin));
+            variables.push((HIP_CLANG_LAUNCHER, None));
+            Part::Shadow(shadow)
+        }
+        Way::Launcher => {
+            let outside = shims()?;
+            outside.warnings.iter().for_each(output::warning);
+            let path = place(&outside.launcher)?;
+            variables.push((HIP_CLANG_LAUNCHER, Some(path.clone().into())));
+            if !is_set("CMAKE_HIP_COMPILER_LAUNCHER") {
+                variables.push(("CMAKE_HIP_COMPILER_LAUNCHER", Some(path.into())));
+            }
+            Part::None
+        }
+    };
+    if !args.no_host {
+        match host_launchers(args, &tree, launcher) {
+            Ok(set) => variables.extend(set),
+            Err(error) => output::warning(format_args!(
+                "host compilers are not cached: {}",
+                output::chain(&error)
+            )),
+        }
+    }
+    let why = why.map(|why| format!("; {why}")).unwrap_or_default();
+    output::note(format_args!(
+        "{} through {launcher} ({}{why})",
+        tree.bin.display(),
+        way.as_str()
+    ));
+    Ok(Attached {
+        tree,
+        part,
+        variables,
+    })
+}
+
+/// CMake's variables for host compilers, as far as the user has not set them.
+fn host_launchers(args: &RunArgs, tree: &Tree, launcher: &Launcher) -> Result<Variables, CliError> {
+    let missing = HOST_LAUNCHERS.into_iter().filter(|name| !is_set(name));
+    let missing: Vec<_> = missing.collect();
+    if missing.is_empty() {
+        return Ok(Variables::new());
+    }
+    // What has just been wrapped looks otherwise now.
+    let observed = Bin::open(&tree.bin)?.observe(&Goal::Restore)?;
+    // It knows the state of what lies in the tree, and hands on the rest as it is.
+    let outside = wrap::outside(
+        tree,
+        &observed,
+        &args.wrap.names(),
+        launcher,
+        args.wrap.strict,
+    )?;
+    let path = place(&outside.launcher)?;
+    let set = |name| (name, Some(path.clone().into()));
+    Ok(missing.into_iter().map(set).collect())
+}
+
+fn place(image: &[u8]) -> Result<PathBuf, AttachError> {
+    file::place(image, &user::cache_dir().ok_or(AttachError::NoPlace)?)
+}
+
+/// Has shims stand in the compilers' own place; those that somebody has installed are used as they
+/// are, and those of other sessions shared with them.
+fn in_place(
+    args: &RunArgs,
+    tree: &Tree,
+    bin: Bin,
+    launcher: &Launcher,
+    signals: &Signals,
+    variables: &mut Variables,
+) -> Result<Part, CliError> {
+    let names = args.wrap.names();
+    let locked = install::lock(&bin, Some(signals))?;
+    let observed = bin.observe(&Goal::Restore)?;
+    let is_wrapped = |name: &Name| {
+        let known = observed.name(name.as_os_str());
+        known.is_some_and(|known| known.at.is_shim())
+    };
+    let wrapped = observed.names.iter().any(|known| known.at.is_shim());
+    let keeper = locked.keeper()?;
+    if wrapped && keeper != Keeper::Abandoned {
+        // Were more names wrapped for this build, none of them could be told from the others
+        // afterwards.
+        let missing = names.iter().find(|name| !is_wrapped(name));
+        if let Some(name) = missing.filter(|_| !args.wrap.compilers.is_empty()) {
+            return Err(CliError::OtherNames {
+                dir: tree.bin.clone(),
+                name: name.clone(),
+            });
+        }
+        let (theirs, _) = installed(&bin)?;
+        if theirs.is_some_and(|theirs| theirs.path == launcher.path) {
+            variables.push((HIP_CLANG_LAUNCHER, None));
+        } else {
+            variables.push((HIP_CLANG_LAUNCHER, Some(launcher.path.clone().into())));
+        }
+        // Who cannot restore is no help in the end: the other sessions will, and a build that is
+        // left without shims is only slower.
+        if keeper == Keeper::Nobody || !is_writable(&tree.bin) {
+            output::note(format_args!(
+                "{} is wrapped already and stays so",
+                tree.bin.display()
+            ));
+            return Ok(Part::None);
+        }
+        let share = locked.join()?;
+        drop(locked);
+        return Ok(Part::Tree(bin, share));
+    }
+    // The shims know the launcher. In the environment it would have a new hipcc put the launcher in
+    // front of the shim as well.
+    variables.push((HIP_CLANG_LAUNCHER, None));
+    let wrap = || -> Result<_, CliError> {
+        let (survey, plan) =
+            install::prepare(tree, &bin, &names, Some(launcher), args.wrap.strict)?;
+        // On disk from here on: a session's file. Without a shim it means nothing.
+        let share = locked.join()?;
+        let outcome = install::apply("install", &locked, &plan, signals)?;
+        let warnings = survey.warnings.iter().chain(&outcome.warnings);
+        warnings.for_each(output::warning);
+        Ok(share)
+    };
+    let share = wrap().inspect_err(|_| {
+        // Whatever shims there still are, `rock-wrap restore` knows them without it.
+        if let Err(error) = locked.forget() {
+            tracing::debug!(%error, "the session's file stays");
+        }
+    })?;
+    drop(locked);
+    Ok(Part::Tree(bin, share))
+}
+
+impl Attached {
+    /// The directory of the tree's compilers.
+    pub fn bin(&self) -> &Path {
+        &self.tree.bin
+    }
+
+    /// What changes in the build's environment.
+    pub fn variables(&self) -> &Variables {
+        &self.variables
+    }
+
+    /// Starts the process that detaches should this one be killed.
+    pub fn guard(&self) -> io::Result<Guard> {
+        let (option, path, part) = match &self.part {
+            Part::None => return Guard::start(&["guard".into()], None),
+            Part::Tree(_, share) => ("--tree", self.tree.root.as_path(), share.try_clone()?),
+            Part::Shadow(shadow) => ("--shadow", shadow.root(), shadow.try_clone()?),
+        };
+        Guard::start(&["guard".into(), option.into(), path.into()], Some(part))
+    }
+
+    /// Leaves everything as it was before, unless other sessions still need it.
+    pub fn detach(self, signals: &Signals) -> Result<(), CliError> {
+        match self.part {
+            Part::None => Ok(()),
+            Part::Tree(bin, share) => leave_tree(&self.tree, &bin, &share, signals),
+            Part::Shadow(shadow) => Ok(shadow.leave()?),
+        }
+    }
+}
+
+/// Ends a session's part in a wrapped tree; restores it if it was the last. A signal does not stop
+/// it: it takes milliseconds, and nobody wants half of it.
+pub fn leave_tree(
+    tree: &Tree,
+    bin: &Bin,
+    share: &Share,
+    signals: &Signals,
+) -> Result<(), CliError> {
+    let locked = install::lock(bin, None)?;
+    if !locked.is_last(share)? {
+        return Ok(());
+    }
+    let outcome = loop {
+        match restore::restore(tree, bin, &locked, signals) {
+            // It was taken back: the tree is wrapped again.
+            Err(error) if error.signal().is_some() => signals.forwarded(),
+            outcome => break outcome?,
+        }
+    };
+    // On disk: the originals, and the session's file.
+    locked.forget()?;
+    restore::tell(&outcome);
+    Ok(())
+}
+
+fn is_writable(dir: &Path) -> bool {
+    use rustix::fs::{Access, access};
+    access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok()
+}
+
+fn is_set(variable: &str) -> bool {
+    std::env::var_os(variable).is_some_and(|value| !value.as_bytes().is_empty())
+}

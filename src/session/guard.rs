@@ -1,0 +1,157 @@
+//! The guard: a process that puts things right when rock-wrap itself is killed.
+//!
+//! Owns: the pipe between the two. rock-wrap holds its writing end and nobody else does, so that its
+//! end is told however it comes, SIGKILL included. What there is to put right is the caller's.
+
+use std::ffi::OsString;
+use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::{Pid, getpgid};
+
+/// Followed by the process group to watch over, four bytes, little endian.
+const GROUP: u8 = b'g';
+/// All is well: rock-wrap has put everything right by itself.
+const DISMISSED: u8 = b'd';
+
+/// How long a build that lost its rock-wrap has to end by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Between two looks at whether it has.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A guard that runs.
+#[derive(Debug)]
+pub struct Guard {
+    child: Child,
+    pipe: ChildStdin,
+}
+
+impl Guard {
+    /// Starts this very program with `args` as the guard. `part` is what it holds on to as its
+    /// standard output, so that a lock stays held until the guard is done too.
+    ///
+    /// # Errors
+    /// Where it cannot be started.
+    pub fn start(args: &[OsString], part: Option<OwnedFd>) -> io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(args)
+            .stdin(Stdio::piped())
+            .stdout(part.map_or_else(Stdio::null, Stdio::from))
+            .spawn()?;
+        let pipe = child.stdin.take().expect("it was asked for");
+        Ok(Self { child, pipe })
+    }
+
+    /// Tells it which processes are the build's.
+    pub fn watch_over(&mut self, group: Pid) {
+        let mut message = vec![GROUP];
+        message.extend(group.as_raw().to_le_bytes());
+        if let Err(error) = self.pipe.write_all(&message) {
+            tracing::debug!(%error, "the guard has gone away");
+        }
+    }
+
+    /// Ends it: there is nothing left to put right.
+    pub fn dismiss(mut self) {
+        // A guard that has gone away is dismissed as well.
+        let _ = self.pipe.write_all(&[DISMISSED]);
+        drop(self.pipe);
+        let _ = self.child.wait();
+    }
+}
+
+/// What the guard's pipe told in the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// All is well.
+    Dismissed,
+    /// rock-wrap has ended without a word; its build, if it had started one.
+    Orphaned(Option<Pid>),
+}
+
+/// Reads the pipe to its end: the guard's own side.
+pub fn listen(mut pipe: impl Read) -> Told {
+    let mut group = None;
+    let mut kind = [0];
+    while pipe.read_exact(&mut kind).is_ok() {
+        match kind[0] {
+            GROUP => {
+                let mut number = [0; 4];
+                if pipe.read_exact(&mut number).is_ok() {
+                    group = Some(Pid::from_raw(i32::from_le_bytes(number)));
+                }
+            }
+            DISMISSED => return Told::Dismissed,
+            _ => {}
+        }
+    }
+    Told::Orphaned(group)
+}
+
+/// Ends a process group: SIGTERM, and after a while SIGKILL. Returns when none of it runs.
+pub fn end(group: Pid) {
+    for signal in [Signal::SIGTERM, Signal::SIGKILL] {
+        let _ = killpg(group, signal);
+        // A stopped process takes SIGTERM when it is continued.
+        let _ = killpg(group, Signal::SIGCONT);
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if !runs(group) {
+                return;
+            }
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// Whether a process of the group runs. One that is dead and not waited for counts for the kernel,
+/// and in a container without an init nobody ever waits for it.
+fn runs(group: Pid) -> bool {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.any(|pid: i32| {
+        getpgid(Some(Pid::from_raw(pid))) == Ok(group)
+            && std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
+                // The name before the state may hold anything.
+                let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+                !state.starts_with(['Z', 'X'])
+            })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::{CommandExt, ExitStatusExt};
+
+    use super::*;
+
+    #[test]
+    fn the_last_word_decides() {
+        let group = [&[GROUP][..], &42_i32.to_le_bytes()].concat();
+        assert_eq!(listen(&group[..]), Told::Orphaned(Some(Pid::from_raw(42))));
+        assert_eq!(listen(&[][..]), Told::Orphaned(None));
+        assert_eq!(listen(&group[..3]), Told::Orphaned(None));
+        let dismissed = [&group[..], &[DISMISSED]].concat();
+        assert_eq!(listen(&dismissed[..]), Told::Dismissed);
+    }
+
+    #[test]
+    fn a_group_is_ended_with_its_children_and_one_that_is_gone_is_no_trouble() {
+        let mut shell = Command::new("sh")
+            .args(["-c", "sleep 1000 & sleep 1000"])
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let group = Pid::from_raw(shell.id().cast_signed());
+        assert!(runs(group));
+        end(group);
+        assert!(!runs(group));
+        assert_eq!(shell.wait().unwrap().signal(), Some(15));
+        end(group);
+    }
+}
