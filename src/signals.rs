@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
-use nix::sys::signal::{Signal, killpg, raise};
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, killpg, raise, sigaction};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
@@ -80,6 +80,21 @@ impl Signals {
     pub fn forwarded(&self) {
         self.group.store(NONE, Ordering::SeqCst);
         self.first.store(NONE, Ordering::SeqCst);
+    }
+}
+
+/// Stops this process by SIGTSTP, as if that had never been caught, so that a shell sees the truth.
+///
+/// # Errors
+/// Where the system refuses.
+pub fn stop_by_terminal() -> nix::Result<()> {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    // SAFETY: neither the default nor what was there before (signal-hook's) does more than it did.
+    unsafe {
+        let caught = sigaction(Signal::SIGTSTP, &default)?;
+        let stopped = raise(Signal::SIGTSTP);
+        sigaction(Signal::SIGTSTP, &caught)?;
+        stopped
     }
 }
 

@@ -12,6 +12,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rock_wrap::image::stamp;
+use support::launchers::Cache;
 use support::rocm::{Picture, Rocm, assert_has, ccache, kinds, ran, sccache, scratch, script, sh};
 
 /// `rock-wrap run -- sh -c BUILD`, with ccache and a cache of its own.
@@ -399,10 +400,16 @@ fn nothing_is_left_in_the_directory_for_temporary_files() {
 
 // --- which launcher -----------------------------------------------------------------------------
 
-/// A launcher that says its version as `name` does, and its name for each compile.
+/// A launcher that says its name for each compile, and does nothing else.
 fn fake_launcher(at: &Path, name: &str) {
+    telling_launcher(at, name, Path::new("false"));
+}
+
+/// The same, and to any question it has `real` answer.
+fn telling_launcher(at: &Path, name: &str, real: &Path) {
     let body = format!(
-        "case $1 in --version) echo '{name} 4.14.2';; -*) exit 1;; *) echo through {name} >&2; exec \"$@\";; esac"
+        "case $1 in -*) exec '{}' \"$@\";; *) echo through {name} >&2; exec \"$@\";; esac",
+        real.display()
     );
     script(&at.join(name), &body);
 }
@@ -414,15 +421,17 @@ fn without_a_named_launcher_sccache_comes_before_ccache() {
     let rocm = Rocm::new(19, "symlink");
     let path = rocm.beside("programs");
     std::fs::create_dir(&path).unwrap();
-    let with = |name: &str| {
-        fake_launcher(&path, name);
+    let with = |name: &str, real: &Path| {
+        telling_launcher(&path, name, real);
+        let cache = Cache::new(real);
         let mut build = run_unnamed(&rocm, &["/bin/sh", "-c", COMPILE]);
+        build.envs(cache.env());
         build.env("PATH", format!("{}:{}", path.display(), bare_path(&rocm)));
         let ran = comes_back(&rocm, || ran(&mut build).ok());
         assert_has(&ran.err, &[&format!("through {name}\n")]);
     };
-    with("ccache");
-    with("sccache");
+    with("ccache", &ccache());
+    with("sccache", &sccache());
 }
 
 /// The same with no launcher named.
@@ -459,10 +468,13 @@ fn without_any_launcher_nothing_is_done() {
 fn the_option_comes_before_the_variable_and_the_variable_before_path() {
     let rocm = Rocm::new(19, "symlink");
     let path = rocm.beside("programs");
-    for name in ["sccache", "by-variable", "by-option"] {
+    let cache = Cache::new(&sccache());
+    telling_launcher(&path, "sccache", &sccache());
+    for name in ["by-variable", "by-option"] {
         fake_launcher(&path, name);
     }
     let through = |build: &mut Command, name: &str| {
+        build.envs(cache.env());
         build.env("PATH", format!("{}:{}", path.display(), bare_path(&rocm)));
         let ran = comes_back(&rocm, || ran(build).ok());
         assert_has(&ran.err, &[&format!("through {name}\n")]);

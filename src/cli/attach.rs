@@ -90,9 +90,9 @@ pub fn attach(
             )),
         }
     }
-    let why = why.map(|why| format!("; {why}")).unwrap_or_default();
+    let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     output::note(format_args!(
-        "{} through {launcher} ({}{why})",
+        "{} with {launcher}, attached {}{why}",
         tree.bin.display(),
         way.as_str()
     ));

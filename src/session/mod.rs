@@ -15,7 +15,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg, pthread_sigmask, rais
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
-use crate::signals::Signals;
+use crate::signals::{self, Signals};
 
 /// How a build ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,10 +110,14 @@ fn wait(child: Pid, terminal: &Terminal) -> Result<Ended, Errno> {
                 terminal.give_to(child);
                 killpg(child, Signal::SIGCONT)?;
             }
-            Ok(WaitStatus::Stopped(..)) => {
+            Ok(WaitStatus::Stopped(_, signal)) => {
                 terminal.give_to(getpgrp());
-                // SIGTSTP is forwarded, and would be lost in an orphaned group.
-                raise(Signal::SIGSTOP)?;
+                // SIGTSTP would be lost in an orphaned group; SIGSTOP always stops.
+                if signal == Signal::SIGTSTP {
+                    signals::stop_by_terminal()?;
+                } else {
+                    raise(Signal::SIGSTOP)?;
+                }
                 // Somebody has continued us.
                 terminal.give_to(child);
                 killpg(child, Signal::SIGCONT)?;
