@@ -122,7 +122,7 @@ impl Rocm {
             set -e
             mkdir -p "$2/lib/llvm"
             cp -a "$1/lib/llvm/bin" "$2/lib/llvm"
-            cp -a "$1/bin" "$1/llvm" "$1/.info" "$2"
+            cp -a "$1/bin" "$1/llvm" "$1/amdgcn" "$1/.info" "$2"
             ln -s "$1/include" "$1/share" "$2"
             for entry in "$1"/lib/* "$1"/lib/llvm/*; do
                 below=${entry#"$1/"}

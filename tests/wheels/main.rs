@@ -1,0 +1,117 @@
+//! Real wheels, built by pip through `rock-wrap run`: they hold what a bare build puts into them, the
+//! second build compiles nothing, and the tree is as before.
+//!
+//! The quick form builds for one architecture, with one launcher for each project. With
+//! `ROCK_WRAP_TEST_FULL` it is every launcher with every attachment, and PyTorch's extensions. A table
+//! of times is printed past the test harness's capture.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod kill;
+mod project;
+
+use std::time::Duration;
+
+use project::{Built, Project, Session, Site};
+use support::launchers::{self, Asked, Cache};
+use support::rocm::Picture;
+
+/// Whether everything is asked for.
+fn full() -> bool {
+    std::env::var_os("ROCK_WRAP_TEST_FULL").is_some_and(|value| !value.is_empty())
+}
+
+/// Says something that has to be seen although the test passes.
+macro_rules! report {
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        // A harness that captures output does not see this stream; nothing else depends on it.
+        let _ = writeln!(std::io::stderr(), "wheels: {}", format_args!($($arg)*));
+    }};
+}
+use report;
+
+/// Units of each project: eleven with kernels, and the Python module.
+const UNITS: u64 = 12;
+
+/// Those of them that include `rows.h`.
+const WITH_ROWS: u64 = 2;
+
+/// One line of the table.
+fn row(what: &str, bare: Duration, built: &Built, asked: &Asked) {
+    let (took, bare) = (built.took.as_secs_f64(), bare.as_secs_f64());
+    report!(
+        "{what:42} {took:6.1} s  {:4.2} of bare  {:2} hits {:2} misses",
+        took / bare,
+        asked.hits,
+        asked.misses
+    );
+}
+
+/// Builds `project` bare, then with an empty cache, a full one, and after a change of one header.
+fn bare_cold_warm_changed(project: Project, launchers: &[fn() -> std::path::PathBuf]) {
+    let site = Site::new(project);
+    let before = Picture::of(&site.rocm.root);
+    // The first one of all reads compiler and headers from the disk; the table is not to show that.
+    if full() {
+        site.build(None);
+    }
+    let bare = site.build(None);
+    report!("{project:?}, bare: {:.1} s", bare.took.as_secs_f64());
+    bare.assert_imports(&site);
+    let changed = full().then(|| site.with_another_header(|| site.build(None)));
+    for launcher in launchers {
+        for attach in Session::ATTACHMENTS {
+            let cache = Cache::new(&launcher());
+            let session = Session {
+                cache: &cache,
+                attach,
+            };
+            let step = |what: &str, asked: Asked| {
+                cache.zero();
+                let built = site.build(Some(&session));
+                let name = cache.program.file_name().unwrap().to_str().unwrap();
+                row(
+                    &format!("{project:?}, {name}, {attach}, {what}"),
+                    bare.took,
+                    &built,
+                    &cache.asked(),
+                );
+                assert_eq!(cache.asked(), asked, "{what}: {}", built.said);
+                built
+            };
+            step("cold", Asked::new(0, UNITS)).assert_same(&bare);
+            step("warm", Asked::new(UNITS, 0)).assert_same(&bare);
+            let asked = Asked::new(UNITS - WITH_ROWS, WITH_ROWS);
+            let other = site.with_another_header(|| step("one header changed", asked));
+            assert!(other.extension() != bare.extension(), "the header counts");
+            if let Some(changed) = &changed {
+                other.assert_same(changed);
+            }
+            Picture::of(&site.rocm.root).assert_same(&before);
+        }
+    }
+}
+
+#[test]
+fn a_wheel_by_setuptools_and_hipcc_is_the_bare_one() {
+    let launchers = [launchers::sccache, launchers::ccache];
+    let some = if full() {
+        &launchers[..]
+    } else {
+        &launchers[..1]
+    };
+    bare_cold_warm_changed(Project::Setuptools, some);
+}
+
+#[test]
+fn a_wheel_by_cmake_is_the_bare_one() {
+    let launchers = [launchers::ccache, launchers::sccache];
+    let some = if full() {
+        &launchers[..]
+    } else {
+        &launchers[..1]
+    };
+    bare_cold_warm_changed(Project::Cmake, some);
+}

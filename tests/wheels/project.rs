@@ -1,0 +1,218 @@
+//! The example projects, and pip that makes wheels of them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use super::full;
+use super::support::launchers::{Cache, tool};
+use super::support::rocm::{Rocm, ran, sh};
+
+/// How a project builds its extension.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Project {
+    /// By setuptools, which calls hipcc.
+    Setuptools,
+    /// By scikit-build-core and CMake, which calls clang++.
+    Cmake,
+}
+
+impl Project {
+    fn directory(self) -> &'static str {
+        match self {
+            Self::Setuptools => "wheel-setuptools",
+            Self::Cmake => "wheel-cmake",
+        }
+    }
+}
+
+/// `rock-wrap run` around a build.
+pub struct Session<'a> {
+    /// The launcher and its cache.
+    pub cache: &'a Cache,
+    /// One of [`Self::ATTACHMENTS`].
+    pub attach: &'static str,
+}
+
+impl Session<'_> {
+    /// The ways in which compiler calls come to the launcher.
+    pub const ATTACHMENTS: [&'static str; 1] = ["in-place"];
+}
+
+/// A project that can be built, and a ROCm tree to build it with.
+pub struct Site {
+    pub rocm: Rocm,
+    project: Project,
+}
+
+impl Site {
+    /// The project as it is in the repository.
+    pub fn new(project: Project) -> Self {
+        let rocm = Rocm::new(15, "symlink");
+        let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+        let copy = r#"cp -a "$1" "$2""#;
+        sh(copy, &[&examples, &rocm.beside("examples")]);
+        Self { rocm, project }
+    }
+
+    fn sources(&self) -> PathBuf {
+        self.rocm.beside("examples").join(self.project.directory())
+    }
+
+    /// A command in the sources' directory, in the session if there is one.
+    fn command(&self, program: &Path, session: Option<&Session<'_>>) -> Command {
+        let mut command = match session {
+            None => Command::new(program),
+            Some(session) => {
+                let mut run = self.rocm.rock_wrap("run");
+                run.arg("--launcher").arg(&session.cache.program);
+                run.arg("--").arg(program);
+                run
+            }
+        };
+        command.env_clear().current_dir(self.sources());
+        if let Some(session) = session {
+            command.envs(session.cache.env());
+        }
+        command
+    }
+
+    /// A single compile by hipcc.
+    pub fn compile(&self, session: &Session<'_>) -> Command {
+        let mut command = self.command(&self.rocm.root.join("bin/hipcc"), Some(session));
+        command
+            .args(["-x", "c++", "-c", "csrc/sample/src/report.cpp"])
+            .args(["-Icsrc/sample/include", "-o", "report.o"])
+            .args(["-Wno-unused-command-line-argument"])
+            .env("PATH", "/usr/bin:/bin");
+        command
+    }
+
+    /// The command that makes the wheel, in the session if there is one.
+    pub fn pip(&self, session: Option<&Session<'_>>) -> Command {
+        let python = tool("python-wheels/bin/python");
+        let mut command = self.command(&python, session);
+        let archs = if full() { "gfx900;gfx906" } else { "gfx900" };
+        command
+            .args(["-m", "pip", "wheel", ".", "-w", "wheels"])
+            .args(["--no-deps", "--no-build-isolation"])
+            .args(["--no-index", "--no-cache-dir"])
+            .env("PATH", path_with(python.parent().unwrap()))
+            .env("HOME", self.rocm.beside(""))
+            .env("ROCM_PATH", &self.rocm.root)
+            .env("HIP_ARCHS", archs)
+            .env("MAX_JOBS", "2")
+            .env("CMAKE_BUILD_PARALLEL_LEVEL", "2")
+            .env(
+                "CMAKE_ARGS",
+                format!(
+                    "-DCMAKE_HIP_ARCHITECTURES={archs} -DCMAKE_HIP_COMPILER={0} -DCMAKE_CXX_COMPILER={0}",
+                    self.rocm.bin().join("clang++").display()
+                ),
+            );
+        command
+    }
+
+    /// Removes what a build has made.
+    pub fn clean(&self) {
+        sh(
+            r#"cd "$1" && rm -rf build wheels unpacked report.o ./*.egg-info"#,
+            &[&self.sources()],
+        );
+    }
+
+    /// Makes a wheel from nothing.
+    pub fn build(&self, session: Option<&Session<'_>>) -> Built {
+        self.clean();
+        let start = Instant::now();
+        let ran = ran(&mut self.pip(session)).ok();
+        let took = start.elapsed();
+        let unpacked = self.sources().join("unpacked");
+        let unpack = r#""$1" -m zipfile -e "$2"/wheels/*.whl "$3""#;
+        sh(
+            unpack,
+            &[
+                &tool("python-wheels/bin/python"),
+                &self.sources(),
+                &unpacked,
+            ],
+        );
+        let mut files = BTreeMap::new();
+        read_all(&unpacked, Path::new(""), &mut files);
+        Built {
+            files,
+            took,
+            said: ran.out + &ran.err,
+        }
+    }
+
+    /// Does something while a header that two units include computes something else.
+    pub fn with_another_header<T>(&self, act: impl FnOnce() -> T) -> T {
+        let header = self.sources().join("csrc/rows.h");
+        let text = std::fs::read_to_string(&header).unwrap();
+        let other = text.replace("result = mine;", "result = mine * 3;");
+        assert_ne!(other, text);
+        std::fs::write(&header, other).unwrap();
+        let result = act();
+        std::fs::write(&header, text).unwrap();
+        result
+    }
+}
+
+fn path_with(dir: &Path) -> String {
+    format!("{}:/usr/bin:/bin", dir.display())
+}
+
+fn read_all(dir: &Path, below: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
+    for entry in dir.join(below).read_dir().unwrap() {
+        let name = below.join(entry.unwrap().file_name());
+        let path = dir.join(&name);
+        if path.is_dir() {
+            read_all(dir, &name, files);
+        } else {
+            files.insert(name, std::fs::read(path).unwrap());
+        }
+    }
+}
+
+/// A wheel.
+pub struct Built {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    /// How long pip took.
+    pub took: Duration,
+    /// What it and rock-wrap printed.
+    pub said: String,
+}
+
+impl Built {
+    /// The extension module's bytes.
+    pub fn extension(&self) -> &[u8] {
+        let mut libraries = self
+            .files
+            .iter()
+            .filter(|(name, _)| name.extension().is_some_and(|extension| extension == "so"));
+        libraries.next().expect("an extension module").1
+    }
+
+    /// That both hold the same files, byte by byte.
+    #[track_caller]
+    pub fn assert_same(&self, other: &Self) {
+        let names = |built: &Self| built.files.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(names(self), names(other));
+        for (name, content) in &self.files {
+            assert!(*content == other.files[name], "{name:?} differs");
+        }
+    }
+
+    /// That Python can load the extension module.
+    pub fn assert_imports(&self, site: &Site) {
+        let mut python = Command::new(tool("python-wheels/bin/python"));
+        python
+            .args(["-c", "import hip_sample; print(hip_sample.device_count())"])
+            .env("LD_LIBRARY_PATH", site.rocm.root.join("lib"))
+            .current_dir(site.sources().join("unpacked"));
+        let devices = ran(&mut python).ok().out;
+        assert!(devices.trim().parse::<u32>().is_ok(), "{devices}");
+    }
+}
