@@ -428,7 +428,7 @@ impl<'a, 'l> Scan<'a, 'l> {
     /// An option without a value, or with its value in the same word.
     fn alone(&mut self, name: &[u8], word: Word<'_, 'a>, value: Word<'_, 'a>) -> Step {
         match name {
-            b"-c" if self.compiles => Err(Reason::RepeatedOption),
+            // PyTorch's extensions give it twice, and every launcher reads that as once.
             b"-c" => {
                 self.compiles = true;
                 Ok(())

@@ -93,7 +93,7 @@ reasons! {
         "This is a call of the compiler's own front end (-cc1), not of the driver.",
         None;
     RepeatedOption, "repeated-option",
-        "-c, -o, -x or -MF is given more than once, which launchers read in different ways.",
+        "-o, -x or -MF is given more than once, which launchers read in different ways.",
         Some("Give the option once.");
     UnusualSpelling, "unusual-spelling",
         "An option is spelled in a way that clang knows and launchers do not.",

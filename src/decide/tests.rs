@@ -198,7 +198,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("several-inputs", SCCACHE, "clang++ a.cpp b.cpp -c"),
     ("missing-value", SCCACHE, "clang++ -c a.cpp -o"),
     ("missing-value", SCCACHE, "clang++ -c a.cpp -isystem"),
-    ("repeated-option", SCCACHE, "clang++ -c -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -c -c a.cpp"),
     ("repeated-option", SCCACHE, "clang++ -c a.cpp -o a.o -ob.o"),
     ("repeated-option", SCCACHE, "clang++ -c a.cpp -x hip"),
     ("repeated-option", SCCACHE, "clang++ -x c++ -x hip -c a.cpp"),
