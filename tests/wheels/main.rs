@@ -10,6 +10,7 @@ mod support;
 
 mod kill;
 mod project;
+mod torch;
 
 use std::time::Duration;
 

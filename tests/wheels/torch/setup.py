@@ -1,0 +1,16 @@
+"""A PyTorch extension with a host unit and a HIP unit, as torch.utils.cpp_extension builds it for ROCm."""
+
+import torch
+
+# PyTorch's ROCm builds say this of themselves, and cpp_extension then calls hipcc and hands the host
+# compiler no launcher. Nothing else of such a build is needed to compile.
+torch.version.hip, torch.version.cuda = "5.2.21153", None
+
+from setuptools import setup
+from torch.utils.cpp_extension import BuildExtension, CppExtension
+
+setup(
+    name="scaled",
+    ext_modules=[CppExtension("scaled", ["module.cpp", "scale.hip"])],
+    cmdclass={"build_ext": BuildExtension},
+)
