@@ -164,8 +164,12 @@ impl Shadow {
             (bin, &own, &is_shim),
         ] {
             for entry in list(from)?.into_iter().filter(|name| !leave_out(name)) {
-                let link = to.join(&entry);
-                symlink(from.join(&entry), &link)
+                let (original, link) = (from.join(&entry), to.join(&entry));
+                // A link to a neighbour stays one: the neighbour may be a shim.
+                let neighbour = fs::read_link(&original)
+                    .ok()
+                    .filter(|text| text.file_name() == Some(text.as_os_str()));
+                symlink(neighbour.unwrap_or(original), &link)
                     .map_err(|source| AttachError::Make(link, source))?;
             }
         }
@@ -242,6 +246,19 @@ mod tests {
         assert!(root.join("lib").is_dir());
         shadow.leave().unwrap();
         assert!(!root.exists());
+    }
+
+    #[test]
+    fn another_name_of_a_compiler_leads_to_the_shim() {
+        let place = Place::new();
+        let bin = place.dir.path().join("llvm/bin");
+        symlink("clang++", bin.join("clang++-15")).unwrap();
+        symlink("clang++-15", bin.join("c++")).unwrap();
+        let shadow = place.enter("shim");
+        for name in ["clang++-15", "c++"] {
+            let path = shadow.root().join("bin").join(name);
+            assert_eq!(fs::read(&path).unwrap(), b"shim", "{name}");
+        }
     }
 
     #[test]
