@@ -15,7 +15,9 @@ use super::support::launchers::{self, Cache};
 use super::support::rocm::{Picture, ran};
 use super::{full, report};
 
-const SIGNALS: [Signal; 2] = [Signal::SIGINT, Signal::SIGTERM];
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
+
+const ATTACHMENTS: [&str; 2] = ["in-place", "shadow"];
 
 /// In the environment of every process of one build, and of no other.
 const MARK: &str = "ROCK_WRAP_TEST_BUILD";
@@ -27,7 +29,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// somewhere in the build. The same in each run of the test.
 fn moment(round: u32) -> Duration {
     let random = BuildHasherDefault::<DefaultHasher>::default().hash_one(round);
-    let range = if round % 2 == 0 { 400_000 } else { 5_000_000 };
+    let range = if round.is_multiple_of(2) {
+        400_000
+    } else {
+        5_000_000
+    };
     Duration::from_micros(random % range)
 }
 
@@ -89,7 +95,7 @@ fn a_build_that_is_stopped_at_any_moment_leaves_nothing_behind() {
     let mut struck = [0; SIGNALS.len()];
     for round in 0..rounds {
         let which = round as usize % SIGNALS.len();
-        let attach = Session::ATTACHMENTS[round as usize % Session::ATTACHMENTS.len()];
+        let attach = ATTACHMENTS[round as usize / SIGNALS.len() % ATTACHMENTS.len()];
         // An empty one, so that there is something to compile.
         let cache = Cache::new(&launchers::ccache());
         let session = Session {

@@ -12,6 +12,7 @@ mod kill;
 mod project;
 mod torch;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use project::{Built, Project, Session, Site};
@@ -33,6 +34,8 @@ macro_rules! report {
 }
 use report;
 
+type Launcher = fn() -> PathBuf;
+
 /// Units of each project: eleven with kernels, and the Python module.
 const UNITS: u64 = 12;
 
@@ -50,8 +53,9 @@ fn row(what: &str, bare: Duration, built: &Built, asked: &Asked) {
     );
 }
 
-/// Builds `project` bare, then with an empty cache, a full one, and after a change of one header.
-fn bare_cold_warm_changed(project: Project, launchers: &[fn() -> std::path::PathBuf]) {
+/// Builds `project` bare and then in sessions: with an empty cache, a full one, and after a change of
+/// one header.
+fn bare_cold_warm_changed(project: Project, cells: &[(Launcher, &'static str)]) {
     let site = Site::new(project);
     let before = Picture::of(&site.rocm.root);
     // The first one of all reads compiler and headers from the disk; the table is not to show that.
@@ -62,57 +66,62 @@ fn bare_cold_warm_changed(project: Project, launchers: &[fn() -> std::path::Path
     report!("{project:?}, bare: {:.1} s", bare.took.as_secs_f64());
     bare.assert_imports(&site);
     let changed = full().then(|| site.with_another_header(|| site.build(None)));
-    for launcher in launchers {
-        for attach in Session::ATTACHMENTS {
-            let cache = Cache::new(&launcher());
-            let session = Session {
-                cache: &cache,
-                attach,
-            };
-            let step = |what: &str, asked: Asked| {
-                cache.zero();
-                let built = site.build(Some(&session));
-                let name = cache.program.file_name().unwrap().to_str().unwrap();
-                row(
-                    &format!("{project:?}, {name}, {attach}, {what}"),
-                    bare.took,
-                    &built,
-                    &cache.asked(),
-                );
-                assert_eq!(cache.asked(), asked, "{what}: {}", built.said);
-                built
-            };
-            step("cold", Asked::new(0, UNITS)).assert_same(&bare);
-            step("warm", Asked::new(UNITS, 0)).assert_same(&bare);
-            let asked = Asked::new(UNITS - WITH_ROWS, WITH_ROWS);
-            let other = site.with_another_header(|| step("one header changed", asked));
-            assert!(other.extension() != bare.extension(), "the header counts");
-            if let Some(changed) = &changed {
-                other.assert_same(changed);
-            }
+    for (launcher, attach) in cells {
+        let cache = Cache::new(&launcher());
+        let session = Session {
+            cache: &cache,
+            attach,
+        };
+        let step = |what: &str, asked: Asked| {
+            cache.zero();
+            let built = site.build(Some(&session));
+            let name = cache.program.file_name().unwrap().to_str().unwrap();
+            let what = format!("{project:?}, {name}, {attach}, {what}");
+            row(&what, bare.took, &built, &cache.asked());
+            assert_eq!(cache.asked(), asked, "{what}: {}", built.said);
             Picture::of(&site.rocm.root).assert_same(&before);
+            built
+        };
+        step("cold", Asked::new(0, UNITS)).assert_same(&bare);
+        step("warm", Asked::new(UNITS, 0)).assert_same(&bare);
+        let asked = Asked::new(UNITS - WITH_ROWS, WITH_ROWS);
+        let other = site.with_another_header(|| step("one header changed", asked));
+        assert!(other.extension() != bare.extension(), "the header counts");
+        if let Some(changed) = &changed {
+            other.assert_same(changed);
         }
     }
 }
 
+/// The launcher and the attachment of the quick form, or all that there are.
+fn cells(project: Project, quick: (Launcher, &'static str)) -> Vec<(Launcher, &'static str)> {
+    if !full() {
+        return vec![quick];
+    }
+    let launchers = [launchers::sccache, launchers::ccache];
+    let attachments = project.attachments();
+    let cells = attachments
+        .iter()
+        .flat_map(|attach| launchers.map(|launcher| (launcher as Launcher, *attach)));
+    cells.collect()
+}
+
 #[test]
 fn a_wheel_by_setuptools_and_hipcc_is_the_bare_one() {
-    let launchers = [launchers::sccache, launchers::ccache];
-    let some = if full() {
-        &launchers[..]
-    } else {
-        &launchers[..1]
-    };
-    bare_cold_warm_changed(Project::Setuptools, some);
+    let quick = (launchers::sccache as Launcher, "shadow");
+    bare_cold_warm_changed(Project::Setuptools, &cells(Project::Setuptools, quick));
+}
+
+#[test]
+fn a_wheel_by_a_hipcc_that_calls_the_launcher_is_the_bare_one() {
+    if full() {
+        let project = Project::NewHipcc;
+        bare_cold_warm_changed(project, &cells(project, (launchers::sccache, "launcher")));
+    }
 }
 
 #[test]
 fn a_wheel_by_cmake_is_the_bare_one() {
-    let launchers = [launchers::ccache, launchers::sccache];
-    let some = if full() {
-        &launchers[..]
-    } else {
-        &launchers[..1]
-    };
-    bare_cold_warm_changed(Project::Cmake, some);
+    let quick = (launchers::ccache as Launcher, "launcher");
+    bare_cold_warm_changed(Project::Cmake, &cells(Project::Cmake, quick));
 }

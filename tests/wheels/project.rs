@@ -12,8 +12,10 @@ use super::support::rocm::{Rocm, ran, sh};
 /// How a project builds its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Project {
-    /// By setuptools, which calls hipcc.
+    /// By setuptools, which calls Debian's hipcc, a script that knows no launcher.
     Setuptools,
+    /// The same with a hipcc that obeys `HIP_CLANG_LAUNCHER`.
+    NewHipcc,
     /// By scikit-build-core and CMake, which calls clang++.
     Cmake,
 }
@@ -21,8 +23,16 @@ pub enum Project {
 impl Project {
     fn directory(self) -> &'static str {
         match self {
-            Self::Setuptools => "wheel-setuptools",
+            Self::Setuptools | Self::NewHipcc => "wheel-setuptools",
             Self::Cmake => "wheel-cmake",
+        }
+    }
+
+    /// The ways in which its compiler calls can come to a launcher.
+    pub fn attachments(self) -> &'static [&'static str] {
+        match self {
+            Self::Setuptools => &["in-place", "shadow"],
+            Self::NewHipcc | Self::Cmake => &["launcher", "in-place", "shadow"],
         }
     }
 }
@@ -31,13 +41,8 @@ impl Project {
 pub struct Session<'a> {
     /// The launcher and its cache.
     pub cache: &'a Cache,
-    /// One of [`Self::ATTACHMENTS`].
+    /// One of the project's [attachments](Project::attachments).
     pub attach: &'static str,
-}
-
-impl Session<'_> {
-    /// The ways in which compiler calls come to the launcher.
-    pub const ATTACHMENTS: [&'static str; 1] = ["in-place"];
 }
 
 /// A project that can be built, and a ROCm tree to build it with.
@@ -53,6 +58,11 @@ impl Site {
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
         let copy = r#"cp -a "$1" "$2""#;
         sh(copy, &[&examples, &rocm.beside("examples")]);
+        if project == Project::NewHipcc {
+            let hipcc = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wheels/hipcc");
+            let replace = r#"rm "$2"/hipcc* && cp "$1" "$2""#;
+            sh(replace, &[&hipcc, &rocm.root.join("bin")]);
+        }
         Self { rocm, project }
     }
 
@@ -67,11 +77,14 @@ impl Site {
             Some(session) => {
                 let mut run = self.rocm.rock_wrap("run");
                 run.arg("--launcher").arg(&session.cache.program);
-                run.arg("--").arg(program);
+                run.args(["--attach", session.attach, "--"]).arg(program);
                 run
             }
         };
-        command.env_clear().current_dir(self.sources());
+        command
+            .env_clear()
+            .env("HOME", self.rocm.beside(""))
+            .current_dir(self.sources());
         if let Some(session) = session {
             command.envs(session.cache.env());
         }
@@ -98,19 +111,21 @@ impl Site {
             .args(["-m", "pip", "wheel", ".", "-w", "wheels"])
             .args(["--no-deps", "--no-build-isolation"])
             .args(["--no-index", "--no-cache-dir"])
-            .env("PATH", path_with(python.parent().unwrap()))
-            .env("HOME", self.rocm.beside(""))
+            .env(
+                "PATH",
+                format!(
+                    "{}:{}:/usr/bin:/bin",
+                    python.parent().unwrap().display(),
+                    self.rocm.root.join("bin").display()
+                ),
+            )
             .env("ROCM_PATH", &self.rocm.root)
+            // Of CMake, for the unit that is not HIP.
+            .env("CXX", self.rocm.bin().join("clang++"))
             .env("HIP_ARCHS", archs)
             .env("MAX_JOBS", "2")
             .env("CMAKE_BUILD_PARALLEL_LEVEL", "2")
-            .env(
-                "CMAKE_ARGS",
-                format!(
-                    "-DCMAKE_HIP_ARCHITECTURES={archs} -DCMAKE_HIP_COMPILER={0} -DCMAKE_CXX_COMPILER={0}",
-                    self.rocm.bin().join("clang++").display()
-                ),
-            );
+            .env("CMAKE_ARGS", format!("-DCMAKE_HIP_ARCHITECTURES={archs}"));
         command
     }
 
@@ -158,10 +173,6 @@ impl Site {
         std::fs::write(&header, text).unwrap();
         result
     }
-}
-
-fn path_with(dir: &Path) -> String {
-    format!("{}:/usr/bin:/bin", dir.display())
 }
 
 fn read_all(dir: &Path, below: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
