@@ -13,7 +13,7 @@ use crate::divert::{Entry, Goal, Keep, Kept, Observed, Time, Want};
 use crate::identity::{Identity, IdentityError, Memo, Role};
 use crate::image::{Config, LauncherKind, Witness, WitnessKind, stamp};
 use crate::launcher::Launcher;
-use crate::rocm::compiler::CompilerError;
+use crate::rocm::compiler::{CompilerError, Said};
 use crate::rocm::hipcc::{self, Hipcc};
 use crate::rocm::{Compiler, Layout, Name, Tree};
 
@@ -80,6 +80,10 @@ pub fn survey(
         return Err(WrapError::EqualsSign(tree.bin.clone()));
     }
     let (compilers, identities) = inspect_all(tree, observed, &all_names(observed, names))?;
+    for compiler in compilers.iter().filter(|compiler| is_moved(compiler)) {
+        let alias = tree.bin.join(compiler.name.alias());
+        identities[&compiler.real].keep_moved(&alias, &tree.root, &Memo::of_user());
+    }
     let wants = compilers
         .iter()
         .map(|compiler| {
@@ -172,16 +176,17 @@ fn inspect_all(
     observed: &Observed,
     names: &[Name],
 ) -> Result<(Vec<Compiler>, BTreeMap<PathBuf, Identity>), WrapError> {
+    let memo = Memo::of_user();
     let mut compilers = names
         .iter()
-        .map(|name| inspect(tree, observed, name))
+        .map(|name| inspect(tree, observed, name, &memo))
         .collect::<Result<Vec<_>, _>>()?;
     // A name whose alias leads through another one's comes after it.
     compilers.sort_by_key(|compiler| !is_moved(compiler));
     let mut identities = BTreeMap::new();
     for compiler in &compilers {
         if !identities.contains_key(&compiler.real) {
-            let identity = Identity::take(&compiler.real, Some(&tree.root), &Memo::of_user())?;
+            let identity = Identity::take(&compiler.real, Some(&tree.root), &memo)?;
             identities.insert(compiler.real.clone(), identity);
         }
     }
@@ -222,18 +227,30 @@ fn all_names(observed: &Observed, asked: &[Name]) -> Vec<Name> {
     names
 }
 
-fn inspect(tree: &Tree, observed: &Observed, name: &Name) -> Result<Compiler, WrapError> {
+fn inspect(
+    tree: &Tree,
+    observed: &Observed,
+    name: &Name,
+    memo: &Memo,
+) -> Result<Compiler, WrapError> {
+    let known = |file: &Path| {
+        let identity = Identity::remembered(file, Some(&tree.root), memo)?;
+        Some(Said {
+            real: identity.executable()?.to_owned(),
+            version: identity.version?,
+        })
+    };
     let path = tree.bin.join(name.as_os_str());
-    let known = observed.name(name.as_os_str());
-    let Some(known) = known.filter(|known| known.at.is_shim()) else {
-        if known.is_some_and(|known| known.at.is_missing() && known.original().is_some()) {
+    let there = observed.name(name.as_os_str());
+    let Some(there) = there.filter(|there| there.at.is_shim()) else {
+        if there.is_some_and(|there| there.at.is_missing() && there.original().is_some()) {
             return Err(WrapError::Unfinished(path));
         }
-        return Ok(Compiler::inspect(name, &path)?);
+        return Ok(Compiler::inspect(name, &path, known)?);
     };
     // Behind our own shim: the alias is the compiler, and what is kept tells how it was reached.
-    let mut compiler = Compiler::inspect(name, &tree.bin.join(name.alias()))?;
-    compiler.layout = match (known.original(), known.original_entry()) {
+    let mut compiler = Compiler::inspect(name, &tree.bin.join(name.alias()), known)?;
+    compiler.layout = match (there.original(), there.original_entry()) {
         (Some(Kept::Moved), _) => compiler.layout,
         (_, Some(Entry::File(_))) => Layout::Stub,
         _ => Layout::Symlink,

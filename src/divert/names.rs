@@ -56,6 +56,12 @@ pub(super) fn is_alias(entry: &OsStr) -> bool {
     entry.as_bytes().ends_with(ALIAS_SUFFIX)
 }
 
+/// Whether `entry` is one that an installation puts beside the compilers: an alias, or hidden.
+#[must_use]
+pub fn is_companion(entry: &OsStr) -> bool {
+    is_alias(entry) || entry.as_bytes().starts_with(HIDDEN_PREFIX)
+}
+
 /// The name whose alias or kept original `entry` would be.
 pub(super) fn owner_of(entry: &OsStr) -> Option<&OsStr> {
     let bytes = entry.as_bytes();

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 
 use super::IdentityError;
 use crate::rocm::Program;
+use crate::rocm::compiler::is_version;
 
 /// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
 const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
@@ -48,6 +49,8 @@ pub struct Said {
     pub configs: BTreeSet<PathBuf>,
     /// The host's target triple.
     pub target: Option<String>,
+    /// Its first line.
+    pub version: Option<String>,
 }
 
 /// Asks `compiler`, whatever it is, what it would run for a C file.
@@ -108,6 +111,7 @@ impl Said {
         self.resource_dir = self.resource_dir.or(other.resource_dir);
         self.configs.extend(other.configs);
         self.target = self.target.or(other.target);
+        self.version = self.version.or(other.version);
         self
     }
 
@@ -118,6 +122,8 @@ impl Said {
                 said.configs.insert(path_of(path.to_vec()));
             } else if let Some(target) = line.strip_prefix(b"Target: ") {
                 said.target = Some(String::from_utf8_lossy(target).into_owned());
+            } else if said.version.is_none() && is_version(line) {
+                said.version = Some(String::from_utf8_lossy(line).trim().to_owned());
             } else if line.starts_with(b" /") || line.starts_with(b" \"/") {
                 said.command(words(line));
             }
@@ -197,6 +203,7 @@ clang: error: something
         assert_eq!(said.resource_dir, Some(PathBuf::from("/r/lib/clang/19")));
         assert_eq!(said.configs, [PathBuf::from("/r/bin/clang++.cfg")].into());
         assert_eq!(said.target.as_deref(), Some("x86_64-pc-linux-gnu"));
+        assert_eq!(said.version.as_deref(), Some("Debian clang version 19.1.7"));
     }
 
     #[test]

@@ -35,7 +35,10 @@ pub fn all(paths: &[&Path]) -> Result<Vec<(PathBuf, Content)>, IdentityError> {
 }
 
 /// Reads the file at `path`.
-fn one(path: &Path) -> Result<Content, IdentityError> {
+///
+/// # Errors
+/// As [`all`].
+pub fn one(path: &Path) -> Result<Content, IdentityError> {
     let error = |source| IdentityError::read(path, source);
     let mut file = File::open(path).map_err(error)?;
     let metadata = file.metadata().map_err(error)?;

@@ -1,14 +1,15 @@
 //! What was found and read last time, kept in the user's cache directory, so that asking again
-//! costs a `stat` of each file and nothing else.
+//! costs a `stat` of each file, a list of the compiler's directory, and nothing else.
 //!
 //! A record holds for one compiler, tree and environment. It is believed where the stamp of every
 //! member is what it was, and of everything that decided which files are members: the directories
 //! that were listed or searched, files that stand for the compiler, the loader's cache, places
-//! where a file was looked for in vain. Where it is not believed, files that did not change are
-//! still not read again.
+//! where a file was looked for in vain; and where the names beside the compiler are what they were.
+//! Where it is not believed, files that did not change are still not read again.
 //!
-//! The stamp has the change time too, unlike a witness: nobody can set it back, and a new hard link
-//! costs only one more reading.
+//! The stamp has the change time too, unlike a witness: nobody can set it back. A file of which
+//! nothing but that has changed (by a new hard link, or because an installation moved it) is read
+//! again, and if its content is the same so is the compiler.
 //!
 //! Never trusted: a record, or a directory of records, that belongs to somebody else or that others
 //! can write. Never an error: without a record the files are read.
@@ -17,17 +18,20 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::{Digest, Identity, Stamp};
 
+/// What files were, and the digests of their contents.
+pub type Digests = HashMap<PathBuf, (Stamp, Digest)>;
+
 /// Changes with what a record says or how an identity is taken.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A directory with more records than this loses the oldest ones.
 const MOST_RECORDS: usize = 64;
@@ -53,7 +57,7 @@ pub struct Memo {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Environment {
     variables: Vec<Option<OsString>>,
-    path: OsString,
+    pub(super) path: OsString,
 }
 
 /// What a record is for: its file is named by the digest of this.
@@ -66,14 +70,6 @@ struct Key<'a> {
     variables: Vec<Option<&'a [u8]>>,
 }
 
-/// What is kept.
-#[derive(Serialize, Deserialize)]
-struct Record {
-    identity: Identity,
-    /// PATH, where a program was found by it.
-    path: Option<Vec<u8>>,
-}
-
 /// One compiler's place in a memo.
 pub struct Slot<'a> {
     memo: &'a Memo,
@@ -81,14 +77,6 @@ pub struct Slot<'a> {
     file: OsString,
     /// From before anything was looked at.
     now: SystemTime,
-}
-
-/// What a memo knows.
-pub enum Known {
-    /// All of it, and it holds.
-    All(Box<Identity>),
-    /// The digests of these files, where their stamps are still the same.
-    Some(HashMap<PathBuf, (Stamp, Digest)>),
 }
 
 impl Environment {
@@ -191,22 +179,28 @@ impl Memo {
 }
 
 impl Slot<'_> {
-    /// What is kept for this compiler.
-    pub fn known(&self) -> Known {
-        let Some(record) = self.record() else {
-            return Known::Some(HashMap::new());
+    /// What is kept for this compiler, where it holds; else the digests of files that may be the
+    /// same still.
+    pub fn identity(&self) -> Result<Identity, Digests> {
+        let Some(mut identity) = self.record() else {
+            return Err(Digests::new());
         };
-        let path = record.path.as_deref();
+        let path = identity.path.as_deref();
         let same_path = path.is_none_or(|path| path == self.environment.path.as_bytes());
-        if same_path && record.identity.stands() {
-            return Known::All(Box::new(record.identity));
+        match identity.stands().filter(|_| same_path) {
+            Some(touched) if touched.is_empty() => return Ok(identity),
+            Some(touched) if identity.reread(&touched) => {
+                self.keep(&identity);
+                return Ok(identity);
+            }
+            _ => {}
         }
-        let members = record.identity.members.into_iter();
+        let members = identity.members.into_iter();
         let digests = members.map(|member| (member.path, (member.stamp, member.digest)));
-        Known::Some(digests.collect())
+        Err(digests.collect())
     }
 
-    fn record(&self) -> Option<Record> {
+    fn record(&self) -> Option<Identity> {
         let dir = self.memo.dir.as_ref().filter(|_| self.memo.read)?;
         if !is_own(&dir.symlink_metadata().ok()?) {
             return None;
@@ -234,7 +228,7 @@ impl Slot<'_> {
 
     /// Keeps `identity`, where that can be done and nothing of it was written just now: such a file
     /// could change once more and keep its stamp.
-    pub fn keep(&self, identity: &Identity, path_matters: bool) {
+    pub fn keep(&self, identity: &Identity) {
         let Some(dir) = &self.memo.dir else {
             return;
         };
@@ -242,17 +236,13 @@ impl Slot<'_> {
         if stamps.any(|stamp| stamp.is_fresh(self.now)) {
             return;
         }
-        let record = Record {
-            identity: identity.clone(),
-            path: path_matters.then(|| self.environment.path.clone().into_vec()),
-        };
-        if let Err(error) = self.write(dir, &record) {
+        if let Err(error) = self.write(dir, identity) {
             tracing::debug!("{} is not written: {error}", dir.join(&self.file).display());
         }
     }
 
-    fn write(&self, dir: &Path, record: &Record) -> io::Result<()> {
-        let mut bytes = postcard::to_stdvec(record).map_err(io::Error::other)?;
+    fn write(&self, dir: &Path, identity: &Identity) -> io::Result<()> {
+        let mut bytes = postcard::to_stdvec(identity).map_err(io::Error::other)?;
         bytes.extend(blake3::hash(&bytes).as_bytes());
         DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
         if !is_own(&dir.symlink_metadata()?) {

@@ -54,16 +54,19 @@ mod tests;
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::divert::is_companion;
+
 pub use error::IdentityError;
 pub use memo::Memo;
 pub use stamp::{Stamp, Time};
 
-use memo::{Environment, Known};
+use memo::{Digests, Environment, Slot};
 use survey::Survey;
 
 /// A BLAKE3 digest. Shown as 64 hexadecimal digits.
@@ -135,10 +138,39 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Watched {
     path: PathBuf,
-    /// Nothing where nothing is there.
-    stamp: Option<Stamp>,
+    state: State,
     /// What it decides about, where a witness includes it.
     witness: Option<Role>,
+}
+
+/// How a watched place is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    /// Nothing where nothing is there.
+    Stamp(Option<Stamp>),
+    /// A digest of the names in a directory, but those that an installation makes.
+    Names(Digest),
+}
+
+impl State {
+    fn of(path: &Path, names: bool) -> Self {
+        if names {
+            Self::Names(names_in(path))
+        } else {
+            Self::Stamp(Stamp::of(path).ok())
+        }
+    }
+
+    fn names(&self) -> bool {
+        matches!(self, Self::Names(_))
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Self::Stamp(stamp) => *stamp,
+            Self::Names(_) => None,
+        }
+    }
 }
 
 /// What decides a compiler's output.
@@ -150,8 +182,12 @@ pub struct Identity {
     pub digest: Digest,
     /// What a person should know: what was not found or is not covered.
     pub notes: Vec<String>,
+    /// The line by which clang tells its version; nothing of what is not clang.
+    pub version: Option<String>,
     root: PathBuf,
     watched: Vec<Watched>,
+    /// PATH, where a program was found by it.
+    path: Option<Vec<u8>>,
 }
 
 /// What `stat` must say of one path while the identity holds.
@@ -183,6 +219,42 @@ impl Identity {
         Self::take_in(compiler, root, memo, &Environment::current())
     }
 
+    /// The identity of the compiler at `compiler` where `memo` has it and it holds. Runs nothing.
+    #[must_use]
+    pub fn remembered(compiler: &Path, root: Option<&Path>, memo: &Memo) -> Option<Self> {
+        let named = survey::canonical(compiler).ok()?;
+        let root = root.map(survey::canonical).transpose().ok()?;
+        memo.slot(&named, root.as_deref(), &Environment::current())
+            .identity()
+            .ok()
+    }
+
+    /// Has `memo` know it by the name that the executable is about to be moved to. Believed only
+    /// when it lies there, as any record.
+    pub fn keep_moved(&self, to: &Path, root: &Path, memo: &Memo) {
+        if let Ok(root) = survey::canonical(root) {
+            let environment = Environment::current();
+            self.moved(to, &memo.slot(to, Some(&root), &environment));
+        }
+    }
+
+    fn moved(&self, to: &Path, slot: &Slot<'_>) {
+        let mut moved = self.clone();
+        let members = moved.members.iter_mut();
+        for member in members.filter(|member| member.role == Role::Compiler) {
+            member.path = to.to_owned();
+        }
+        slot.keep(&moved);
+    }
+
+    /// The executable that compiles.
+    #[must_use]
+    pub fn executable(&self) -> Option<&Path> {
+        let mut members = self.members.iter();
+        let compiler = members.find(|member| member.role == Role::Compiler);
+        compiler.map(|member| member.path.as_path())
+    }
+
     fn take_in(
         compiler: &Path,
         root: Option<&Path>,
@@ -192,22 +264,20 @@ impl Identity {
         let named = survey::canonical(compiler)?;
         let root = root.map(survey::canonical).transpose()?;
         let slot = memo.slot(&named, root.as_deref(), environment);
-        let digests = match slot.known() {
-            Known::All(identity) => return Ok(*identity),
-            Known::Some(digests) => digests,
+        let digests = match slot.identity() {
+            Ok(identity) => return Ok(identity),
+            Err(digests) => digests,
         };
         let survey = Survey::of(&named, root.as_deref(), environment)?;
-        let path_matters = survey.path_matters;
-        let identity = Self::read(survey, &digests)?;
-        slot.keep(&identity, path_matters);
+        let path = environment.path.as_bytes();
+        let path = survey.path_matters.then(|| path.to_owned());
+        let identity = Self::read(survey, path, &digests)?;
+        slot.keep(&identity);
         Ok(identity)
     }
 
     /// Reads what `survey` found, but the files of which `known` has the digest.
-    fn read(
-        survey: Survey,
-        known: &HashMap<PathBuf, (Stamp, Digest)>,
-    ) -> Result<Self, IdentityError> {
+    fn read(survey: Survey, path: Option<Vec<u8>>, known: &Digests) -> Result<Self, IdentityError> {
         // A link and what it leads to are one file, and so are hard links.
         let mut files = HashMap::new();
         let mut numbers = Vec::with_capacity(survey.files.len());
@@ -236,8 +306,8 @@ impl Identity {
         );
         let mut members = Vec::with_capacity(survey.files.len());
         for (found, number) in survey.files.iter().zip(numbers) {
-            let (path, content) = files[&number];
-            let content = content.unwrap_or_else(|| read[path]);
+            let (read_as, content) = files[&number];
+            let content = content.unwrap_or_else(|| read[read_as]);
             members.push(Member {
                 role: found.role,
                 name: found.name.clone(),
@@ -247,8 +317,12 @@ impl Identity {
                 witnessed: found.witnessed,
             });
         }
-        let watched = survey.watched.into_iter().map(|watch| Watched {
-            stamp: Stamp::of(&watch.path).ok(),
+        // A member's own stamp tells enough.
+        let is_member = |path: &Path| survey.files.iter().any(|found| found.path == path);
+        let watched = survey.watched.into_iter();
+        let watched = watched.filter(|watch| watch.witness.is_some() || !is_member(&watch.path));
+        let watched = watched.map(|watch| Watched {
+            state: State::of(&watch.path, watch.names),
             path: watch.path,
             witness: watch.witness,
         });
@@ -256,7 +330,9 @@ impl Identity {
             digest: digest(&members),
             members,
             notes: survey.notes,
+            version: survey.version,
             root: survey.root,
+            path,
             watched: watched.collect(),
         })
     }
@@ -272,7 +348,7 @@ impl Identity {
         let members = members.map(|member| (member.role, &member.path, Some(member.stamp)));
         let watched = self.watched.iter().filter_map(|watched| {
             let role = watched.witness?;
-            Some((role, &watched.path, watched.stamp))
+            Some((role, &watched.path, watched.state.stamp()))
         });
         let mut seen = HashMap::new();
         for (role, path, stamp) in members.chain(watched) {
@@ -294,10 +370,8 @@ impl Identity {
     pub fn touched(&self) -> impl Iterator<Item = &Member> {
         self.members.iter().filter(|member| {
             let then = member.stamp;
-            Stamp::of(&member.path).is_ok_and(|now| {
-                (now.size, now.mtime, now.ino) == (then.size, then.mtime, then.ino)
-                    && now.ctime != then.ctime
-            })
+            Stamp::of(&member.path)
+                .is_ok_and(|now| now.has_content_of(&then) && now.ctime != then.ctime)
         })
     }
 
@@ -316,15 +390,41 @@ impl Identity {
         back.chain(down.components().skip(shared)).collect()
     }
 
-    /// Whether nothing changed since.
-    fn stands(&self) -> bool {
-        let member = |member: &Member| Stamp::of(&member.path).is_ok_and(|now| now == member.stamp);
-        let watched = |watched: &Watched| Stamp::of(&watched.path).ok() == watched.stamp;
-        self.watched.iter().all(watched) && self.members.iter().all(member)
+    /// Whether nothing changed since, and then which members have to be read to be sure: those of
+    /// which the change time alone moved.
+    fn stands(&self) -> Option<Vec<usize>> {
+        let same =
+            |watched: &Watched| State::of(&watched.path, watched.state.names()) == watched.state;
+        if !self.watched.iter().all(same) {
+            return None;
+        }
+        let mut touched = Vec::new();
+        for (index, member) in self.members.iter().enumerate() {
+            match Stamp::of(&member.path) {
+                Ok(now) if now == member.stamp => {}
+                Ok(now) if now.has_content_of(&member.stamp) => touched.push(index),
+                _ => return None,
+            }
+        }
+        Some(touched)
+    }
+
+    /// Reads these members, and tells whether their contents are what they were.
+    fn reread(&mut self, members: &[usize]) -> bool {
+        members.iter().all(|index| {
+            let member = &mut self.members[*index];
+            let read = hash::one(&member.path).ok();
+            let same = read.filter(|content| content.digest == member.digest);
+            // Only then: a digest and a stamp that do not belong together must not be kept.
+            same.map(|content| member.stamp = content.stamp).is_some()
+        })
     }
 
     fn stamps(&self) -> impl Iterator<Item = Stamp> {
-        let watched = self.watched.iter().filter_map(|watched| watched.stamp);
+        let watched = self
+            .watched
+            .iter()
+            .filter_map(|watched| watched.state.stamp());
         self.members
             .iter()
             .map(|member| member.stamp)
@@ -347,6 +447,20 @@ fn digest(members: &[Member]) -> Digest {
             hasher.update(text.as_bytes());
         }
         hasher.update(&digest.0);
+    }
+    Digest(*hasher.finalize().as_bytes())
+}
+
+/// Of the names in `dir`, but those that an installation puts there; of none where it cannot be
+/// listed.
+fn names_in(dir: &Path) -> Digest {
+    let entries = dir.read_dir().into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    let mut names: Vec<_> = names.filter(|name| !is_companion(name)).collect();
+    names.sort_unstable();
+    let mut hasher = blake3::Hasher::new();
+    for name in names {
+        hasher.update(name.as_bytes()).update(&[0]);
     }
     Digest(*hasher.finalize().as_bytes())
 }

@@ -41,6 +41,14 @@ impl Stamp {
         path.metadata().map(|metadata| Self::from(&metadata))
     }
 
+    /// Whether this is the state of the same file with, as far as times can be believed, the same
+    /// content: all but the change time.
+    #[must_use]
+    pub fn has_content_of(&self, other: &Self) -> bool {
+        let ctime = other.ctime;
+        Self { ctime, ..*self } == *other
+    }
+
     /// Whether the file may change once more without a change of the stamp: file systems take the
     /// time from a clock that ticks every 4 or 10 ms. `now` is from before the file was read.
     #[must_use]

@@ -30,6 +30,8 @@ pub struct Watch {
     pub path: PathBuf,
     /// Of the members that it tells of, where a witness includes it.
     pub witness: Option<Role>,
+    /// Whether it is a directory of which the names alone count.
+    pub names: bool,
 }
 
 /// The files of one compiler.
@@ -40,6 +42,8 @@ pub struct Survey {
     pub files: BTreeSet<Found>,
     pub watched: BTreeSet<Watch>,
     pub notes: Vec<String>,
+    /// What clang calls itself.
+    pub version: Option<String>,
     /// Whether a program was found elsewhere than beside the compiler, so that PATH matters.
     pub path_matters: bool,
 }
@@ -102,6 +106,7 @@ impl Survey {
         if let Some(dir) = &said.resource_dir {
             survey.add_resources(dir)?;
         }
+        survey.version = said.version;
         Ok(survey)
     }
 
@@ -118,14 +123,20 @@ impl Survey {
         self.watched.insert(Watch {
             path: folded(path),
             witness,
+            names: false,
         });
     }
 
-    /// A file that leads to the compiler, and its directory: there clang looks for its programs and
-    /// configuration files, and a name may come to lead elsewhere.
+    /// A file that leads to the compiler, and what there is in its directory: there clang looks for
+    /// its programs and configuration files. The directory's time does not tell: installing and
+    /// restoring move it.
     fn watch_place(&mut self, path: &Path) {
         self.watch(path, None);
-        self.watch(directory(path), None);
+        self.watched.insert(Watch {
+            path: folded(directory(path)),
+            witness: None,
+            names: true,
+        });
     }
 
     fn add_objects(&mut self, program: &Path, system: &System) -> Result<(), IdentityError> {

@@ -104,7 +104,16 @@ pub struct Compiler {
     pub layout: Layout,
     /// The executable that runs in the end, without links.
     pub real: PathBuf,
-    /// The first line that `--version` prints.
+    /// The line by which clang tells its version.
+    pub version: String,
+}
+
+/// What a compiler tells of itself.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// The executable that compiles in the end, without links.
+    pub real: PathBuf,
+    /// The line by which clang tells its version.
     pub version: String,
 }
 
@@ -168,10 +177,15 @@ pub enum CompilerError {
 
 impl Compiler {
     /// Describes the compiler called `name` that stands at `path`, which is not a shim of ours.
+    /// It is asked about itself unless `known` has the answer for the file that `path` leads to.
     ///
     /// # Errors
     /// See [`CompilerError`].
-    pub fn inspect(name: &Name, path: &Path) -> Result<Self, CompilerError> {
+    pub fn inspect(
+        name: &Name,
+        path: &Path,
+        known: impl FnOnce(&Path) -> Option<Said>,
+    ) -> Result<Self, CompilerError> {
         let look = |source| CompilerError::Look {
             path: path.to_owned(),
             source,
@@ -187,7 +201,7 @@ impl Compiler {
             _ => look(source),
         })?;
         refuse_wrapper(path, &target)?;
-        let real = real_executable(path)?;
+        let Said { real, version } = known(&target).map_or_else(|| Said::ask(path), Ok)?;
         let metadata = target.metadata().map_err(look)?;
         if !metadata.is_file() {
             return Err(CompilerError::NotAFile(path.to_owned()));
@@ -204,7 +218,7 @@ impl Compiler {
         Ok(Self {
             name: name.clone(),
             layout,
-            version: version(path)?,
+            version,
             real,
         })
     }
@@ -246,20 +260,39 @@ fn refuse_wrapper(path: &Path, target: &Path) -> Result<(), CompilerError> {
     }
 }
 
-/// The executable that compiles in the end: `-###` prints the command lines that the driver would
-/// run, and the compile's begins with the driver's own canonical path (clang 15 and 19).
-fn real_executable(path: &Path) -> Result<PathBuf, CompilerError> {
-    let answer = ask(path, &["-###", "-x", "c", "-c", "/dev/null"])?;
-    let line = answer
-        .stderr
-        .split(|byte| *byte == b'\n')
-        .find_map(first_word_of_cc1);
-    let real = match line {
-        Some(real) => PathBuf::from(OsString::from_vec(real)),
-        None => return Err(not_clang(path, &answer)),
-    };
-    real.canonicalize()
-        .map_err(|source| CompilerError::Look { path: real, source })
+impl Said {
+    /// Asks the compiler at `path`. `-###` prints its version, and the command lines that the driver
+    /// would run, of which the compile's begins with the driver's own canonical path (clang 15 and
+    /// 19).
+    fn ask(path: &Path) -> Result<Self, CompilerError> {
+        let answer = Program::at(path)
+            .args(["-###", "-x", "c", "-c", "/dev/null"])
+            .ask()
+            .map_err(|source| CompilerError::Run {
+                path: path.to_owned(),
+                source,
+            })?;
+        let lines = || answer.stderr.split(|byte| *byte == b'\n');
+        let version = lines().find(|line| is_version(line));
+        let real = lines().find_map(first_word_of_cc1);
+        let (Some(version), Some(real), true) = (version, real, answer.status.success()) else {
+            return Err(not_clang(path, &answer));
+        };
+        let real = PathBuf::from(OsString::from_vec(real));
+        Ok(Self {
+            version: String::from_utf8_lossy(version).trim().to_owned(),
+            real: real
+                .canonicalize()
+                .map_err(|source| CompilerError::Look { path: real, source })?,
+        })
+    }
+}
+
+/// Whether this is the line by which clang tells its version.
+#[must_use]
+pub fn is_version(line: &[u8]) -> bool {
+    const MARK: &[u8] = b"clang version ";
+    line.windows(MARK.len()).any(|window| window == MARK)
 }
 
 /// The program of a ` "PROGRAM" "-cc1" ...` line; clang puts a backslash before a quote, a
@@ -275,31 +308,6 @@ fn first_word_of_cc1(line: &[u8]) -> Option<Vec<u8>> {
         }
     }
     bytes.as_slice().starts_with(b" \"-cc1\"").then_some(word)
-}
-
-fn version(path: &Path) -> Result<String, CompilerError> {
-    let answer = ask(path, &["--version"])?;
-    let line = answer
-        .stdout
-        .split(|byte| *byte == b'\n')
-        .next()
-        .unwrap_or_default();
-    let line = String::from_utf8_lossy(line).trim().to_owned();
-    if answer.status.success() && line.contains("clang version") {
-        Ok(line)
-    } else {
-        Err(not_clang(path, &answer))
-    }
-}
-
-fn ask(path: &Path, args: &[&str]) -> Result<super::program::Answer, CompilerError> {
-    Program::at(path)
-        .args(args)
-        .ask()
-        .map_err(|source| CompilerError::Run {
-            path: path.to_owned(),
-            source,
-        })
 }
 
 fn not_clang(path: &Path, answer: &super::program::Answer) -> CompilerError {

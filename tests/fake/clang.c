@@ -13,8 +13,8 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--version")) return printf("fake clang version 1.0\n") < 0;
         if (!strcmp(argv[i], "-###")) {
-            /* As clang quotes it. */
-            fputs(" \"", stderr);
+            /* As clang tells and quotes it. */
+            fputs("fake clang version 1.0\n \"", stderr);
             for (const char *c = exe; *c; c++) {
                 if (strchr("\"\\$", *c)) fputc('\\', stderr);
                 fputc(*c, stderr);

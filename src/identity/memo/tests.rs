@@ -120,6 +120,45 @@ fn what_decides_the_list_of_members_counts() {
 }
 
 #[test]
+fn a_new_hard_link_costs_a_reading_and_no_question() {
+    let case = Case::new();
+    let digest = case.take().digest;
+    std::fs::hard_link(case.tree.clang(), case.tree.path().join("another")).unwrap();
+    assert!(case.hits());
+    assert_eq!(case.take().digest, digest);
+}
+
+#[test]
+fn what_an_installation_puts_beside_the_compiler_does_not_count() {
+    let case = Case::new();
+    for name in ["bin/.rockwrap-journal", "bin/clang++.7625"] {
+        case.tree.write(name, b"");
+        assert!(case.hits(), "{name}");
+    }
+    case.tree.write("bin/a-new-tool", b"");
+    assert!(!case.hits());
+}
+
+#[test]
+fn a_compiler_that_is_moved_to_its_alias_is_known_there() {
+    let case = Case::new();
+    let (clang, alias) = (case.tree.clang(), case.tree.path().join("bin/clang.7625"));
+    let environment = Environment::none();
+    let memo = case.memo();
+    case.take()
+        .moved(&alias, &memo.slot(&alias, None, &environment));
+    std::fs::rename(&clang, &alias).unwrap();
+    std::os::unix::fs::symlink("clang.7625", &clang).unwrap();
+    let before = case.tree.asked();
+    let moved = Identity::take_in(&alias, None, &memo, &environment).unwrap();
+    assert_eq!(case.tree.asked(), before);
+    assert_eq!(moved.executable(), Some(alias.as_path()));
+    flip(&alias);
+    let other = Identity::take_in(&alias, None, &memo, &environment).unwrap();
+    assert_ne!(other.digest, moved.digest);
+}
+
+#[test]
 fn what_was_not_there_before_what_was_found_counts() {
     let case = Case::new();
     let dir = case.tree.path();
@@ -161,7 +200,7 @@ fn only_what_changed_is_read_again() {
         .iter()
         .position(|member| member.name == "lld");
     identity.members[lld.unwrap()].digest = Digest([7; 32]);
-    slot.keep(&identity, false);
+    slot.keep(&identity);
     replace(&case.tree.path().join("bc/ocml.bc"));
     let again = case.take();
     assert_eq!(again.members[lld.unwrap()].digest, Digest([7; 32]));
