@@ -4,6 +4,7 @@
 
 pub mod launchers;
 pub mod rocm;
+pub mod trace;
 pub mod tree;
 
 use std::ffi::OsStr;

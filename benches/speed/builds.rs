@@ -1,0 +1,157 @@
+//! Whole builds: a small project, and units that are mostly templates.
+
+use std::path::Path;
+
+use super::Setup;
+use super::caches::Cache;
+use super::contest::{Call, Contest};
+use super::report::{Bar, Report};
+
+/// One of the projects.
+struct Project<'a> {
+    name: &'static str,
+    dir: &'a Path,
+    /// What make is told of the compiler.
+    compiler: &'static str,
+    objects: &'static str,
+    targets: Vec<String>,
+    /// Cold builds in the full form.
+    rounds: usize,
+}
+
+/// Both projects, one job at a time and two.
+pub fn all(setup: &Setup, report: &mut Report) {
+    let sample = setup.source.join("examples/hip-project");
+    let heavy = setup.work.join("heavy");
+    let objects = setup.work.join("objects");
+    let units = |dir: &Path, endings: &[(&str, &str)]| {
+        let names = dir.read_dir().expect("a project").flatten();
+        let names = names.filter_map(|entry| entry.file_name().into_string().ok());
+        let mut targets: Vec<_> = names
+            .filter_map(|name| {
+                let (stem, object) = endings
+                    .iter()
+                    .find_map(|(ending, object)| Some((name.strip_suffix(ending)?, object)))?;
+                Some(
+                    objects
+                        .join(format!("{stem}{object}"))
+                        .to_string_lossy()
+                        .into_owned(),
+                )
+            })
+            .collect();
+        targets.sort();
+        targets
+    };
+    let projects = [
+        Project {
+            name: "sample",
+            targets: units(&sample.join("src"), &[(".hip", ".hip.o"), (".cpp", ".o")]),
+            dir: &sample,
+            compiler: "HIPCC",
+            objects: "BUILD",
+            rounds: 8,
+        },
+        Project {
+            name: "heavy",
+            targets: units(&heavy, &[(".hip", ".o")]),
+            dir: &heavy,
+            compiler: "CXX",
+            objects: "OBJ",
+            rounds: 3,
+        },
+    ];
+    for project in projects {
+        for jobs in [1, 2] {
+            for program in [&setup.sccache, &setup.ccache] {
+                one(setup, report, &project, &objects, jobs, program);
+            }
+        }
+    }
+}
+
+/// A contest of the bare compiler, a launcher in front of it and rock-wrap, cold and warm.
+fn one(
+    setup: &Setup,
+    report: &mut Report,
+    project: &Project<'_>,
+    objects: &Path,
+    jobs: u32,
+    program: &Path,
+) {
+    let launcher = program.file_name().expect("a program").to_string_lossy();
+    let make = |tree: &str, launcher: Option<&Path>| {
+        let root = setup.tree(tree);
+        let clang = root.join("lib/llvm/bin/clang++");
+        let launcher =
+            launcher.map_or_else(String::new, |launcher| format!("{} ", launcher.display()));
+        let call = Call::new(
+            Path::new("/usr/bin/make"),
+            [
+                "-C".to_owned(),
+                project.dir.display().to_string(),
+                format!("-j{jobs}"),
+                format!(
+                    "{}={launcher}{} --rocm-path={}",
+                    project.compiler,
+                    clang.display(),
+                    root.display()
+                ),
+                format!("ROCM={}", root.display()),
+                format!("{}={}", project.objects, objects.display()),
+            ],
+        );
+        project.targets.iter().fold(call, Call::arg)
+    };
+    let build = |call: &Call| {
+        let _ = std::fs::remove_dir_all(objects);
+        std::fs::create_dir_all(objects).expect("a directory of our own");
+        call.run()
+    };
+    let (mine, theirs) = (
+        Cache::new(setup, program, "mine"),
+        Cache::new(setup, program, "theirs"),
+    );
+    let wrapped = make(&launcher, None).envs(&mine.env);
+    let bare = make("bare", Some(program)).envs(&theirs.env);
+    let alone = make("bare", None);
+    let cold = |cache: &Cache, call: &Call| {
+        cache.clear();
+        build(call)
+    };
+    let named = |what: &str| format!("{}, -j{jobs}, {what}", project.name);
+
+    let mut contest = Contest::new_timed(&named(&format!("{launcher}, cold")), || {
+        cold(&theirs, &bare)
+    });
+    let shim = contest.add_rare(&named(&format!("rock-wrap + {launcher}, cold")), 1, || {
+        cold(&mine, &wrapped)
+    });
+    let compiler = contest.add_rare(&named("compiler"), 1, || build(&alone));
+    let cold = contest.run(setup.rounds(project.rounds));
+    report.contest("builds", &cold, &[(shim, Bar::AtMost(1.03))]);
+    let compiler = cold.spread(compiler).median;
+
+    let mut contest = Contest::new_timed(&named(&format!("{launcher}, warm")), || build(&bare));
+    let shim = contest.add_rare(&named(&format!("rock-wrap + {launcher}, warm")), 1, || {
+        build(&wrapped)
+    });
+    let warm = contest.run_after(setup.rounds(project.rounds * 5), || {
+        mine.zero();
+        theirs.zero();
+    });
+    assert_eq!(
+        (mine.misses(), theirs.misses()),
+        (0, 0),
+        "a warm build compiled something"
+    );
+    report.contest("builds", &warm, &[(shim, Bar::AtMost(1.05))]);
+    let part = warm.estimate(|median| median(shim) / compiler);
+    report.number(
+        "builds",
+        &named(&format!("rock-wrap + {launcher}, warm, over the compiler")),
+        part,
+        "x",
+        None,
+    );
+}

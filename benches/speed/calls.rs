@@ -1,0 +1,371 @@
+//! Single calls of the shim in front of `/bin/true`, and of what else stands there today.
+
+use std::ffi::CString;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
+use rock_wrap::image::{Config, Version, Witness, WitnessKind, stamp};
+
+use super::contest::{Call, Contest, Estimate};
+use super::report::{Bar, Report};
+use super::trace::Trace;
+use super::{Setup, executable};
+
+/// A link: the commonest call that goes straight to the compiler.
+const LINK: [&str; 5] = ["main.o", "kernel.o", "-O2", "-o", "main"];
+
+/// A HIP compile.
+const COMPILE: [&str; 12] = [
+    "-x",
+    "hip",
+    "--offload-arch=gfx900",
+    "--offload-arch=gfx906",
+    "-O2",
+    "-std=c++17",
+    "-Iinclude",
+    "-DNDEBUG",
+    "-c",
+    "k.hip",
+    "-o",
+    "k.o",
+];
+
+/// A directory with `/bin/true` as the compiler, and everything that can stand in front of it.
+struct Place(PathBuf);
+
+impl Place {
+    fn new(setup: &Setup) -> Self {
+        let dir = setup.work.join("place");
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).expect("a directory of our own");
+        let place = Self(dir);
+        for name in ["clang++.7625", "ccache"] {
+            std::fs::copy("/bin/true", place.at(name)).expect("/bin/true");
+        }
+        std::fs::write(place.at("k.hip"), "").expect("a directory of our own");
+        let target = format!("-DTARGET=\"{}\"", place.at("clang++.7625").display());
+        let built = Command::new("cc")
+            .args([
+                "-O2",
+                "-static",
+                "-nostdlib",
+                "-Wl,--build-id=none",
+                "-s",
+                &target,
+                "-o",
+            ])
+            .args([place.at("wrapper"), setup.peer("wrapper.c")])
+            .status();
+        assert!(built.is_ok_and(|status| status.success()), "cc");
+        std::env::set_current_dir(&place.0).expect("a directory of our own");
+        place
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// A shim, with a caching launcher and a witness of so many files.
+    fn shim(&self, name: &str, members: usize) -> PathBuf {
+        let mut witness = Vec::new();
+        for number in 0..members {
+            let path = self.at(&format!("member-{number}"));
+            std::fs::write(&path, "").expect("a directory of our own");
+            let metadata = path.metadata().expect("written just now");
+            let file = format!("../place/member-{number}");
+            stamp::push_witness(
+                &mut witness,
+                &Witness {
+                    kind: WitnessKind::File,
+                    path: &CString::new(file).expect("no NUL"),
+                    ino: metadata.ino(),
+                    size: 0,
+                    mtime: metadata.mtime().cast_unsigned(),
+                    mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
+                },
+            );
+        }
+        let image = stamp::stamp(&Config {
+            name: b"clang++",
+            launcher: self.at("ccache").as_os_str().as_bytes(),
+            launcher_version: Some(Version(4, 14, 2)),
+            fingerprint: &[7; 32],
+            witness: &witness,
+            writer: b"0.1.0",
+            ..Config::default()
+        });
+        let dir = self.at(name);
+        std::fs::create_dir(&dir).expect("a directory of our own");
+        symlink("../clang++.7625", dir.join("clang++.7625")).expect("a directory of our own");
+        let shim = dir.join("clang++");
+        executable(&shim, &image.expect("it fits"))
+    }
+
+    /// A script with the compiler at `@`.
+    fn stub(&self, name: &str, body: &str) -> PathBuf {
+        let compiler = self.at("clang++.7625").display().to_string();
+        executable(&self.at(name), body.replace('@', &compiler).as_bytes())
+    }
+}
+
+/// Keeps this process and its children on one core.
+fn pin() {
+    let mut cores = CpuSet::new();
+    let last = std::thread::available_parallelism().map_or(0, |cores| usize::from(cores) - 1);
+    cores.set(last).expect("a core that there is");
+    sched_setaffinity(Pid::from_raw(0), &cores).expect("our own process");
+}
+
+/// A call that goes straight to the compiler.
+pub fn direct(setup: &Setup, report: &mut Report) {
+    let place = Place::new(setup);
+    let shim = place.shim("shim", 40);
+    pin();
+    let mut contest = Contest::new("C, static, no libc", Call::new(&place.at("wrapper"), LINK));
+    contest.add(
+        "/bin/true by itself",
+        Call::new(&place.at("clang++.7625"), LINK),
+    );
+    let bar = contest.add("rock-wrap's shim", Call::new(&shim, LINK));
+    let sh = place.stub("sh", "#!/bin/sh\nexec @ \"$@\"\n");
+    contest.add("sh stub", Call::new(&sh, LINK));
+    let ps = place.stub(
+        "ps",
+        "#!/bin/sh\nif [ \"$(env -u LD_PRELOAD ps -p $PPID -o comm=)\" != sccache ]; then\n  \
+         exec @ \"$@\"\nelse\n  exec @ \"$@\"\nfi\n",
+    );
+    let ps = Call::new(&ps, LINK);
+    contest.add_rare("sh stub that asks ps", 10, move || ps.run());
+    let compiler = place.at("clang++.7625");
+    let python = [&[compiler.to_str().expect("ours")], &LINK[..]].concat();
+    let python = Call::new(&setup.peer("launcher.py"), python).env("PEER_CACHE", "/usr/bin/env");
+    contest.add_rare("Python launcher", 10, move || python.run());
+    let results = contest.run(setup.rounds(3000));
+    report.contest("direct", &results, &[(bar, Bar::AtMost(1.10))]);
+}
+
+/// A compile that goes to a launcher that does nothing.
+pub fn launched(setup: &Setup, report: &mut Report) {
+    let place = Place::new(setup);
+    let shims = [1, 40, 400].map(|members| place.shim(&format!("shim-{members}"), members));
+    pin();
+    let mut contest = Contest::new(
+        "C, static, no libc",
+        Call::new(&place.at("wrapper"), COMPILE),
+    );
+    let [one, forty, many] =
+        [("1 member", 0), ("40 members", 1), ("400 members", 2)].map(|(name, shim)| {
+            contest.add(
+                &format!("shim, a witness of {name}"),
+                Call::new(&shims[shim], COMPILE),
+            )
+        });
+    let sh = place.stub("sh", "#!/bin/sh\nexec /bin/true @ \"$@\"\n");
+    contest.add("sh stub", Call::new(&sh, COMPILE));
+    let results = contest.run(setup.rounds(3000));
+    report.contest("launched", &results, &[(forty, Bar::AtMost(1.20))]);
+    let member = results.estimate(|median| (median(many) - median(one)) / 399.0);
+    report.number(
+        "launched",
+        "one more member of the witness",
+        member,
+        "us",
+        None,
+    );
+}
+
+/// What grows, how far, and the call with so much of it.
+type Growth<'a> = (&'a str, [usize; 4], &'a dyn Fn(&Path, usize) -> Call);
+
+/// How the cost grows with what a call is given.
+pub fn growth(setup: &Setup, report: &mut Report) {
+    let place = Place::new(setup);
+    let shim = place.shim("shim", 40);
+    pin();
+    let wrapper = place.at("wrapper");
+    let argument = |number: usize| format!("-DN_{number:05}");
+    let growths: [Growth<'_>; 4] = [
+        (
+            "argument of a link",
+            [10, 1000, 10_000, 100_000],
+            &|program, count| {
+                Call::new(
+                    program,
+                    LINK.map(str::to_owned)
+                        .into_iter()
+                        .chain((0..count).map(argument)),
+                )
+            },
+        ),
+        (
+            "argument of a compile",
+            [10, 1000, 10_000, 100_000],
+            &|program, count| {
+                Call::new(
+                    program,
+                    COMPILE
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain((0..count).map(argument)),
+                )
+            },
+        ),
+        ("variable", [10, 100, 1000, 10_000], &|program, count| {
+            let call = Call::new(program, COMPILE);
+            (0..count).fold(call, |call, number| {
+                call.env(&format!("CI_VARIABLE_{number}"), "value")
+            })
+        }),
+        (
+            "KB of a response file",
+            [1, 100, 1000, 10_000],
+            &|program, count| {
+                let name = format!("{count}.rsp");
+                let words = (0..)
+                    .map(|number| argument(number) + "\n")
+                    .take(count * 1000 / 10);
+                std::fs::write(&name, words.collect::<String>()).expect("a directory of our own");
+                Call::new(
+                    program,
+                    COMPILE
+                        .map(str::to_owned)
+                        .into_iter()
+                        .chain([format!("@{name}")]),
+                )
+            },
+        ),
+    ];
+    for (unit, counts, call) in growths {
+        let mut contest = Contest::new("", call(&wrapper, counts[0]));
+        let pairs: Vec<_> = counts
+            .iter()
+            .map(|count| {
+                let wrapped = contest.add("", call(&wrapper, *count));
+                (*count as f64, wrapped, contest.add("", call(&shim, *count)))
+            })
+            .collect();
+        let results = contest.run(setup.rounds(200).max(20));
+        // What the shim adds to what the kernel and the wrapper take.
+        let slope = |median: &dyn Fn(usize) -> f64, (few, many): (usize, usize)| {
+            let added = |(_, wrapper, shim): (f64, usize, usize)| median(shim) - median(wrapper);
+            (added(pairs[many]) - added(pairs[few])) / (pairs[many].0 - pairs[few].0)
+        };
+        let whole = results.estimate(|median| slope(median, (0, 3)));
+        report.number("growth", &format!("one more {unit}"), whole, "us", None);
+        let bend = results.estimate(|median| slope(median, (0, 3)) / slope(median, (0, 2)));
+        let what = "the last ten times of that over the ones before";
+        report.number("growth", what, bend, "x", Some(Bar::AtMost(1.5)));
+    }
+}
+
+/// Many calls at a time.
+pub fn parallel(setup: &Setup, report: &mut Report) {
+    let place = Place::new(setup);
+    let shim = Call::new(&place.shim("shim", 40), COMPILE);
+    let wrapper = Call::new(&place.at("wrapper"), COMPILE);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut contest = Contest::new_timed("wrapper, as many as there are cores", || {
+        at_once(cores, &wrapper)
+    });
+    let few = contest.add_rare("shim, as many as there are cores", 1, || {
+        at_once(cores, &shim)
+    });
+    let wrapped = contest.add_rare("wrapper, 64 at a time", 1, || at_once(64, &wrapper));
+    let many = contest.add_rare("shim, 64 at a time", 1, || at_once(64, &shim));
+    let results = contest.run(setup.rounds(200));
+    report.contest("parallel", &results, &[]);
+    let growth =
+        results.estimate(|median| (median(many) - median(wrapped)) / (median(few) - median(0)));
+    report.number(
+        "parallel",
+        "what the shim adds, at 64 over at the cores",
+        growth,
+        "x",
+        Some(Bar::AtMost(1.25)),
+    );
+}
+
+/// The time that 128 calls take, so many at once.
+fn at_once(threads: usize, call: &Call) -> Duration {
+    let left = AtomicUsize::new(128);
+    let take = || {
+        left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        })
+    };
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while take().is_ok() {
+                    call.run();
+                }
+            });
+        }
+    });
+    start.elapsed()
+}
+
+/// The peak resident set at the final `execve`, and the size of what is installed.
+pub fn memory(setup: &Setup, report: &mut Report) {
+    let place = Place::new(setup);
+    let shim = place.shim("shim", 40);
+    let exact = |value: f64| Estimate { value, noise: 0.0 };
+    let peak = |call: Call| Trace::peak_of(call.command()) as f64;
+    for (what, args) in [("link", &LINK[..]), ("compile", &COMPILE[..])] {
+        let few = peak(Call::new(&shim, args));
+        report.number(
+            "memory",
+            &format!("resident, {what}"),
+            exact(few),
+            "KiB",
+            Some(Bar::AtMost(1024.0)),
+        );
+        let more: Vec<_> = (0..40_000)
+            .map(|number| format!("-DNAME_OF_A_DEFINITION_{number:05}=1"))
+            .collect();
+        // As the kernel counts them: the text, its end, and a pointer.
+        let given: usize = more.iter().map(|argument| argument.len() + 9).sum();
+        let all = args.iter().map(|arg| (*arg).to_owned()).chain(more);
+        let many = peak(Call::new(&shim, all));
+        let copies = (many - few) * 1024.0 / given as f64;
+        report.number(
+            "memory",
+            &format!("resident, a {what}'s arguments over what they take"),
+            exact(copies),
+            "x",
+            Some(Bar::AtMost(2.0)),
+        );
+    }
+    let size = |path: PathBuf| {
+        path.metadata()
+            .map_or(0.0, |metadata| metadata.len() as f64 / 1024.0)
+    };
+    report.number(
+        "memory",
+        "the shim, without configuration",
+        exact(stamp::TEMPLATE.len() as f64 / 1024.0),
+        "KiB",
+        Some(Bar::AtMost(64.0)),
+    );
+    report.number(
+        "memory",
+        "the shim, with a witness of 40",
+        exact(size(shim)),
+        "KiB",
+        None,
+    );
+    report.number(
+        "memory",
+        "rock-wrap",
+        exact(size(setup.rock_wrap.clone())),
+        "KiB",
+        None,
+    );
+}

@@ -1,0 +1,93 @@
+//! The command line: what an install, a fingerprint and a build's session take.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::Setup;
+use super::contest::{Call, Contest, Estimate};
+use super::report::{Bar, Report};
+
+/// All of them, on the tree that is wrapped with ccache.
+pub fn all(setup: &Setup, report: &mut Report) {
+    let tree = setup.tree("ccache");
+    let rounds = setup.rounds(100).max(20);
+    let fresh = Cell::new(0);
+    let command = |what: &[&str], cache: &str| {
+        let call = Call::new(&setup.rock_wrap, what.iter().copied().take(1));
+        let call = call.env("XDG_CACHE_HOME", setup.work.join(cache));
+        let words = what.iter().copied().skip(1);
+        words.fold(call.arg("--rocm-path").arg(&tree), Call::arg)
+    };
+    let ccache = setup.ccache.to_string_lossy().into_owned();
+    let install = ["install", "--launcher", &ccache];
+    let restore = command(&["restore"], "memo");
+    // A file that was written a moment ago is not remembered.
+    std::thread::sleep(Duration::from_millis(100));
+    let quick = command(&["fingerprint", "--quick"], "memo");
+    quick.run();
+    command(&install, "memo").run();
+
+    let mut contest = Contest::new(
+        "rock-wrap --version",
+        Call::new(&setup.rock_wrap, ["--version"]),
+    );
+    let first = contest.add_rare("install, nothing remembered", 10, || {
+        restore.run();
+        fresh.set(fresh.get() + 1);
+        command(&install, &format!("memo-{}", fresh.get())).run()
+    });
+    let second = contest.add("install, nothing changed", command(&install, "memo"));
+    let fingerprint = contest.add("fingerprint --quick, remembered", quick);
+    let run = contest.add_rare("run -- true", 1, || {
+        restore.run();
+        let session = command(&["run", "--launcher", &ccache, "--", "/bin/true"], "memo").run();
+        command(&install, "memo").run();
+        session
+    });
+    let results = contest.run(rounds);
+    report.contest("commands", &results, &[]);
+    let milliseconds = |index: usize| results.estimate(|median| median(index) / 1e3);
+    for (what, index, bar) in [
+        ("install, nothing changed", second, 20.0),
+        ("fingerprint --quick, remembered", fingerprint, 3.0),
+        ("run -- true", run, 100.0),
+    ] {
+        report.number(
+            "commands",
+            what,
+            milliseconds(index),
+            "ms",
+            Some(Bar::AtMost(bar)),
+        );
+    }
+    let hashed = size(setup) / 1e9;
+    report.number(
+        "commands",
+        "read by a fingerprint",
+        Estimate {
+            value: hashed,
+            noise: 0.0,
+        },
+        "GB",
+        None,
+    );
+    let rate = results.estimate(|median| median(first) / 1e6 / hashed);
+    report.number(
+        "commands",
+        "install, for each GB that is read",
+        rate,
+        "s",
+        Some(Bar::AtMost(0.5)),
+    );
+}
+
+/// Bytes that a fingerprint of the tree is taken of.
+fn size(setup: &Setup) -> f64 {
+    let mut fingerprint = std::process::Command::new(&setup.rock_wrap);
+    fingerprint
+        .args(["fingerprint", "--json", "--rocm-path"])
+        .arg(setup.tree("bare"));
+    let answer = fingerprint.output().expect("rock-wrap runs").stdout;
+    let answer: serde_json::Value = serde_json::from_slice(&answer).expect("JSON");
+    answer["size"].as_f64().expect("a size")
+}

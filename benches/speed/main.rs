@@ -1,0 +1,139 @@
+//! How fast rock-wrap is, beside its peers and against its bars. `scripts/bench.sh` builds what this
+//! needs and runs it; `docs/performance.md` has the results.
+
+mod builds;
+mod caches;
+mod calls;
+mod commands;
+mod contest;
+mod hits;
+mod report;
+#[path = "../../tests/support/trace.rs"]
+#[allow(dead_code, reason = "the tests count instructions too")]
+mod trace;
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use report::Report;
+
+/// Measures some of it.
+type Group = fn(&Setup, &mut Report);
+
+/// What `scripts/bench.sh` has made ready.
+#[derive(Parser)]
+pub struct Setup {
+    /// The release build
+    #[arg(long)]
+    rock_wrap: PathBuf,
+    /// The source tree
+    #[arg(long)]
+    source: PathBuf,
+    /// A directory of our own with ROCm-like trees in it: bare, sccache and ccache; the latter two
+    /// are going to be wrapped
+    #[arg(long)]
+    work: PathBuf,
+    #[arg(long)]
+    sccache: PathBuf,
+    #[arg(long)]
+    ccache: PathBuf,
+    /// Fewer rounds
+    #[arg(long)]
+    quick: bool,
+    /// Whole builds instead of single calls
+    #[arg(long)]
+    builds: bool,
+    /// Only groups whose name holds this
+    #[arg(long, default_value = "")]
+    only: String,
+    /// Where to write the numbers
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Given by cargo
+    #[arg(long)]
+    bench: bool,
+}
+
+impl Setup {
+    /// How often, where the full form takes `full` rounds.
+    fn rounds(&self, full: usize) -> usize {
+        if self.quick { full.div_ceil(10) } else { full }
+    }
+
+    fn tree(&self, name: &str) -> PathBuf {
+        self.work.join(name)
+    }
+
+    fn peer(&self, name: &str) -> PathBuf {
+        self.source.join("benches/speed/peers").join(name)
+    }
+}
+
+/// Writes an executable file.
+fn executable(path: &Path, content: &[u8]) -> PathBuf {
+    std::fs::write(path, content).expect("a directory of our own");
+    let mode = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(path, mode).expect("a file of our own");
+    path.to_owned()
+}
+
+fn main() -> ExitCode {
+    let setup = Setup::parse();
+    let mut report = Report::default();
+    Report::head();
+    let groups: &[(&str, Group)] = if setup.builds {
+        &[("builds", builds::all)]
+    } else {
+        &[
+            // First: its server must not be bound to one core.
+            ("hit", hits::all),
+            ("parallel", calls::parallel),
+            ("direct", calls::direct),
+            ("launched", calls::launched),
+            ("growth", calls::growth),
+            ("memory", calls::memory),
+            ("commands", commands::all),
+        ]
+    };
+    for (name, group) in groups {
+        if name.contains(&setup.only) {
+            group(&setup, &mut report);
+        }
+    }
+    if let Some(path) = &setup.json {
+        let text = serde_json::to_string_pretty(&report.json(&machine())).expect("plain data");
+        std::fs::write(path, text + "\n")
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    }
+    let missed = report.missed();
+    for what in &missed {
+        println!("missed by more than the noise: {what}");
+    }
+    if missed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// What the numbers were taken on, without its name.
+fn machine() -> serde_json::Value {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let of_cpu = |key: &str| {
+        let info = read("/proc/cpuinfo");
+        let line = info.lines().find(|line| line.starts_with(key));
+        line.and_then(|line| line.split(": ").nth(1))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    serde_json::json!({
+        "cpu": of_cpu("model name"),
+        "cores": std::thread::available_parallelism().map_or(1, usize::from),
+        "virtual": of_cpu("flags").split(' ').any(|flag| flag == "hypervisor"),
+        "kernel": read("/proc/sys/kernel/osrelease").trim(),
+        "load": read("/proc/loadavg").split(' ').next(),
+    })
+}

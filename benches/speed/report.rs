@@ -1,0 +1,197 @@
+//! The table, the JSON and the verdict.
+
+use serde::Serialize;
+
+use super::contest::{Estimate, Results, Spread};
+
+/// What is demanded of a number.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Bar {
+    AtMost(f64),
+    AtLeast(f64),
+}
+
+/// How a number stands to its bar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Verdict {
+    Met,
+    /// Missed by no more than the noise.
+    Unsure,
+    Missed,
+}
+
+impl Bar {
+    fn verdict(self, estimate: Estimate) -> Verdict {
+        let (value, noise) = (estimate.value, estimate.noise);
+        let short = match self {
+            Self::AtMost(bar) => value - bar,
+            Self::AtLeast(bar) => bar - value,
+        };
+        if short <= 0.0 {
+            Verdict::Met
+        } else if short <= noise {
+            Verdict::Unsure
+        } else {
+            Verdict::Missed
+        }
+    }
+
+    fn shown(self) -> String {
+        match self {
+            Self::AtMost(bar) => format!("<= {bar}"),
+            Self::AtLeast(bar) => format!(">= {bar}"),
+        }
+    }
+}
+
+/// One line.
+#[derive(Debug, Serialize)]
+struct Row {
+    group: &'static str,
+    what: String,
+    /// Of one call, in microseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Spread>,
+    /// Of the times, or what else is measured.
+    value: f64,
+    unit: &'static str,
+    noise: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bar: Option<Bar>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verdict: Option<Verdict>,
+}
+
+/// All lines so far.
+#[derive(Debug, Default)]
+pub struct Report {
+    rows: Vec<Row>,
+}
+
+impl Report {
+    /// A line for each command of a contest, with its ratio to the first. `bars` are for ratios, by
+    /// index.
+    pub fn contest(&mut self, group: &'static str, results: &Results, bars: &[(usize, Bar)]) {
+        for index in results.indexes() {
+            let bar = bars
+                .iter()
+                .find(|(of, _)| *of == index)
+                .map(|(_, bar)| *bar);
+            self.add(
+                group,
+                results.name(index),
+                Some(results.spread(index)),
+                results.ratio(index),
+                "x",
+                bar,
+            );
+        }
+    }
+
+    /// A line for a number that is no ratio of two commands.
+    pub fn number(
+        &mut self,
+        group: &'static str,
+        what: &str,
+        estimate: Estimate,
+        unit: &'static str,
+        bar: Option<Bar>,
+    ) {
+        self.add(group, what, None, estimate, unit, bar);
+    }
+
+    fn add(
+        &mut self,
+        group: &'static str,
+        what: &str,
+        time: Option<Spread>,
+        estimate: Estimate,
+        unit: &'static str,
+        bar: Option<Bar>,
+    ) {
+        let row = Row {
+            group,
+            what: what.to_owned(),
+            time,
+            value: estimate.value,
+            unit,
+            noise: estimate.noise,
+            bar,
+            verdict: bar.map(|bar| bar.verdict(estimate)),
+        };
+        // Measuring takes minutes: what is known is shown.
+        println!("{}", line(&row));
+        self.rows.push(row);
+    }
+
+    /// What the lines' columns are.
+    pub fn head() {
+        println!(
+            "{:<9} {:<46} {:>11} {:>25}   {:>16}  bar",
+            "", "", "median", "min .. quartiles .. max", "value +-noise"
+        );
+    }
+
+    /// The bars that were missed by more than the noise.
+    pub fn missed(&self) -> Vec<String> {
+        let missed = self
+            .rows
+            .iter()
+            .filter(|row| row.verdict == Some(Verdict::Missed));
+        missed
+            .map(|row| format!("{}: {}", row.group, row.what))
+            .collect()
+    }
+
+    pub fn json(&self, machine: &serde_json::Value) -> serde_json::Value {
+        serde_json::json!({ "machine": machine, "rows": self.rows })
+    }
+}
+
+fn line(row: &Row) -> String {
+    let time = row.time.map_or_else(
+        || format!("{:>11} {:>25}", "", ""),
+        |time| {
+            let spread = [time.min, time.quartile, time.third_quartile, time.max].map(short);
+            format!("{:>11} {:>25}", duration(time.median), spread.join(" "))
+        },
+    );
+    let value = format!("{} {}", short(row.value), row.unit);
+    let bar = row.bar.map_or_else(String::new, |bar| {
+        let verdict = match row.verdict {
+            Some(Verdict::Missed) => "MISSED",
+            Some(Verdict::Unsure) => "missed, within the noise",
+            _ => "met",
+        };
+        format!("{} {verdict}", bar.shown())
+    });
+    format!(
+        "{:<9} {:<46} {time}   {value:>10} {:<6} {bar}",
+        row.group,
+        row.what,
+        format!("+-{}", short(row.noise))
+    )
+}
+
+fn duration(microseconds: f64) -> String {
+    match microseconds {
+        time if time < 10_000.0 => format!("{time:.0} us"),
+        time if time < 10_000_000.0 => format!("{:.1} ms", time / 1e3),
+        time => format!("{:.1} s", time / 1e6),
+    }
+}
+
+/// Three digits that count.
+fn short(number: f64) -> String {
+    let digits = if number == 0.0 {
+        0
+    } else {
+        2 - number.abs().log10().floor() as i32
+    };
+    format!(
+        "{number:.*}",
+        usize::try_from(digits.clamp(0, 4)).unwrap_or(0)
+    )
+}

@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# bench.sh: measure rock-wrap beside its peers, and against its bars.
+#
+# usage: bench.sh [--quick] [--builds] [--only GROUP] [--json FILE] [--clang 15|19]
+#
+#   --quick        fewer rounds: two minutes instead of a quarter of an hour
+#   --builds       whole builds instead of single calls (an hour and a half; --quick: a quarter of an hour)
+#   --only GROUP   hit, parallel, direct, launched, growth, memory or commands
+#   --json FILE    write the numbers there too
+#   --clang        of the ROCm-like trees, as rocm-tree.sh takes it (default: 19)
+#
+# It makes a release build and, below target/bench, three trees of which two are wrapped, runs every command
+# in turn with its peers, and prints a line for each with the bar that it is held to. It fails if a bar is
+# missed by more than the noise, which is measured too: from the spread of the samples, and from one
+# command that runs against itself. docs/performance.md tells what the numbers mean.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+options=() clang=19 builds=no
+while (($#)); do
+    case $1 in
+    -h | --help) usage && exit 0 ;;
+    --quick) options+=("$1") ;;
+    --builds) builds=yes options+=("$1") ;;
+    --only) options+=("$1" "${2-}") && shift ;;
+    --json) options+=("$1" "$(realpath -m -- "${2-}")") && shift ;;
+    --clang) clang=${2-} && shift ;;
+    *) say "error: unexpected argument $1 (try --help)" && exit 2 ;;
+    esac
+    (($#)) && shift
+done
+
+# What the caller's shell has set for other builds must not have a say in this.
+for variable in $(compgen -e); do
+    case $variable in
+    SCCACHE_* | CCACHE_* | ROCK_WRAP_* | HIP_* | HIPCC_* | ROCM_* | MAKEFLAGS) unset "$variable" ;;
+    esac
+done
+
+need_packages gcc libc6-dev make python3 procps
+need_launchers
+build_rock_wrap
+work=$ROOT/target/bench
+rm -rf -- "$work"
+mkdir -p -- "$work"
+export XDG_CACHE_HOME=$work/memo
+say "making trees"
+"$ROOT/scripts/rocm-tree.sh" --clang "$clang" --no-check "$work/bare" >&2
+for launcher in sccache ccache; do
+    cp -a -- "$work/bare" "$work/$launcher"
+    program=SCCACHE_BIN
+    [[ $launcher == sccache ]] || program=CCACHE_BIN
+    "$ROCK_WRAP" install --rocm-path "$work/$launcher" --launcher "${!program}" >/dev/null
+done
+[[ $builds == no ]] || "$ROOT/scripts/heavy-units.sh" "$work/heavy"
+
+cargo bench --quiet --locked --bench speed --manifest-path "$ROOT/Cargo.toml" --target-dir "$ROOT/target" -- \
+    --rock-wrap "$ROCK_WRAP" --source "$ROOT" --work "$work" --sccache "$SCCACHE_BIN" --ccache "$CCACHE_BIN" \
+    "${options[@]}"
