@@ -10,6 +10,7 @@ pub mod decide;
 pub mod divert;
 pub mod identity;
 pub mod image;
+pub mod installed;
 pub mod launcher;
 pub mod rocm;
 pub mod session;

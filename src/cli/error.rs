@@ -81,6 +81,12 @@ pub enum CliError {
     /// `run` cannot make the file in which the shims count their calls.
     #[error("cannot make a file for the session's calls in {}", std::env::temp_dir().display())]
     Events(#[source] std::io::Error),
+    /// `status` found other content in the compiler than its shims' fingerprint was taken of.
+    #[error(
+        "the compiler was written to since the install, which no shim can see; of these files: {}",
+        .0.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
+    )]
+    Rewritten(Vec<PathBuf>),
     /// `explain` was given a compiler that is not there.
     #[error("{0}: no such compiler")]
     NoCompiler(PathBuf),
@@ -131,7 +137,8 @@ impl CliError {
             | Self::Signals(_)
             | Self::Guard(_)
             | Self::Attach(_)
-            | Self::Events(_) => Exit::Failed,
+            | Self::Events(_)
+            | Self::Rewritten(_) => Exit::Failed,
             Self::Tree(_)
             | Self::Launcher(_)
             | Self::Health(_)
@@ -196,6 +203,10 @@ impl CliError {
             }
             Self::Identity(IdentityError::Changes(_)) => {
                 "wait until the compiler is installed, and try again"
+            }
+            Self::Rewritten(_) => {
+                "run `rock-wrap install`, which takes a new fingerprint; what was compiled since may \
+                 be the old compiler's"
             }
             Self::Wrap(WrapError::Unfinished(_)) => "run `rock-wrap restore` first",
             Self::Wrap(WrapError::EqualsSign(_)) => "reach the tree by another path",

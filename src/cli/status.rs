@@ -1,12 +1,14 @@
 //! `rock-wrap status`: what stands in the tree.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
 use super::{CliError, Exit, StatusArgs, output};
 use crate::divert::{Bin, Entry, Goal, Name as Known, Phase, Record};
+use crate::identity::IdentityError;
 use crate::image::stamp;
+use crate::installed::{self, Standing};
 use crate::rocm::hipcc;
 use crate::rocm::{Name, Tree};
 
@@ -68,6 +70,10 @@ struct Shim {
     strict: bool,
     /// Whether another version of rock-wrap than this one made it.
     outdated: bool,
+    /// Whether the compiler still is the one that it was made for; absent in a shim without a
+    /// fingerprint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    compiler: Option<Standing>,
 }
 
 /// Shows the state of the tree.
@@ -76,7 +82,10 @@ pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
     let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
     let observed = Bin::open(&tree.bin)?.observe(&Goal::Restore)?;
     let hipcc = hipcc::find(&tree);
-    let mut compilers: Vec<_> = observed.names.iter().map(compiler).collect();
+    let known = observed.names.iter();
+    let mut compilers = known
+        .map(|known| compiler(&tree, known))
+        .collect::<Result<Vec<_>, _>>()?;
     let unknown = defaults
         .iter()
         .filter(|name| observed.name(name.as_os_str()).is_none());
@@ -112,7 +121,23 @@ pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
     } else {
         show(&answer);
     }
-    Ok(Exit::Success)
+    match answer.compilers.iter().find_map(Compiler::rewritten) {
+        Some(files) => Err(CliError::Rewritten(files.to_owned())),
+        None => Ok(Exit::Success),
+    }
+}
+
+impl Compiler {
+    fn standing(&self) -> Option<&Standing> {
+        self.shim.as_ref()?.compiler.as_ref()
+    }
+
+    fn rewritten(&self) -> Option<&[PathBuf]> {
+        match self.standing()? {
+            Standing::Rewritten(files) => Some(files),
+            _ => None,
+        }
+    }
 }
 
 fn state(names: &[Known], record: &Record, tidy: bool) -> State {
@@ -128,33 +153,38 @@ fn state(names: &[Known], record: &Record, tidy: bool) -> State {
     }
 }
 
-fn compiler(known: &Known) -> Compiler {
+fn compiler(tree: &Tree, known: &Known) -> Result<Compiler, IdentityError> {
     let (stands, shim) = match &known.at {
         Entry::Missing => (Stands::Missing, None),
         Entry::Link { .. } | Entry::File(_) => (Stands::Original, None),
         Entry::Odd(_) => (Stands::NoFile, None),
-        Entry::Shim { image, .. } => (Stands::Shim, shim(image)),
+        Entry::Shim { image, .. } => (Stands::Shim, shim(tree, known, image)?),
     };
     let name = known.name.display().to_string();
-    Compiler {
+    Ok(Compiler {
         name,
         stands,
         kept: known.original().is_some(),
         shim,
-    }
+    })
 }
 
-fn shim(image: &[u8]) -> Option<Shim> {
-    let config = stamp::read(image)?.ok()?;
+fn shim(tree: &Tree, known: &Known, image: &[u8]) -> Result<Option<Shim>, IdentityError> {
+    let Some(config) = stamp::read(image).and_then(Result::ok) else {
+        return Ok(None);
+    };
+    let whole = !config.fingerprint.is_empty() && known.original().is_some();
+    let compiler = whole.then(|| installed::standing(tree, &known.name, &config));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let writer = text(config.writer);
-    Some(Shim {
+    Ok(Some(Shim {
+        compiler: compiler.transpose()?,
         outdated: writer != env!("CARGO_PKG_VERSION"),
         writer,
         launcher: (!config.launcher.is_empty()).then(|| text(config.launcher)),
         launcher_version: config.launcher_version.map(|version| version.to_string()),
         strict: config.strict,
-    })
+    }))
 }
 
 fn show(answer: &Answer<'_>) {
@@ -184,6 +214,16 @@ fn show(answer: &Answer<'_>) {
             "  {}: {stands}{}",
             compiler.name,
             made(compiler.shim.as_ref())
+        ));
+    }
+    let replaced = answer.compilers.iter().find_map(|it| match it.standing()? {
+        Standing::Replaced(files) => files.first(),
+        _ => None,
+    });
+    if let Some(file) = replaced {
+        output::warning(format_args!(
+            "{} changed since the install: nothing is cached until `rock-wrap install`",
+            file.display()
         ));
     }
     if let Some(reason) = answer.record_ignored {
