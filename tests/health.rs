@@ -63,8 +63,12 @@ fn a_running_server_is_found_and_left_running() {
         );
         assert_eq!(health.max, Some(10 << 30));
         assert!(health.settings.is_empty());
+        assert_eq!(health.configured, None);
         assert!(!health.server.unwrap().started);
     }
+    let other = environment.clone().with("SCCACHE_DIR", "/other");
+    let configured = check(&other, &cache.program).unwrap().configured;
+    assert_eq!(configured.as_deref(), Some("Local disk: \"/other\""));
     let off = environment.with("SCCACHE_DIRECT", "false");
     assert_eq!(
         check(&off, &cache.program).unwrap().mode,

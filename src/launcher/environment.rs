@@ -46,7 +46,7 @@ impl Environment {
     /// to run at all under `CARGO_INCREMENTAL=1` (0.8 to 0.16, measured) and with an empty
     /// `SCCACHE_*` variable.
     #[must_use]
-    pub(super) fn program(&self, path: &Path) -> Program {
+    pub fn program(&self, path: &Path) -> Program {
         let empty = std::env::vars_os()
             .filter(|(name, value)| name.as_bytes().starts_with(b"SCCACHE_") && value.is_empty())
             .map(|(name, _)| name);

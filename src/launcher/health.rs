@@ -17,6 +17,7 @@ use super::{Environment, Launcher};
 use crate::image::{LauncherKind, Version};
 use crate::rocm::{Program, ProgramError};
 
+pub use ccache::{remote_failures, settings_in_files};
 pub use settings::{Harm, Setting};
 
 /// Time for a healthy launcher to answer, with a server to start. sccache itself gives up on a
@@ -30,6 +31,9 @@ pub struct Health {
     pub storage: String,
     /// The same in the launcher's own words, without passwords.
     pub location: String,
+    /// Where a server that is started now would have the cache, if not where the one has it that
+    /// runs: a server reads its configuration when it starts.
+    pub configured: Option<String>,
     /// The directory of a cache on disk.
     pub dir: Option<PathBuf>,
     /// Bytes in the cache; `None` where the launcher does not say.

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -104,6 +105,13 @@ impl Program {
         variables: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
         self.command.envs(variables);
+        self
+    }
+
+    /// Calls it by another path than the one that it is at.
+    #[must_use]
+    pub fn called(mut self, path: &Path) -> Self {
+        self.command.arg0(path);
         self
     }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Asked, Health, HealthError, Mode, Said, settings, without_password};
+use super::{Asked, Health, HealthError, LIMIT, Mode, Said, settings, without_password};
+use crate::launcher::{Environment, Launcher};
 
 /// Of each setting its value and where it was set.
 type Settings = BTreeMap<String, (String, String)>;
@@ -10,12 +11,8 @@ type Settings = BTreeMap<String, (String, String)>;
 pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
     let all = read_settings(&ask(asked, "--show-config")?);
     let counters = ask(asked, "--print-stats")?;
-    let counter = |name: &str| -> Option<u64> {
-        let line = counters.lines().find_map(|line| line.strip_prefix(name))?;
-        line.trim().parse().ok()
-    };
     let value = |name: &str| all.get(name).map_or("", |(value, _)| value);
-    let kibibytes = counter("cache_size_kibibyte\t");
+    let kibibytes = counter(&counters, "cache_size_kibibyte\t");
     let dir = Some(value("cache_dir")).filter(|dir| !dir.is_empty());
     let remote = without_password(value("remote_storage"));
     let local = Some("disk").filter(|_| value("remote_only") != "true");
@@ -28,12 +25,57 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
         storage,
         dir: dir.map(Into::into),
         location,
+        configured: None,
         used: kibibytes.map(|size| size * 1024),
         max: size(value("max_size")),
         mode: mode(&all),
         server: None,
         settings: settings::noteworthy(settings::CCACHE, |name| all.get(name).cloned()),
     })
+}
+
+/// What the user's configuration files say, as one such file, without what names the cache directory
+/// or its size.
+///
+/// # Errors
+/// Where ccache cannot be asked.
+pub fn settings_in_files(launcher: &Launcher) -> Result<String, HealthError> {
+    let environment = Environment::default();
+    let asked = Asked {
+        environment: &environment,
+        launcher,
+        limit: LIMIT,
+    };
+    let all = read_settings(&ask(&asked, "--show-config")?);
+    let of_cache = ["cache_dir", "temporary_dir", "max_size", "max_files"];
+    let lines = all
+        .iter()
+        .filter(|(name, (_, from))| from.starts_with('/') && !of_cache.contains(&name.as_str()))
+        .map(|(name, (value, _))| format!("{name} = {value}\n"));
+    Ok(lines.collect())
+}
+
+/// How often remote storage failed, by the counters of the cache that `environment` leads to.
+///
+/// # Errors
+/// Where ccache cannot be asked.
+pub fn remote_failures(environment: &Environment, launcher: &Launcher) -> Result<u64, HealthError> {
+    let asked = Asked {
+        environment,
+        launcher,
+        limit: LIMIT,
+    };
+    let counters = ask(&asked, "--print-stats")?;
+    let names = ["remote_storage_error\t", "remote_storage_timeout\t"];
+    Ok(names
+        .iter()
+        .filter_map(|name| counter(&counters, name))
+        .sum())
+}
+
+fn counter(counters: &str, name: &str) -> Option<u64> {
+    let line = counters.lines().find_map(|line| line.strip_prefix(name))?;
+    line.trim().parse().ok()
 }
 
 fn ask(asked: &Asked<'_>, question: &str) -> Result<String, HealthError> {

@@ -18,6 +18,10 @@ const DEFAULT_PORT: u16 = 4226;
 /// Sockets in the file system since 0.9; an older client knows ports alone.
 const FIRST_WITH_SOCKETS: Version = Version(0, 9, 0);
 
+fn knows_sockets(client: Option<Version>) -> bool {
+    client.is_some_and(|version| version >= FIRST_WITH_SOCKETS)
+}
+
 pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
     let address = Address::of(asked.environment, asked.launcher.version);
     let limit = asked.limit;
@@ -52,6 +56,7 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
             client,
         });
     }
+    let configured = if started { None } else { configured(asked) };
     let settings = settings::noteworthy(settings::SCCACHE, |name| {
         let value = asked.environment.get(name)?;
         Some((
@@ -76,6 +81,7 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
     Ok(Health {
         storage: stats.storage(),
         dir: stats.dir(),
+        configured: configured.filter(|configured| *configured != stats.location),
         location: stats.location,
         used: stats.used,
         max: stats.max,
@@ -88,13 +94,25 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
     })
 }
 
+/// Where a server that is started now would have its cache: without a server the client says that.
+fn configured(asked: &Asked<'_>) -> Option<String> {
+    if !knows_sockets(asked.launcher.version) {
+        return None;
+    }
+    let nowhere = asked
+        .environment
+        .clone()
+        .with("SCCACHE_SERVER_UDS", "/nonexistent/socket");
+    let asked = Asked {
+        environment: &nowhere,
+        ..*asked
+    };
+    Some(stats(&asked).ok()?.location)
+}
+
 /// Starts a server; false where somebody else was faster.
 fn start(asked: &Asked<'_>, address: &Address) -> Result<bool, HealthError> {
-    // Without a server the client says what one would be configured to.
-    let cache = || match stats(asked) {
-        Ok(stats) => stats.location,
-        Err(_) => "unknown".to_owned(),
-    };
+    let cache = || configured(asked).unwrap_or_else(|| "unknown".to_owned());
     let answer = asked.program().args(["--start-server"]).ask();
     match answer {
         Ok(answer) if answer.status.success() => Ok(true),
@@ -186,7 +204,7 @@ impl Address {
     fn of(environment: &Environment, client: Option<Version>) -> Self {
         let socket = environment
             .get("SCCACHE_SERVER_UDS")
-            .filter(|_| client.is_some_and(|version| version >= FIRST_WITH_SOCKETS));
+            .filter(|_| knows_sockets(client));
         if let Some(socket) = socket {
             return match socket.as_bytes().strip_prefix(br"\x00") {
                 Some(name) => Self::Abstract(name.to_owned()),
