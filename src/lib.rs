@@ -8,6 +8,7 @@ pub mod attach;
 pub mod cli;
 pub mod decide;
 pub mod divert;
+pub mod doctor;
 pub mod identity;
 pub mod image;
 pub mod installed;

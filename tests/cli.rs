@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use support::rocm::{Rocm, assert_has, ccache, ran, rock_wrap, sccache};
 
-const COMMANDS: [&str; 5] = ["install", "restore", "status", "explain", "run"];
+const COMMANDS: [&str; 6] = ["install", "restore", "status", "doctor", "explain", "run"];
 
 const ESCAPE: char = '\u{1b}';
 

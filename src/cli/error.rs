@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::Exit;
 use crate::attach::AttachError;
 use crate::divert::{After, Error as DivertError, Failure, Refusal};
+use crate::doctor::bench::Trouble;
 use crate::identity::IdentityError;
 use crate::launcher::LauncherError;
 use crate::launcher::health::HealthError;
@@ -87,6 +88,9 @@ pub enum CliError {
         .0.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     Rewritten(Vec<PathBuf>),
+    /// `doctor` has no place to compile in.
+    #[error("cannot prepare the examination")]
+    Bench(#[source] Trouble),
     /// `explain` was given a compiler that is not there.
     #[error("{0}: no such compiler")]
     NoCompiler(PathBuf),
@@ -138,7 +142,8 @@ impl CliError {
             | Self::Guard(_)
             | Self::Attach(_)
             | Self::Events(_)
-            | Self::Rewritten(_) => Exit::Failed,
+            | Self::Rewritten(_)
+            | Self::Bench(_) => Exit::Failed,
             Self::Tree(_)
             | Self::Launcher(_)
             | Self::Health(_)
@@ -208,6 +213,7 @@ impl CliError {
                 "run `rock-wrap install`, which takes a new fingerprint; what was compiled since may \
                  be the old compiler's"
             }
+            Self::Bench(trouble) => trouble.remedy(),
             Self::Wrap(WrapError::Unfinished(_)) => "run `rock-wrap restore` first",
             Self::Wrap(WrapError::EqualsSign(_)) => "reach the tree by another path",
             Self::Refused {

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 pub enum Exit {
     /// Done, or there was nothing to do.
     Success = 0,
-    /// Something failed on the way; the tree is as it was before.
+    /// Something failed on the way; the tree is as it was before. From `doctor`: caching is not safe
+    /// or does not work.
     Failed = 1,
     /// The command line is wrong (clap's own code).
     Usage = 2,
@@ -25,7 +26,8 @@ pub enum Exit {
 pub const HELP: &str = "\
 Exit status:
   0        done, or nothing to do
-  1        something failed on the way; the tree is as it was before
+  1        something failed on the way; the tree is as it was before (doctor: caching is not safe,
+           or does not work)
   2        wrong usage
   4        refused; nothing was touched
   5        something was left behind, and `rock-wrap restore` finishes it

@@ -4,6 +4,7 @@
 //! call; an error is printed here and nowhere else.
 
 mod attach;
+mod doctor;
 mod error;
 mod exit;
 mod explain;
@@ -76,6 +77,16 @@ Examples:
   rock-wrap status --rocm-path /opt/rocm
   rock-wrap status --json")]
     Status(StatusArgs),
+    /// Find out by compiling whether caching is safe and works
+    #[command(after_help = "\
+Examples:
+  rock-wrap doctor --rocm-path /opt/rocm --launcher sccache
+  rock-wrap doctor --json | jq '.findings[] | select(.severity != \"ok\")'
+
+It compiles a few lines of HIP, in a cache of its own and then in yours, and holds what comes out
+against the bare compiler. The tree is not changed, wrapped or not, and no server is stopped. Ends
+with 0 where caching is safe and works, warnings or not, and with 1 where it is not.")]
+    Doctor(DoctorArgs),
     /// Show what would run for a compiler call, and why
     #[command(after_help = "\
 Examples:
@@ -173,6 +184,19 @@ struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
+struct DoctorArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// The launcher: a name to look up on PATH, or a path [default: HIP_CLANG_LAUNCHER, the
+    /// installed one, sccache, ccache: the first that there is]
+    #[arg(long, value_name = "NAME|PATH")]
+    launcher: Option<OsString>,
+    /// Answer in JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct ExplainArgs {
     /// Answer in JSON
     #[arg(long)]
@@ -251,6 +275,7 @@ pub fn main() -> Exit {
         Command::Install(args) => install::main(&args),
         Command::Restore(args) => restore::main(&args),
         Command::Status(args) => status::main(&args),
+        Command::Doctor(args) => doctor::main(&args),
         Command::Explain(args) => explain::main(&args),
         Command::Fingerprint(args) => fingerprint::main(&args),
         Command::Run(args) => run::main(&args),

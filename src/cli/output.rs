@@ -11,10 +11,12 @@ use clap::ColorChoice;
 use serde::{Serialize, Serializer};
 
 use super::CliError;
+use crate::doctor::{Finding, Severity};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default();
+const GOOD: Style = AnsiColor::Green.on_default();
 
 /// Obeys `--color`.
 pub fn set_color(choice: ColorChoice) {
@@ -32,6 +34,35 @@ pub fn set_color(choice: ColorChoice) {
 /// Prints one line of the answer.
 pub fn answer(line: impl Display) {
     let _ = writeln!(anstream::stdout(), "{line}");
+}
+
+/// Prints a finding as part of the answer.
+pub fn finding(finding: &Finding) {
+    let (word, style) = match finding.severity {
+        Severity::Ok => ("ok", GOOD),
+        Severity::Warning => ("warning", WARNING),
+        Severity::Error => ("error", ERROR),
+    };
+    answer(format_args!(
+        "{style}{word:>7}{style:#}  {}",
+        finding.statement
+    ));
+    if let Some(evidence) = &finding.evidence {
+        answer(format_args!("         {evidence}"));
+    }
+    if let Some(remedy) = &finding.remedy {
+        answer(format_args!("         {HINT}remedy:{HINT:#} {remedy}"));
+    }
+}
+
+/// Tells a person who waits at a terminal what is being done, in a line that the next one replaces.
+pub fn progress(what: &str) {
+    let _ = write!(anstream::stderr(), "\r\x1b[Krock-wrap: examining {what}");
+}
+
+/// Takes the last such line away.
+pub fn end_progress() {
+    let _ = write!(anstream::stderr(), "\r\x1b[K");
 }
 
 /// Prints the answer in JSON.

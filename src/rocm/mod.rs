@@ -9,5 +9,5 @@ pub mod tree;
 mod program;
 
 pub use compiler::{Compiler, Layout, Name};
-pub use program::{Program, ProgramError};
+pub use program::{Answer, Program, ProgramError};
 pub use tree::Tree;

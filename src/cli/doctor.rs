@@ -1,0 +1,104 @@
+//! `rock-wrap doctor`: whether caching is safe and works here. What is checked is
+//! [`doctor`](crate::doctor)'s.
+
+use std::io::IsTerminal;
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{CliError, DoctorArgs, Exit, install, output};
+use crate::divert::{Bin, Goal};
+use crate::doctor::bench::Bench;
+use crate::doctor::subject::HIP_CLANG_LAUNCHER;
+use crate::doctor::{self, Finding, Severity, Subject};
+use crate::launcher::Launcher;
+use crate::rocm::Tree;
+
+/// The answer in JSON; see `docs/doctor.md`.
+#[derive(Serialize)]
+struct Answer<'a> {
+    /// Of the worst finding.
+    verdict: Severity,
+    /// How long it took.
+    seconds: f32,
+    findings: &'a [Finding],
+}
+
+/// Examines, and says what was found.
+pub fn main(args: &DoctorArgs) -> Result<Exit, CliError> {
+    let start = Instant::now();
+    let progress = Progress::new();
+    progress.tell("the compiler's files");
+    let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
+    let bin = Bin::open(&tree.bin)?;
+    let launcher = launcher(args, &bin)?;
+    let observed = bin.observe(&Goal::Restore)?;
+    let subject = Subject::new(tree, &observed, launcher)?;
+    let bench = Bench::new(&subject).map_err(CliError::Bench)?;
+    let findings = doctor::examine(&subject, &bench, &|title| progress.tell(title));
+    // Its server and its files go before the answer comes.
+    drop(bench);
+    drop(progress);
+    let verdict = doctor::worst(&findings);
+    if args.json {
+        output::json(&Answer {
+            verdict,
+            seconds: start.elapsed().as_secs_f32(),
+            findings: &findings,
+        });
+    } else {
+        findings.iter().for_each(output::finding);
+        output::answer(sentence(verdict));
+    }
+    Ok(match verdict {
+        Severity::Ok | Severity::Warning => Exit::Success,
+        Severity::Error => Exit::Failed,
+    })
+}
+
+/// Tells somebody at a terminal what is being done, and leaves nothing of it behind.
+struct Progress {
+    on_terminal: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let on_terminal = std::io::stderr().is_terminal();
+        Self { on_terminal }
+    }
+
+    fn tell(&self, title: &str) {
+        if self.on_terminal {
+            output::progress(title);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.on_terminal {
+            output::end_progress();
+        }
+    }
+}
+
+/// The launcher that a build would get: the one named, HIP_CLANG_LAUNCHER, the installed one, or one
+/// that is there.
+fn launcher(args: &DoctorArgs, bin: &Bin) -> Result<Launcher, CliError> {
+    let from_environment = || std::env::var_os(HIP_CLANG_LAUNCHER).filter(|it| !it.is_empty());
+    if let Some(word) = args.launcher.clone().or_else(from_environment) {
+        return Ok(Launcher::find(&word)?);
+    }
+    match install::installed(bin)? {
+        (Some(launcher), _) => Ok(launcher),
+        (None, _) => Launcher::find_any()?.ok_or(CliError::NoLauncher),
+    }
+}
+
+fn sentence(verdict: Severity) -> &'static str {
+    match verdict {
+        Severity::Ok => "caching is safe and works",
+        Severity::Warning => "caching is safe and works; see the warnings",
+        Severity::Error => "caching is not safe or does not work; see the errors",
+    }
+}

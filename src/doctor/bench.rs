@@ -1,0 +1,390 @@
+//! Where the proof is made: a directory with sources, a shim where the tree has none, and a cache of
+//! its own beside the user's settings.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use super::Subject;
+use super::subject::HIP_CLANG_LAUNCHER;
+use crate::identity::{Identity, Role};
+use crate::image::{LauncherKind, Version};
+use crate::launcher::health::{self, HealthError};
+use crate::launcher::stats::{Counts, Snapshot, StatsError};
+use crate::launcher::{Environment, Launcher};
+use crate::rocm::{Answer, Program, ProgramError};
+use crate::shim::events;
+
+/// A compile of a few lines, with a cold file cache.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// A HIP source that needs no header: a variable on the device and a kernel that calls into the
+/// device libraries. Without device code nothing of them would be in the object, and no change of
+/// them could show.
+const SOURCE: &str = r#"typedef __SIZE_TYPE__ size_t;
+struct dim3 { unsigned x, y, z; };
+enum hipError_t {};
+extern "C" hipError_t hipLaunchKernel(const void *, dim3, dim3, void **, size_t, struct ihipStream_t *);
+extern "C" __attribute__((device)) float __ocml_exp_f32(float);
+__attribute__((device)) float STATE;
+__attribute__((global)) void kernel(float *x) { STATE += __ocml_exp_f32(x[0]); x[0] = STATE; }
+"#;
+
+/// A device library in which the kernel's function is another one.
+const OTHER_OCML: &str = "float __ocml_exp_f32(float x) { return x * 3; }\n";
+
+/// Which cache a compile goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cache {
+    /// One that was made for the examination, and that nobody else uses.
+    Own,
+    /// The one that a build would use.
+    Users,
+}
+
+/// Something went wrong in the examination itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// A program could not be run.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The launcher did not tell its counters.
+    #[error(transparent)]
+    Stats(#[from] StatsError),
+    /// The launcher does not work with a cache of its own.
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    /// A file could not be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Trouble {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Program(_) | Self::File { .. } => {
+                "name a directory with TMPDIR that takes files and lets programs run"
+            }
+            Self::Stats(_) => "does the launcher tell its statistics by hand?",
+            Self::Health(error) => error.remedy(),
+        }
+    }
+}
+
+/// What the shim's log says of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decided {
+    /// A launcher was given it.
+    Launched,
+    /// None was, for the reason with this id.
+    Direct(String),
+    /// Nothing: it did not come to the shim.
+    Unseen,
+}
+
+/// What became of a call of the shim.
+#[derive(Debug)]
+pub struct Seen {
+    /// Whether it succeeded.
+    pub success: bool,
+    /// What was said on standard error.
+    pub stderr: String,
+    /// What the shim decided.
+    pub decided: Decided,
+    /// What the launcher counted meanwhile.
+    pub counts: Counts,
+    /// The object; empty where there is none.
+    pub object: Vec<u8>,
+}
+
+/// The directory and all that is needed to compile in it.
+pub struct Bench {
+    dir: TempDir,
+    shim: PathBuf,
+    real: PathBuf,
+    launcher: Launcher,
+    called: PathBuf,
+    by_environment: Option<PathBuf>,
+    own: Environment,
+    architecture: String,
+}
+
+impl Bench {
+    /// Makes the directory.
+    ///
+    /// # Errors
+    /// Where it or what is in it cannot be written.
+    pub fn new(subject: &Subject) -> Result<Self, Trouble> {
+        let dir = tempfile::Builder::new()
+            .prefix("rock-wrap-doctor-")
+            .tempdir();
+        let dir = dir.map_err(|source| Trouble::File {
+            path: std::env::temp_dir(),
+            source,
+        })?;
+        let name = subject.name.as_os_str();
+        let shim = if subject.installed {
+            subject.tree.bin.join(name)
+        } else {
+            let path = dir.path().join(name);
+            write(&path, &subject.image)?;
+            let executable = std::fs::Permissions::from_mode(0o755);
+            let set = std::fs::set_permissions(&path, executable);
+            set.map_err(|source| Trouble::File {
+                path: path.clone(),
+                source,
+            })?;
+            path
+        };
+        // The directory's name makes it a source that no cache has seen.
+        let state = dir.path().file_name().unwrap_or_default().to_string_lossy();
+        let source = SOURCE.replace("STATE", &state.replace('-', "_"));
+        write(&dir.path().join("unit.hip"), source)?;
+        write(&dir.path().join("ocml.c"), OTHER_OCML)?;
+        write(&dir.path().join("events"), "")?;
+        let own = own_cache(&subject.launcher, dir.path())?;
+        Ok(Self {
+            shim,
+            real: subject.real.clone(),
+            launcher: subject.launcher.clone(),
+            called: subject.tree.bin.join(name),
+            by_environment: subject.launcher_by_environment().map(Path::to_owned),
+            own,
+            architecture: architecture(&subject.identity),
+            dir,
+        })
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A path in it.
+    #[must_use]
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir().join(name)
+    }
+
+    /// The shim that is examined.
+    #[must_use]
+    pub fn shim(&self) -> &Path {
+        &self.shim
+    }
+
+    /// Whose cache it is.
+    #[must_use]
+    pub fn environment(&self, cache: Cache) -> Environment {
+        match cache {
+            Cache::Own => self.own.clone(),
+            Cache::Users => Environment::default(),
+        }
+    }
+
+    /// The arguments of a HIP compile into `object`, with `more` in front of what they act on.
+    #[must_use]
+    pub fn compile(&self, object: &str, more: &[&str]) -> Vec<OsString> {
+        let words = ["-x", "hip", "-nogpuinc", "-O1"].map(OsString::from);
+        let arch = OsString::from(format!("--offload-arch={}", self.architecture));
+        let more = more.iter().map(OsString::from);
+        let files = [
+            "-c".into(),
+            self.path("unit.hip").into(),
+            "-o".into(),
+            self.path(object).into(),
+        ];
+        let all = words.into_iter().chain([arch]).chain(more);
+        all.chain(files).collect()
+    }
+
+    /// Makes `to` a device library that is not ROCm's.
+    pub fn make_other_library(&self, to: &Path) -> Result<(), Trouble> {
+        let arch = format!("-mcpu={}", self.architecture);
+        let words = ["--target=amdgcn-amd-amdhsa", &arch, "-nogpulib", "-O1"];
+        let words = words.map(OsString::from).into_iter();
+        let words = words.chain(["-x", "c", "-emit-llvm", "-c"].map(OsString::from));
+        let files = [
+            self.path("ocml.c").into(),
+            "-o".into(),
+            to.as_os_str().to_owned(),
+        ];
+        self.bare(words.chain(files))?;
+        Ok(())
+    }
+
+    /// Runs the real compiler, with no shim and no launcher, by the name that builds call.
+    pub fn bare<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<Answer, Trouble> {
+        Ok(self
+            .program(&self.real)
+            .called(&self.called)
+            .args(args)
+            .ask()?)
+    }
+
+    /// Runs the shim.
+    pub fn shimmed<S: AsRef<OsStr>>(
+        &self,
+        cache: Cache,
+        args: impl IntoIterator<Item = S>,
+    ) -> Result<Answer, Trouble> {
+        let environment = self.environment(cache);
+        let program = self
+            .program(&self.shim)
+            .without(["ROCK_WRAP_DISABLE".into()])
+            .with(environment.changes())
+            .with([(events::VARIABLE, self.path("events"))]);
+        Ok(program.args(args).ask()?)
+    }
+
+    /// The object that the real compiler makes.
+    pub fn bare_object(&self, object: &str, more: &[&str]) -> Result<Vec<u8>, Trouble> {
+        self.remove(object);
+        self.bare(self.compile(object, more))?;
+        Ok(self.read(object))
+    }
+
+    /// The object that the shim makes, and all that happened meanwhile.
+    pub fn seen(&self, cache: Cache, object: &str, more: &[&str]) -> Result<Seen, Trouble> {
+        self.remove(object);
+        write(&self.path("events"), "")?;
+        let environment = self.environment(cache);
+        let before = Snapshot::take_in(&environment, &self.launcher)?;
+        let answer = self.shimmed(cache, self.compile(object, more))?;
+        let after = Snapshot::take_in(&environment, &self.launcher)?;
+        // Where a launcher runs the shim again, the first line is the call's.
+        let decided = match events::read(&self.read("events")).into_iter().next() {
+            Some(event) if event.launched => Decided::Launched,
+            Some(event) => Decided::Direct(event.detail),
+            None => Decided::Unseen,
+        };
+        Ok(Seen {
+            success: answer.status.success(),
+            stderr: String::from_utf8_lossy(&answer.stderr).into_owned(),
+            decided,
+            counts: after.since(&before, self.launcher.kind),
+            object: self.read(object),
+        })
+    }
+
+    /// What is in a file; nothing where there is none.
+    #[must_use]
+    pub fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path(name)).unwrap_or_default()
+    }
+
+    fn remove(&self, name: &str) {
+        // Where there is none, or another file system's, the compile shows it.
+        let _ = std::fs::remove_file(self.path(name));
+    }
+
+    fn program(&self, path: &Path) -> Program {
+        let launcher = self.by_environment.iter();
+        Program::at(path)
+            .without([HIP_CLANG_LAUNCHER.into()])
+            .with(launcher.map(|path| (HIP_CLANG_LAUNCHER, path)))
+            .at_work_in(self.dir())
+            .within(LIMIT)
+    }
+}
+
+impl Drop for Bench {
+    fn drop(&mut self) {
+        if self.launcher.kind == LauncherKind::Sccache {
+            // The one that was started for us. If it does not listen, it ends by itself.
+            let stop = self
+                .own
+                .program(&self.launcher.path)
+                .args(["--stop-server"]);
+            let _ = stop.within(LIMIT).ask();
+        }
+    }
+}
+
+/// The environment that leads to a cache in `dir`, with whatever else the user has set. Where the
+/// cache is not on disk, it is the user's back end, by a server of our own.
+fn own_cache(launcher: &Launcher, dir: &Path) -> Result<Environment, Trouble> {
+    let environment = Environment::default();
+    let cache = dir.join("cache");
+    match launcher.kind {
+        LauncherKind::Sccache => {
+            let environment = environment
+                .with("SCCACHE_DIR", cache)
+                .with("SCCACHE_IDLE_TIMEOUT", "60");
+            // facts: 0.9 brought sockets in the file system.
+            if launcher
+                .version
+                .is_some_and(|version| version >= Version(0, 9, 0))
+            {
+                return Ok(environment.with("SCCACHE_SERVER_UDS", dir.join("socket")));
+            }
+            let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+            let free = free.map_err(|source| Trouble::File {
+                path: "127.0.0.1".into(),
+                source,
+            })?;
+            Ok(environment.with("SCCACHE_SERVER_PORT", free.port().to_string()))
+        }
+        LauncherKind::Ccache => {
+            // The file may name a cache directory, and it may lie in one: so what it says goes on.
+            let settings = health::settings_in_files(launcher);
+            let config = dir.join("ccache.conf");
+            write(&config, settings.unwrap_or_default())?;
+            Ok(environment
+                .with("CCACHE_DIR", cache)
+                .with("CCACHE_CONFIGPATH", config))
+        }
+        LauncherKind::Other => Ok(environment),
+    }
+}
+
+/// An architecture for which there is a device library; the usual ones first.
+fn architecture(identity: &Identity) -> String {
+    let libraries = identity
+        .members
+        .iter()
+        .filter(|member| member.role == Role::Bitcode);
+    let mut versions: Vec<_> = libraries
+        .filter_map(|member| {
+            let version = member.name.strip_prefix("oclc_isa_version_")?;
+            version.strip_suffix(".bc")
+        })
+        .collect();
+    versions.sort_by_key(|version| !matches!(*version, "90a" | "906" | "900"));
+    format!("gfx{}", versions.first().unwrap_or(&"90a"))
+}
+
+fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
+    std::fs::write(path, content).map_err(|source| Trouble::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identity::Memo;
+
+    #[test]
+    fn a_compiler_without_device_libraries_is_asked_for_a_usual_architecture() {
+        let identity = Identity::take(Path::new("/bin/sh"), None, &Memo::none()).unwrap();
+        assert_eq!(architecture(&identity), "gfx90a");
+    }
+}

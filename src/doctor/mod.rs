@@ -1,0 +1,153 @@
+//! `rock-wrap doctor`: whether caching is safe and works, found out by doing it.
+//!
+//! Owns: the lists of checks, and what each of their outcomes means. A check is a function from the
+//! [`Subject`] and the [`Bench`] to [`Finding`]s; what it concludes from what it saw is a pure
+//! function beside it. Never changes the tree, and never stops a server but its own.
+
+pub mod bench;
+pub mod subject;
+
+mod clocks;
+mod compiler;
+mod launcher;
+mod proof;
+mod surroundings;
+
+use std::error::Error;
+
+use serde::Serialize;
+
+use bench::{Bench, Trouble};
+pub use subject::Subject;
+
+/// How bad a finding is, the worst last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// As it should be.
+    Ok,
+    /// Caching is safe and works, and something may surprise.
+    Warning,
+    /// Caching is not safe, or does not work.
+    Error,
+}
+
+/// One thing that was found out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What was checked: a stable id.
+    pub check: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What was found, in one line.
+    pub statement: String,
+    /// What that is concluded from.
+    pub evidence: Option<String>,
+    /// What a person can do about it.
+    pub remedy: Option<String>,
+}
+
+impl Finding {
+    fn new(check: &'static str, severity: Severity, statement: impl Into<String>) -> Self {
+        Self {
+            check,
+            severity,
+            statement: statement.into(),
+            evidence: None,
+            remedy: None,
+        }
+    }
+
+    fn ok(check: &'static str, statement: impl Into<String>) -> Self {
+        Self::new(check, Severity::Ok, statement)
+    }
+
+    fn warning(check: &'static str, statement: impl Into<String>) -> Self {
+        Self::new(check, Severity::Warning, statement)
+    }
+
+    fn error(check: &'static str, statement: impl Into<String>) -> Self {
+        Self::new(check, Severity::Error, statement)
+    }
+
+    fn evidence(mut self, evidence: impl Into<String>) -> Self {
+        self.evidence = Some(evidence.into());
+        self
+    }
+
+    fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = Some(remedy.into());
+        self
+    }
+}
+
+/// One check, or several that need the same look.
+struct Check {
+    /// For a person who waits.
+    title: &'static str,
+    run: fn(&Subject, &Bench) -> Result<Vec<Finding>, Trouble>,
+}
+
+/// What can be told by looking.
+#[rustfmt::skip]
+const LOOKS: &[Check] = &[
+    Check { title: "the compiler", run: compiler::identity },
+    Check { title: "the installation", run: compiler::installation },
+    Check { title: "the launcher and its cache", run: launcher::cache },
+    Check { title: "the environment", run: surroundings::environment },
+    Check { title: "the clocks", run: clocks::clocks },
+];
+
+/// What compiling shows. Each stands on those before it, so that the first error ends it.
+#[rustfmt::skip]
+const PROOFS: &[Check] = &[
+    Check { title: "a cache of its own", run: proof::own_cache },
+    Check { title: "a HIP compile, twice", run: proof::twice },
+    Check { title: "a changed device library", run: proof::bitcode },
+    Check { title: "two outputs of one source", run: proof::names },
+    Check { title: "a dependency file", run: proof::depfile },
+    Check { title: "probes", run: proof::probes },
+    Check { title: "remote storage", run: proof::remote },
+    Check { title: "your own cache", run: proof::live },
+];
+
+/// Runs every check, telling `progress` what it is at.
+pub fn examine(subject: &Subject, bench: &Bench, progress: &dyn Fn(&str)) -> Vec<Finding> {
+    let run = |check: &Check| {
+        progress(check.title);
+        (check.run)(subject, bench).unwrap_or_else(|trouble| {
+            let statement = format!("{} could not be examined", check.title);
+            let finding = Finding::error("examination", statement).evidence(chain(&trouble));
+            vec![finding.remedy(trouble.remedy())]
+        })
+    };
+    let mut findings: Vec<_> = LOOKS.iter().flat_map(run).collect();
+    for proof in PROOFS {
+        if worst(&findings) == Severity::Error {
+            let statement = "the proof by compiling ends here";
+            let remedy = "put the errors right and run it again";
+            findings.push(Finding::warning("examination", statement).remedy(remedy));
+            break;
+        }
+        findings.extend(run(proof));
+    }
+    findings
+}
+
+/// The severity of the worst finding.
+#[must_use]
+pub fn worst(findings: &[Finding]) -> Severity {
+    let severities = findings.iter().map(|finding| finding.severity);
+    severities.max().unwrap_or(Severity::Ok)
+}
+
+/// An error and its causes in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,94 @@
+//! What is examined.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::divert::{Entry, Observed};
+use crate::identity::{Identity, Memo};
+use crate::image::{Config, stamp};
+use crate::launcher::Launcher;
+use crate::rocm::{Name, Tree};
+use crate::wrap::{self, WrapError};
+
+/// Names a launcher for hipcc and for the shim; one word.
+pub const HIP_CLANG_LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
+
+/// A tree's C++ compiler with a launcher.
+pub struct Subject {
+    /// The tree.
+    pub tree: Tree,
+    /// The compiler's name in it.
+    pub name: Name,
+    /// The real compiler, by the path that the shim gives to a launcher.
+    pub real: PathBuf,
+    /// What it consists of.
+    pub identity: Identity,
+    /// How long it took to find that out.
+    pub took: Duration,
+    /// The launcher.
+    pub launcher: Launcher,
+    /// The shim's bytes.
+    pub image: Vec<u8>,
+    /// Whether the shim is the one that stands in the tree; else it is made for the examination.
+    pub installed: bool,
+}
+
+impl Subject {
+    /// The compiler of `tree`, in which `observed` stands, with `launcher`.
+    ///
+    /// # Errors
+    /// Where the compiler is none for which a shim can be made.
+    pub fn new(tree: Tree, observed: &Observed, launcher: Launcher) -> Result<Self, WrapError> {
+        let shims = observed.names.iter().filter_map(|known| match &known.at {
+            Entry::Shim { image, .. } => Some((known.name.to_str()?.parse().ok()?, image)),
+            _ => None,
+        });
+        let installed = shims
+            .filter(|(_, image)| stamp::read(image).is_some_and(|config| config.is_ok()))
+            .max_by_key(|(name, _): &(Name, _)| name.as_os_str().as_bytes().contains(&b'+'));
+        let start = Instant::now();
+        let (name, image, real) = match installed {
+            Some((name, image)) => (name.clone(), Some(image.clone()), name.alias()),
+            None => {
+                let name = Name::defaults().pop().expect("clang++ is the last one");
+                (name.clone(), None, name.as_os_str().to_owned())
+            }
+        };
+        let real = tree.bin.join(real);
+        let (image, installed) = match image {
+            Some(image) => (image, true),
+            None => {
+                let names = [name.clone()];
+                let outside = wrap::outside(&tree, observed, &names, &launcher, true)?;
+                let made = outside.shims.into_iter().next();
+                (made.expect("one for each name").1, false)
+            }
+        };
+        let identity = Identity::take(&real, Some(&tree.root), &Memo::of_user())?;
+        Ok(Self {
+            took: start.elapsed(),
+            tree,
+            name,
+            real,
+            identity,
+            launcher,
+            image,
+            installed,
+        })
+    }
+
+    /// What the shim knows.
+    #[must_use]
+    pub fn config(&self) -> Config<'_> {
+        let config = stamp::read(&self.image).and_then(Result::ok);
+        config.expect("it was read before, or just made")
+    }
+
+    /// The launcher, where the shim does not name it itself and is told by HIP_CLANG_LAUNCHER.
+    #[must_use]
+    pub fn launcher_by_environment(&self) -> Option<&Path> {
+        let path = self.launcher.path.as_path();
+        (self.config().launcher != path.as_os_str().as_bytes()).then_some(path)
+    }
+}
