@@ -28,7 +28,7 @@ fn main() {
         .args(["src/shim/main.rs", "--crate-name", "rock_wrap_shim"])
         .args(["--crate-type", "bin", "--edition", "2024"])
         .args(["--target", &target, "--cfg", "rock_wrap_shim"])
-        .args(["-C", "opt-level=s", "-C", "panic=abort", "-C", "lto=fat"])
+        .args(["-C", "opt-level=z", "-C", "panic=abort", "-C", "lto=fat"])
         .args(["-C", "codegen-units=1", "-C", "strip=debuginfo"])
         // Fixed addresses: nothing has to be relocated before the first instruction.
         .args([

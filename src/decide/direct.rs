@@ -227,6 +227,9 @@ reasons! {
     LauncherOption, "launcher-option",
         "The launcher would take this argument for one of its own.",
         None;
+    LauncherFailed, "launcher-failed",
+        "The launcher failed by itself within the last five minutes, for a call with the same settings.",
+        Some("Put right what it complained of; it is tried again after five minutes.");
     LauncherWithoutHip, "launcher-without-hip",
         "This version of sccache caches no HIP.",
         Some("Install sccache 0.8 or later and run `rock-wrap install` again.");

@@ -77,6 +77,10 @@ impl World for Fake {
         self.stamp(path)
     }
 
+    fn now(&self) -> u64 {
+        0
+    }
+
     fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp)) {
         let prefix = format!("{}/", dir.to_str().unwrap());
         for (path, stamp) in self.stamps.iter().rev() {

@@ -30,6 +30,7 @@ mod options_table;
 mod response;
 #[cfg(all(test, not(rock_wrap_shim)))]
 mod tests;
+pub mod trouble;
 
 pub use argv::{Role, Text, Unit, default_output};
 pub use direct::{Direct, Reason};
@@ -104,6 +105,9 @@ pub trait World {
     /// Shows every entry of a directory with its state, in any order.
     fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp));
 
+    /// Seconds since 1970.
+    fn now(&self) -> u64;
+
     /// Shows up to four ancestors of this process, the nearest first: the path of the executable
     /// (empty if it cannot be read) and the kernel's name of the process. Ends when `visit`
     /// returns true.
@@ -166,6 +170,9 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     let unit = scan.finish(world, || signs.reason(&launcher))?;
     if nesting::among_ancestors(world, launcher.word) {
         return Err(Reason::NestedAncestor.into());
+    }
+    if !call.config.strict && trouble::failed_lately(call, &launcher, world) {
+        return Err(Reason::LauncherFailed.into());
     }
     let key = if let Some(variable) = key::variable(launcher.kind) {
         check_compiler(call.config, world)?;
@@ -288,6 +295,56 @@ struct Signs<'a> {
     steering: Steering<'a>,
 }
 
+/// What a variable's value changes.
+type Take = for<'a> fn(&mut Signs<'a>, &'a [u8]);
+
+/// The variables that count. A table, which takes a fifth of the room of as many comparisons in the
+/// shim.
+const SIGNS: [(&str, Take); 17] = [
+    ("ROCK_WRAP_DISABLE", |signs, value| {
+        signs.disabled = !matches!(value, b"" | b"0");
+    }),
+    // Of two, getenv finds the first.
+    ("HIP_CLANG_LAUNCHER", |signs, value| {
+        signs.hip_clang_launcher = signs.hip_clang_launcher.or(Some(value));
+    }),
+    ("SOURCE_DATE_EPOCH", |signs, _| signs.source_date = true),
+    ("CCC_OVERRIDE_OPTIONS", |signs, value| {
+        signs.overrides = !value.is_empty();
+    }),
+    ("COMPILER_PATH", |signs, value| {
+        signs.tools = !value.is_empty()
+    }),
+    ("ROCK_WRAP_GUARD", |signs, _| signs.guard = true),
+    // In the server's environment, which its probe of the compiler inherits (sccache 0.4 to 0.16,
+    // `commands.rs`).
+    ("SCCACHE_START_SERVER", |signs, _| signs.sccache = true),
+    // ccache sets both around what it runs for a cached compile; the first alone is also a user's
+    // switch (ccache 4.7.5 and 4.14.2).
+    ("CCACHE_DISABLE", |signs, _| signs.ccache_disable = true),
+    ("UNCACHED_ERR_FD", |signs, _| signs.ccache_stderr = true),
+    ("_DISTCC_SAFEGUARD", |signs, _| signs.distcc = true),
+    ("HIP_DEVICE_LIB_PATH", |signs, value| {
+        signs.steering.hip_device_lib_path = Some(value);
+    }),
+    ("ROCM_PATH", |signs, value| {
+        signs.steering.rocm_path = Some(value)
+    }),
+    ("HIP_PATH", |signs, value| {
+        signs.steering.hip_path = Some(value)
+    }),
+    ("LD_LIBRARY_PATH", |signs, value| {
+        signs.steering.ld_library_path = Some(value);
+    }),
+    ("LD_PRELOAD", |signs, value| {
+        signs.steering.ld_preload = Some(value)
+    }),
+    ("ROCK_WRAP_BASE_DIR", |signs, value| {
+        signs.steering.base_dir = Some(value);
+    }),
+    ("PWD", |signs, value| signs.pwd = Some(value)),
+];
+
 impl<'a> Signs<'a> {
     fn of(env: &[&'a CStr]) -> Self {
         let mut signs = Self::default();
@@ -305,37 +362,13 @@ impl<'a> Signs<'a> {
             };
             let (name, value) = entry.split_at(split);
             let value = value.get(1..).unwrap_or_default();
-            match name {
-                b"ROCK_WRAP_DISABLE" => signs.disabled = !matches!(value, b"" | b"0"),
-                // Of two, getenv finds the first.
-                b"HIP_CLANG_LAUNCHER" if signs.hip_clang_launcher.is_none() => {
-                    signs.hip_clang_launcher = Some(value);
-                }
-                b"SOURCE_DATE_EPOCH" => signs.source_date = true,
-                b"CCC_OVERRIDE_OPTIONS" => signs.overrides = !value.is_empty(),
-                b"COMPILER_PATH" => signs.tools = !value.is_empty(),
-                b"ROCK_WRAP_GUARD" => signs.guard = true,
-                // In the server's environment, which its probe of the compiler inherits (sccache
-                // 0.4 to 0.16, `commands.rs`).
-                b"SCCACHE_START_SERVER" => signs.sccache = true,
-                // ccache sets both around what it runs for a cached compile; the first alone is
-                // also a user's switch (ccache 4.7.5 and 4.14.2).
-                b"CCACHE_DISABLE" => signs.ccache_disable = true,
-                b"UNCACHED_ERR_FD" => signs.ccache_stderr = true,
-                b"_DISTCC_SAFEGUARD" => signs.distcc = true,
-                b"HIP_DEVICE_LIB_PATH" => signs.steering.hip_device_lib_path = Some(value),
-                b"ROCM_PATH" => signs.steering.rocm_path = Some(value),
-                b"HIP_PATH" => signs.steering.hip_path = Some(value),
-                b"LD_LIBRARY_PATH" => signs.steering.ld_library_path = Some(value),
-                b"LD_PRELOAD" => signs.steering.ld_preload = Some(value),
-                b"ROCK_WRAP_BASE_DIR" => signs.steering.base_dir = Some(value),
-                b"PWD" => signs.pwd = Some(value),
-                _ => {
-                    // CC_PRINT_OPTIONS, CC_PRINT_HEADERS, CC_PRINT_PROC_STAT, CC_LOG_DIAGNOSTICS and
-                    // their _FILE (the strings in libclang-cpp 15 and 19).
-                    signs.log |= name.starts_with(b"CC_PRINT_") || name.starts_with(b"CC_LOG_");
-                }
-            }
+            let Some(sign) = SIGNS.iter().find(|sign| sign.0.as_bytes() == name) else {
+                // CC_PRINT_OPTIONS, CC_PRINT_HEADERS, CC_PRINT_PROC_STAT, CC_LOG_DIAGNOSTICS and
+                // their _FILE (the strings in libclang-cpp 15 and 19).
+                signs.log |= name.starts_with(b"CC_PRINT_") || name.starts_with(b"CC_LOG_");
+                continue;
+            };
+            sign.1(&mut signs, value);
         }
         signs
     }

@@ -13,6 +13,9 @@ const SCCACHE: &str = "/usr/bin/sccache 0.16.0";
 const CCACHE: &str = "/usr/bin/ccache 4.14.2";
 const OTHER: &str = "/usr/bin/distcc ?";
 
+/// Seconds since 1970 on the [`Fake`] machine.
+const NOW: u64 = 1_800_000_000;
+
 /// A machine in which the usual files are there.
 #[derive(Default)]
 struct Fake {
@@ -68,6 +71,10 @@ impl World for Fake {
 
     fn witness(&self, path: &CStr) -> Option<Stamp> {
         self.stamp(path)
+    }
+
+    fn now(&self) -> u64 {
+        NOW
     }
 
     fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp)) {

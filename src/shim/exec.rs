@@ -5,15 +5,22 @@ use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
+use crate::decide::trouble::{self, End};
 use crate::decide::{Call, Edits, Key, Launcher, Source, lookup};
+use crate::events::push_decimal;
 use crate::image::{ALIAS_SUFFIX, Config, base_name};
 use crate::message::say;
+use crate::supervise::{self, Trouble};
 use crate::sys::{self, Errno, StringList};
+use crate::{process, tell};
 
 /// What is to be run is there and cannot be executed, as shells report it.
 const EXIT_NOT_EXECUTABLE: i32 = 126;
 /// What is to be run is not there, as shells report it.
 const EXIT_NOT_FOUND: i32 = 127;
+
+/// How sccache ends where it has no server.
+const EXIT_NO_SERVER: End = End::Exited(2);
 
 /// What the process was given, as the kernel laid it out and as slices.
 pub struct Given {
@@ -212,12 +219,12 @@ fn cannot_execute(path: &Path, errno: Errno) -> ! {
     sys::exit(EXIT_NOT_EXECUTABLE)
 }
 
-/// Hands the compile to the launcher; where that cannot be run, to the real compiler or, if the
-/// installation is strict, to nobody.
+/// Hands the compile to the launcher; where that cannot be run or fails by itself, to the real
+/// compiler or, if the installation is strict, to nobody.
 pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edits, key: Option<&Key>) -> ! {
     let word = launcher.word;
     let compiler = real.path();
-    let mut env = Vec::with_capacity(call.env.len() + 4);
+    let mut env = Vec::with_capacity(call.env.len() + 6);
     env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())).map(start));
     env.extend(edits.added().map(|entry| start(&entry)));
     env.extend(key.map(|key| key.entry.as_ptr().cast()));
@@ -227,17 +234,17 @@ pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edit
     argv.extend(call.argv.iter().skip(1).map(start));
     argv.extend(key.and_then(|key| key.cuid.as_ref()).map(|cuid| cuid.as_ptr().cast()));
     argv.push(ptr::null());
+    let mut program = Program { paths: candidates(call.env, word).collect(), argv, env };
 
-    let mut failure = Errno::ENOENT;
-    for path in candidates(call.env, word) {
-        argv[0] = path.as_cstr().as_ptr().cast();
-        // SAFETY: both lists were ended above, and their strings outlive the call.
-        let errno = unsafe { sys::execve(path.as_cstr(), argv.as_ptr(), env.as_ptr()) };
-        // As in a shell: a file that is there and cannot be run explains more than one that is not.
-        if !errno.means_missing() {
-            failure = errno;
+    // What the end of a launcher means is known of one that was given a key.
+    let failure = if key.is_some() {
+        match supervise::launch(call, launcher.kind, &mut program) {
+            Trouble::NotRun(errno) => errno,
+            failed => after(real, call, launcher, &failed),
         }
-    }
+    } else {
+        program.execute()
+    };
     if failure == Errno::E2BIG {
         // What the launcher adds was too much; without it the call may still fit.
         real.exec()
@@ -264,6 +271,73 @@ pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edit
           HIP_CLANG_LAUNCHER, or set ROCK_WRAP_DISABLE=1",
     ]);
     sys::exit(exit)
+}
+
+/// Goes on after a launcher that failed by itself.
+fn after(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, failed: &Trouble) -> ! {
+    let word = launcher.word;
+    let strict = call.config.strict;
+    let ending: &[u8] = if strict { b"" } else { b"; compiling without it" };
+    let (end, lasting) = match *failed {
+        Trouble::Failed { end, lasting } => {
+            let (how, number): (&[u8], i32) = match end {
+                End::Exited(status) => (b" failed with status ", status),
+                End::Killed(signal) => (b" died by signal ", signal),
+            };
+            let mut text = Vec::with_capacity(4);
+            push_decimal(&mut text, number as u64);
+            say(&[b"launcher ", word, how, &text, ending]);
+            (end, lasting)
+        }
+        Trouble::Mute | Trouble::NotRun(_) => {
+            say(&[b"launcher ", word, b" waits for a server that does not answer", ending]);
+            (EXIT_NO_SERVER, true)
+        }
+    };
+    if strict {
+        process::end(end)
+    }
+    if lasting && let Some(mark) = trouble::mark(call, launcher) {
+        tell::launcher_failed(&mark);
+    }
+    real.exec()
+}
+
+/// A launcher, ready to be run.
+pub struct Program {
+    /// Where it may be; the first that can be run is.
+    paths: Vec<Path>,
+    /// The arguments, with room for the path in front and a null pointer at the end.
+    argv: Vec<*const u8>,
+    /// The environment, with a null pointer at the end.
+    env: Vec<*const u8>,
+}
+
+impl Program {
+    /// Replaces this process; returns only where that fails.
+    pub fn execute(&mut self) -> Errno {
+        let mut failure = Errno::ENOENT;
+        for path in &self.paths {
+            self.argv[0] = path.as_cstr().as_ptr().cast();
+            let (argv, env) = (self.argv.as_ptr(), self.env.as_ptr());
+            // SAFETY: both lists end with a null pointer, and their strings outlive the call.
+            let errno = unsafe { sys::execve(path.as_cstr(), argv, env) };
+            // As in a shell: a file that is there and cannot be run explains more than one that is
+            // not.
+            if !errno.means_missing() {
+                failure = errno;
+            }
+        }
+        failure
+    }
+
+    /// Has it launch `compiler` instead, with `variables` beside the others.
+    pub fn replace(&mut self, compiler: &'static CStr, variables: &[&'static CStr]) {
+        self.argv[1] = start(&compiler);
+        self.env.pop();
+        self.env.extend(variables.iter().map(start));
+        self.env.push(ptr::null());
+    }
 }
 
 /// The paths that `word` may mean: itself if it has a slash; else one for each directory of PATH, as

@@ -7,7 +7,7 @@
 //! compiler. Signal masks, dispositions, descriptors and the environment pass through because
 //! nothing here ever touches them.
 //!
-//! Must never write to standard output, start a process or a thread, or end without having tried
+//! Must never write to standard output, start a thread, or end without having tried
 //! the real compiler. What it decides is [`decide`]'s business, what it knows is [`image`]'s.
 
 #![no_std]
@@ -20,6 +20,9 @@ mod exec;
 mod heap;
 mod mem;
 mod message;
+mod process;
+mod socket;
+mod supervise;
 mod sys;
 mod tell;
 mod world;

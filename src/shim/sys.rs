@@ -16,10 +16,16 @@ pub struct Errno(pub i32);
 impl Errno {
     /// No such file or directory.
     pub const ENOENT: Self = Self(2);
+    /// Interrupted by a signal.
+    pub const EINTR: Self = Self(4);
+    /// Not now.
+    pub const EAGAIN: Self = Self(11);
     /// Argument list too long.
     pub const E2BIG: Self = Self(7);
     /// Not a directory.
     pub const ENOTDIR: Self = Self(20);
+    /// Under way.
+    pub const EINPROGRESS: Self = Self(115);
 
     /// Whether a path led nowhere.
     #[must_use]
@@ -48,6 +54,8 @@ const WRITE: usize = 1;
 const OPEN: usize = 2;
 const CLOSE: usize = 3;
 const MMAP: usize = 9;
+const PREAD64: usize = 17;
+const DUP2: usize = 33;
 const EXECVE: usize = 59;
 const GETPID: usize = 39;
 const GETCWD: usize = 79;
@@ -58,12 +66,13 @@ const CLOCK_GETTIME: usize = 228;
 const EXIT_GROUP: usize = 231;
 const GETDENTS64: usize = 217;
 const NEWFSTATAT: usize = 262;
+const MEMFD_CREATE: usize = 319;
 
 /// Calls the kernel.
 ///
 /// # Safety
 /// The arguments must be what the call with this number expects.
-unsafe fn syscall(number: usize, args: [usize; 6]) -> Result<usize, Errno> {
+pub(super) unsafe fn syscall(number: usize, args: [usize; 6]) -> Result<usize, Errno> {
     let result: isize;
     // SAFETY: the kernel changes only rax, rcx, r11 and what the caller's pointers lead to.
     unsafe {
@@ -235,6 +244,12 @@ pub fn write_stderr(bytes: &[u8]) {
     write(2, bytes);
 }
 
+/// Makes the descriptor `to` another name of `from`.
+pub fn duplicate(from: usize, to: usize) {
+    // SAFETY: takes numbers. Where it fails, `from` is closed, and `to` stays what it was.
+    let _ = unsafe { syscall(DUP2, [from, to, 0, 0, 0, 0]) };
+}
+
 fn write(descriptor: usize, bytes: &[u8]) {
     let args = [descriptor, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
     // SAFETY: reads the slice only. Nothing can be done about a message that nobody takes.
@@ -273,6 +288,36 @@ impl File {
         const O_CREAT: usize = 0o100;
         const O_NOFOLLOW: usize = 0o400_000;
         Self::with_flags(path, O_WRONLY | O_CREAT | O_NOFOLLOW)
+    }
+
+    /// A file without a name.
+    #[must_use]
+    pub fn anonymous() -> Option<Self> {
+        const MFD_CLOEXEC: usize = 1;
+        let name = c"rock-wrap";
+        // SAFETY: `name` ends with a NUL.
+        let file = unsafe {
+            syscall(
+                MEMFD_CREATE,
+                [name.as_ptr() as usize, MFD_CLOEXEC, 0, 0, 0, 0],
+            )
+        };
+        file.ok().map(File)
+    }
+
+    /// A file that is open already.
+    ///
+    /// # Safety
+    /// Nobody else closes `descriptor`.
+    #[must_use]
+    pub unsafe fn from_descriptor(descriptor: usize) -> Self {
+        Self(descriptor)
+    }
+
+    /// The number that the kernel knows it by.
+    #[must_use]
+    pub fn descriptor(&self) -> usize {
+        self.0
     }
 
     /// The state of this file itself.
@@ -331,6 +376,16 @@ impl File {
         let args = [self.0, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
         // SAFETY: the kernel writes at most the buffer's length.
         unsafe { syscall(READ, args) }
+    }
+
+    /// The same from the beginning, wherever others read or write.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read_from_start(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let args = [self.0, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
+        // SAFETY: the kernel writes at most the buffer's length.
+        unsafe { syscall(PREAD64, args) }
     }
 }
 

@@ -1,12 +1,15 @@
-//! Telling a person that the compiler has changed: once for a build, not for every call of it.
+//! What one call of a build has to tell the others, by files in the user's cache directory whose
+//! time of change says when it was told.
 //!
-//! Owns: a file in the user's cache directory whose time of change says when it was last told. A
-//! session is not told at all: `rock-wrap run` reports the reason with its count.
+//! Owns: telling a person that the compiler has changed, once for a build and not for every call of
+//! it (a session is not told at all: `rock-wrap run` reports the reason with its count); and marking
+//! a launcher that failed, see [`trouble`].
 
 use alloc::ffi::CString;
 use core::ffi::CStr;
 
-use crate::decide::lookup;
+use crate::decide::{lookup, trouble};
+use crate::image::base_name;
 use crate::message::say;
 use crate::{events, sys};
 
@@ -26,18 +29,9 @@ pub fn compiler_changed(env: &[&CStr], changed: &CStr) {
 
 /// Whether a call of this build has told it already. Where that cannot be known, it has not.
 fn told_lately(env: &[&CStr]) -> bool {
-    let value = |name: &[u8]| lookup(env, name).map(CStr::to_bytes).filter(|dir| !dir.is_empty());
-    let (parent, rest): (_, &[u8]) = match (value(b"XDG_CACHE_HOME"), value(b"HOME")) {
-        (Some(cache), _) => (cache, b"/rock-wrap"),
-        (None, Some(home)) => (home, b"/.cache/rock-wrap"),
-        (None, None) => return false,
-    };
-    let mut path = [parent, rest].concat();
-    let Ok(dir) = CString::new(path.clone()) else { return false };
-    sys::make_dir(&dir);
+    let Some(mut path) = trouble::user_cache(env) else { return false };
     path.extend_from_slice(b"/told");
-    let Ok(path) = CString::new(path) else { return false };
-    let Ok(file) = sys::File::create(&path) else { return false };
+    let Some(file) = CString::new(path).ok().and_then(|path| open(&path)) else { return false };
     let told = file.own_stat().is_ok_and(|stat| {
         let now = sys::now() / 1_000_000_000;
         stat.stamp.size > 0 && now.wrapping_sub(stat.stamp.mtime) < PAUSE
@@ -45,4 +39,24 @@ fn told_lately(env: &[&CStr]) -> bool {
     // Sets the time, whether it is told now or was.
     file.write(b"\n");
     told
+}
+
+/// Has the calls that follow keep away from a launcher, by the time of the file `mark`.
+pub fn launcher_failed(mark: &CStr) {
+    if let Some(file) = open(mark) {
+        file.write(b"\n");
+    }
+}
+
+/// Opens a file in rock-wrap's directory in the user's cache, and makes all three.
+fn open(path: &CStr) -> Option<sys::File> {
+    let own = parent(path.to_bytes());
+    for dir in [parent(own), own] {
+        sys::make_dir(&CString::new(dir).ok()?);
+    }
+    sys::File::create(path).ok()
+}
+
+fn parent(path: &[u8]) -> &[u8] {
+    path.strip_suffix(base_name(path)).and_then(|dir| dir.strip_suffix(b"/")).unwrap_or_default()
 }

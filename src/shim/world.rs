@@ -67,6 +67,10 @@ impl World for Machine<'_> {
         self.stamp(&CString::new(absolute).ok()?)
     }
 
+    fn now(&self) -> u64 {
+        sys::now() / 1_000_000_000
+    }
+
     fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp)) {
         let Ok(dir) = sys::File::open(dir) else {
             return;
