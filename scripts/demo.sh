@@ -124,9 +124,12 @@ PYTHON
         ;;
     esac
 }
-# calls NAME: how many compiler calls rock-wrap launched and how many went straight to the compiler.
+# calls: how many compiler calls of the last build rock-wrap launched and how many went straight to the
+# compiler.
 calls() {
-    sed -n 's/^rock-wrap: calls: \([0-9]*\) launched, \([0-9]*\) direct.*/\1 \/ \2/p' "$work/$1.log"
+    python3 -c 'import json, sys
+calls = json.load(open(sys.argv[1]))["calls"]
+print(calls["launched"], "/", calls["direct"])' "$work/report.json"
 }
 zero_counts() {
     case $1 in
@@ -162,7 +165,7 @@ for launcher in sccache ccache; do
         ;;
     ccache) program=$CCACHE_BIN ;;
     esac
-    run=("$rock_wrap" run --rocm-path "$tree" --launcher "$program" --)
+    run=("$rock_wrap" run --rocm-path "$tree" --launcher "$program" --report "$work/report.json" --)
 
     zero_counts "$launcher"
     timed "$launcher-cold" "${run[@]}" "${make[@]}"
@@ -180,7 +183,7 @@ for launcher in sccache ccache; do
 
     version=$("$program" --version)
     version=${version%%$'\n'*}
-    rows+=("${version/ version/}|$bare s|$cold s|$warm s|$cold_hits / $cold_misses|$warm_hits / $warm_misses|$(calls "$launcher-warm")")
+    rows+=("${version/ version/}|$bare s|$cold s|$warm s|$cold_hits / $cold_misses|$warm_hits / $warm_misses|$(calls)")
     ((warm_hits == ${#units[@]} && warm_misses == 0)) ||
         wrong+=("$launcher: $warm_hits hits and $warm_misses misses of ${#units[@]} HIP units in the warm build")
     cmp -s -- "$work/cold.objects" "$work/warm.objects" ||

@@ -13,6 +13,7 @@ pub mod identity;
 pub mod image;
 pub mod installed;
 pub mod launcher;
+pub mod report;
 pub mod rocm;
 pub mod session;
 pub mod shim;

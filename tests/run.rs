@@ -301,8 +301,8 @@ fn the_build_is_wrapped_and_what_ccache_counted_is_printed() {
         assert_has(
             &ran.err,
             &[
-                "rock-wrap: calls: 2 launched, 1 direct (information 1)\n",
-                "rock-wrap: ccache: 1 hits, 1 misses, 0 uncached, 0 errors\n",
+                "rock-wrap: host           2       1       1       0\n",
+                "rock-wrap: direct         1  information 1\n",
             ],
         );
     }
@@ -320,7 +320,10 @@ fn the_build_is_wrapped_and_what_sccache_counted_is_printed() {
         let ran = comes_back(&rocm, || ran(&mut build).ok());
         assert_has(
             &ran.err,
-            &["rock-wrap: sccache: 1 hits (HIP: 0), 1 misses (HIP: 0), 0 uncached, 0 errors\n"],
+            &[
+                "rock-wrap: HIP            0       0       0       0\n",
+                "rock-wrap: host           2       1       1       0\n",
+            ],
         );
     }
 }
@@ -330,11 +333,17 @@ fn only_what_this_build_did_is_counted() {
     let rocm = Rocm::new(19, "symlink");
     ran(&mut run(&rocm, TWICE)).ok();
     let warm = ran(&mut run(&rocm, TWICE)).ok();
-    assert_has(&warm.err, &["ccache: 2 hits, 0 misses"]);
+    assert_has(
+        &warm.err,
+        &["rock-wrap: host           2       2       0       0\n"],
+    );
     let idle = ran(&mut run(&rocm, "true")).ok();
     assert_has(
         &idle.err,
-        &["calls: 0 launched, 0 direct\n", "ccache: 0 hits, 0 misses"],
+        &[
+            "rock-wrap: host           0       0       0       0\n",
+            "rock-wrap: direct         0\n",
+        ],
     );
 }
 

@@ -25,6 +25,7 @@ const HOST_LAUNCHERS: [&str; 2] = ["CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPI
 /// A tree whose compiler calls come to rock-wrap for as long as a build runs.
 pub struct Attached {
     tree: Tree,
+    way: Way,
     part: Part,
     variables: Variables,
 }
@@ -98,6 +99,7 @@ pub fn attach(
     ));
     Ok(Attached {
         tree,
+        way,
         part,
         variables,
     })
@@ -204,6 +206,16 @@ impl Attached {
     /// The directory of the tree's compilers.
     pub fn bin(&self) -> &Path {
         &self.tree.bin
+    }
+
+    /// The tree.
+    pub fn root(&self) -> &Path {
+        &self.tree.root
+    }
+
+    /// How it is attached.
+    pub fn way(&self) -> Way {
+        self.way
     }
 
     /// What changes in the build's environment.

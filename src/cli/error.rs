@@ -91,6 +91,21 @@ pub enum CliError {
     /// `doctor` has no place to compile in.
     #[error("cannot prepare the examination")]
     Bench(#[source] Trouble),
+    /// `run` cannot write what it is asked to write.
+    #[error("cannot write {path}")]
+    Output {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// `run --require-cache`: calls could have been cached, and none was.
+    #[error("the cache was of no use to the build, and --require-cache asks for it")]
+    NothingSaved,
+    /// `run --require-cache` with a launcher that does not tell.
+    #[error("whether the cache was of use cannot be known, and --require-cache asks for it")]
+    UseUnknown,
     /// `explain` was given a compiler that is not there.
     #[error("{0}: no such compiler")]
     NoCompiler(PathBuf),
@@ -144,6 +159,7 @@ impl CliError {
             | Self::Events(_)
             | Self::Rewritten(_)
             | Self::Bench(_) => Exit::Failed,
+            Self::NothingSaved | Self::UseUnknown => Exit::NothingSaved,
             Self::Tree(_)
             | Self::Launcher(_)
             | Self::Health(_)
@@ -153,6 +169,7 @@ impl CliError {
             | Self::Identity(_)
             | Self::Refused { .. }
             | Self::Divert(_)
+            | Self::Output { .. }
             | Self::NoCompiler(_)
             | Self::Nul => Exit::Refused,
         }

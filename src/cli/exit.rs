@@ -12,6 +12,8 @@ pub enum Exit {
     Failed = 1,
     /// The command line is wrong (clap's own code).
     Usage = 2,
+    /// `run --require-cache`: the build succeeded, and the cache was of no use to it.
+    NothingSaved = 3,
     /// What was asked for cannot be done here; nothing was touched.
     Refused = 4,
     /// Something was left behind, and `rock-wrap restore` finishes it.
@@ -29,6 +31,7 @@ Exit status:
   1        something failed on the way; the tree is as it was before (doctor: caching is not safe,
            or does not work)
   2        wrong usage
+  3        run --require-cache: the cache was of no use to the build
   4        refused; nothing was touched
   5        something was left behind, and `rock-wrap restore` finishes it
   126,127  run: the command cannot be executed, is not there
@@ -50,6 +53,7 @@ mod tests {
             Exit::Success,
             Exit::Failed,
             Exit::Usage,
+            Exit::NothingSaved,
             Exit::Refused,
             Exit::Incomplete,
             Exit::NotExecutable,

@@ -12,6 +12,7 @@ mod fingerprint;
 mod guard;
 mod install;
 mod output;
+mod report;
 mod restore;
 mod run;
 mod status;
@@ -237,6 +238,8 @@ struct RunArgs {
     /// What to do if the launcher does not work
     #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
     on_launcher_failure: OnLauncherFailure,
+    #[command(flatten)]
+    report: report::ReportArgs,
     /// The build
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,

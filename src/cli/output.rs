@@ -94,6 +94,16 @@ pub fn warning(line: impl Display) {
     say(&format!("rock-wrap: {WARNING}warning:{WARNING:#} {line}\n"));
 }
 
+/// Tells a person what can be done about what was said before.
+pub fn hint(line: impl Display) {
+    say(&format!("rock-wrap: {HINT}hint:{HINT:#} {line}\n"));
+}
+
+/// Says something to the program that reads our output, as it wants to hear it.
+pub fn command(line: impl Display) {
+    say(&format!("{line}\n"));
+}
+
 /// Writes to standard error, which has no buffer, at once: the lines of two rock-wraps that wait for
 /// each other do not mix.
 fn say(text: &str) {
@@ -114,11 +124,8 @@ pub fn chain(error: &dyn Error) -> String {
 /// Prints an error, its sources and what can be done about it.
 pub fn error(error: &CliError) {
     let text = chain(error);
-    let mut stderr = anstream::stderr().lock();
-    let _ = writeln!(stderr, "rock-wrap: {ERROR}error:{ERROR:#} {text}");
-    for hint in error.hints() {
-        let _ = writeln!(stderr, "rock-wrap: {HINT}hint:{HINT:#} {hint}");
-    }
+    say(&format!("rock-wrap: {ERROR}error:{ERROR:#} {text}\n"));
+    error.hints().into_iter().for_each(hint);
 }
 
 /// Prints what clap says of a wrong command line, as one of our errors.

@@ -5,8 +5,6 @@
 //!     -> build -> detach -> report
 //! ```
 
-use std::cmp::Reverse;
-use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -15,8 +13,7 @@ use tempfile::NamedTempFile;
 
 use super::attach::{self, HIP_CLANG_LAUNCHER};
 use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
-use crate::image::{LAUNCHER_NAME, LauncherKind};
-use crate::launcher::stats::{Snapshot, StatsError};
+use crate::image::LAUNCHER_NAME;
 use crate::launcher::{Launcher, health};
 use crate::rocm::Tree;
 use crate::session::{self, Ended, SessionError};
@@ -42,6 +39,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
         return Err(become_command(&program, command));
     }
     let launcher = choose_launcher(args)?;
+    let outputs = args.report.open()?;
     let signals = Signals::watch().map_err(CliError::Signals)?;
     if let Err(error) = health::check(&launcher, health::LIMIT) {
         if args.on_launcher_failure == OnLauncherFailure::Fail {
@@ -56,7 +54,10 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
         command
             .env("ROCK_WRAP_DISABLE", "1")
             .env_remove(HIP_CLANG_LAUNCHER);
-        return end(session::run(program, command, &signals, |_| {})?);
+        return match session::run(program, command, &signals, |_| {})? {
+            Ended::Exited(0) => args.report.without_cache().map(|()| Exit::Success),
+            ended => end(ended),
+        };
     }
 
     let calls = NamedTempFile::with_prefix("rock-wrap-events-").map_err(CliError::Events)?;
@@ -68,7 +69,8 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
             return Err(CliError::Guard(error));
         }
     };
-    let before = Snapshot::take(&launcher);
+    let reporting = outputs.begin(&launcher, calls.path());
+    reporting.prepare(&mut command);
     for (name, value) in attached.variables() {
         match value {
             Some(value) => command.env(name, value),
@@ -84,17 +86,22 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
         command.env(BASE_DIR, here);
     }
     let ended = session::run(program, command, &signals, |group| guard.watch_over(group));
+    let built = reporting.built();
     // Whatever became of the build, the tree comes first.
+    let (tree, way) = (attached.root().to_owned(), attached.way());
     let detached = attached.detach(&signals);
     if detached.is_ok() {
         guard.dismiss();
     }
-    report_calls(&calls);
-    report_launcher(&launcher, before);
+    let command = &args.command;
+    let reported = built.report(&tree, way.as_str(), command, ended.as_ref().ok().copied());
     detached?;
     // The process ends below without dropping anything: the log must go now.
     drop(calls);
-    end(ended?)
+    match ended? {
+        Ended::Exited(0) => reported.map(|()| Exit::Success),
+        ended => end(ended),
+    }
 }
 
 /// Ends as the build did.
@@ -133,50 +140,5 @@ fn choose_launcher(args: &RunArgs) -> Result<Launcher, CliError> {
     match args.wrap.launcher.clone().or_else(from_environment) {
         Some(word) => Ok(Launcher::find(&word)?),
         None => Launcher::find_any()?.ok_or(CliError::NoLauncher),
-    }
-}
-
-/// Says how many calls went where. `5 launched, 12 direct (not-a-compile 9, disabled 3)`.
-fn report_calls(log: &NamedTempFile) {
-    let log = std::fs::read(log.path()).unwrap_or_default();
-    let events = events::read(&log);
-    let launched = events.iter().filter(|event| event.launched).count();
-    let mut reasons = BTreeMap::<&str, usize>::new();
-    for event in events.iter().filter(|event| !event.launched) {
-        *reasons.entry(&event.detail).or_default() += 1;
-    }
-    let mut reasons: Vec<_> = reasons.into_iter().collect();
-    reasons.sort_by_key(|(_, count)| Reverse(*count));
-    let direct = events.len() - launched;
-    let reasons = reasons
-        .iter()
-        .map(|(reason, count)| format!("{reason} {count}"));
-    let reasons = reasons.collect::<Vec<_>>().join(", ");
-    let reasons = if direct > 0 {
-        format!(" ({reasons})")
-    } else {
-        reasons
-    };
-    output::note(format_args!(
-        "calls: {launched} launched, {direct} direct{reasons}"
-    ));
-}
-
-/// Says what the launcher counted during the build.
-fn report_launcher(launcher: &Launcher, before: Result<Snapshot, StatsError>) {
-    if launcher.kind == LauncherKind::Other {
-        return;
-    }
-    let counts =
-        before.and_then(|before| Ok(Snapshot::take(launcher)?.since(&before, launcher.kind)));
-    match counts {
-        Ok(counts) => output::note(format_args!("{}: {counts}", launcher.kind.as_str())),
-        Err(error) => {
-            let source = std::error::Error::source(&error);
-            let source = source
-                .map(|source| format!(": {source}"))
-                .unwrap_or_default();
-            output::warning(format_args!("{error}{source}"));
-        }
     }
 }

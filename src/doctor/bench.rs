@@ -278,7 +278,7 @@ impl Bench {
             success: answer.status.success(),
             stderr: String::from_utf8_lossy(&answer.stderr).into_owned(),
             decided,
-            counts: after.since(&before, self.launcher.kind),
+            counts: after.since(&before),
             object: self.read(object),
         })
     }

@@ -352,10 +352,8 @@ fn judge(check: &'static str, what: &str, expected: Expected, seen: &Seen, bare:
 
 /// Hits and misses of HIP compiles, or of all where the launcher does not tell them apart.
 fn hip(counts: &Counts) -> (u64, u64) {
-    (
-        counts.hip_hits.unwrap_or(counts.hits),
-        counts.hip_misses.unwrap_or(counts.misses),
-    )
+    let tally = counts.hip.unwrap_or(counts.all);
+    (tally.hits, tally.misses)
 }
 
 fn first_line(text: &str) -> String {
@@ -367,6 +365,7 @@ fn first_line(text: &str) -> String {
 mod tests {
     use super::super::Severity;
     use super::*;
+    use crate::launcher::stats::Tally;
 
     fn seen(hits: u64, misses: u64) -> Seen {
         Seen {
@@ -374,8 +373,11 @@ mod tests {
             stderr: String::new(),
             decided: Decided::Launched,
             counts: Counts {
-                hits,
-                misses,
+                all: Tally {
+                    hits,
+                    misses,
+                    errors: 0,
+                },
                 ..Counts::default()
             },
             object: b"object".to_vec(),

@@ -4,6 +4,7 @@
 //! to them is [`decide`](crate::decide)'s.
 
 pub mod health;
+pub mod results;
 pub mod stats;
 
 mod environment;
@@ -13,6 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 pub use environment::Environment;
+pub use results::Outcome;
 
 use crate::image::{LauncherKind, Version, stamp};
 use crate::rocm::ProgramError;

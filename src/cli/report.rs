@@ -1,0 +1,330 @@
+//! `rock-wrap run`'s report: what is asked for, and where it goes.
+//!
+//! Owns: the options, the files and the terminal. What is reported is [`report`](crate::report)'s.
+
+use std::ffi::OsString;
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use tempfile::NamedTempFile;
+
+use super::{CliError, output};
+use crate::image::LauncherKind;
+use crate::launcher::stats::{Counts, Snapshot, StatsError};
+use crate::launcher::{Launcher, results};
+use crate::report::{
+    Call, Facts, Report, Tail, Title, Verdict, Watch, Weight, assign, github, since_boot, trace,
+    wrap,
+};
+use crate::session::Ended;
+
+/// A terminal's 80 columns without `rock-wrap: `.
+const WIDTH: usize = 69;
+
+/// What to say of a build.
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// Write a timeline of every compiler call, for ui.perfetto.dev
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Write the report in JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// End with 3 if the build succeeds and the cache was of no use to it
+    #[arg(long)]
+    require_cache: bool,
+    /// Print no report, but warnings; leave the terminal's title alone
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+impl ReportArgs {
+    /// The build has run without a launcher.
+    pub fn without_cache(&self) -> Result<(), CliError> {
+        match self.require_cache {
+            true => Err(CliError::NothingSaved),
+            false => Ok(()),
+        }
+    }
+
+    /// Opens the files, before a build runs for hours that has nowhere to write to in the end. What
+    /// they hold stays until then.
+    pub fn open(&self) -> Result<Outputs<'_>, CliError> {
+        let open = |path: &Option<PathBuf>| {
+            let open = |path: &PathBuf| {
+                let file = OpenOptions::new()
+                    .create(true)
+                    .truncate(false)
+                    .write(true)
+                    .open(path);
+                file.map_err(|source| CliError::Output {
+                    path: path.clone(),
+                    source,
+                })
+            };
+            path.as_ref().map(open).transpose()
+        };
+        Ok(Outputs {
+            args: self,
+            trace: open(&self.trace)?,
+            report: open(&self.report)?,
+        })
+    }
+}
+
+/// Where a report goes.
+pub struct Outputs<'a> {
+    args: &'a ReportArgs,
+    trace: Option<File>,
+    report: Option<File>,
+}
+
+/// A build that is about to run, or runs.
+pub struct Reporting<'a> {
+    outputs: Outputs<'a>,
+    launcher: &'a Launcher,
+    before: Result<Snapshot, StatsError>,
+    results: Option<Results>,
+    watch: Option<Watch>,
+    log: PathBuf,
+    started: SystemTime,
+    start: Duration,
+}
+
+/// A build that is over.
+pub struct Built<'a> {
+    outputs: Outputs<'a>,
+    launcher: &'a Launcher,
+    before: Result<Snapshot, StatsError>,
+    calls: Vec<Call>,
+    started: SystemTime,
+    start: Duration,
+    elapsed: Duration,
+}
+
+impl<'a> Outputs<'a> {
+    /// Counts and watches from now on. `log` is the session's, to which the shims append their calls.
+    pub fn begin(self, launcher: &'a Launcher, log: &Path) -> Reporting<'a> {
+        let results = Results::of(launcher);
+        let title = match self.args.quiet {
+            true => None,
+            false => Title::of_terminal(results.as_ref().and_then(Results::tail)),
+        };
+        let watch = Watch::start(log, title).inspect_err(|error| {
+            output::warning(format_args!(
+                "how long calls take cannot be watched: {error}"
+            ));
+        });
+        Reporting {
+            outputs: self,
+            launcher,
+            before: Snapshot::take(launcher),
+            results,
+            watch: watch.ok(),
+            log: log.to_owned(),
+            started: SystemTime::now(),
+            start: since_boot(),
+        }
+    }
+}
+
+impl<'a> Reporting<'a> {
+    /// Has the build's launcher tell what it does, where it can.
+    pub fn prepare(&self, build: &mut Command) {
+        if let Some(own) = self
+            .results
+            .as_ref()
+            .and_then(|results| results.own.as_ref())
+        {
+            build.env(results::CCACHE_VARIABLE, own.path());
+        }
+    }
+
+    /// The build has ended.
+    pub fn built(self) -> Built<'a> {
+        let elapsed = since_boot().saturating_sub(self.start);
+        let mut calls = match self.watch {
+            Some(watch) => watch.finish(),
+            None => Call::unwatched(&self.log),
+        };
+        if let Some(results) = &self.results {
+            assign(&mut calls, &results.read());
+        }
+        Built {
+            outputs: self.outputs,
+            launcher: self.launcher,
+            before: self.before,
+            calls,
+            started: self.started,
+            start: self.start,
+            elapsed,
+        }
+    }
+}
+
+impl Built<'_> {
+    /// Says what there is to say.
+    ///
+    /// # Errors
+    /// Where the cache was required and of no use.
+    pub fn report(
+        mut self,
+        tree: &Path,
+        attachment: &str,
+        command: &[OsString],
+        ended: Option<Ended>,
+    ) -> Result<(), CliError> {
+        let facts = Facts {
+            tree: tree.display().to_string(),
+            attachment: attachment.to_owned(),
+            launcher: self.launcher.into(),
+            command: command
+                .iter()
+                .map(|word| word.display().to_string())
+                .collect(),
+            started: self.started,
+            elapsed: self.elapsed,
+            ended,
+        };
+        let counts = counts(self.launcher, self.before);
+        let report = Report::new(facts, &self.calls, counts);
+        self.outputs.write(&report, &self.calls, self.start);
+        print(&report, self.outputs.args.quiet);
+        match report.verdict() {
+            Verdict::NothingSaved if self.outputs.args.require_cache => Err(CliError::NothingSaved),
+            Verdict::Unknown if self.outputs.args.require_cache => Err(CliError::UseUnknown),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Outputs<'_> {
+    fn write(&mut self, report: &Report, calls: &[Call], start: Duration) {
+        let tell = |path: &Option<PathBuf>, result: std::io::Result<()>| {
+            if let (Some(path), Err(error)) = (path, result) {
+                output::warning(format_args!("cannot write {}: {error}", path.display()));
+            }
+        };
+        if let Some(file) = self.trace.take() {
+            tell(
+                &self.args.trace,
+                overwrite(file, |to| trace::write(to, calls, start)),
+            );
+        }
+        if let Some(file) = self.report.take() {
+            let json = |mut to: BufWriter<File>| {
+                serde_json::to_writer_pretty(&mut to, report)?;
+                to.write_all(b"\n")?;
+                to.flush()
+            };
+            tell(&self.args.report, overwrite(file, json));
+        }
+        let summary = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
+        if let Some(path) = summary.filter(|_| in_github_actions()) {
+            let file = OpenOptions::new().create(true).append(true).open(&path);
+            let text = github::summary(report);
+            let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+            tell(&Some(path), written);
+        }
+    }
+}
+
+/// Replaces what is in `file`, unless that is a pipe or a terminal.
+fn overwrite(
+    file: File,
+    write: impl FnOnce(BufWriter<File>) -> std::io::Result<()>,
+) -> std::io::Result<()> {
+    if file.metadata()?.is_file() {
+        file.set_len(0)?;
+    }
+    write(BufWriter::new(file))
+}
+
+fn print(report: &Report, quiet: bool) {
+    if !quiet {
+        report.lines(WIDTH).iter().for_each(output::note);
+    }
+    for advice in report.advice() {
+        match advice.weight {
+            Weight::Warning if in_github_actions() => {
+                output::command(github::annotation(advice));
+                continue;
+            }
+            Weight::Warning => wrapped(&advice.text, "warning: ", |line| output::warning(line)),
+            Weight::Note if quiet => continue,
+            Weight::Note => wrapped(&advice.text, "note: ", |line| {
+                output::note(format_args!("note: {line}"))
+            }),
+        }
+        if let Some(remedy) = &advice.remedy {
+            wrapped(remedy, "hint: ", |line| output::hint(line));
+        }
+    }
+}
+
+/// Prints `text` with `first`, which puts `label` before it, and what does not fit below it.
+fn wrapped(text: &str, label: &str, first: impl Fn(&str)) {
+    for (index, line) in wrap(text, WIDTH - label.len()).iter().enumerate() {
+        match index {
+            0 => first(line),
+            _ => output::note(format_args!("{:1$}{line}", "", label.len())),
+        }
+    }
+}
+
+fn in_github_actions() -> bool {
+    std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
+}
+
+/// What the launcher has counted since `before`, or why that is not known.
+fn counts(launcher: &Launcher, before: Result<Snapshot, StatsError>) -> Result<Counts, String> {
+    let counts = before.and_then(|before| Ok(Snapshot::take(launcher)?.since(&before)));
+    counts.map_err(|error| match std::error::Error::source(&error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    })
+}
+
+/// Where ccache tells what became of each call.
+struct Results {
+    path: PathBuf,
+    /// What was in it before is not ours.
+    offset: u64,
+    /// The file, where the user has not named one; gone when dropped.
+    own: Option<NamedTempFile>,
+}
+
+impl Results {
+    fn of(launcher: &Launcher) -> Option<Self> {
+        if launcher.kind != LauncherKind::Ccache {
+            return None;
+        }
+        if let Some(path) = results::users_log(launcher) {
+            let offset = path.metadata().map_or(0, |metadata| metadata.len());
+            return Some(Self {
+                path,
+                offset,
+                own: None,
+            });
+        }
+        let own = NamedTempFile::with_prefix("rock-wrap-results-").ok()?;
+        Some(Self {
+            path: own.path().to_owned(),
+            offset: 0,
+            own: Some(own),
+        })
+    }
+
+    fn tail(&self) -> Option<Tail> {
+        Tail::from(&self.path, self.offset).ok()
+    }
+
+    fn read(&self) -> Vec<(PathBuf, results::Outcome)> {
+        let log = self.tail().map(|mut tail| tail.lines());
+        results::read(&log.unwrap_or_default())
+    }
+}

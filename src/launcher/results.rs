@@ -1,0 +1,122 @@
+//! What became of each call, for a launcher that tells it: ccache, in its statistics log.
+//!
+//! Owns: the log's format and how it is asked for. sccache tells its client nothing of it (0.16: the
+//! answer to a compile is the compiler's output, and `SCCACHE_LOG=trace` adds `CompileStarted`).
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::stats::CCACHE_ERRORS;
+use super::{Environment, Launcher};
+use crate::image::LauncherKind;
+
+/// Names the file to which ccache appends the result of each call (`stats_log`; 4.7.5 and 4.14.2).
+pub const CCACHE_VARIABLE: &str = "CCACHE_STATSLOG";
+
+/// What the launcher made of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Answered from the cache.
+    Hit,
+    /// Compiled, and stored.
+    Miss,
+    /// Compiled, and it failed.
+    Failed,
+    /// Passed on to the compiler.
+    Uncached,
+    /// The cache itself failed.
+    Error,
+}
+
+impl Outcome {
+    /// In one word, for a person.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "hit",
+            Self::Miss => "miss",
+            Self::Failed => "failed",
+            Self::Uncached => "uncached",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// The log that the user has ccache write, by environment or configuration; it is not to be turned
+/// away from him.
+#[must_use]
+pub fn users_log(launcher: &Launcher) -> Option<PathBuf> {
+    if launcher.kind != LauncherKind::Ccache {
+        return None;
+    }
+    let answer = Environment::default()
+        .program(&launcher.path)
+        .args(["--get-config", "stats_log"])
+        .ask()
+        .ok()?;
+    let path = answer.stdout.trim_ascii_end();
+    let path = PathBuf::from(OsString::from_vec(path.to_vec()));
+    (answer.status.success() && path.is_absolute()).then_some(path)
+}
+
+/// Reads whole lines of the log: the source of each call, as the call named it, and the outcome.
+///
+/// An entry is `# source` and then the name of each counter that the call has raised.
+#[must_use]
+pub fn read(log: &[u8]) -> Vec<(PathBuf, Outcome)> {
+    let mut results = Vec::new();
+    for line in log.split(|byte| *byte == b'\n') {
+        if let Some(source) = line.strip_prefix(b"# ") {
+            let source = PathBuf::from(OsString::from_vec(source.to_vec()));
+            results.push((source, Outcome::Uncached));
+        } else if let (Some((_, outcome)), Some(now)) = (results.last_mut(), outcome(line)) {
+            *outcome = now;
+        }
+    }
+    results
+}
+
+/// The outcome that a counter stands for, if it stands for one that is not [`Outcome::Uncached`].
+fn outcome(counter: &[u8]) -> Option<Outcome> {
+    match counter {
+        b"direct_cache_hit" | b"preprocessed_cache_hit" => Some(Outcome::Hit),
+        b"cache_miss" | b"recache" => Some(Outcome::Miss),
+        b"compile_failed" => Some(Outcome::Failed),
+        _ => CCACHE_ERRORS
+            .iter()
+            .any(|error| error.as_bytes() == counter)
+            .then_some(Outcome::Error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_entry_of_ccaches_log_is_one_result() {
+        // As 4.7.5 and 4.14.2 write it.
+        let log = b"# a.c\ncache_miss\ndirect_cache_miss\nlocal_storage_write\n\
+            # /src/a b.hip\ndirect_cache_hit\nlocal_storage_hit\n# bad.c\ncompile_failed\n\
+            direct_cache_miss\n# \nno_input_file\n# a.c\ninternal_error\n";
+        let results = read(log);
+        let results: Vec<_> = results
+            .iter()
+            .map(|(source, outcome)| (source.to_str().unwrap(), *outcome))
+            .collect();
+        assert_eq!(
+            results,
+            [
+                ("a.c", Outcome::Miss),
+                ("/src/a b.hip", Outcome::Hit),
+                ("bad.c", Outcome::Failed),
+                ("", Outcome::Uncached),
+                ("a.c", Outcome::Error),
+            ]
+        );
+    }
+}

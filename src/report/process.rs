@@ -1,0 +1,123 @@
+//! The processes of the calls that run at this moment.
+
+use std::collections::HashMap;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
+
+use crate::shim::events::Event;
+
+/// The unit of a process's start in `/proc/<pid>/stat`: USER_HZ, 100 on every x86-64 kernel.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Descriptors of processes, by the index of the call.
+#[derive(Debug)]
+pub struct Running {
+    open: HashMap<usize, OwnedFd>,
+    most: usize,
+}
+
+/// What became of a call's process.
+#[derive(Debug)]
+pub enum Opened {
+    /// It runs, or nobody has waited for it yet.
+    Runs(OwnedFd),
+    /// It is gone.
+    Over,
+    /// It cannot be watched.
+    Unknown,
+}
+
+impl Running {
+    /// None yet. Of the descriptors that this process may have, half are left to the rest of it.
+    #[must_use]
+    pub fn new() -> Self {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        Self {
+            open: HashMap::new(),
+            most: usize::try_from(limit / 2).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Opens the process of a call.
+    #[must_use]
+    pub fn open(&self, event: &Event) -> Opened {
+        let pid = i32::try_from(event.pid).ok().and_then(Pid::from_raw);
+        let Some(pid) = pid.filter(|_| self.open.len() < self.most) else {
+            return Opened::Unknown;
+        };
+        match pidfd_open(pid, PidfdFlags::empty()) {
+            // The kernel may have given the number to a new process meanwhile.
+            Ok(process) => match started(event.pid) {
+                Some(started) if started <= event.start => Opened::Runs(process),
+                _ => Opened::Over,
+            },
+            Err(Errno::SRCH) => Opened::Over,
+            // No descriptors left, or a kernel or a sandbox without them.
+            Err(_) => Opened::Unknown,
+        }
+    }
+
+    /// Keeps the process open.
+    pub fn keep(&mut self, index: usize, process: OwnedFd) {
+        self.open.insert(index, process);
+    }
+
+    /// Closes it.
+    pub fn ended(&mut self, index: usize) {
+        self.open.remove(&index);
+    }
+}
+
+/// When the process started, since boot; rounded down.
+fn started(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Behind the name, which may have anything in it, it is the 20th field (proc_pid_stat(5)).
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let ticks: u32 = fields.split(' ').nth(19)?.parse().ok()?;
+    Some(TICK * ticks)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::report::since_boot;
+
+    fn event(pid: u32, start: Duration) -> Event {
+        let line = format!("direct\tx\t-\t0\t{pid}\t{}\t-\t-\t-\n", start.as_nanos());
+        crate::shim::events::read(line.as_bytes()).remove(0)
+    }
+
+    #[test]
+    fn a_process_is_opened_while_it_runs_and_not_if_its_number_is_older_than_it() {
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let running = Running::new();
+        let open = |start| running.open(&event(child.id(), start));
+        assert!(matches!(open(since_boot()), Opened::Runs(_)));
+        assert!(
+            matches!(open(Duration::ZERO), Opened::Over),
+            "another process's number"
+        );
+        drop(child.stdin.take());
+        let pid = child.id();
+        assert!(child.wait().unwrap().success());
+        assert!(matches!(
+            running.open(&event(pid, since_boot())),
+            Opened::Over
+        ));
+    }
+
+    #[test]
+    fn with_too_many_open_the_rest_is_unknown() {
+        let running = Running {
+            most: 0,
+            ..Running::new()
+        };
+        let own = event(std::process::id(), since_boot());
+        assert!(matches!(running.open(&own), Opened::Unknown));
+    }
+}

@@ -1,0 +1,57 @@
+//! A file that others append lines to.
+
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// Reads what is new in a file, whole lines at a time.
+#[derive(Debug)]
+pub struct Tail {
+    file: File,
+    /// The beginning of a line whose end has not been written yet.
+    partial: Vec<u8>,
+}
+
+impl Tail {
+    /// From `offset` on.
+    ///
+    /// # Errors
+    /// Where it cannot be opened.
+    pub fn from(path: &Path, offset: u64) -> io::Result<Self> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        Ok(Self {
+            file,
+            partial: Vec::new(),
+        })
+    }
+
+    /// The lines since the last time. A file that cannot be read has none.
+    pub fn lines(&mut self) -> Vec<u8> {
+        let mut new = std::mem::take(&mut self.partial);
+        if let Err(error) = self.file.read_to_end(&mut new) {
+            tracing::debug!(%error, "the session's log cannot be read");
+        }
+        let whole = new.iter().rposition(|byte| *byte == b'\n');
+        self.partial = new.split_off(whole.map_or(0, |newline| newline + 1));
+        new
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_once_and_when_it_is_whole() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"before\n").unwrap();
+        let mut tail = Tail::from(file.path(), "before\n".len() as u64).unwrap();
+        for (written, read) in [("a\nb", "a\n"), ("", ""), ("c\nd\n", "bc\nd\n"), ("e", "")] {
+            file.write_all(written.as_bytes()).unwrap();
+            assert_eq!(tail.lines(), read.as_bytes());
+        }
+    }
+}

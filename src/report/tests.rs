@@ -1,0 +1,309 @@
+use std::path::PathBuf;
+
+use super::*;
+use crate::launcher::stats::Store;
+use crate::session::Ended;
+use crate::shim::events;
+
+const MIB: u64 = 1 << 20;
+
+/// A session with sccache that took a minute and a half.
+fn facts() -> Facts {
+    Facts {
+        tree: "/opt/rocm".to_owned(),
+        attachment: "in place".to_owned(),
+        launcher: Launcher {
+            path: "/usr/bin/sccache".to_owned(),
+            kind: "sccache",
+            version: Some("0.16.0".to_owned()),
+        },
+        command: vec!["make".to_owned()],
+        started: SystemTime::UNIX_EPOCH,
+        elapsed: Duration::from_secs(92),
+        ended: Some(Ended::Exited(0)),
+    }
+}
+
+/// A call from a line of the log without pid and directory, and how long it took in milliseconds.
+fn call(what: &str, detail: &str, language: &str, source: &str, start: u64, took: u64) -> Call {
+    let archs = if language == "hip" { 2 } else { 0 };
+    let nanos = start * 1_000_000;
+    let line = format!("{what}\t{detail}\t{language}\t{archs}\t7\t{nanos}\t-\t{source}\t-\n");
+    Call {
+        event: events::read(line.as_bytes()).remove(0),
+        end: End::At(Duration::from_millis(start + took)),
+        outcome: None,
+    }
+}
+
+fn hip(source: &str, took: u64) -> Call {
+    call("launch", "sccache", "hip", source, 0, took)
+}
+
+fn host(source: &str, took: u64) -> Call {
+    call("launch", "sccache", "c++", source, 0, took)
+}
+
+fn direct(reason: &str) -> Call {
+    call("direct", reason, "-", "-", 0, 10)
+}
+
+fn tally(hits: u64, misses: u64) -> Tally {
+    Tally {
+        hits,
+        misses,
+        errors: 0,
+    }
+}
+
+fn counts(hip: Tally, host: Tally) -> Counts {
+    let store = |size| Store {
+        size: Some(size),
+        limit: Some(100 * MIB),
+    };
+    Counts {
+        all: tally(hip.hits + host.hits, hip.misses + host.misses),
+        hip: Some(hip),
+        writes: hip.misses + host.misses,
+        store: (store(2 * MIB), store(3 * MIB)),
+        ..Counts::default()
+    }
+}
+
+fn report(calls: &[Call], counts: Counts) -> Report {
+    Report::new(facts(), calls, Ok(counts))
+}
+
+fn ids(report: &Report) -> Vec<&'static str> {
+    report.advice().iter().map(|advice| advice.id).collect()
+}
+
+#[test]
+fn the_table_says_what_became_of_the_calls_and_fits() {
+    let long = format!("/src/{}gemm_kernels.hip", "very_long_name/".repeat(5));
+    let mut calls = vec![
+        hip("a.hip", 30_000),
+        hip(&long, 50_000),
+        hip("b.hip", 500),
+        hip("c.hip", 500),
+        host("d.cpp", 4_250),
+        host("e.cpp", 100),
+    ];
+    calls.push(call("direct", "save-temps", "hip", "f.hip", 0, 20_000));
+    for (reason, count) in [
+        ("information", 12),
+        ("not-a-compile", 20),
+        ("xarch", 1),
+        ("several-inputs", 1),
+    ] {
+        calls.extend((0..count).map(|_| direct(reason)));
+    }
+    let counts = Counts {
+        failed: 2,
+        uncached: 1,
+        ..counts(tally(2, 2), tally(0, 2))
+    };
+    let lines = report(&calls, counts).lines(69);
+    assert!(lines.iter().all(|line| line.chars().count() <= 69));
+    assert_eq!(
+        lines.join("\n"),
+        "\
+1m32s with sccache 0.16.0, in place
+           calls    hits  misses  errors
+HIP            4       2       2       0
+host           2       0       2       0
+others    2 failed to compile, 1 passed on uncached
+direct        35  not-a-compile 20, information 12, save-temps 1,
+                  several-inputs 1, xarch 1
+saved     about 1m19s of compiling, going by 2 misses
+cache     3.0 MiB of 100.0 MiB, 1.0 MiB more than before
+slowest      50s          hip x2  .../very_long_name/gemm_kernels.hip
+             30s          hip x2  a.hip
+             20s direct   hip x2  f.hip
+            4.2s          c++     d.cpp
+            0.5s          hip x2  b.hip"
+    );
+}
+
+#[test]
+fn where_the_launcher_tells_no_languages_there_is_one_row() {
+    let counts = Counts {
+        hip: None,
+        ..counts(tally(1, 0), tally(0, 0))
+    };
+    let lines = report(&[hip("a.hip", 10), host("b.cpp", 10)], counts).lines(69);
+    assert_eq!(lines[2], "launched       2       1       0       0");
+}
+
+#[test]
+fn the_outcomes_of_calls_tell_the_sides_apart_where_the_launcher_does_not() {
+    let mut calls = [hip("a.hip", 10), host("b.cpp", 10), direct("information")];
+    let results = [("a.hip", Outcome::Hit), ("b.cpp", Outcome::Miss)];
+    let results = results.map(|(source, outcome)| (PathBuf::from(source), outcome));
+    assign(&mut calls, &results);
+    let counts = Counts {
+        hip: None,
+        ..counts(tally(1, 1), tally(0, 0))
+    };
+    let lines = report(&calls, counts).lines(69);
+    assert_eq!(lines[2], "HIP            1       1       0       0");
+    assert_eq!(lines[3], "host           1       0       1       0");
+}
+
+#[test]
+fn results_of_calls_that_name_their_sources_alike_come_in_the_order_of_their_ends() {
+    let source = |name: &str, outcome| (PathBuf::from(name), outcome);
+    let mut calls = [host("a.cpp", 900), host("a.cpp", 5), host("b.cpp", 5)];
+    let results = [
+        source("a.cpp", Outcome::Hit),
+        source("b.cpp", Outcome::Hit),
+        source("a.cpp", Outcome::Miss),
+        // Another build writes into the same log.
+        source("b.cpp", Outcome::Miss),
+    ];
+    assign(&mut calls, &results);
+    let outcomes = calls.map(|call| call.outcome);
+    assert_eq!(outcomes, [Some(Outcome::Miss), Some(Outcome::Hit), None]);
+}
+
+#[test]
+fn what_hits_saved_goes_by_the_misses_of_the_same_side() {
+    let calls = [
+        hip("a.hip", 10_000),
+        hip("b.hip", 20_000),
+        hip("c.hip", 100),
+        host("d.cpp", 1_000),
+        host("e.cpp", 50),
+        host("f.cpp", 50),
+    ];
+    let saved = |hip, host| report(&calls, counts(hip, host)).saved;
+    let both = saved(tally(1, 2), tally(2, 1)).unwrap();
+    // 15 - 0.1 for HIP, 2 * 1 - 0.1 for the host.
+    assert!((both.seconds - 16.8).abs() < 1e-6, "{both:?}");
+    assert_eq!((both.hits, both.misses), (3, 3));
+    assert_eq!(saved(tally(3, 0), tally(3, 0)), None, "nothing to go by");
+    assert_eq!(saved(tally(0, 3), tally(0, 3)), None, "no hits");
+    assert_eq!(
+        saved(tally(5, 5), tally(0, 3)),
+        None,
+        "others are counted too"
+    );
+}
+
+#[test]
+fn a_build_that_did_nothing_for_the_cache_is_told_from_one_that_had_nothing_for_it() {
+    let verdict = |calls: &[Call], counts| report(calls, counts).verdict();
+    let none = Counts::default();
+    let launched = [hip("a.hip", 10)];
+    assert_eq!(verdict(&launched, none), Verdict::NothingSaved);
+    assert_eq!(
+        verdict(&launched, counts(tally(1, 0), tally(0, 0))),
+        Verdict::Used
+    );
+    assert_eq!(
+        verdict(&launched, counts(tally(0, 1), tally(0, 0))),
+        Verdict::Used
+    );
+    let failed = Counts { failed: 1, ..none };
+    assert_eq!(verdict(&launched, failed), Verdict::NothingToCache);
+    assert_eq!(verdict(&[], none), Verdict::NothingToCache);
+    assert_eq!(
+        verdict(&[direct("not-a-compile")], none),
+        Verdict::NothingToCache
+    );
+    assert_eq!(
+        verdict(&[direct("compiler-changed")], none),
+        Verdict::NothingSaved
+    );
+    let unknown = Report::new(facts(), &launched, Err("why".to_owned()));
+    assert_eq!(unknown.verdict(), Verdict::Unknown);
+}
+
+#[test]
+fn each_rule_speaks_up_when_it_has_reason_to() {
+    let ids = |calls: &[Call], counts| ids(&report(calls, counts));
+    let good = counts(tally(1, 1), tally(0, 0));
+    let calls = [hip("a.hip", 10), hip("b.hip", 10)];
+    assert_eq!(ids(&calls, good), [""; 0]);
+    assert_eq!(ids(&calls, Counts::default()), ["nothing-saved"]);
+    assert_eq!(ids(&[], Counts::default()), ["no-calls"]);
+
+    let mut counts = good;
+    counts.all.errors = 1;
+    assert_eq!(ids(&calls, counts), ["launcher-errors"]);
+    let mut counts = good;
+    counts.store.1.size = Some(99 * MIB);
+    assert_eq!(ids(&calls, counts), ["cache-full"]);
+    let cleanups = Some(1);
+    assert_eq!(ids(&calls, Counts { cleanups, ..good }), ["cache-full"]);
+
+    let many: Vec<_> = (0..10).map(|n| hip(&format!("{n}.hip"), 10)).collect();
+    let all_missed = self::counts(tally(0, 10), tally(0, 0));
+    assert_eq!(ids(&many, all_missed), ["all-missed"]);
+    let mut cold = all_missed;
+    cold.store.0.size = Some(0);
+    assert_eq!(ids(&many, cold), [""; 0]);
+
+    let with = |reason: &str, times| {
+        let more = (0..times).map(|_| direct(reason));
+        many.iter().cloned().chain(more).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&with("split-dwarf", 3), cold), [""; 0]);
+    assert_eq!(ids(&with("split-dwarf", 4), cold), ["dominant-reason"]);
+    assert_eq!(ids(&with("not-a-compile", 99), cold), [""; 0]);
+    assert_eq!(
+        ids(&calls, self::counts(tally(9, 0), tally(0, 0))),
+        ["shared-statistics"]
+    );
+    let unknown = Report::new(facts(), &calls, Err("why".to_owned()));
+    assert_eq!(self::ids(&unknown), ["statistics-unknown"]);
+}
+
+#[test]
+fn a_reason_that_keeps_half_of_the_build_from_the_cache_weighs_and_has_its_remedy() {
+    let calls = [hip("a.hip", 10), direct("split-dwarf")];
+    let report = report(&calls, counts(tally(0, 1), tally(0, 0)));
+    let [advice] = report.advice() else {
+        panic!("{:?}", report.advice())
+    };
+    assert_eq!(advice.weight, Weight::Warning);
+    assert_eq!(advice.text, "1 of 2 compiles are direct: split-dwarf");
+    assert_eq!(advice.remedy.as_deref(), Reason::SplitDwarf.remedy());
+}
+
+#[test]
+fn an_annotation_is_one_line() {
+    let advice = Advice {
+        id: "x",
+        weight: Weight::Warning,
+        text: "100 %\nlost".to_owned(),
+        remedy: Some("find it".to_owned()),
+    };
+    assert_eq!(
+        github::annotation(&advice),
+        "::warning title=rock-wrap::100 %25%0Alost%0Ahint: find it"
+    );
+}
+
+#[test]
+fn parallel_calls_are_in_lanes_of_their_own_on_the_timeline() {
+    let lanes = |calls: &[Call]| {
+        let mut json = Vec::new();
+        trace::write(&mut json, calls, Duration::from_millis(100)).unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+        let events = json["traceEvents"].as_array().unwrap();
+        let lane = |event: &serde_json::Value| {
+            (
+                event["ts"].as_f64().unwrap(),
+                event["tid"].as_u64().unwrap(),
+            )
+        };
+        events.iter().map(lane).collect::<Vec<_>>()
+    };
+    let at = |start, took| call("launch", "sccache", "c++", "a.cpp", start, took);
+    assert_eq!(lanes(&[]), []);
+    assert_eq!(
+        lanes(&[at(120, 10), at(100, 50), at(130, 10), at(135, 90)]),
+        [(0.0, 0), (20_000.0, 1), (30_000.0, 1), (35_000.0, 2)]
+    );
+}

@@ -1,0 +1,126 @@
+//! A timeline of every compiler call, in the format that Perfetto and chrome://tracing open: the
+//! trace event format's JSON object form, with complete events (`"ph": "X"`).
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Call, End, show};
+use crate::launcher::Outcome;
+
+/// All lanes belong to one process, for the viewer.
+const PROCESS: u32 = 1;
+
+/// A complete event; times in microseconds since the session began.
+#[derive(Serialize)]
+struct Event<'a> {
+    name: String,
+    cat: &'static str,
+    ph: &'static str,
+    ts: f64,
+    dur: f64,
+    pid: u32,
+    tid: usize,
+    args: Args<'a>,
+}
+
+#[derive(Serialize)]
+struct Args<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    directory: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    language: Option<&'static str>,
+    archs: u32,
+    process: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    launcher: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<Outcome>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    /// `seen`, `before` (it was over when it was noticed: the duration is at most that) or `unknown`.
+    end: &'static str,
+}
+
+/// Writes the calls of a session that began at `start`, one event a line.
+///
+/// # Errors
+/// Those of `to`.
+pub fn write(mut to: impl Write, calls: &[Call], start: Duration) -> io::Result<()> {
+    let mut by_start: Vec<&Call> = calls.iter().collect();
+    by_start.sort_by_key(|call| call.event.start);
+    let mut lanes = Lanes::default();
+    to.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
+    for (index, call) in by_start.into_iter().enumerate() {
+        to.write_all(if index == 0 { b"\n" } else { b",\n" })?;
+        let duration = call.took_at_most().unwrap_or_default();
+        let lane = lanes.lane(call.event.start, call.event.start + duration);
+        serde_json::to_writer(&mut to, &event(call, start, duration, lane))?;
+    }
+    to.write_all(b"\n]}\n")?;
+    to.flush()
+}
+
+fn event(call: &Call, start: Duration, duration: Duration, lane: usize) -> Event<'_> {
+    let event = &call.event;
+    let micros = |time: Duration| time.as_nanos() as f64 / 1000.0;
+    let path = |path: &Option<_>| path.as_deref().map(show);
+    let name = event.source.as_ref().or(event.output.as_ref());
+    let name = name.and_then(|path| path.file_name());
+    Event {
+        name: match name {
+            Some(name) => name.display().to_string(),
+            None => event.detail.clone(),
+        },
+        cat: if event.launched { "launched" } else { "direct" },
+        ph: "X",
+        ts: micros(event.start.saturating_sub(start)),
+        dur: micros(duration),
+        pid: PROCESS,
+        tid: lane,
+        args: Args {
+            source: path(&event.source),
+            object: path(&event.output),
+            directory: path(&event.cwd),
+            language: event.language.map(crate::decide::Language::as_str),
+            archs: event.archs,
+            process: event.pid,
+            launcher: event.launched.then_some(&*event.detail),
+            outcome: call.outcome,
+            reason: (!event.launched).then_some(&*event.detail),
+            end: match call.end {
+                End::At(_) => "seen",
+                End::Before(_) => "before",
+                End::Unknown => "unknown",
+            },
+        },
+    }
+}
+
+/// Rows of the timeline. Events that overlap are in different ones: within a row, a viewer takes
+/// overlapping events for nested ones.
+#[derive(Default)]
+struct Lanes {
+    ends: Vec<Duration>,
+}
+
+impl Lanes {
+    /// The first row that is free from `start` on; taken until `end`. Asked in order of `start`.
+    fn lane(&mut self, start: Duration, end: Duration) -> usize {
+        match self.ends.iter().position(|taken| *taken <= start) {
+            Some(lane) => {
+                self.ends[lane] = end;
+                lane
+            }
+            None => {
+                self.ends.push(end);
+                self.ends.len() - 1
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Watching a session's calls while the build runs, so that their ends are known.
+//!
+//! The shim becomes the compiler or the launcher by `execve`, so nobody in a call sees its end. But
+//! the process stays the same: as soon as a line appears in the log, its process is opened as a
+//! pidfd, which becomes readable when the process ends. The shim pays nothing for it.
+//!
+//! Owns: the thread that does so. Must never fail a build: what cannot be watched has an unknown end.
+
+use std::io;
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::buffer::spare_capacity;
+use rustix::event::{EventfdFlags, epoll, eventfd};
+use rustix::fs::inotify;
+use rustix::io::Errno;
+use rustix::time::{ClockId, Timespec, clock_gettime};
+
+use super::call::{Call, End};
+use super::process::{Opened, Running};
+use super::tail::Tail;
+use super::title::Title;
+use crate::shim::events;
+
+/// How often the log is looked at where the kernel does not tell of its changes.
+const WITHOUT_INOTIFY: Duration = Duration::from_millis(20);
+
+/// How often the terminal's title is written.
+const TITLE_PERIOD: Duration = Duration::from_secs(1);
+
+/// What an event of the epoll instance is about; smaller numbers are indices of calls.
+const STOP: u64 = u64::MAX;
+const LOG: u64 = u64::MAX - 1;
+
+/// Now, on the clock of [`events::Event::start`].
+#[must_use]
+pub fn since_boot() -> Duration {
+    // Not negative: boot was in the past.
+    clock_gettime(ClockId::Boottime)
+        .try_into()
+        .unwrap_or_default()
+}
+
+/// A thread that watches the calls of a session.
+pub struct Watch {
+    thread: JoinHandle<Vec<Call>>,
+    stop: OwnedFd,
+}
+
+impl Watch {
+    /// Watches the calls that are written to `log`, and shows their number in `title`.
+    ///
+    /// # Errors
+    /// Where the log cannot be opened, or the kernel has nothing left to watch with.
+    pub fn start(log: &Path, title: Option<Title>) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
+        let readable = epoll::EventFlags::IN;
+        epoll::add(&epoll, &stop, epoll::EventData::new_u64(STOP), readable)?;
+        let changes = changes(log).and_then(|changes| {
+            epoll::add(&epoll, &changes, epoll::EventData::new_u64(LOG), readable)?;
+            Ok(changes)
+        });
+        let watcher = Watcher {
+            epoll,
+            changes: changes
+                .inspect_err(|error| tracing::debug!(%error, "no inotify"))
+                .ok(),
+            log: Tail::from(log, 0)?,
+            calls: Vec::new(),
+            running: Running::new(),
+            title,
+        };
+        let thread = thread::Builder::new().name("watch".to_owned());
+        let thread = thread.spawn(|| watcher.run())?;
+        Ok(Self { thread, stop })
+    }
+
+    /// Ends it, when the build has ended: every call, in the order of the log.
+    #[must_use]
+    pub fn finish(self) -> Vec<Call> {
+        // A counter of one cannot overflow, so this cannot fail.
+        let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+/// Readable when `log` has changed.
+fn changes(log: &Path) -> rustix::io::Result<OwnedFd> {
+    let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
+    let changes = inotify::init(flags)?;
+    inotify::add_watch(&changes, log, inotify::WatchFlags::MODIFY)?;
+    Ok(changes)
+}
+
+struct Watcher {
+    epoll: OwnedFd,
+    /// The inotify instance, where there is one.
+    changes: Option<OwnedFd>,
+    log: Tail,
+    calls: Vec<Call>,
+    running: Running,
+    title: Option<Title>,
+}
+
+impl Watcher {
+    fn run(mut self) -> Vec<Call> {
+        let period = match (&self.changes, &self.title) {
+            (None, _) => Some(WITHOUT_INOTIFY),
+            (Some(_), Some(_)) => Some(TITLE_PERIOD),
+            (Some(_), None) => None,
+        };
+        let period = period.map(|period| Timespec::try_from(period).expect("a short time"));
+        let mut stopped = false;
+        while !stopped {
+            if let Some(title) = &mut self.title {
+                title.show(&self.calls);
+            }
+            stopped = self.wait(period.as_ref());
+            self.read_log();
+        }
+        // Ends that came together with that of the build.
+        self.wait(Some(&Timespec::default()));
+        self.calls
+    }
+
+    /// Waits for something to happen, and notes which calls have ended. Whether the build has.
+    fn wait(&mut self, limit: Option<&Timespec>) -> bool {
+        let mut happened = Vec::with_capacity(64);
+        match epoll::wait(&self.epoll, spare_capacity(&mut happened), limit) {
+            Ok(_) | Err(Errno::INTR) => {}
+            // Cannot be, and would be so for ever.
+            Err(_) => return true,
+        }
+        let now = since_boot();
+        let mut stopped = false;
+        for event in happened {
+            match event.data.u64() {
+                STOP => stopped = true,
+                LOG => self.forget_changes(),
+                index => {
+                    let index = usize::try_from(index).expect("an index that we gave");
+                    self.calls[index].end = End::At(now);
+                    self.running.ended(index);
+                }
+            }
+        }
+        stopped
+    }
+
+    /// Empties the inotify instance: all that it has to say is that there is something to read.
+    fn forget_changes(&self) {
+        let mut told = [MaybeUninit::uninit(); 4096];
+        if let Some(changes) = &self.changes {
+            let _ = rustix::io::read(changes, &mut told[..]);
+        }
+    }
+
+    fn read_log(&mut self) {
+        for event in events::read(&self.log.lines()) {
+            let index = self.calls.len();
+            let end = match self.running.open(&event) {
+                Opened::Runs(process) => self.watch(index, process),
+                Opened::Over => End::Before(since_boot()),
+                Opened::Unknown => End::Unknown,
+            };
+            self.calls.push(Call {
+                event,
+                end,
+                outcome: None,
+            });
+        }
+    }
+
+    fn watch(&mut self, index: usize, process: OwnedFd) -> End {
+        let data = epoll::EventData::new_u64(index as u64);
+        if epoll::add(&self.epoll, &process, data, epoll::EventFlags::IN).is_ok() {
+            self.running.keep(index, process);
+        }
+        End::Unknown
+    }
+}
