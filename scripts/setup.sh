@@ -26,12 +26,13 @@ done
 need_cargo
 # hipcc brings clang-15 with it. The rest: C library and linker for cargo, make and CMake for the
 # sample project; for the tests attr and acl, of what a restore must bring back, strace, which
-# kills and fails system calls, and libclang's headers, which hold clang's own option table.
+# kills and fails system calls, libclang's headers, which hold clang's own option table, and rocPRIM
+# and hipRAND, for sources as large as ROCm's own.
 need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace shellcheck \
     hipcc libamdhip64-dev rocm-device-libs \
     clang-15 clang-tools-15 lld-15 llvm-15 \
     clang-19 clang-tools-19 lld-19 llvm-19 libclang-rt-19-dev \
-    libclang-15-dev libclang-19-dev
+    libclang-15-dev libclang-19-dev "${HEAVY_UNITS_PACKAGES[@]}"
 need_launchers
 [[ $debian_launchers == no ]] || need_debian_launchers
 need_wheel_tools
