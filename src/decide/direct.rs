@@ -249,6 +249,9 @@ reasons! {
     SourceDateEpoch, "source-date-epoch",
         "SOURCE_DATE_EPOCH is set, and sccache hides it from the compiler.",
         Some("Unset SOURCE_DATE_EPOCH, or use ccache.");
+    Preload, "ld-preload",
+        "LD_PRELOAD is set, and sccache hides it from the compiler.",
+        Some("Unset LD_PRELOAD, or use ccache.");
     OverrideOptions, "override-options",
         "CCC_OVERRIDE_OPTIONS edits the command line behind the launcher's back.",
         Some("Unset CCC_OVERRIDE_OPTIONS.");

@@ -129,6 +129,13 @@ impl Hasher {
         self.bytes(text);
     }
 
+    /// Adds the state of a file.
+    pub fn stamp(&mut self, stamp: &super::Stamp) {
+        let times = [stamp.mtime, stamp.mtime_nsec];
+        let numbers = [stamp.dev, stamp.ino, stamp.size].into_iter().chain(times);
+        numbers.for_each(|number| self.number(number));
+    }
+
     /// The digest.
     #[must_use]
     pub fn finish(mut self) -> [u8; LEN] {

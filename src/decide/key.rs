@@ -8,7 +8,7 @@ use super::argv::{Role, Unit, default_output};
 use super::hash::{Hasher, push_hex};
 use super::launchers::Launcher;
 use super::{Call, Language, World};
-use crate::image::{Config, LauncherKind, WitnessKind};
+use crate::image::{Config, LauncherKind, WitnessKind, base_name};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -30,6 +30,8 @@ pub struct Steering<'a> {
     pub ld_library_path: Option<&'a [u8]>,
     /// What the loader puts in front of them.
     pub ld_preload: Option<&'a [u8]>,
+    /// That clang shall read no configuration file by itself (clang 19, `Driver/Driver.cpp`).
+    pub no_default_config: Option<&'a [u8]>,
     /// The user's own value of the variable that the key is handed over in.
     pub own_key: Option<&'a [u8]>,
     /// Paths below it are the same in every checkout.
@@ -166,6 +168,8 @@ pub fn key<W: World + ?Sized>(
     ] {
         paths.argument(&mut hasher, variable.unwrap_or_default());
     }
+    hasher.number(u64::from(steering.no_default_config.is_some()));
+    loaded(&mut hasher, steering, call.config, world);
     libraries(&mut hasher, unit, steering, call.config, world);
     paths.output(&mut hasher, unit);
     if unit.writes_depfile {
@@ -268,6 +272,35 @@ fn debug_directory(hasher: &mut Hasher, unit: &Unit<'_>, cwd: &[u8]) {
     }
 }
 
+/// Adds the state of what the loader would take in the place of the compiler's own libraries.
+fn loaded<W: World + ?Sized>(
+    hasher: &mut Hasher,
+    steering: &Steering<'_>,
+    config: &Config<'_>,
+    world: &W,
+) {
+    let mut look = |path: Vec<u8>| {
+        let found = CString::new(path).ok().and_then(|path| world.stamp(&path));
+        found.iter().for_each(|stamp| hasher.stamp(stamp));
+    };
+    // The loader parts the one at colons and semicolons, the other at colons and spaces (ld.so(8)).
+    let dirs = steering.ld_library_path.unwrap_or_default();
+    for dir in dirs.split(|byte| matches!(byte, b':' | b';')) {
+        for witness in config.witnesses() {
+            let name = base_name(witness.path.to_bytes());
+            if !dir.is_empty() && name.windows(3).any(|part| part == b".so") {
+                look([dir, &b"/"[..], name].concat());
+            }
+        }
+    }
+    let libraries = steering.ld_preload.unwrap_or_default();
+    for library in libraries.split(|byte| matches!(byte, b':' | b' ')) {
+        if library.contains(&b'/') {
+            look(library.into());
+        }
+    }
+}
+
 /// Where, below what names a ROCm tree, clang looks for device libraries (clang 15 and 19,
 /// `AMDGPU.cpp`, and ROCm's own layouts).
 const BITCODE_DIRS: [&[u8]; 5] = [
@@ -315,15 +348,7 @@ fn libraries<W: World + ?Sized>(
             if name.to_bytes().ends_with(b".bc") {
                 let mut entry = Hasher::new();
                 entry.text(name.to_bytes());
-                for number in [
-                    stamp.dev,
-                    stamp.ino,
-                    stamp.size,
-                    stamp.mtime,
-                    stamp.mtime_nsec,
-                ] {
-                    entry.number(number);
-                }
+                entry.stamp(&stamp);
                 for (sum, bytes) in sum.iter_mut().zip(entry.finish().chunks_exact(8)) {
                     let number = bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
                     *sum = sum.wrapping_add(number);

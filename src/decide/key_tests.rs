@@ -31,6 +31,7 @@ impl Fake {
             ("/other/ocml.bc", stamp(4)),
             ("../amdgcn/bitcode", stamp(1)),
             ("clang-19", stamp(5)),
+            ("../lib/libLLVM.so.19.1", stamp(6)),
         ];
         Self {
             cwd,
@@ -93,7 +94,15 @@ impl World for Fake {
     fn ancestors(&self, _: &mut dyn FnMut(&[u8], &[u8]) -> bool) {}
 }
 
-const WITNESSES: [Witness<'_>; 3] = [
+const WITNESSES: [Witness<'_>; 4] = [
+    Witness {
+        kind: WitnessKind::File,
+        path: c"../lib/libLLVM.so.19.1",
+        ino: 6,
+        size: 10,
+        mtime: 1000,
+        mtime_nsec: 5,
+    },
     Witness {
         kind: WitnessKind::File,
         path: c"clang-19",
@@ -208,13 +217,31 @@ fn variables_that_steer_clang_are_in_the_key() {
     for variable in [
         "HIP_PATH=/x",
         "LD_LIBRARY_PATH=/x",
-        "LD_PRELOAD=/x",
+        "CLANG_NO_DEFAULT_CONFIG=1",
         "HIP_DEVICE_LIB_PATH=/other",
         "ROCM_PATH=/x",
         "SCCACHE_C_CUSTOM_CACHE_BUSTER=the user's own",
     ] {
         assert_ne!(key(&[variable], HIP), key(&[], HIP), "{variable}");
     }
+}
+
+#[test]
+fn libraries_that_the_loader_would_take_instead_are_looked_at() {
+    let env = ["LD_LIBRARY_PATH=/x:/lib", "LD_PRELOAD=/pre.so"];
+    let of = |path, ino| {
+        key_in(
+            &Fake::in_dir("/w").with(path, stamp(ino)),
+            "ccache",
+            &env,
+            HIP,
+        )
+    };
+    for path in ["/lib/libLLVM.so.19.1", "/pre.so"] {
+        assert_ne!(of(path, 20), of(path, 21), "{path}");
+    }
+    let other = "/lib/libother.so";
+    assert_eq!(of(other, 20), of(other, 21), "no library of the compiler's");
 }
 
 #[test]

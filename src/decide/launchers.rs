@@ -106,9 +106,9 @@ impl<'a> Launcher<'a> {
         }
     }
 
-    /// Whether the compiler would not see SOURCE_DATE_EPOCH: sccache takes it out of the environment
-    /// (0.16, `cmdline.rs`), and clang from 16 on puts it into `__DATE__`.
-    pub(super) fn hides_source_date(&self) -> bool {
+    /// Whether the compiler would not see SOURCE_DATE_EPOCH, which clang from 16 on puts into
+    /// `__DATE__`, and LD_PRELOAD: sccache takes both out of the environment (0.16, `cmdline.rs`).
+    pub(super) fn hides_variables(&self) -> bool {
         self.kind == LauncherKind::Sccache
     }
 

@@ -300,7 +300,7 @@ type Take = for<'a> fn(&mut Signs<'a>, &'a [u8]);
 
 /// The variables that count. A table, which takes a fifth of the room of as many comparisons in the
 /// shim.
-const SIGNS: [(&str, Take); 17] = [
+const SIGNS: [(&str, Take); 18] = [
     ("ROCK_WRAP_DISABLE", |signs, value| {
         signs.disabled = !matches!(value, b"" | b"0");
     }),
@@ -338,6 +338,9 @@ const SIGNS: [(&str, Take); 17] = [
     }),
     ("LD_PRELOAD", |signs, value| {
         signs.steering.ld_preload = Some(value)
+    }),
+    ("CLANG_NO_DEFAULT_CONFIG", |signs, value| {
+        signs.steering.no_default_config = Some(value);
     }),
     ("ROCK_WRAP_BASE_DIR", |signs, value| {
         signs.steering.base_dir = Some(value);
@@ -389,8 +392,15 @@ impl<'a> Signs<'a> {
             Some(Reason::DriverLog)
         } else if self.tools {
             Some(Reason::ExternalTools)
-        } else if self.source_date && launcher.hides_source_date() {
+        } else if self.source_date && launcher.hides_variables() {
             Some(Reason::SourceDateEpoch)
+        } else if self
+            .steering
+            .ld_preload
+            .is_some_and(|value| !value.is_empty())
+            && launcher.hides_variables()
+        {
+            Some(Reason::Preload)
         } else {
             None
         }

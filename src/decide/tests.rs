@@ -464,6 +464,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     // The environment.
     ("source-date-epoch", SCCACHE, "SOURCE_DATE_EPOCH=1 clang++ -c a.cpp"),
     ("launch", CCACHE, "SOURCE_DATE_EPOCH=1 clang++ -c a.cpp"),
+    ("ld-preload", SCCACHE, "LD_PRELOAD=/p.so clang++ -c a.cpp"),
+    ("launch", SCCACHE, "LD_PRELOAD= clang++ -c a.cpp"),
+    ("launch", CCACHE, "LD_PRELOAD=/p.so clang++ -c a.cpp"),
     ("override-options", CCACHE, "CCC_OVERRIDE_OPTIONS=x-c clang++ -c a.cpp"),
     ("driver-log", SCCACHE, "CC_PRINT_OPTIONS=1 clang++ -c a.cpp"),
     ("nested-shim", SCCACHE, "ROCK_WRAP_GUARD=1 clang++ -c a.cpp"),
