@@ -25,6 +25,12 @@ pub fn ccache() -> PathBuf {
     tool("ccache-4.14.2/ccache")
 }
 
+/// A port that nobody listens on.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
 /// A launcher with an empty cache.
 pub struct Cache {
     /// The executable.
@@ -79,6 +85,8 @@ impl Cache {
         let env = vec![
             ("SCCACHE_DIR", at("sccache")),
             ("SCCACHE_SERVER_UDS", at("socket")),
+            // For releases before 0.9, which know of no sockets in the file system.
+            ("SCCACHE_SERVER_PORT", free_port().to_string()),
             // Should this process be killed, its servers end by themselves.
             ("SCCACHE_IDLE_TIMEOUT", "240".to_owned()),
             ("CCACHE_DIR", at("ccache")),

@@ -1,0 +1,96 @@
+//! The ways in which a HIP unit is compiled.
+
+use super::site::Call;
+use super::trial::Trial;
+use super::{Case, case};
+
+pub const CASES: &[Case] = &[
+    case("a plain compile for two architectures", |t| {
+        form(t, &["--offload-arch=gfx906"])
+    })
+    .everywhere(),
+    case("a plain compile of C++", |t| {
+        t.write("src/h.cpp", "int v = V;\n");
+        let (one, two) = (t.cxx(&["-DV=1"]), t.cxx(&["-DV=2"]));
+        t.both(&one, &two);
+    })
+    .everywhere(),
+    case("`-fgpu-rdc`", |t| form(t, &["-fgpu-rdc"])),
+    case("`--offload-new-driver`", |t| {
+        form(t, &["--offload-new-driver"])
+    }),
+    case("`--cuda-device-only`", |t| form(t, &["--cuda-device-only"])),
+    case("`--offload-device-only`", |t| {
+        form(t, &["--offload-device-only"])
+    }),
+    case("`--cuda-host-only`", |t| form(t, &["--cuda-host-only"])),
+    case("`--cuda-device-only` without `-o`", |t| {
+        let call = t.hip(&["--cuda-device-only"]).without("-o").without("k.o");
+        variants(t, &call);
+    }),
+    case("a plain compile without `-o`", |t| {
+        let call = t.hip(&[]).without("-o").without("k.o");
+        variants(t, &call);
+    }),
+    case("`-emit-llvm`", |t| {
+        form(t, &["--cuda-device-only", "-emit-llvm"])
+    }),
+    case("`--offload-compress`", |t| form(t, &["--offload-compress"])).since(19),
+    case("`-foffload-lto`", |t| {
+        form(t, &["-foffload-lto", "-fgpu-rdc", "--offload-new-driver"])
+    }),
+    case("`-mllvm`", |t| {
+        form(t, &["-mllvm", "-amdgpu-early-inline-all=true"])
+    }),
+    case("`-ffp-contract`, `-munsafe-fp-atomics`", |t| {
+        form(t, &["-ffp-contract=off", "-munsafe-fp-atomics"]);
+    }),
+    case("`-x hip` of a `.cpp` file", |t| {
+        let source = std::fs::read(t.path("src/k.hip")).unwrap();
+        t.write("src/k.cpp", source);
+        let call = t.hip(&["-x", "hip"]).with("../src/k.hip", "../src/k.cpp");
+        variants(t, &call);
+    }),
+    case("`--offload-arch=native`", |t| {
+        t.state(&t.hip(&["--offload-arch=native"]));
+    }),
+    case("`-parallel-jobs=`", |t| {
+        t.state(&t.hip(&["-parallel-jobs=2"]));
+    }),
+    case("a response file, edited", |t| response(t, "-DV=1", "-DV=2")),
+    case("a response file, nested", |t| {
+        let inner = format!("@{}", t.text("src/inner"));
+        t.write("src/inner", "-DV=1");
+        response(t, &inner, &format!("{inner} -UV -DV=2"));
+        t.write("src/inner", "-DV=3");
+        response(t, &inner, "-DV=4");
+    }),
+    case("a response file with quotes", |t| {
+        response(t, "\"-DV=(1 + 2)\" '-DW=a b'", "\"-DV=(1 + 3)\" -DW=a\\ b");
+    }),
+    case("a space in an argument", |t| {
+        let (one, two) = (t.hip(&["-DV=1 + 2"]), t.hip(&["-DV=1 + 3"]));
+        t.both(&one, &two);
+    }),
+];
+
+/// The form with two values of `V`.
+fn form(t: &mut Trial<'_>, args: &[&str]) {
+    let call = t.hip(args);
+    variants(t, &call);
+}
+
+fn variants(t: &mut Trial<'_>, call: &Call) {
+    let value = |value: &str| call.clone().args(&[value]);
+    t.both(&value("-DV=1"), &value("-DV=2"));
+}
+
+/// A response file that is edited between two states.
+fn response(t: &mut Trial<'_>, before: &str, after: &str) {
+    let call = t.hip(&["@../src/outer"]);
+    t.write("src/outer", before);
+    t.state(&call);
+    t.write("src/outer", after);
+    t.state(&call);
+    t.differs();
+}

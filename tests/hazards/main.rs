@@ -1,0 +1,157 @@
+//! Never a wrong object: what launchers return from their caches while things change that decide what
+//! the compiler makes.
+//!
+//! Each case goes through states between which one thing changes. In each state the compiler itself
+//! says what is right; a call through the shim has to make the same files, and once more from the
+//! cache, or go straight to the compiler for a reason. What comes of it is the table in
+//! `docs/correctness.md`, which these tests write (`ROCK_WRAP_WRITE_TABLE=1`) and otherwise hold
+//! against what they see. Each case has a control: that the right results differ.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bitcode;
+mod compiler;
+mod depfiles;
+mod forms;
+mod ids;
+mod paths;
+mod settings;
+mod side_outputs;
+mod site;
+mod steering;
+mod table;
+mod trial;
+mod xarch;
+
+use std::time::Instant;
+
+use site::{Launcher, Site};
+use table::Table;
+use trial::Trial;
+
+/// A way in which a cache can go wrong: a row of the table.
+pub struct Case {
+    /// What the table calls it.
+    pub row: &'static str,
+    /// The first clang that knows the options of it.
+    pub since: u32,
+    /// Whether the short form of the tests has it for every launcher and clang.
+    pub everywhere: bool,
+    /// Goes through the states.
+    pub run: fn(&mut Trial<'_>),
+}
+
+/// One case for every clang, in the long form.
+pub const fn case(row: &'static str, run: fn(&mut Trial<'_>)) -> Case {
+    Case {
+        row,
+        since: 15,
+        everywhere: false,
+        run,
+    }
+}
+
+impl Case {
+    /// In the short form too, for every launcher and clang.
+    pub const fn everywhere(mut self) -> Self {
+        self.everywhere = true;
+        self
+    }
+
+    /// From this clang on.
+    pub const fn since(mut self, clang: u32) -> Self {
+        self.since = clang;
+        self
+    }
+}
+
+/// The rows, below their headings.
+const FAMILIES: &[(&str, &[Case])] = &[
+    ("Device bitcode", bitcode::CASES),
+    ("The compiler's own parts", compiler::CASES),
+    ("Variables that steer clang", steering::CASES),
+    ("Ids of compilation units", ids::CASES),
+    ("Dependency files", depfiles::CASES),
+    ("Side outputs", side_outputs::CASES),
+    ("Options for one side", xarch::CASES),
+    ("Paths, directories, time", paths::CASES),
+    ("Forms of a HIP compile", forms::CASES),
+    ("Settings of the launcher", settings::CASES),
+];
+
+/// Whether the long form was asked for.
+fn full() -> bool {
+    std::env::var_os("ROCK_WRAP_TEST_FULL").is_some() || Table::is_written()
+}
+
+/// Puts `launcher` in front of `clang` and goes through all cases, or in the short form through
+/// some.
+fn prove(launcher: &Launcher, clang: u32, all: bool) {
+    // The table is written from what clang 19 shows, and held against both.
+    if Table::is_written() && clang != 19 {
+        return;
+    }
+    let site = Site::new(clang, launcher);
+    let mut column = Vec::new();
+    let mut wrong = Vec::new();
+    for case in FAMILIES.iter().flat_map(|(_, cases)| cases.iter()) {
+        if case.since > clang || !(all || case.everywhere || full()) {
+            continue;
+        }
+        let began = Instant::now();
+        let mut trial = Trial::new(&site);
+        (case.run)(&mut trial);
+        let (cell, faults) = trial.end();
+        println!("{:6.2} s  {}", began.elapsed().as_secs_f32(), case.row);
+        wrong.extend(faults.iter().map(|fault| format!("{}: {fault}", case.row)));
+        column.push((case.row, cell));
+    }
+    let objects = site.objects.get();
+    println!(
+        "{}, clang {clang}: {objects} results compared",
+        launcher.name
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Table::hold(launcher, &column);
+}
+
+#[test]
+fn sccache_0_16_makes_no_wrong_object_of_clang_19() {
+    prove(&site::SCCACHE, 19, true);
+}
+
+#[test]
+fn ccache_4_14_makes_no_wrong_object_of_clang_19() {
+    prove(&site::CCACHE, 19, true);
+}
+
+#[test]
+fn sccache_0_4_makes_no_wrong_object_of_clang_19() {
+    prove(&site::OLD_SCCACHE, 19, false);
+}
+
+#[test]
+fn ccache_4_7_makes_no_wrong_object_of_clang_19() {
+    prove(&site::OLD_CCACHE, 19, false);
+}
+
+#[test]
+fn sccache_0_16_makes_no_wrong_object_of_clang_15() {
+    prove(&site::SCCACHE, 15, false);
+}
+
+#[test]
+fn ccache_4_14_makes_no_wrong_object_of_clang_15() {
+    prove(&site::CCACHE, 15, false);
+}
+
+#[test]
+fn sccache_0_4_makes_no_wrong_object_of_clang_15() {
+    prove(&site::OLD_SCCACHE, 15, false);
+}
+
+#[test]
+fn ccache_4_7_makes_no_wrong_object_of_clang_15() {
+    prove(&site::OLD_CCACHE, 15, false);
+}

@@ -1,0 +1,145 @@
+//! The table in `docs/correctness.md`: a row for each case, a column for each launcher.
+//!
+//! A cell says what becomes of the calls with rock-wrap (`right`: launched, and the results are the
+//! compiler's own; otherwise the reason for which they are not launched) and, behind a slash, what
+//! the launcher makes of them alone. Only the first is held against what the tests see: a launcher
+//! may be mended.
+
+use std::fmt::{self, Write};
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::site::{LAUNCHERS, Launcher};
+use super::{Case, FAMILIES};
+
+const BEGIN: &str = "<!-- The table of hazards, written by the tests: begin -->\n";
+const END: &str = "<!-- end -->\n";
+
+/// What the launcher makes of a case without rock-wrap; the worst counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Alone {
+    Right,
+    Uncached,
+    Fails,
+    Wrong,
+}
+
+/// What came of a case.
+#[derive(Clone, Debug, Default)]
+pub struct Cell {
+    /// What became of the calls, one after the other: launched, or why not.
+    calls: Vec<Option<String>>,
+    /// Whether the launcher was given a call that it does not cache.
+    not_cached: bool,
+    alone: Option<Alone>,
+}
+
+impl Cell {
+    /// Another call; one like the last changes nothing.
+    pub fn add(&mut self, reason: Option<&str>) {
+        let call = reason.map(str::to_owned);
+        if self.calls.last() != Some(&call) {
+            self.calls.push(call);
+        }
+    }
+
+    pub fn not_cached(&mut self) {
+        self.not_cached = true;
+    }
+
+    pub fn alone(&mut self, alone: Alone) {
+        self.alone = self.alone.max(Some(alone));
+    }
+
+    fn with_rock_wrap(&self) -> String {
+        let calls = self.calls.iter().map(|call| match call {
+            None if self.not_cached => "right, not cached".to_owned(),
+            None => "right".to_owned(),
+            Some(reason) => format!("`{reason}`"),
+        });
+        calls.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.with_rock_wrap())?;
+        match self.alone {
+            None => Ok(()),
+            Some(Alone::Right) => f.write_str(" / right"),
+            Some(Alone::Uncached) => f.write_str(" / not cached"),
+            Some(Alone::Fails) => f.write_str(" / **fails**"),
+            Some(Alone::Wrong) => f.write_str(" / **wrong**"),
+        }
+    }
+}
+
+/// The table as the document has it, and the text around it.
+pub struct Table;
+
+/// Several tests read and write the one document.
+static DOCUMENT: Mutex<()> = Mutex::new(());
+
+impl Table {
+    /// Whether the table is to be written and not only read.
+    pub fn is_written() -> bool {
+        std::env::var_os("ROCK_WRAP_WRITE_TABLE").is_some()
+    }
+
+    /// Holds what was seen of `launcher` against the table, or writes it there.
+    pub fn hold(launcher: &Launcher, column: &[(&str, Cell)]) {
+        let _alone = DOCUMENT.lock().unwrap_or_else(|broken| broken.into_inner());
+        let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/correctness.md");
+        let text = std::fs::read_to_string(&document).unwrap();
+        let (before, rest) = text.split_once(BEGIN).expect("the table's beginning");
+        let (table, after) = rest.split_once(END).expect("the table's end");
+        let at = 1 + LAUNCHERS
+            .iter()
+            .position(|own| own.name == launcher.name)
+            .unwrap();
+        let written = |row: &str| {
+            let mut lines = table
+                .lines()
+                .map(|line| line.split('|').map(str::trim).skip(1));
+            let found = lines.find(|line| line.clone().next() == Some(row));
+            found.map(Iterator::collect::<Vec<_>>).unwrap_or_default()
+        };
+        if Self::is_written() {
+            let mut out = head();
+            for (family, cases) in FAMILIES {
+                writeln!(out, "| **{family}** | | | | |").unwrap();
+                for Case { row, .. } in *cases {
+                    let mut cells = written(row);
+                    cells.resize(1 + LAUNCHERS.len(), "");
+                    let own = column.iter().find(|(name, _)| name == row);
+                    let own = own.map_or_else(String::new, |(_, cell)| cell.to_string());
+                    cells[0] = row;
+                    cells[at] = &own;
+                    writeln!(out, "| {} |", cells.join(" | ")).unwrap();
+                }
+            }
+            std::fs::write(&document, format!("{before}{BEGIN}{out}{END}{after}")).unwrap();
+            return;
+        }
+        let mut differ = String::new();
+        for (row, cell) in column {
+            let told = written(row);
+            let told = told.get(at).copied().unwrap_or_default();
+            let told = told.split(" / ").next().unwrap_or_default();
+            let seen = cell.with_rock_wrap();
+            if told != seen {
+                writeln!(differ, "{row}: {seen}; the table says: {told}").unwrap();
+            }
+        }
+        assert!(
+            differ.is_empty(),
+            "{}, see {document:?} (ROCK_WRAP_WRITE_TABLE=1 writes it):\n{differ}",
+            launcher.name
+        );
+    }
+}
+
+fn head() -> String {
+    let names = LAUNCHERS.map(|launcher| launcher.name).join(" | ");
+    format!("| | {names} |\n|---|---|---|---|---|\n")
+}
