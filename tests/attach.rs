@@ -512,3 +512,32 @@ fn a_launcher_that_does_not_work_is_told_before_anything_is_touched() {
     );
     assert!(rocm.beside("k.o").exists());
 }
+
+#[test]
+fn a_server_that_would_fall_asleep_is_kept_awake_while_the_build_runs() {
+    let rocm = Rocm::new(19, "symlink");
+    // One that nobody has started yet.
+    let cache = Cache::new(&sccache());
+    let uds = rocm.beside("server").display().to_string();
+    let server = |command: &mut Command| {
+        command
+            .env("SCCACHE_SERVER_UDS", &uds)
+            .env("SCCACHE_IDLE_TIMEOUT", "3");
+    };
+    // The build takes longer than the server would stay.
+    let build = format!("{COMPILE}\nsleep 8");
+    let mut command = session(&rocm, &cache, &[], &build);
+    server(&mut command);
+    let ran = ran(&mut command).ok();
+    assert_has(&ran.err, &["1 launched"]);
+    let mut ask = Command::new(&cache.program);
+    ask.args(["--show-stats", "--stats-format", "json"])
+        .env_clear()
+        .envs(cache.env());
+    server(&mut ask);
+    let stats = support::rocm::ran(&mut ask).ok().json();
+    assert_eq!(
+        stats["stats"]["cache_misses"]["counts"]["HIP"], 1,
+        "it has counted all the time"
+    );
+}

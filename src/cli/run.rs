@@ -14,6 +14,7 @@ use tempfile::NamedTempFile;
 use super::attach::{self, HIP_CLANG_LAUNCHER};
 use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
 use crate::image::LAUNCHER_NAME;
+use crate::launcher::alive::Alive;
 use crate::launcher::{Launcher, health};
 use crate::rocm::Tree;
 use crate::session::{self, Ended, SessionError};
@@ -85,7 +86,9 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     {
         command.env(BASE_DIR, here);
     }
+    let awake = Alive::keep(&launcher);
     let ended = session::run(program, command, &signals, |group| guard.watch_over(group));
+    drop(awake);
     let built = reporting.built();
     // Whatever became of the build, the tree comes first.
     let (tree, way) = (attached.root().to_owned(), attached.way());

@@ -3,6 +3,7 @@
 //! Owns: everything that is asked of sccache and ccache outside a compile. How a compile is handed
 //! to them is [`decide`](crate::decide)'s.
 
+pub mod alive;
 pub mod health;
 pub mod results;
 pub mod stats;

@@ -1,0 +1,64 @@
+//! Keeping sccache's server awake while a build does other things.
+//!
+//! Owns: the questions that do so. A server that has had nothing to do for ten minutes ends, and its
+//! counters with it (0.16, `server.rs`: any request starts the time anew); the last link of a wheel
+//! can take longer than that.
+
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::Launcher;
+use super::stats::Snapshot;
+use crate::image::LauncherKind;
+
+/// Seconds after which an idle server ends, unless `SCCACHE_IDLE_TIMEOUT` says otherwise (0.4 to
+/// 0.16, `server.rs`); 0: never.
+const IDLE: u64 = 600;
+
+/// Keeps a server awake until it is dropped.
+#[derive(Debug)]
+pub struct Alive {
+    /// Hangs up when dropped.
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Alive {
+    /// Begins, if `launcher` has a server that falls asleep.
+    #[must_use]
+    pub fn keep(launcher: &Launcher) -> Self {
+        let idle = std::env::var("SCCACHE_IDLE_TIMEOUT").ok();
+        let idle = idle.and_then(|idle| idle.parse().ok()).unwrap_or(IDLE);
+        if launcher.kind != LauncherKind::Sccache || idle == 0 {
+            return Self {
+                end: None,
+                thread: None,
+            };
+        }
+        let pause = Duration::from_millis(idle * 1000 / 3);
+        let launcher = launcher.clone();
+        let (end, ended) = channel();
+        let thread = thread::spawn(move || {
+            while ended.recv_timeout(pause) == Err(RecvTimeoutError::Timeout) {
+                if let Err(error) = Snapshot::take(&launcher) {
+                    tracing::debug!(%error, "sccache's server cannot be kept awake");
+                }
+            }
+        });
+        Self {
+            end: Some(end),
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            // One that panicked has nothing to say any more.
+            let _ = thread.join();
+        }
+    }
+}
