@@ -10,14 +10,11 @@ use super::{CliError, RunArgs, output, restore};
 use crate::attach::shadow::Shadow;
 use crate::attach::{AttachError, Facts, Variables, Way, choose, file};
 use crate::divert::{Bin, Goal, Keeper, Share};
-use crate::launcher::Launcher;
+use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher};
 use crate::rocm::{Name, Tree, hipcc};
 use crate::session::guard::Guard;
 use crate::signals::Signals;
 use crate::{user, wrap};
-
-/// Names the launcher for hipcc and for the shim; one word.
-pub const HIP_CLANG_LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
 
 /// CMake's own, which it reads when a build directory is configured for the first time.
 const HOST_LAUNCHERS: [&str; 2] = ["CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER"];

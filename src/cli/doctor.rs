@@ -9,9 +9,8 @@ use serde::Serialize;
 use super::{CliError, DoctorArgs, Exit, install, output};
 use crate::divert::{Bin, Goal};
 use crate::doctor::bench::Bench;
-use crate::doctor::subject::HIP_CLANG_LAUNCHER;
 use crate::doctor::{self, Finding, Severity, Subject};
-use crate::launcher::Launcher;
+use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher};
 use crate::rocm::Tree;
 
 /// The answer in JSON; see `docs/doctor.md`.

@@ -11,11 +11,11 @@ use std::process::Command;
 
 use tempfile::NamedTempFile;
 
-use super::attach::{self, HIP_CLANG_LAUNCHER};
+use super::attach;
 use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
 use crate::image::LAUNCHER_NAME;
 use crate::launcher::alive::Alive;
-use crate::launcher::{Launcher, health};
+use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher, health};
 use crate::rocm::Tree;
 use crate::session::{self, Ended, SessionError};
 use crate::shim::events;

@@ -3,20 +3,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::Subject;
-use super::subject::HIP_CLANG_LAUNCHER;
+use super::{Subject, own_cache};
+
 use crate::identity::{Identity, Role};
-use crate::image::{LauncherKind, Version};
-use crate::launcher::health::{self, HealthError};
+use crate::image::LauncherKind;
+use crate::launcher::health::HealthError;
 use crate::launcher::stats::{Counts, Snapshot, StatsError};
-use crate::launcher::{Environment, Launcher};
+use crate::launcher::{Environment, HIP_CLANG_LAUNCHER, Launcher};
 use crate::rocm::{Answer, Program, ProgramError};
 use crate::shim::events;
 
@@ -155,7 +154,7 @@ impl Bench {
         write(&dir.path().join("unit.hip"), source)?;
         write(&dir.path().join("ocml.c"), OTHER_OCML)?;
         write(&dir.path().join("events"), "")?;
-        let own = own_cache(&subject.launcher, dir.path())?;
+        let own = own_cache::environment(&subject.launcher, dir.path())?;
         Ok(Self {
             shim,
             real: subject.real.clone(),
@@ -317,43 +316,6 @@ impl Drop for Bench {
     }
 }
 
-/// The environment that leads to a cache in `dir`, with whatever else the user has set. Where the
-/// cache is not on disk, it is the user's back end, by a server of our own.
-fn own_cache(launcher: &Launcher, dir: &Path) -> Result<Environment, Trouble> {
-    let environment = Environment::default();
-    let cache = dir.join("cache");
-    match launcher.kind {
-        LauncherKind::Sccache => {
-            let environment = environment
-                .with("SCCACHE_DIR", cache)
-                .with("SCCACHE_IDLE_TIMEOUT", "60");
-            // facts: 0.9 brought sockets in the file system.
-            if launcher
-                .version
-                .is_some_and(|version| version >= Version(0, 9, 0))
-            {
-                return Ok(environment.with("SCCACHE_SERVER_UDS", dir.join("socket")));
-            }
-            let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-            let free = free.map_err(|source| Trouble::File {
-                path: "127.0.0.1".into(),
-                source,
-            })?;
-            Ok(environment.with("SCCACHE_SERVER_PORT", free.port().to_string()))
-        }
-        LauncherKind::Ccache => {
-            // The file may name a cache directory, and it may lie in one: so what it says goes on.
-            let settings = health::settings_in_files(launcher);
-            let config = dir.join("ccache.conf");
-            write(&config, settings.unwrap_or_default())?;
-            Ok(environment
-                .with("CCACHE_DIR", cache)
-                .with("CCACHE_CONFIGPATH", config))
-        }
-        LauncherKind::Other => Ok(environment),
-    }
-}
-
 /// An architecture for which there is a device library; the usual ones first.
 fn architecture(identity: &Identity) -> String {
     let libraries = identity
@@ -370,7 +332,7 @@ fn architecture(identity: &Identity) -> String {
     format!("gfx{}", versions.first().unwrap_or(&"90a"))
 }
 
-fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
+pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
     std::fs::write(path, content).map_err(|source| Trouble::File {
         path: path.to_owned(),
         source,

@@ -29,7 +29,7 @@ pub fn cache(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
 fn version(kind: LauncherKind, version: Option<Version>, shown: &str) -> Finding {
     const CHECK: &str = "launcher";
     let statement = format!("launcher {shown}");
-    // facts: sccache 0.8 brought HIP, 0.14 base directories; ccache up to 4.12.0 loses the value of
+    // sccache 0.8 brought HIP, 0.14 base directories; ccache up to 4.12.0 loses the value of
     // -Xarch_host and -Xarch_device, which rock-wrap therefore does not give it.
     match (kind, version) {
         (LauncherKind::Sccache, Some(version)) if version < Version(0, 8, 0) => {

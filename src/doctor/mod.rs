@@ -9,7 +9,9 @@ pub mod subject;
 
 mod clocks;
 mod compiler;
+mod judge;
 mod launcher;
+mod own_cache;
 mod proof;
 mod surroundings;
 

@@ -11,9 +11,6 @@ use crate::launcher::Launcher;
 use crate::rocm::{Name, Tree};
 use crate::wrap::{self, WrapError};
 
-/// Names a launcher for hipcc and for the shim; one word.
-pub const HIP_CLANG_LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
-
 /// A tree's C++ compiler with a launcher.
 pub struct Subject {
     /// The tree.

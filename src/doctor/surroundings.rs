@@ -5,10 +5,10 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use super::bench::{Bench, Trouble};
-use super::subject::HIP_CLANG_LAUNCHER;
 use super::{Finding, Subject};
 use crate::decide::{self, Call, Decision, Direct, Reason};
 use crate::image::LauncherKind;
+use crate::launcher::HIP_CLANG_LAUNCHER;
 use crate::rocm::hipcc;
 use crate::shim::world::Machine;
 

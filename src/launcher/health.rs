@@ -18,6 +18,7 @@ use crate::image::{LauncherKind, Version};
 use crate::rocm::{Program, ProgramError};
 
 pub use ccache::{remote_failures, settings_in_files};
+pub use sccache::knows_sockets;
 pub use settings::{Harm, Setting};
 
 /// Time for a healthy launcher to answer, with a server to start. sccache itself gives up on a

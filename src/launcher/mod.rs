@@ -20,6 +20,9 @@ pub use results::Outcome;
 use crate::image::{LauncherKind, Version, stamp};
 use crate::rocm::ProgramError;
 
+/// Names the launcher for hipcc and for the shim; one word.
+pub const HIP_CLANG_LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
+
 /// A launcher that was found and that answered.
 #[derive(Clone, Debug)]
 pub struct Launcher {

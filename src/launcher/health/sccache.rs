@@ -18,7 +18,9 @@ const DEFAULT_PORT: u16 = 4226;
 /// Sockets in the file system since 0.9; an older client knows ports alone.
 const FIRST_WITH_SOCKETS: Version = Version(0, 9, 0);
 
-fn knows_sockets(client: Option<Version>) -> bool {
+/// Whether clients of this version can reach a server at a socket (SCCACHE_SERVER_UDS).
+#[must_use]
+pub fn knows_sockets(client: Option<Version>) -> bool {
     client.is_some_and(|version| version >= FIRST_WITH_SOCKETS)
 }
 

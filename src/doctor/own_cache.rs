@@ -1,0 +1,41 @@
+//! A cache that nobody else uses, under the user's settings.
+
+use std::net::TcpListener;
+use std::path::Path;
+
+use super::bench::{Trouble, write};
+use crate::image::LauncherKind;
+use crate::launcher::{Environment, Launcher, health};
+
+/// The environment that leads to a cache in `dir`, with whatever else the user has set. Where the
+/// cache is not on disk, it is the user's back end, by a server of our own.
+pub fn environment(launcher: &Launcher, dir: &Path) -> Result<Environment, Trouble> {
+    let environment = Environment::default();
+    let cache = dir.join("cache");
+    match launcher.kind {
+        LauncherKind::Sccache => {
+            let environment = environment
+                .with("SCCACHE_DIR", cache)
+                .with("SCCACHE_IDLE_TIMEOUT", "60");
+            if health::knows_sockets(launcher.version) {
+                return Ok(environment.with("SCCACHE_SERVER_UDS", dir.join("socket")));
+            }
+            let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+            let free = free.map_err(|source| Trouble::File {
+                path: "127.0.0.1".into(),
+                source,
+            })?;
+            Ok(environment.with("SCCACHE_SERVER_PORT", free.port().to_string()))
+        }
+        LauncherKind::Ccache => {
+            // The file may name a cache directory, and it may lie in one: so what it says goes on.
+            let settings = health::settings_in_files(launcher);
+            let config = dir.join("ccache.conf");
+            write(&config, settings.unwrap_or_default())?;
+            Ok(environment
+                .with("CCACHE_DIR", cache)
+                .with("CCACHE_CONFIGPATH", config))
+        }
+        LauncherKind::Other => Ok(environment),
+    }
+}
