@@ -342,7 +342,8 @@ mod tests {
 
     #[test]
     fn every_command_shows_examples() {
-        for command in Cli::command().get_subcommands() {
+        let shown = |command: &&clap::Command| !command.is_hide_set();
+        for command in Cli::command().get_subcommands().filter(shown) {
             let help = command
                 .get_after_help()
                 .map(ToString::to_string)
