@@ -364,17 +364,6 @@ impl Identity {
         seen.into_values().collect()
     }
 
-    /// The members whose change time moved since, while all that a witness has stayed: a new hard
-    /// link does that, and so does somebody who wrote to the file and set its time back. Whether
-    /// the content is the same only reading tells.
-    pub fn touched(&self) -> impl Iterator<Item = &Member> {
-        self.members.iter().filter(|member| {
-            let then = member.stamp;
-            Stamp::of(&member.path)
-                .is_ok_and(|now| now.has_content_of(&then) && now.ctime != then.ctime)
-        })
-    }
-
     fn seen_from(&self, bin: &Path, path: &Path) -> PathBuf {
         let (Ok(up), Ok(down)) = (bin.strip_prefix(&self.root), path.strip_prefix(&self.root))
         else {
