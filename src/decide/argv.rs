@@ -234,11 +234,6 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(scan)
     }
 
-    /// Whether a dependency file is written whose name is not given.
-    pub fn unnamed_depfile(&self) -> bool {
-        self.unit.writes_depfile && self.unit.word(Role::Depfile).is_none()
-    }
-
     /// Judges the call as a whole: its arguments, then whether `outside` speaks against it, then
     /// its files.
     pub fn finish<W: World + ?Sized>(

@@ -3,9 +3,10 @@
 //! Owns: the choice of the launcher, what each gets wrong, and the environment that it is given.
 //! Must assume the worst of a launcher whose version is not known.
 
+use super::argv::{Role, Unit};
 use super::direct::Reason;
-use super::key;
 use super::nesting::GUARD;
+use super::{Language, key};
 use crate::image::{Config, LAUNCHER_NAME, LauncherKind, Version, base_name};
 use core::ffi::CStr;
 
@@ -119,17 +120,29 @@ impl<'a> Launcher<'a> {
         lacks.then_some(Reason::LauncherWithoutHip)
     }
 
-    /// The environment for a compile; `unnamed_depfile`: it writes a dependency file without -MF.
+    /// The environment for a call of which nothing is known.
     #[must_use]
-    pub(super) fn edits(&self, unnamed_depfile: bool) -> Edits {
+    pub(super) fn edits(&self) -> Edits {
+        Edits {
+            kind: self.kind,
+            no_direct_mode: false,
+            hip_by_ccache: false,
+        }
+    }
+
+    /// The environment for a compile of `unit`.
+    #[must_use]
+    pub(super) fn edits_for(&self, unit: &Unit<'_>) -> Edits {
         Edits {
             kind: self.kind,
             // From 0.11 on a direct-mode hit writes no depfile where there is no -MF (measured with
             // 0.14 and 0.16; 0.8.2 and 0.10.0 are right). The other half of that fault, a depfile
             // with the first compile's target, is the key's to prevent.
             no_direct_mode: self.kind == LauncherKind::Sccache
-                && unnamed_depfile
+                && unit.writes_depfile
+                && unit.word(Role::Depfile).is_none()
                 && !self.before(Version(0, 11, 0)),
+            hip_by_ccache: self.kind == LauncherKind::Ccache && unit.language == Language::Hip,
         }
     }
 }
@@ -141,36 +154,57 @@ impl<'a> Launcher<'a> {
 pub struct Edits {
     kind: LauncherKind,
     no_direct_mode: bool,
+    hip_by_ccache: bool,
 }
 
 impl Edits {
     /// Whether the `NAME=VALUE` entry stays.
     ///
     /// sccache 0.8 to 0.16 refuses every call under `CARGO_INCREMENTAL=1`, and to start with empty
-    /// `SCCACHE_` variables.
+    /// `SCCACHE_` variables. ccache would run the compiler that `CCACHE_COMPILER` names.
     #[must_use]
     pub fn keeps(&self, entry: &[u8]) -> bool {
         let split = entry.iter().position(|byte| *byte == b'=');
         let (name, value) = entry.split_at(split.unwrap_or(entry.len()));
-        if name == GUARD.as_bytes() {
+        if name == GUARD.as_bytes() || key::variable(self.kind) == Some(name) {
             return false;
-        }
-        if key::variable(self.kind) == Some(name) {
-            return false;
-        }
-        if self.kind != LauncherKind::Sccache {
-            return true;
         }
         let empty = value.len() < 2;
-        !(name == b"CARGO_INCREMENTAL"
-            || name == b"CARGO_BUILD_INCREMENTAL"
-            || (empty && name.starts_with(b"SCCACHE_"))
-            || (self.no_direct_mode && name == b"SCCACHE_DIRECT"))
+        match self.kind {
+            LauncherKind::Sccache => {
+                !(name == b"CARGO_INCREMENTAL"
+                    || name == b"CARGO_BUILD_INCREMENTAL"
+                    || (empty && name.starts_with(b"SCCACHE_"))
+                    || (self.no_direct_mode && name == b"SCCACHE_DIRECT"))
+            }
+            LauncherKind::Ccache => {
+                !(name == b"CCACHE_COMPILER"
+                    || (self.hip_by_ccache
+                        && matches!(
+                            name,
+                            b"CCACHE_DEPEND"
+                                | b"CCACHE_NODEPEND"
+                                | b"CCACHE_CPP2"
+                                | b"CCACHE_NOCPP2"
+                        )))
+            }
+            LauncherKind::Other => true,
+        }
     }
 
     /// Entries to add, as `NAME=VALUE`.
     pub fn added(&self) -> impl Iterator<Item = &'static CStr> + use<> {
+        // An empty value overrules the configuration file's.
+        let compiler = (self.kind == LauncherKind::Ccache).then_some(c"CCACHE_COMPILER=");
         let direct = self.no_direct_mode.then_some(c"SCCACHE_DIRECT=false");
-        core::iter::once(c"ROCK_WRAP_GUARD=1").chain(direct)
+        // clang's dependency file names what the host's side includes, so that an edited header of the
+        // device's alone would go unnoticed (4.7.5 and 4.14.2, measured).
+        let depend = self.hip_by_ccache.then_some(c"CCACHE_NODEPEND=1");
+        // What the preprocessor makes of HIP is a bundle of all sides (4.7.5 takes it for a source).
+        let source = self.hip_by_ccache.then_some(c"CCACHE_CPP2=1");
+        let guard = Some(c"ROCK_WRAP_GUARD=1");
+        [guard, compiler, direct, depend, source]
+            .into_iter()
+            .flatten()
     }
 }

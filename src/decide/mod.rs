@@ -166,7 +166,6 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     })?;
     let scan = argv::Scan::run(call.argv, cxx_driver, &launcher, world)?;
     // Before what costs system calls; after what explains the call itself.
-    let edits = launcher.edits(scan.unnamed_depfile());
     let unit = scan.finish(world, || signs.reason(&launcher))?;
     if nesting::among_ancestors(world, launcher.word) {
         return Err(Reason::NestedAncestor.into());
@@ -189,8 +188,8 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
         None
     };
     Ok(Launch {
+        edits: launcher.edits_for(&unit),
         launcher,
-        edits,
         unit,
         key,
     })

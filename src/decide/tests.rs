@@ -684,6 +684,8 @@ fn the_launchers_environment_is_cleaned() {
             "SCCACHE_DIR=/x",
             "SCCACHE_DIRECT=true",
             "EMPTY=",
+            "CCACHE_COMPILER=gcc",
+            "CCACHE_DEPEND=1",
             "CARGO_INCREMENTAL=1",
             "CARGO_BUILD_INCREMENTAL=1",
             "odd",
@@ -708,6 +710,8 @@ fn the_launchers_environment_is_cleaned() {
             "SCCACHE_DIR=/x",
             "SCCACHE_DIRECT=true",
             "EMPTY=",
+            "CCACHE_COMPILER=gcc",
+            "CCACHE_DEPEND=1",
             "odd",
             "ROCK_WRAP_GUARD=1"
         ]
@@ -716,6 +720,8 @@ fn the_launchers_environment_is_cleaned() {
         "PATH=/bin",
         "SCCACHE_DIR=/x",
         "EMPTY=",
+        "CCACHE_COMPILER=gcc",
+        "CCACHE_DEPEND=1",
         "odd",
         "ROCK_WRAP_GUARD=1",
         "SCCACHE_DIRECT=false",
@@ -723,9 +729,25 @@ fn the_launchers_environment_is_cleaned() {
     assert_eq!(env(SCCACHE, &deps), direct_off);
     assert_eq!(env("/usr/bin/sccache 0.11.0", &deps), direct_off);
     assert_eq!(env("/usr/bin/sccache ?", &deps), direct_off);
-    assert_eq!(env("/usr/bin/sccache 0.10.0", &deps).len(), 6);
-    assert_eq!(env(CCACHE, &deps).len(), 9);
-    assert_eq!(env(OTHER, &deps).len(), 9);
+    assert_eq!(env("/usr/bin/sccache 0.10.0", &deps).len(), 8);
+    assert_eq!(env(OTHER, &deps).len(), 11);
+    let ccache = [
+        "PATH=/bin",
+        "SCCACHE_BUCKET=",
+        "SCCACHE_DIR=/x",
+        "SCCACHE_DIRECT=true",
+        "EMPTY=",
+        "CCACHE_DEPEND=1",
+        "CARGO_INCREMENTAL=1",
+        "CARGO_BUILD_INCREMENTAL=1",
+        "odd",
+        "ROCK_WRAP_GUARD=1",
+        "CCACHE_COMPILER=",
+    ];
+    assert_eq!(env(CCACHE, &deps), ccache);
+    let hip = env(CCACHE, &["clang", "-c", "a.hip"]);
+    assert!(!hip.contains(&"CCACHE_DEPEND=1".to_owned()));
+    assert_eq!(hip[hip.len() - 2..], ["CCACHE_NODEPEND=1", "CCACHE_CPP2=1"]);
 }
 
 #[test]
