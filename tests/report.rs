@@ -118,6 +118,31 @@ fn a_cold_and_a_warm_build_are_told_by_every_launcher() {
 }
 
 #[test]
+fn every_attachment_reports_its_calls_and_those_of_the_host_compiler() {
+    let build = r#"
+        set -e
+        echo 'int a;' >a.cpp
+        $HIP_CLANG_LAUNCHER "${HIP_CLANG_PATH:-$BIN}/clang++" -c a.cpp -o a.o
+        echo 'int b;' >b.cpp
+        $CMAKE_CXX_COMPILER_LAUNCHER /usr/bin/g++ -c b.cpp -o b.o
+        $CMAKE_CXX_COMPILER_LAUNCHER /usr/bin/g++ -shared b.o -o b.so
+    "#;
+    for attachment in ["in-place", "shadow", "launcher"] {
+        let rocm = Rocm::new(19, "symlink");
+        let cache = Cache::new(&ccache());
+        let options = ["--attach", attachment, "--report", "report.json"];
+        ran(&mut run(&rocm, &cache, &options, build)).ok();
+        let report = std::fs::read(rocm.beside("report.json")).unwrap();
+        let report: Value = serde_json::from_slice(&report).unwrap();
+        assert_eq!(report["session"]["attachment"], attachment);
+        assert_eq!(report["calls"]["launched_host"], 2, "{report:#}");
+        assert_eq!(report["cache"]["host"], tally(0, 2), "{report:#}");
+        assert_eq!(report["slowest"].as_array().unwrap().len(), 2, "{report:#}");
+        assert_eq!(report["advice"], serde_json::json!([]));
+    }
+}
+
+#[test]
 fn a_call_lasts_until_its_process_ends() {
     let rocm = Rocm::new(19, "symlink");
     let cache = Cache::new(&ccache());

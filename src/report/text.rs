@@ -11,16 +11,19 @@ const LABEL: usize = 8;
 const NUMBER: usize = 8;
 
 impl Report {
-    /// The lines of the table, none longer than `width` characters.
+    /// The lines of the table, none longer than `width` characters; of a session without calls,
+    /// the headline.
     #[must_use]
     pub fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = vec![self.headline()];
-        lines.extend(self.tallies());
-        lines.extend(self.rest());
-        lines.extend(direct(&self.calls, width));
-        lines.extend(self.time());
-        lines.extend(self.store());
-        lines.extend(slowest(&self.slowest));
+        if self.calls.launched + self.calls.direct > 0 {
+            lines.extend(self.tallies());
+            lines.extend(self.rest());
+            lines.extend(direct(&self.calls, width));
+            lines.extend(self.time());
+            lines.extend(self.store());
+            lines.extend(slowest(&self.slowest));
+        }
         for line in &mut lines {
             *line = cut(line, width);
         }
