@@ -70,7 +70,7 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
         b"" => [own_dir.as_bytes(), b"/"].concat(),
         dir => dir.to_vec(),
     };
-    let machine = Machine { dir: &dir };
+    let machine = Machine::new(&dir);
     let real = if baked.is_some() {
         real(&call, &machine)
     } else {

@@ -6,7 +6,7 @@
 
 use super::direct::Reason;
 use super::launchers::Launcher;
-use super::options::longest;
+use super::options::{Table, starts};
 use crate::image::LauncherKind;
 
 /// What an option means for a launch.
@@ -245,7 +245,7 @@ const RULES: &[(&str, Rule)] = &[
 
 /// Why `argument` keeps a call from being launched through `launcher`, if it does.
 pub fn reason(argument: &[u8], launcher: &Launcher<'_>) -> Option<Reason> {
-    let (_, data) = longest(&TABLE, WIDTH, argument)?;
+    let (_, data) = TABLE.longest(argument)?;
     let [reason, rule, _] = data else { return None };
     let applies = match *rule {
         NEVER => true,
@@ -272,9 +272,15 @@ const NO_NEWLINE: u8 = 0x80;
 
 /// [`RULES`] in the form that is searched. Half the size of the slice, whose references and
 /// padding take more room than the spellings.
-static TABLE: [u8; table_len()] = table();
+static TABLE: Table = Table {
+    text: &TEXT,
+    starts: &starts::<{ RULES.len() }>(&TEXT),
+    width: WIDTH,
+};
 
-const fn table_len() -> usize {
+static TEXT: [u8; text_len()] = text();
+
+const fn text_len() -> usize {
     let (mut len, mut row) = (0, 0);
     while row < RULES.len() {
         let name = RULES[row].0.as_bytes();
@@ -285,8 +291,8 @@ const fn table_len() -> usize {
     len
 }
 
-const fn table() -> [u8; table_len()] {
-    let mut out = [b'\n'; table_len()];
+const fn text() -> [u8; text_len()] {
+    let mut out = [b'\n'; text_len()];
     let (mut at, mut row) = (0, 0);
     while row < RULES.len() {
         let name = RULES[row].0.as_bytes();
@@ -336,7 +342,7 @@ mod tests {
     #[test]
     fn every_rule_is_found_by_its_own_spelling() {
         for (name, _) in RULES {
-            assert_eq!(longest(&TABLE, WIDTH, bare(name)).unwrap().0, bare(name));
+            assert_eq!(TABLE.longest(bare(name)).unwrap().0, bare(name));
         }
     }
 }

@@ -21,11 +21,17 @@ pub struct Found {
     pub values: usize,
 }
 
+static OPTIONS: Table = Table {
+    text: TABLE.as_bytes(),
+    starts: &starts::<{ lines(TABLE.as_bytes()) }>(TABLE.as_bytes()),
+    width: 2,
+};
+
 /// Looks up an argument that starts with `-`. `None`: not in the table, so that nobody knows
 /// whether the next argument belongs to it.
 #[must_use]
 pub fn find(argument: &[u8]) -> Option<Found> {
-    let Some((name, data)) = longest(TABLE.as_bytes(), 2, argument) else {
+    let Some((name, data)) = OPTIONS.longest(argument) else {
         let alone = argument.contains(&b'=');
         return alone.then_some(Found {
             name: b"",
@@ -42,59 +48,91 @@ pub fn find(argument: &[u8]) -> Option<Found> {
     Some(Found { name, values })
 }
 
-/// The longest spelling of a table that covers `argument`, and what the table says of it.
-///
-/// A table is lines in the order of their spellings' bytes: a spelling, then `width` bytes, the
-/// last of which is `A`, `J` or `S` where more may follow in the same argument. No other byte of
-/// a line is a newline.
-pub(super) fn longest<'t>(
-    table: &'t [u8],
-    width: usize,
-    argument: &[u8],
-) -> Option<(&'t [u8], &'t [u8])> {
-    let mut key = argument;
-    loop {
-        let (name, data) = last_not_after(table, width, key)?;
-        let same = common(name, argument);
-        if same < 2 {
-            // No spelling is that short.
-            return None;
-        }
-        if same < name.len() {
-            // No longer prefix of the argument sorts before `name`.
-            key = argument.get(..same)?;
-        } else if same == argument.len() || matches!(data.last(), Some(b'A' | b'J' | b'S')) {
-            return Some((name, data));
-        } else {
-            key = argument.get(..same.checked_sub(1)?)?;
-        }
-    }
+/// Spellings in the order of their bytes, one a line, each with some bytes behind it, the last of
+/// which is `A`, `J` or `S` where more may follow in the same argument. No other byte of a line is
+/// a newline.
+pub(super) struct Table {
+    /// The lines.
+    pub text: &'static [u8],
+    /// Where each begins: see [`starts`].
+    pub starts: &'static [u16],
+    /// Bytes of a line behind its spelling.
+    pub width: usize,
 }
 
-/// The last line whose spelling does not sort after `key`, taken apart.
-fn last_not_after<'t>(table: &'t [u8], width: usize, key: &[u8]) -> Option<(&'t [u8], &'t [u8])> {
-    let (mut low, mut high) = (0, table.len());
-    let mut best = None;
-    // `low` and `high` are always starts of lines.
-    while low < high {
-        let middle = low + (high - low) / 2;
-        let start = table
-            .get(low..middle)?
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(low, |newline| low + newline + 1);
-        let rest = table.get(start..high)?;
-        let length = rest.iter().position(|byte| *byte == b'\n')?;
-        let (line, _) = rest.split_at_checked(length)?;
-        let (name, data) = line.split_at_checked(length.checked_sub(width)?)?;
-        if compare(name, key) == Ordering::Greater {
-            high = start;
-        } else {
-            best = Some((name, data));
-            low = start + length + 1;
+/// Lines of a text that ends with a newline.
+pub(super) const fn lines(text: &[u8]) -> usize {
+    let (mut lines, mut at) = (0, 0);
+    while at < text.len() {
+        lines += (text[at] == b'\n') as usize;
+        at += 1;
+    }
+    lines
+}
+
+/// Where each of the [`lines`] of a text begins.
+pub(super) const fn starts<const LINES: usize>(text: &[u8]) -> [u16; LINES] {
+    assert!(text.len() <= u16::MAX as usize);
+    let mut starts = [0; LINES];
+    let (mut line, mut at) = (1, 0);
+    while line < LINES {
+        if text[at] == b'\n' {
+            starts[line] = at as u16 + 1;
+            line += 1;
+        }
+        at += 1;
+    }
+    starts
+}
+
+impl Table {
+    /// The longest spelling that covers `argument`, and what the table says of it.
+    pub fn longest(&self, argument: &[u8]) -> Option<(&'static [u8], &'static [u8])> {
+        let mut key = argument;
+        loop {
+            let (name, data) = self.last_not_after(key)?;
+            let same = common(name, argument);
+            if same < 2 {
+                // No spelling is that short.
+                return None;
+            }
+            if same < name.len() {
+                // No longer prefix of the argument sorts before `name`.
+                key = argument.get(..same)?;
+            } else if same == argument.len() || matches!(data.last(), Some(b'A' | b'J' | b'S')) {
+                return Some((name, data));
+            } else {
+                key = argument.get(..same.checked_sub(1)?)?;
+            }
         }
     }
-    best
+
+    /// The last line whose spelling does not sort after `key`.
+    fn last_not_after(&self, key: &[u8]) -> Option<(&'static [u8], &'static [u8])> {
+        let (mut low, mut high) = (0, self.starts.len());
+        let mut best = None;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let line = self.line(middle)?;
+            if compare(line.0, key) == Ordering::Greater {
+                high = middle;
+            } else {
+                best = Some(line);
+                low = middle + 1;
+            }
+        }
+        best
+    }
+
+    /// A line, taken apart.
+    fn line(&self, number: usize) -> Option<(&'static [u8], &'static [u8])> {
+        let start = usize::from(*self.starts.get(number)?);
+        let next = self.starts.get(number + 1).copied().map(usize::from);
+        let end = next.unwrap_or(self.text.len()) - 1;
+        self.text
+            .get(start..end)?
+            .split_at_checked(end.checked_sub(start + self.width)?)
+    }
 }
 
 /// Bytes that both begin with.

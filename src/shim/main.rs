@@ -95,7 +95,7 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
         Real::elsewhere(given, &config)
     };
     let dir = if config.dir.is_empty() { real.dir().to_vec() } else { config.dir.to_vec() };
-    let machine = world::Machine { dir: &dir };
+    let machine = world::Machine::new(&dir);
     let call = Call { argv: real.args(), env, config: &config };
     if decide::is_foreign(&call, &machine) {
         real.make_foreign();
@@ -136,16 +136,13 @@ fn block() -> &'static [u8] {
 /// # Safety
 /// `list` is such a list, and it and its strings live as long as the process.
 unsafe fn strings(list: sys::StringList) -> &'static [&'static CStr] {
-    let mut strings = Vec::new();
-    let mut at = list;
     // SAFETY: stops at the null pointer, behind which nothing is read.
     unsafe {
-        while !(*at).is_null() {
-            strings.push(CStr::from_ptr((*at).cast()));
-            at = at.add(1);
-        }
+        let count = (0..).take_while(|at| !(*list.add(*at)).is_null()).count();
+        let list = core::slice::from_raw_parts(list, count);
+        let strings = list.iter().map(|string| CStr::from_ptr((*string).cast()));
+        strings.collect::<Vec<_>>().leak()
     }
-    strings.leak()
 }
 
 /// A bug in the decision must not cost a compile: step aside.

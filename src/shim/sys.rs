@@ -6,6 +6,7 @@
 
 use core::arch::asm;
 use core::ffi::CStr;
+use core::mem::MaybeUninit;
 
 use crate::decide::Stamp;
 
@@ -119,22 +120,44 @@ pub fn exit(code: i32) -> ! {
     }
 }
 
+/// The longest path that the kernel takes or gives, with its NUL.
+const PATH_MAX: usize = 4096;
+
+/// Room for a path. Not filled with zeros, of which the kernel would have to provide the pages.
+pub struct PathBuffer([MaybeUninit<u8>; PATH_MAX]);
+
+impl PathBuffer {
+    /// One in which nothing is written yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self([MaybeUninit::uninit(); PATH_MAX])
+    }
+
+    /// # Safety
+    /// The first `len` bytes have been written.
+    unsafe fn written(&self, len: usize) -> &[u8] {
+        // SAFETY: the caller vouches for what the slice shows; `len` is within the buffer.
+        unsafe { core::slice::from_raw_parts(self.0[..len].as_ptr().cast(), len) }
+    }
+}
+
 /// Reads the target of a symbolic link into `buffer`; a longer target is cut.
 ///
 /// # Errors
 /// The kernel's.
-pub fn readlink<'a>(path: &CStr, buffer: &'a mut [u8]) -> Result<&'a [u8], Errno> {
+pub fn readlink<'a>(path: &CStr, buffer: &'a mut PathBuffer) -> Result<&'a [u8], Errno> {
     let args = [
         path.as_ptr() as usize,
-        buffer.as_mut_ptr() as usize,
-        buffer.len(),
+        buffer.0.as_mut_ptr() as usize,
+        PATH_MAX,
         0,
         0,
         0,
     ];
     // SAFETY: `path` ends with a NUL, and the kernel writes at most the buffer's length.
     let len = unsafe { syscall(READLINK, args) }?;
-    Ok(&buffer[..len])
+    // SAFETY: so much was written.
+    Ok(unsafe { buffer.written(len) })
 }
 
 /// The process that started this one; 0 where it is in another PID namespace.
@@ -191,7 +214,7 @@ pub fn stat(path: &CStr) -> Result<Stat, Errno> {
 }
 
 fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
-    let mut stat = [0u64; 18]; // struct stat: 144 bytes
+    let mut stat = MaybeUninit::<[u64; 18]>::uninit(); // struct stat: 144 bytes
     let args = [
         directory,
         path.as_ptr() as usize,
@@ -202,6 +225,8 @@ fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
     ];
     // SAFETY: `path` ends with a NUL, and the buffer is as large as the kernel's struct stat.
     unsafe { syscall(NEWFSTATAT, args) }?;
+    // SAFETY: the kernel has filled it in.
+    let stat = unsafe { stat.assume_init() };
     // st_dev, st_ino, st_nlink, st_mode in the lower half of the fourth word; st_size at 48, st_mtim
     // at 88.
     let stamp = Stamp {
@@ -221,15 +246,17 @@ fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
 ///
 /// # Errors
 /// The kernel's.
-pub fn getcwd(buffer: &mut [u8]) -> Result<&CStr, Errno> {
+pub fn getcwd(buffer: &mut PathBuffer) -> Result<&CStr, Errno> {
     // SAFETY: the kernel writes at most the buffer's length.
-    unsafe {
+    let len = unsafe {
         syscall(
             GETCWD,
-            [buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0, 0],
+            [buffer.0.as_mut_ptr() as usize, PATH_MAX, 0, 0, 0, 0],
         )
     }?;
-    Ok(CStr::from_bytes_until_nul(buffer).unwrap_or_default())
+    // SAFETY: so much was written, the NUL among it.
+    let path = unsafe { buffer.written(len) };
+    Ok(CStr::from_bytes_until_nul(path).unwrap_or_default())
 }
 
 /// Makes a directory for this user alone, if it is not there.
@@ -266,6 +293,16 @@ impl File {
     /// The kernel's.
     pub fn open(path: &CStr) -> Result<Self, Errno> {
         Self::with_flags(path, 0)
+    }
+
+    /// Opens the directory `path`, for looks at what is in it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn place(path: &CStr) -> Result<Self, Errno> {
+        const O_DIRECTORY: usize = 0o200_000;
+        const O_PATH: usize = 0o10_000_000;
+        Self::with_flags(path, O_PATH | O_DIRECTORY)
     }
 
     /// Opens `path`, which must exist, for writing at its end.
