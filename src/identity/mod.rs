@@ -66,6 +66,7 @@ pub use error::IdentityError;
 pub use memo::Memo;
 pub use stamp::{Stamp, Time};
 
+use loader::System;
 use memo::{Digests, Environment, Slot};
 use survey::Survey;
 
@@ -222,7 +223,7 @@ impl Identity {
     /// The identity of the compiler at `compiler` where `memo` has it and it holds. Runs nothing.
     #[must_use]
     pub fn remembered(compiler: &Path, root: Option<&Path>, memo: &Memo) -> Option<Self> {
-        let named = survey::canonical(compiler).ok()?;
+        let named = survey::behind_shim(&survey::canonical(compiler).ok()?).ok()?;
         let root = root.map(survey::canonical).transpose().ok()?;
         memo.slot(&named, root.as_deref(), &Environment::current())
             .identity()
@@ -261,14 +262,20 @@ impl Identity {
         memo: &Memo,
         environment: &Environment,
     ) -> Result<Self, IdentityError> {
-        let named = survey::canonical(compiler)?;
+        let named = survey::behind_shim(&survey::canonical(compiler)?)?;
         let root = root.map(survey::canonical).transpose()?;
         let slot = memo.slot(&named, root.as_deref(), environment);
-        let digests = match slot.identity() {
+        let mut digests = match slot.identity() {
             Ok(identity) => return Ok(identity),
             Err(digests) => digests,
         };
-        let survey = Survey::of(&named, root.as_deref(), environment)?;
+        // Most of the bytes, read while the compiler answers.
+        let (survey, early) = rayon::join(
+            || Survey::of(&named, root.as_deref(), environment),
+            || read_early(&named, environment, &digests),
+        );
+        let survey = survey?;
+        digests.extend(early);
         let path = environment.path.as_bytes();
         let path = survey.path_matters.then(|| path.to_owned());
         let identity = Self::read(survey, path, &digests)?;
@@ -419,6 +426,22 @@ impl Identity {
             .map(|member| member.stamp)
             .chain(watched)
     }
+}
+
+/// Reads the shared objects of the executable at `compiler` that are not `known`. What cannot be read
+/// here is read later, or told of.
+fn read_early(compiler: &Path, environment: &Environment, known: &Digests) -> Digests {
+    let system = System::new(environment.get("LD_LIBRARY_PATH"));
+    let Ok(closure) = system.closure(compiler) else {
+        return Digests::new();
+    };
+    let objects = closure.loaded.iter().filter(|loaded| !loaded.system);
+    let objects = objects.map(|loaded| survey::folded(&loaded.path));
+    let unread: Vec<_> = objects.filter(|path| !known.contains_key(path)).collect();
+    let unread: Vec<_> = unread.iter().map(PathBuf::as_path).collect();
+    let read = hash::all(&unread).into_iter().flatten();
+    read.map(|(path, content)| (path, (content.stamp, content.digest)))
+        .collect()
 }
 
 fn digest(members: &[Member]) -> Digest {

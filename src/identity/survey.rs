@@ -49,25 +49,23 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Finds the files of the compiler at `named`, which has no links in it. `root` is the tree's,
-    /// likewise, where it is known.
+    /// Finds the files of the compiler at `compiler`, which has no links in it and is no shim of ours.
+    /// `root` is the tree's, likewise, where it is known.
     ///
     /// # Errors
     /// See [`IdentityError`].
     pub fn of(
-        named: &Path,
+        compiler: &Path,
         root: Option<&Path>,
         environment: &Environment,
     ) -> Result<Self, IdentityError> {
-        let compiler = behind_shim(named)?;
         let mut survey = Self::default();
-        survey.watch_place(named);
-        survey.watch_place(&compiler);
-        if !elf::is_elf(&compiler)? {
-            survey.add(Role::Compiler, "script", &compiler, true);
+        survey.watch_place(compiler);
+        if !elf::is_elf(compiler)? {
+            survey.add(Role::Compiler, "script", compiler, true);
             let what = "is a script: what it runs is not covered";
             survey.notes.push(format!("{} {what}", compiler.display()));
-            survey.root = directory(&compiler).to_owned();
+            survey.root = directory(compiler).to_owned();
             return Ok(survey);
         }
         let system = System::new(environment.get("LD_LIBRARY_PATH"));
@@ -75,7 +73,7 @@ impl Survey {
             let note = "LD_LIBRARY_PATH is set: shared objects were looked for there too";
             survey.notes.push(note.to_owned());
         }
-        let first = driver::ask(&compiler, &["-x", "c", "-c"])?;
+        let first = driver::ask(compiler, &["-x", "c", "-c"])?;
         let (real, said) = match &first.clang {
             Some(clang) => {
                 let real = canonical(clang)?;
@@ -85,14 +83,14 @@ impl Survey {
                 (real, first.merge(said))
             }
             None => {
-                survey.root = root.unwrap_or(directory(&compiler)).to_owned();
-                let said = driver::ask(&compiler, &["-x", "c++", "-c"])?;
+                survey.root = root.unwrap_or(directory(compiler)).to_owned();
+                let said = driver::ask(compiler, &["-x", "c++", "-c"])?;
                 let said = first.merge(said);
                 if said.programs.is_empty() {
                     let what = "does not say what it runs: no other program is covered";
                     survey.notes.push(format!("{} {what}", compiler.display()));
                 }
-                (compiler, said)
+                (compiler.to_owned(), said)
             }
         };
         survey.watch_place(&real);
@@ -262,7 +260,7 @@ impl Survey {
 }
 
 /// The compiler behind our own shim, where one stands at `path`: its alias.
-fn behind_shim(path: &Path) -> Result<PathBuf, IdentityError> {
+pub fn behind_shim(path: &Path) -> Result<PathBuf, IdentityError> {
     let error = |source| IdentityError::read(path, source);
     let metadata = path.metadata().map_err(error)?;
     if !metadata.is_file() {
@@ -304,7 +302,7 @@ pub fn canonical(path: &Path) -> Result<PathBuf, IdentityError> {
 
 /// `path` without the `..` that can be folded: those behind something that is no link. Links stay,
 /// so that one that comes to lead elsewhere is noticed.
-fn folded(path: &Path) -> PathBuf {
+pub fn folded(path: &Path) -> PathBuf {
     let mut folded = PathBuf::new();
     for part in path.components() {
         let is_back = part == Component::ParentDir;
