@@ -36,7 +36,7 @@ pub fn record(call: &Call<'_>, decision: &Decision<'_>) {
         return;
     };
     let cwd = || {
-        let mut buffer = sys::PathBuffer::new();
+        let mut buffer = sys::PathBuffer::unwritten();
         sys::getcwd(&mut buffer).map_or(Vec::new(), |cwd| cwd.to_bytes().to_vec())
     };
     log.write(&line(

@@ -88,7 +88,7 @@ impl Real {
     /// For a shim that stands in the place of the compiler `name`: finds the directory that it lies
     /// in. Without a configuration to tell it, the name is the file's own.
     pub fn beside(given: Given, name: Option<&[u8]>) -> Self {
-        let mut buffer = sys::PathBuffer::new();
+        let mut buffer = sys::PathBuffer::unwritten();
         let own = match sys::readlink(c"/proc/self/exe", &mut buffer) {
             Ok(path) => path.strip_suffix(b" (deleted)").unwrap_or(path),
             // Without /proc, clang too takes its directory from argv[0].

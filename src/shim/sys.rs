@@ -129,7 +129,7 @@ pub struct PathBuffer([MaybeUninit<u8>; PATH_MAX]);
 impl PathBuffer {
     /// One in which nothing is written yet.
     #[must_use]
-    pub const fn new() -> Self {
+    pub const fn unwritten() -> Self {
         Self([MaybeUninit::uninit(); PATH_MAX])
     }
 

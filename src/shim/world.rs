@@ -63,7 +63,7 @@ impl World for Machine<'_> {
     }
 
     fn cwd(&self) -> Vec<u8> {
-        let mut buffer = sys::PathBuffer::new();
+        let mut buffer = sys::PathBuffer::unwritten();
         sys::getcwd(&mut buffer)
             .map(|cwd| cwd.to_bytes().to_vec())
             .unwrap_or_default()
@@ -117,7 +117,7 @@ impl World for Machine<'_> {
             let Some((comm, parent)) = read(pid, &mut stat).and_then(parse_stat) else {
                 return;
             };
-            let mut exe = sys::PathBuffer::new();
+            let mut exe = sys::PathBuffer::unwritten();
             // Another user's process does not show its executable; its name still counts.
             let exe = sys::readlink(&proc_path(pid, b"/exe"), &mut exe).unwrap_or(&[]);
             if visit(exe, comm) {
@@ -163,15 +163,17 @@ fn proc_path(pid: usize, file: &[u8]) -> CString {
 mod tests {
     use super::*;
 
-    const HERE: Machine<'_> = Machine::new(b"/proc/self/");
+    fn here() -> Machine<'static> {
+        Machine::new(b"/proc/self/")
+    }
 
     #[test]
     fn a_witness_is_looked_for_beside_the_compiler() {
-        let exe = HERE.stamp(c"/proc/self/exe");
+        let exe = here().stamp(c"/proc/self/exe");
         assert!(exe.is_some());
-        assert_eq!(HERE.witness(c"exe"), exe);
-        assert_eq!(HERE.witness(c"/proc/self/exe"), exe);
-        assert_eq!(HERE.witness(c"nothing"), None);
+        assert_eq!(here().witness(c"exe"), exe);
+        assert_eq!(here().witness(c"/proc/self/exe"), exe);
+        assert_eq!(here().witness(c"nothing"), None);
     }
 
     #[test]
@@ -188,7 +190,7 @@ mod tests {
             mtime: metadata.mtime().cast_unsigned(),
             mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
         };
-        assert_eq!(HERE.stamp(&path), Some(expected));
+        assert_eq!(here().stamp(&path), Some(expected));
     }
 
     #[test]
@@ -199,7 +201,7 @@ mod tests {
         }
         let path = CString::new(dir.path().as_os_str().as_encoded_bytes()).unwrap();
         let mut seen = std::collections::BTreeSet::new();
-        HERE.list(&path, &mut |name, _| {
+        here().list(&path, &mut |name, _| {
             seen.insert(name.to_owned());
         });
         assert_eq!(seen.len(), 1002, "with . and ..");
@@ -208,15 +210,15 @@ mod tests {
     #[test]
     fn the_working_directory_is_the_kernels() {
         let expected = std::env::current_dir().unwrap().canonicalize().unwrap();
-        assert_eq!(HERE.cwd(), expected.as_os_str().as_encoded_bytes());
+        assert_eq!(here().cwd(), expected.as_os_str().as_encoded_bytes());
     }
 
     #[test]
     fn a_file_a_directory_and_nothing_are_told_apart() {
-        assert_eq!(HERE.kind(c"/proc/self/exe"), FileKind::Regular);
-        assert_eq!(HERE.kind(c"/dev/null"), FileKind::Other);
-        assert_eq!(HERE.kind(c"/"), FileKind::Other);
-        assert_eq!(HERE.kind(c"/nonexistent"), FileKind::Missing);
+        assert_eq!(here().kind(c"/proc/self/exe"), FileKind::Regular);
+        assert_eq!(here().kind(c"/dev/null"), FileKind::Other);
+        assert_eq!(here().kind(c"/"), FileKind::Other);
+        assert_eq!(here().kind(c"/nonexistent"), FileKind::Missing);
     }
 
     #[test]
@@ -225,9 +227,9 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(&file, &content).unwrap();
         let path = CString::new(file.path().as_os_str().as_encoded_bytes()).unwrap();
-        assert!(HERE.read(&path).is_some_and(|read| read == content));
-        assert!(HERE.read(c"/dev/zero").is_none(), "not a regular file");
-        assert!(HERE.read(c"/nonexistent").is_none());
+        assert!(here().read(&path).is_some_and(|read| read == content));
+        assert!(here().read(c"/dev/zero").is_none(), "not a regular file");
+        assert!(here().read(c"/nonexistent").is_none());
     }
 
     #[test]
@@ -235,7 +237,7 @@ mod tests {
         let parent = std::os::unix::process::parent_id();
         let expected = std::fs::read_link(format!("/proc/{parent}/exe")).unwrap();
         let mut seen = Vec::new();
-        HERE.ancestors(&mut |exe, _| {
+        here().ancestors(&mut |exe, _| {
             seen.push(exe.to_vec());
             true
         });
