@@ -2,7 +2,7 @@
 //!
 //! Owns: watching the calls while the build runs, the [`Report`] that is made of them, and its forms:
 //! a table, JSON (`docs/report.md`), what GitHub Actions shows, a timeline. Pure but for
-//! [`Watch`] and [`Title`]: who prints and writes is [`cli`](crate::cli). Knows nothing of trees.
+//! [`Watch`], [`Tail`] and [`Title`]: who prints and writes is [`cli`](crate::cli). Knows nothing of trees.
 
 mod advice;
 mod call;

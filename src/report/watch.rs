@@ -183,3 +183,68 @@ impl Watcher {
         End::Unknown
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    use super::*;
+
+    #[test]
+    fn calls_that_are_logged_at_the_same_time_are_all_there_with_what_is_known_of_their_ends() {
+        const WRITERS: u32 = 4;
+        const CALLS: u32 = 1000;
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let watch = Watch::start(log.path(), None).unwrap();
+        let write = |writer| {
+            let mut log = OpenOptions::new().append(true).open(log.path()).unwrap();
+            for call in 0..CALLS {
+                // No process has such a number (PID_MAX_LIMIT is 2^22).
+                let pid = (1 << 23) + writer * CALLS + call;
+                let line = format!("direct\tx\t-\t0\t{pid}\t1\t-\t-\t-\n");
+                log.write_all(line.as_bytes()).unwrap();
+            }
+        };
+        thread::scope(|scope| {
+            for writer in 0..WRITERS {
+                scope.spawn(move || write(writer));
+            }
+        });
+        let calls = watch.finish();
+        let pids: std::collections::BTreeSet<_> = calls.iter().map(|call| call.event.pid).collect();
+        assert_eq!(pids.len(), (WRITERS * CALLS) as usize);
+        assert!(calls.iter().all(|call| matches!(call.end, End::Before(_))));
+    }
+
+    #[test]
+    fn the_end_of_a_process_is_seen_and_one_that_outlives_the_build_has_none() {
+        let mut log = tempfile::NamedTempFile::new().unwrap();
+        let watch = Watch::start(log.path(), None).unwrap();
+        let start = || {
+            let mut cat = std::process::Command::new("cat");
+            cat.stdin(std::process::Stdio::piped()).spawn().unwrap()
+        };
+        let (mut ends, mut lasts) = (start(), start());
+        let logged = since_boot();
+        for child in [&ends, &lasts] {
+            let (pid, now) = (child.id(), logged.as_nanos());
+            writeln!(log, "direct\tx\t-\t0\t{pid}\t{now}\t-\t-\t-").unwrap();
+        }
+        // A zombie still is a process: there is no race between its end and its being noticed.
+        drop(ends.stdin.take());
+        let mut zombie = String::new();
+        while !zombie.contains(") Z ") {
+            let stat = format!("/proc/{}/stat", ends.id());
+            zombie = std::fs::read_to_string(stat).unwrap();
+        }
+        let calls = watch.finish();
+        let End::At(end) = calls[0].end else {
+            panic!("{:?}", calls[0])
+        };
+        assert!(logged <= end && end <= since_boot());
+        assert_eq!(calls[1].end, End::Unknown);
+        drop(lasts.stdin.take());
+        assert!(ends.wait().unwrap().success() && lasts.wait().unwrap().success());
+    }
+}
