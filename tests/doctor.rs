@@ -237,6 +237,21 @@ fn remote_storage_that_is_down_is_a_warning() {
 }
 
 #[test]
+fn storage_that_is_shared_is_put_to_the_proof_too() {
+    let patient = Patient::new(15, "symlink", &launchers::ccache());
+    let shared = patient.cache.dir().join("shared");
+    let mut doctor = patient.doctor();
+    doctor.env(
+        "CCACHE_REMOTE_STORAGE",
+        format!("file:{}", shared.display()),
+    );
+    let examined = examine(&mut doctor).healthy();
+    let remote = examined.of("remote", "ok")[0];
+    assert_eq!(remote["statement"], "the storage (disk+file) answers");
+    assert!(shared.exists());
+}
+
+#[test]
 fn missing_device_libraries_are_told() {
     let patient = Patient::new(19, "symlink", &launchers::ccache());
     let rocm = &patient.rocm;
