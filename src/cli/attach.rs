@@ -1,7 +1,6 @@
 //! The first and the last thing that `rock-wrap run` does: bringing the build's compiler calls to
 //! rock-wrap, and leaving everything as it was.
 
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +23,7 @@ pub struct Attached {
     tree: Tree,
     way: Way,
     part: Part,
+    guard: Guard,
     variables: Variables,
 }
 
@@ -57,7 +57,7 @@ pub fn attach(
     );
     let shims = || wrap::outside(&tree, &observed, &names, launcher, args.wrap.strict);
     let mut variables = Variables::new();
-    let part = match way {
+    let (part, guard) = match way {
         Way::InPlace => in_place(args, &tree, bin, launcher, signals, &mut variables)?,
         Way::Shadow => {
             let outside = shims()?;
@@ -66,7 +66,7 @@ pub fn attach(
             let shadow = Shadow::enter(&tree.bin, &outside.shims, &cache)?;
             variables.extend(shadow.variables(&tree.bin));
             variables.push((HIP_CLANG_LAUNCHER, None));
-            Part::Shadow(shadow)
+            guarded(&tree, Part::Shadow(shadow))?
         }
         Way::Launcher => {
             let outside = shims()?;
@@ -76,7 +76,7 @@ pub fn attach(
             if !is_set("CMAKE_HIP_COMPILER_LAUNCHER") {
                 variables.push(("CMAKE_HIP_COMPILER_LAUNCHER", Some(path.into())));
             }
-            Part::None
+            guarded(&tree, Part::None)?
         }
     };
     if !args.no_host {
@@ -98,6 +98,7 @@ pub fn attach(
         tree,
         way,
         part,
+        guard,
         variables,
     })
 }
@@ -137,7 +138,7 @@ fn in_place(
     launcher: &Launcher,
     signals: &Signals,
     variables: &mut Variables,
-) -> Result<Part, CliError> {
+) -> Result<(Part, Guard), CliError> {
     let names = args.wrap.names();
     let locked = install::lock(&bin, Some(signals))?;
     let observed = bin.observe(&Goal::Restore)?;
@@ -170,11 +171,11 @@ fn in_place(
                 "{} is wrapped already and stays so",
                 tree.bin.display()
             ));
-            return Ok(Part::None);
+            return guarded(tree, Part::None);
         }
         let share = locked.join()?;
         drop(locked);
-        return Ok(Part::Tree(bin, share));
+        return guarded(tree, Part::Tree(bin, share));
     }
     // The shims know the launcher. In the environment it would have a new hipcc put the launcher in
     // front of the shim as well.
@@ -184,19 +185,49 @@ fn in_place(
             install::prepare(tree, &bin, &names, Some(launcher), args.wrap.strict)?;
         // On disk from here on: a session's file. Without a shim it means nothing.
         let share = locked.join()?;
-        let outcome = install::apply("install", &locked, &plan, signals)?;
+        // Before the first shim: who is killed among them leaves none either.
+        let guard = guard_of_tree(tree, &share)?;
+        let outcome = match install::apply("install", &locked, &plan, signals) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                guard.dismiss();
+                return Err(error);
+            }
+        };
         let warnings = survey.warnings.iter().chain(&outcome.warnings);
         warnings.for_each(output::warning);
-        Ok(share)
+        Ok((share, guard))
     };
-    let share = wrap().inspect_err(|_| {
+    let (share, guard) = wrap().inspect_err(|_| {
         // Whatever shims there still are, `rock-wrap restore` knows them without it.
         if let Err(error) = locked.forget() {
             tracing::debug!(%error, "the session's file stays");
         }
     })?;
     drop(locked);
-    Ok(Part::Tree(bin, share))
+    Ok((Part::Tree(bin, share), guard))
+}
+
+/// Starts the process that gives `part` back should this one be killed.
+fn guarded(tree: &Tree, part: Part) -> Result<(Part, Guard), CliError> {
+    let guard = match &part {
+        Part::None => Guard::start(&["guard".into()], None).map_err(CliError::Guard)?,
+        Part::Tree(_, share) => guard_of_tree(tree, share)?,
+        Part::Shadow(shadow) => {
+            let args = ["guard".into(), "--shadow".into(), shadow.root().into()];
+            let part = shadow.try_clone();
+            let guard = part.and_then(|part| Guard::start(&args, Some(part)));
+            guard.map_err(CliError::Guard)?
+        }
+    };
+    Ok((part, guard))
+}
+
+fn guard_of_tree(tree: &Tree, share: &Share) -> Result<Guard, CliError> {
+    let args = ["guard".into(), "--tree".into(), tree.root.as_path().into()];
+    let part = share.try_clone();
+    let guard = part.and_then(|part| Guard::start(&args, Some(part)));
+    guard.map_err(CliError::Guard)
 }
 
 impl Attached {
@@ -220,23 +251,20 @@ impl Attached {
         &self.variables
     }
 
-    /// Starts the process that detaches should this one be killed.
-    pub fn guard(&self) -> io::Result<Guard> {
-        let (option, path, part) = match &self.part {
-            Part::None => return Guard::start(&["guard".into()], None),
-            Part::Tree(_, share) => ("--tree", self.tree.root.as_path(), share.try_clone()?),
-            Part::Shadow(shadow) => ("--shadow", shadow.root(), shadow.try_clone()?),
-        };
-        Guard::start(&["guard".into(), option.into(), path.into()], Some(part))
+    /// The process that detaches should this one be killed.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
     }
 
     /// Leaves everything as it was before, unless other sessions still need it.
     pub fn detach(self, signals: &Signals) -> Result<(), CliError> {
         match self.part {
-            Part::None => Ok(()),
-            Part::Tree(bin, share) => leave_tree(&self.tree, &bin, &share, signals),
-            Part::Shadow(shadow) => Ok(shadow.leave()?),
+            Part::None => {}
+            Part::Tree(bin, share) => leave_tree(&self.tree, &bin, &share, signals)?,
+            Part::Shadow(shadow) => shadow.leave()?,
         }
+        self.guard.dismiss();
+        Ok(())
     }
 }
 

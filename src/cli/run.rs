@@ -55,7 +55,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
         command
             .env("ROCK_WRAP_DISABLE", "1")
             .env_remove(HIP_CLANG_LAUNCHER);
-        return match session::run(program, command, &signals, |_| {})? {
+        return match session::run(program, command, &signals)? {
             Ended::Exited(0) => args.report.without_cache().map(|()| Exit::Success),
             ended => end(ended),
         };
@@ -63,13 +63,6 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
 
     let calls = NamedTempFile::with_prefix("rock-wrap-events-").map_err(CliError::Events)?;
     let attached = attach::attach(args, &launcher, &signals)?;
-    let mut guard = match attached.guard() {
-        Ok(guard) => guard,
-        Err(error) => {
-            attached.detach(&signals)?;
-            return Err(CliError::Guard(error));
-        }
-    };
     let reporting = outputs.begin(&launcher, calls.path());
     reporting.prepare(&mut command);
     for (name, value) in attached.variables() {
@@ -86,16 +79,17 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     {
         command.env(BASE_DIR, here);
     }
+    let watched = attached.guard().watch_over(&mut command);
     let awake = Alive::keep(&launcher);
-    let ended = session::run(program, command, &signals, |group| guard.watch_over(group));
+    let ended = match watched {
+        Ok(()) => session::run(program, command, &signals).map_err(CliError::from),
+        Err(error) => Err(CliError::Guard(error)),
+    };
     drop(awake);
     let built = reporting.built();
     // Whatever became of the build, the tree comes first.
     let (tree, way) = (attached.root().to_owned(), attached.way());
     let detached = attached.detach(&signals);
-    if detached.is_ok() {
-        guard.dismiss();
-    }
     let command = &args.command;
     let reported = built.report(&tree, way.as_str(), command, ended.as_ref().ok().copied());
     detached?;

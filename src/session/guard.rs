@@ -5,13 +5,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
-use nix::unistd::{Pid, getpgid};
+use nix::unistd::{Pid, getpgid, getpid};
 
 /// Followed by the process group to watch over, four bytes, little endian.
 const GROUP: u8 = b'g';
@@ -47,13 +48,23 @@ impl Guard {
         Ok(Self { child, pipe })
     }
 
-    /// Tells it which processes are the build's.
-    pub fn watch_over(&mut self, group: Pid) {
-        let mut message = vec![GROUP];
-        message.extend(group.as_raw().to_le_bytes());
-        if let Err(error) = self.pipe.write_all(&message) {
-            tracing::debug!(%error, "the guard has gone away");
-        }
+    /// Has `command`, which will lead a process group of its own, tell the guard of it before it
+    /// becomes the program. Told by rock-wrap after the start, a build would be left behind if that
+    /// is killed in between.
+    ///
+    /// # Errors
+    /// Where there are no descriptors left.
+    pub fn watch_over(&self, command: &mut Command) -> io::Result<()> {
+        let pipe = self.pipe.as_fd().try_clone_to_owned()?;
+        let tell = move || {
+            let mut message = [GROUP; 1 + size_of::<i32>()];
+            message[1..].copy_from_slice(&getpid().as_raw().to_le_bytes());
+            rustix::io::write(&pipe, &message)?;
+            Ok(())
+        };
+        // SAFETY: two system calls on a descriptor that the closure owns, and no allocation.
+        unsafe { command.pre_exec(tell) };
+        Ok(())
     }
 
     /// Ends it: there is nothing left to put right.
@@ -126,7 +137,7 @@ fn runs(group: Pid) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::process::{CommandExt, ExitStatusExt};
+    use std::os::unix::process::ExitStatusExt;
 
     use super::*;
 

@@ -74,16 +74,11 @@ pub fn find_command(command: &OsStr) -> Result<PathBuf, SessionError> {
 
 /// Runs the build in a process group of its own, with our terminal and our standard input, and
 /// waits for its end. Signals that ask us to stop are handed to the group; a stop from the terminal
-/// stops us too, so that the shell gets its prompt. `started` is told the group.
+/// stops us too, so that the shell gets its prompt.
 ///
 /// # Errors
 /// Where it cannot be started or waited for. A build that fails is no error.
-pub fn run(
-    path: PathBuf,
-    mut command: Command,
-    signals: &Signals,
-    started: impl FnOnce(Pid),
-) -> Result<Ended, SessionError> {
+pub fn run(path: PathBuf, mut command: Command, signals: &Signals) -> Result<Ended, SessionError> {
     let terminal = Terminal::ours();
     let child = command.process_group(0).spawn();
     let child = child.map_err(|source| SessionError::Start {
@@ -91,7 +86,6 @@ pub fn run(
         source,
     })?;
     let group = Pid::from_raw(child.id().cast_signed());
-    started(group);
     terminal.give_to(group);
     signals.forward_to(group);
     let ended = wait(group, &terminal);
