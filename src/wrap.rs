@@ -132,7 +132,7 @@ pub fn outside(
 ) -> Result<Outside, WrapError> {
     let (compilers, identities) = inspect_all(tree, observed, names)?;
     let dir = [tree.bin.as_os_str().as_bytes(), b"/"].concat();
-    let image = |name: &Name, called: &[u8], identity: &Identity| {
+    let image = |name: &Name, called: &[u8], identity: &Identity, watched: &[&Identity]| {
         stamp::stamp(&Config {
             dir: &dir,
             ..config(
@@ -140,28 +140,34 @@ pub fn outside(
                 Some(launcher),
                 strict,
                 identity,
-                &witness(tree, &[], identity),
+                &witness(tree, &[], watched),
             )
         })
         .map_err(|source| WrapError::Image(name.clone(), source))
     };
     let mut shims = Vec::new();
-    let mut as_launcher = Vec::new();
     for compiler in &compilers {
         let (name, identity) = (&compiler.name, &identities[&compiler.real]);
         shims.push((
             name.clone(),
-            image(name, name.as_os_str().as_bytes(), identity)?,
+            image(name, name.as_os_str().as_bytes(), identity, &[identity])?,
         ));
-        // One for all: with another compiler behind a second name, its state would not be asked.
-        if compiler.real != compilers[0].real {
-            return Err(WrapError::TwoCompilers(
-                compilers[0].real.clone(),
-                compiler.real.clone(),
-            ));
-        }
-        as_launcher = image(name, b"", identity)?;
     }
+    // One for all, which is told one fingerprint and looks at every one's state. The names may be
+    // hard links: several files as far as a path tells.
+    let first = &compilers[0];
+    let identity = &identities[&first.real];
+    let other = compilers
+        .iter()
+        .find(|compiler| identities[&compiler.real].digest != identity.digest);
+    if let Some(other) = other {
+        return Err(WrapError::TwoCompilers(
+            first.real.clone(),
+            other.real.clone(),
+        ));
+    }
+    let all: Vec<_> = identities.values().collect();
+    let as_launcher = image(&first.name, b"", identity, &all)?;
     Ok(Outside {
         shims,
         launcher: as_launcher,
@@ -285,7 +291,7 @@ fn want(
         launcher,
         strict,
         identity,
-        &witness(tree, compilers, identity),
+        &witness(tree, compilers, &[identity]),
     ))
     .map_err(|source| WrapError::Image(compiler.name.clone(), source))?;
     let keep = if is_moved(compiler) {
@@ -311,8 +317,11 @@ fn want(
 
 /// What the shim compares the state of, in a fixed order, so that the same compiler gives the same
 /// bytes.
-fn witness(tree: &Tree, compilers: &[Compiler], identity: &Identity) -> Vec<u8> {
-    let mut witnesses = identity.witness(&tree.bin);
+fn witness(tree: &Tree, compilers: &[Compiler], identities: &[&Identity]) -> Vec<u8> {
+    let mut witnesses: Vec<_> = identities
+        .iter()
+        .flat_map(|identity| identity.witness(&tree.bin))
+        .collect();
     for witness in &mut witnesses {
         // The executable is about to be moved to an alias.
         let path = tree.bin.join(&witness.path);
@@ -324,6 +333,7 @@ fn witness(tree: &Tree, compilers: &[Compiler], identity: &Identity) -> Vec<u8> 
         }
     }
     witnesses.sort_by(|a, b| a.path.cmp(&b.path));
+    witnesses.dedup_by(|a, b| a.path == b.path);
     let mut bytes = Vec::new();
     for witness in witnesses {
         let kind = if witness.ino == 0 {
