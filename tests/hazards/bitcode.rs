@@ -19,11 +19,9 @@ pub const CASES: &[Case] = &[
     case("`--hip-device-lib-path=`: a library replaced", |t| {
         let dir = libraries(t, "bitcode");
         changed(t, &dir, &[&format!("--hip-device-lib-path={dir}")], &[]);
-    }),
-    case("`HIP_DEVICE_LIB_PATH`: a library replaced", |t| {
-        let dir = libraries(t, "bitcode");
-        changed(t, &dir, &[], &[("HIP_DEVICE_LIB_PATH", &dir)]);
-    }),
+    })
+    .long(),
+    case("`HIP_DEVICE_LIB_PATH`: a library replaced", by_variable),
     case("`ROCM_PATH`: a library replaced", |t| {
         let dir = libraries(t, "amdgcn/bitcode");
         changed(t, &dir, &[], &[("ROCM_PATH", &t.text("rocm"))]);
@@ -33,7 +31,8 @@ pub const CASES: &[Case] = &[
         replace(t, &format!("{dir}/ocml.bc"));
         let call = t.hip(&[]);
         t.both(&call, &call.clone().env("ROCM_PATH", t.text("rocm")));
-    }),
+    })
+    .long(),
     case("the tree's own: a library replaced", |t| {
         let new = t.text("ocml.bc");
         replace(t, &new);
@@ -43,6 +42,11 @@ pub const CASES: &[Case] = &[
         });
     }),
 ];
+
+pub fn by_variable(t: &mut Trial<'_>) {
+    let dir = libraries(t, "bitcode");
+    changed(t, &dir, &[], &[("HIP_DEVICE_LIB_PATH", &dir)]);
+}
 
 /// A copy of the tree's device libraries, below `rocm`.
 fn libraries(t: &Trial<'_>, below: &str) -> String {

@@ -28,7 +28,8 @@ pub const CASES: &[Case] = &[
     .everywhere(),
     case("lld replaced", |t| {
         t.patched(&t.hip(&[]), "lib/llvm/bin/lld", "Linker: ", "Linker= ");
-    }),
+    })
+    .long(),
     case("a default configuration file appears, is edited", |t| {
         let call = t.hip(&[]);
         t.state(&call);

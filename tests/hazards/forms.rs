@@ -18,11 +18,13 @@ pub const CASES: &[Case] = &[
     case("`-fgpu-rdc`", |t| form(t, &["-fgpu-rdc"])),
     case("`--offload-new-driver`", |t| {
         form(t, &["--offload-new-driver"])
-    }),
+    })
+    .long(),
     case("`--cuda-device-only`", |t| form(t, &["--cuda-device-only"])),
     case("`--offload-device-only`", |t| {
         form(t, &["--offload-device-only"])
-    }),
+    })
+    .long(),
     case("`--cuda-host-only`", |t| form(t, &["--cuda-host-only"])),
     case("`--cuda-device-only` without `-o`", |t| {
         let call = t.hip(&["--cuda-device-only"]).without("-o").without("k.o");
@@ -38,26 +40,30 @@ pub const CASES: &[Case] = &[
     case("`--offload-compress`", |t| form(t, &["--offload-compress"])).since(19),
     case("`-foffload-lto`", |t| {
         form(t, &["-foffload-lto", "-fgpu-rdc", "--offload-new-driver"])
-    }),
+    })
+    .long(),
     case("`-mllvm`", |t| {
         form(t, &["-mllvm", "-amdgpu-early-inline-all=true"])
-    }),
+    })
+    .long(),
     case("`-ffp-contract`, `-munsafe-fp-atomics`", |t| {
         form(t, &["-ffp-contract=off", "-munsafe-fp-atomics"]);
-    }),
+    })
+    .long(),
     case("`-x hip` of a `.cpp` file", |t| {
         let source = std::fs::read(t.path("src/k.hip")).unwrap();
         t.write("src/k.cpp", source);
         let call = t.hip(&["-x", "hip"]).with("../src/k.hip", "../src/k.cpp");
         variants(t, &call);
-    }),
-    case("`--offload-arch=native`", |t| {
+    })
+    .long(),
+    case("`--offload-arch=native`, without a GPU", |t| {
         t.state(&t.hip(&["--offload-arch=native"]));
     }),
-    case("`-parallel-jobs=`", |t| {
+    case("`-parallel-jobs=`, which these releases refuse", |t| {
         t.state(&t.hip(&["-parallel-jobs=2"]));
     }),
-    case("a response file, edited", |t| response(t, "-DV=1", "-DV=2")),
+    case("a response file, edited", |t| response(t, "-DV=1", "-DV=2")).long(),
     case("a response file, nested", |t| {
         let inner = format!("@{}", t.text("src/inner"));
         t.write("src/inner", "-DV=1");
@@ -71,7 +77,8 @@ pub const CASES: &[Case] = &[
     case("a space in an argument", |t| {
         let (one, two) = (t.hip(&["-DV=1 + 2"]), t.hip(&["-DV=1 + 3"]));
         t.both(&one, &two);
-    }),
+    })
+    .long(),
 ];
 
 /// The form with two values of `V`.

@@ -23,7 +23,8 @@ pub const CASES: &[Case] = &[
     }),
     case("equal sources in two directories, `-fgpu-rdc`", |t| {
         two_directories(t, &["-fgpu-rdc"], &[]);
-    }),
+    })
+    .long(),
     case("equal sources in two directories, no direct mode", |t| {
         let off = [("SCCACHE_DIRECT", "false"), ("CCACHE_NODIRECT", "1")];
         two_directories(t, &[], &off);

@@ -53,6 +53,17 @@ pub const CASES: &[Case] = &[
         let (one, two) = (call("/one"), call("/two"));
         t.both(&one, &two);
     }),
+    case("`-g` in two checkouts below `ROCK_WRAP_BASE_DIR`", |t| {
+        for checkout in ["one", "two"] {
+            t.write(&format!("{checkout}/h.cpp"), "int f() { return 1; }\n");
+            let mut call = t.cxx(&["-g"]).with("../src/h.cpp", "../h.cpp");
+            call.dir = t.path(checkout).join("build");
+            call.top = call.dir.clone();
+            std::fs::create_dir(&call.dir).unwrap();
+            t.state(&call.env("ROCK_WRAP_BASE_DIR", t.text(checkout)));
+        }
+        t.differs();
+    }),
     case("`-g` under a `PWD` that is a link", |t| {
         t.write("src/h.cpp", "int f() { return 1; }\n");
         std::os::unix::fs::symlink(t.path("out"), t.path("link")).unwrap();
@@ -92,6 +103,21 @@ pub const CASES: &[Case] = &[
             t.write("one/v.h", "");
             let call = t.cxx(&[]);
             t.both(&call, &call.clone().args(&["-I../one"]));
+        },
+    ),
+    case(
+        "a header appears earlier on the search path, no direct mode",
+        |t| {
+            t.write("src/h.cpp", "#include <v.h>\nint v = V;\n");
+            t.write("two/v.h", "#define V 2\n");
+            let call = t.cxx(&["-I../one", "-I../two"]);
+            let call = call
+                .env("SCCACHE_DIRECT", "false")
+                .env("CCACHE_NODIRECT", "1");
+            t.state(&call);
+            t.write("one/v.h", "#define V 1\n");
+            t.state(&call);
+            t.differs();
         },
     ),
     case("the source edited, same size and time", |t| {

@@ -11,8 +11,7 @@ pub const CASES: &[Case] = &[
         t.state(&call);
         let set = |value: &str| call.clone().env("CCC_OVERRIDE_OPTIONS", value);
         t.both(&set("+-DV=1"), &set("+-DV=2"));
-    })
-    .everywhere(),
+    }),
     case("`CLANG_NO_DEFAULT_CONFIG`", |t| {
         with_configuration(t, "-g", |t| {
             t.site.install();
@@ -36,6 +35,7 @@ pub const CASES: &[Case] = &[
         let (a, b) = (set("a"), set("b"));
         t.both(&a, &b);
     })
+    .long()
     .since(19),
     case("`COMPILER_PATH`", |t| {
         let call = t.hip(&[]).env("COMPILER_PATH", t.text("tools"));
@@ -78,7 +78,8 @@ pub const CASES: &[Case] = &[
         for name in ["CPATH", "CPLUS_INCLUDE_PATH"] {
             include_path(t, name);
         }
-    }),
+    })
+    .long(),
     case("`C_INCLUDE_PATH`", |t| {
         t.write("src/h.c", "#include <v.h>\nint host = V;\n");
         let set = |dir: &str| t.c(&[]).env("C_INCLUDE_PATH", t.text(dir));
@@ -97,7 +98,8 @@ pub const CASES: &[Case] = &[
             let call = t.hip(&[]).env(name, value);
             t.state(&call);
         }
-    }),
+    })
+    .long(),
     case("`CC_PRINT_OPTIONS`", |t| {
         let call = t.hip(&[]).env("CC_PRINT_OPTIONS", "1");
         t.state(&call.env("CC_PRINT_OPTIONS_FILE", t.text("out/log.json")));
@@ -110,7 +112,8 @@ pub const CASES: &[Case] = &[
                 t.state(&call);
             }
         },
-    ),
+    )
+    .long(),
 ];
 
 fn headers(t: &Trial<'_>) {

@@ -51,6 +51,11 @@ impl Cell {
         self.alone = self.alone.max(Some(alone));
     }
 
+    /// Whether all was launched, and cached.
+    pub fn is_right(&self) -> bool {
+        self.calls == [None] && !self.not_cached
+    }
+
     fn with_rock_wrap(&self) -> String {
         let calls = self.calls.iter().map(|call| match call {
             None if self.not_cached => "right, not cached".to_owned(),

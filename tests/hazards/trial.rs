@@ -93,7 +93,8 @@ impl<'a> Trial<'a> {
         std::fs::write(path, content).unwrap();
     }
 
-    fn call(&self, driver: &'static str, args: &[&str]) -> Call {
+    /// A call that is made in `out`.
+    pub fn call(&self, driver: &'static str, args: &[&str]) -> Call {
         Call {
             driver,
             args: Vec::new(),
@@ -154,6 +155,7 @@ impl<'a> Trial<'a> {
             }
         }
         let alone = Table::is_written().then(|| {
+            let call = self.kept_apart(call);
             let cold = Made::by(&mut call.alone(site), top);
             site.cache.zero();
             let warm = Made::by(&mut call.alone(site), top);
@@ -244,6 +246,16 @@ impl<'a> Trial<'a> {
     /// Tells that the launcher alone gets it wrong, where equal files do not show it.
     pub fn alone_is_wrong(&mut self) {
         self.cell.alone(Alone::Wrong);
+    }
+
+    /// The call with a key that other cases do not have: those compile the same source in other
+    /// directories, which a launcher alone may not see.
+    fn kept_apart(&self, call: &Call) -> Call {
+        let mut apart = call.clone();
+        for name in ["SCCACHE_C_CUSTOM_CACHE_BUSTER", "CCACHE_NAMESPACE"] {
+            apart.env.insert(0, (name.to_owned(), self.text(".")));
+        }
+        apart
     }
 
     /// What a call through the shim makes, and why it went straight to the compiler, if it did.

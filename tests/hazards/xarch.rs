@@ -13,8 +13,8 @@ pub const CASES: &[Case] = &[
     })
     .everywhere(),
     case("`-Xarch_host -I`", |t| include(t, "host")),
-    case("`-Xarch_device -I`", |t| include(t, "device")),
-    case("`-Xarch_gfx900 -I`", |t| include(t, "gfx900")),
+    case("`-Xarch_device -I`", |t| include(t, "device")).long(),
+    case("`-Xarch_gfx900 -I`", |t| include(t, "gfx900")).long(),
     case("`-Xarch_device -include`", |t| {
         headers(t);
         both(t, "device", "-include../one/v.h", "-include../two/v.h");
@@ -22,10 +22,11 @@ pub const CASES: &[Case] = &[
     case("`-Xarch_gfx900 -include`", |t| {
         headers(t);
         both(t, "gfx900", "-include../one/v.h", "-include../two/v.h");
-    }),
+    })
+    .long(),
     case("`-Xarch_host -O`", |t| both(t, "host", "-O0", "-O3")),
-    case("`-Xarch_device -O`", |t| both(t, "device", "-O0", "-O3")),
-    case("`-Xarch_gfx900 -O`", |t| both(t, "gfx900", "-O0", "-O3")),
+    case("`-Xarch_device -O`", |t| both(t, "device", "-O0", "-O3")).long(),
+    case("`-Xarch_gfx900 -O`", |t| both(t, "gfx900", "-O0", "-O3")).long(),
     case("`-Xarch_host` and `-Xarch_device`", |t| {
         let call = |host: &str, device: &str| {
             t.hip(&[

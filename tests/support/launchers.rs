@@ -25,6 +25,9 @@ pub fn ccache() -> PathBuf {
     tool("ccache-4.14.2/ccache")
 }
 
+/// Where the port is in [`Cache::env`].
+const PORT: usize = 0;
+
 /// A port that nobody listens on.
 fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -66,7 +69,7 @@ impl Cache {
     /// Makes the cache. sccache's server is started at once: one that a client started would share
     /// the client's environment and, under a time limit, its end.
     pub fn new(program: &Path) -> Self {
-        Self::start(program, Command::new(program))
+        Self::start(program, || Command::new(program))
     }
 
     /// The same, with a server that finds one core and so does one thing at a time.
@@ -74,31 +77,37 @@ impl Cache {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let allowed = status.split("Cpus_allowed_list:").nth(1).unwrap().trim();
         let core: String = allowed.chars().take_while(char::is_ascii_digit).collect();
-        let mut starter = Command::new("taskset");
-        starter.args(["-c", &core]).arg(program);
-        Self::start(program, starter)
+        Self::start(program, || {
+            let mut starter = Command::new("taskset");
+            starter.args(["-c", &core]).arg(program);
+            starter
+        })
     }
 
-    fn start(program: &Path, starter: Command) -> Self {
+    fn start(program: &Path, starter: impl Fn() -> Command) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
         let env = vec![
+            // For releases before 0.9, which know of no sockets in the file system.
+            ("SCCACHE_SERVER_PORT", String::new()),
             ("SCCACHE_DIR", at("sccache")),
             ("SCCACHE_SERVER_UDS", at("socket")),
-            // For releases before 0.9, which know of no sockets in the file system.
-            ("SCCACHE_SERVER_PORT", free_port().to_string()),
             // Should this process be killed, its servers end by themselves.
             ("SCCACHE_IDLE_TIMEOUT", "240".to_owned()),
             ("CCACHE_DIR", at("ccache")),
             ("CCACHE_CONFIGPATH", at("ccache.conf")),
         ];
-        let cache = Self {
+        let mut cache = Self {
             program: program.to_owned(),
             dir,
             env,
         };
         if cache.is_sccache() {
-            let started = cache.quietly(starter, "--start-server");
+            // Somebody else may take the port before the server does.
+            let started = (0..3).any(|_| {
+                cache.env[PORT].1 = free_port().to_string();
+                cache.quietly(starter(), "--start-server")
+            });
             assert!(started, "no server of {program:?}");
         }
         cache
