@@ -87,7 +87,9 @@ impl Running {
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let told = child.stdin.take().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        if lines.next().is_none() {
+            panic!("{attach}: {}", Self { child, told, lines }.finish().1);
+        }
         Self { child, told, lines }
     }
 
@@ -197,7 +199,7 @@ fn a_session_inside_of_another_joins_it() {
             [ $? = 7 ] && compile a
         "#;
         let ran = ran(&mut site.session(attach, inner)).ok();
-        assert_has(&ran.err, &["joining", "calls: 3 launched"]);
+        assert_has(&ran.err, &["joining that"]);
         assert_eq!(site.asked(), Asked::new(2, 1), "{attach}: {}", ran.err);
         Picture::of(&site.rocm.root).assert_same(&before);
     }
@@ -253,7 +255,7 @@ fn host_compilers_are_cached_unless_the_user_has_it_otherwise() {
 
 /// A build that puts new files in the place of what `pip install --force-reinstall` would.
 fn reinstalling(site: &Site, replace: &str) -> Ran {
-    let build = format!("compile a; {replace}; \"$BIN/clang++\" --version >/dev/null");
+    let build = format!("compile a\n{replace}\n\"$BIN/clang++\" --version >/dev/null");
     ran(&mut site.session("in-place", &build)).ok()
 }
 
