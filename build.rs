@@ -28,6 +28,8 @@ fn main() {
         .args(["src/shim/main.rs", "--crate-name", "rock_wrap_shim"])
         .args(["--crate-type", "bin", "--edition", "2024"])
         .args(["--target", &target, "--cfg", "rock_wrap_shim"])
+        // Small before fast: s instead of z takes a tenth fewer instructions, none of which can be
+        // measured in time, and 5 KB more.
         .args(["-C", "opt-level=z", "-C", "panic=abort", "-C", "lto=fat"])
         .args(["-C", "codegen-units=1", "-C", "strip=debuginfo"])
         // Fixed addresses: nothing has to be relocated before the first instruction.
@@ -48,7 +50,7 @@ fn main() {
             "-C",
             "force-unwind-tables=no",
             "-C",
-            "llvm-args=-inline-threshold=25",
+            "llvm-args=-inline-threshold=5",
         ])
         .arg("-o")
         .arg(&shim);

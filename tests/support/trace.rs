@@ -1,5 +1,6 @@
-//! A shim's own work, from its first instruction to the `execve` that replaces it: counted one
-//! instruction at a time under ptrace(2), which needs no right that a container does not give. The
+//! A shim's own work, from its first instruction to the `execve` that replaces it, or to its end where
+//! it waits for a launcher (what it does in between is its child's): counted one instruction at a time under
+//! ptrace(2), which needs no right that a container does not give. The
 //! same call counts the same anywhere with the same tool chain, where times do not.
 
 use std::collections::{BTreeMap, HashMap};
@@ -18,12 +19,12 @@ use rock_wrap::image::stamp;
 pub struct Trace {
     /// Instructions by function. One with a repeat prefix counts once for every byte that it handles.
     pub functions: BTreeMap<String, u64>,
-    /// The numbers of the system calls, in order, without the `execve` that worked.
+    /// The numbers of the system calls, in order, without the one that ended it.
     pub calls: Vec<u64>,
 }
 
 impl Trace {
-    /// Runs `shim` up to its `execve`, instruction by instruction.
+    /// Runs `shim` to its end, instruction by instruction.
     pub fn of(shim: Command) -> Self {
         let shim = Traced::start(shim);
         let mut trace = Self::default();
@@ -53,7 +54,7 @@ impl Trace {
         trace
     }
 
-    /// The peak resident set of `shim` at its `execve`, in KiB.
+    /// The peak resident set of `shim` at its end, in KiB.
     pub fn peak_of(shim: Command) -> u64 {
         let shim = Traced::start(shim);
         let mut peak = 0;
@@ -105,12 +106,13 @@ impl Traced {
         traced
     }
 
-    /// Waits until it stops; whether it still is the shim.
+    /// Waits until it stops; whether it still is the shim. What its child tells it of itself is dropped,
+    /// as it would be without us.
     fn stops(&self) -> bool {
         match waitpid(self.pid, None).unwrap() {
-            WaitStatus::Stopped(_, Signal::SIGTRAP) => true,
-            WaitStatus::PtraceEvent(..) => false,
-            other => panic!("the shim did not come to its execve: {other:?}"),
+            WaitStatus::Stopped(_, Signal::SIGTRAP | Signal::SIGCHLD) => true,
+            WaitStatus::PtraceEvent(..) | WaitStatus::Exited(_, 0) => false,
+            other => panic!("the shim did not come to its end: {other:?}"),
         }
     }
 
