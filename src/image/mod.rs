@@ -264,26 +264,22 @@ impl<'a> Witness<'a> {
     }
 
     fn decode(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
-        let (head, rest) = bytes.split_at_checked(WITNESS_HEAD)?;
+        let ([kind, numbers @ ..], rest) = bytes.split_first_chunk::<WITNESS_HEAD>()?;
         let path = CStr::from_bytes_until_nul(rest).ok()?;
-        let number = |i: usize| {
-            let at = 1 + 8 * i;
-            u64::from(word(head, at)) | u64::from(word(head, at + 4)) << 32
-        };
-        let kind = match head[0] {
+        let kind = match kind {
             0 => WitnessKind::File,
             1 => WitnessKind::Directory,
             2 => WitnessKind::Absent,
             _ => return None,
         };
-        let (ino, size, mtime, mtime_nsec) = (number(0), number(1), number(2), number(3));
+        let (numbers, _) = numbers.as_chunks::<8>();
         let witness = Self {
             kind,
             path,
-            ino,
-            size,
-            mtime,
-            mtime_nsec,
+            ino: u64::from_le_bytes(numbers[0]),
+            size: u64::from_le_bytes(numbers[1]),
+            mtime: u64::from_le_bytes(numbers[2]),
+            mtime_nsec: u64::from_le_bytes(numbers[3]),
         };
         Some((witness, &rest[path.count_bytes() + 1..]))
     }
@@ -303,13 +299,19 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 /// bytes at a time, since every call computes it, and with the high half folded in, which a
 /// multiplication alone would never carry down.
 fn checksum(bytes: &[u8]) -> u64 {
-    let (words, rest) = bytes.as_chunks();
-    let words = words.iter().map(|word| u64::from_le_bytes(*word));
-    let rest = rest.iter().map(|byte| u64::from(*byte));
-    words.chain(rest).fold(0xcbf2_9ce4_8422_2325, |hash, word| {
+    let mut hash = 0xcbf2_9ce4_8422_2325;
+    let mut mix = |word: u64| {
         let mixed = (hash ^ word).wrapping_mul(0x0000_0100_0000_01b3);
-        mixed ^ mixed >> 32
-    })
+        hash = mixed ^ mixed >> 32;
+    };
+    let (words, rest) = bytes.as_chunks();
+    for word in words {
+        mix(u64::from_le_bytes(*word));
+    }
+    for byte in rest {
+        mix(u64::from(*byte));
+    }
+    hash
 }
 
 /// The part of `path` behind the last slash.
