@@ -7,7 +7,6 @@ use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::decide::trouble::{self, End};
 use crate::decide::{Call, Edits, Key, Launcher, Source, lookup};
-use crate::events::push_decimal;
 use crate::image::{ALIAS_SUFFIX, Config, base_name};
 use crate::message::say;
 use crate::supervise::{self, Trouble};
@@ -277,23 +276,13 @@ pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edit
 fn after(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, failed: &Trouble) -> ! {
     let word = launcher.word;
     let strict = call.config.strict;
-    let ending: &[u8] = if strict { b"" } else { b"; compiling without it" };
-    let (end, lasting) = match *failed {
-        Trouble::Failed { end, lasting } => {
-            let (how, number): (&[u8], i32) = match end {
-                End::Exited(status) => (b" failed with status ", status),
-                End::Killed(signal) => (b" died by signal ", signal),
-            };
-            let mut text = Vec::with_capacity(4);
-            push_decimal(&mut text, number as u64);
-            say(&[b"launcher ", word, how, &text, ending]);
-            (end, lasting)
-        }
+    let (what, end, lasting): (&[u8], _, _) = match *failed {
+        Trouble::Failed { end, lasting } => (b" failed", end, lasting),
         Trouble::Mute | Trouble::NotRun(_) => {
-            say(&[b"launcher ", word, b" waits for a server that does not answer", ending]);
-            (EXIT_NO_SERVER, true)
+            (b" waits for a server that does not answer", EXIT_NO_SERVER, true)
         }
     };
+    say(&[b"launcher ", word, what, if strict { b"" } else { b"; compiling without it" }]);
     if strict {
         process::end(end)
     }
