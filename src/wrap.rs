@@ -17,6 +17,15 @@ use crate::rocm::compiler::{CompilerError, Said};
 use crate::rocm::hipcc::{self, Hipcc};
 use crate::rocm::{Compiler, Layout, Name, Tree};
 
+/// How a launcher is used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Policy {
+    /// Whether its failure fails the compile.
+    pub strict: bool,
+    /// Whether its direct mode is turned off, in which it trusts a list of headers.
+    pub exact: bool,
+}
+
 /// What was found, and the shims that follow from it.
 #[derive(Debug)]
 pub struct Survey {
@@ -74,7 +83,7 @@ pub fn survey(
     observed: &Observed,
     names: &[Name],
     launcher: Option<&Launcher>,
-    strict: bool,
+    policy: Policy,
 ) -> Result<Survey, WrapError> {
     if tree.bin.as_os_str().as_bytes().contains(&b'=') {
         return Err(WrapError::EqualsSign(tree.bin.clone()));
@@ -88,7 +97,7 @@ pub fn survey(
         .iter()
         .map(|compiler| {
             let identity = &identities[&compiler.real];
-            want(tree, &compilers, compiler, identity, launcher, strict)
+            want(tree, &compilers, compiler, identity, launcher, policy)
         })
         .collect::<Result<_, _>>()?;
     let hipcc = hipcc::find(tree);
@@ -128,7 +137,7 @@ pub fn outside(
     observed: &Observed,
     names: &[Name],
     launcher: &Launcher,
-    strict: bool,
+    policy: Policy,
 ) -> Result<Outside, WrapError> {
     let (compilers, identities) = inspect_all(tree, observed, names)?;
     let dir = [tree.bin.as_os_str().as_bytes(), b"/"].concat();
@@ -138,7 +147,7 @@ pub fn outside(
             ..config(
                 called,
                 Some(launcher),
-                strict,
+                policy,
                 identity,
                 &witness(tree, &[], watched),
             )
@@ -203,7 +212,7 @@ fn inspect_all(
 fn config<'a>(
     name: &'a [u8],
     launcher: Option<&'a Launcher>,
-    strict: bool,
+    policy: Policy,
     identity: &'a Identity,
     witness: &'a [u8],
 ) -> Config<'a> {
@@ -212,7 +221,8 @@ fn config<'a>(
         name,
         launcher: path.as_bytes(),
         launcher_version: launcher.and_then(|launcher| launcher.version),
-        strict,
+        strict: policy.strict,
+        exact: policy.exact,
         writer: env!("CARGO_PKG_VERSION").as_bytes(),
         fingerprint: &identity.digest.0,
         witness,
@@ -275,7 +285,7 @@ fn want(
     compiler: &Compiler,
     identity: &Identity,
     launcher: Option<&Launcher>,
-    strict: bool,
+    policy: Policy,
 ) -> Result<Want, WrapError> {
     let real = &compiler.real;
     let file = real.file_name().unwrap_or_default();
@@ -289,7 +299,7 @@ fn want(
     let image = stamp::stamp(&config(
         compiler.name.as_os_str().as_bytes(),
         launcher,
-        strict,
+        policy,
         identity,
         &witness(tree, compilers, &[identity]),
     ))

@@ -55,7 +55,7 @@ pub fn attach(
             writable: is_writable(&tree.bin),
         },
     );
-    let shims = || wrap::outside(&tree, &observed, &names, launcher, args.wrap.strict);
+    let shims = || wrap::outside(&tree, &observed, &names, launcher, args.wrap.policy());
     let mut variables = Variables::new();
     let (part, guard) = match way {
         Way::InPlace => in_place(args, &tree, bin, launcher, signals, &mut variables)?,
@@ -118,7 +118,7 @@ fn host_launchers(args: &RunArgs, tree: &Tree, launcher: &Launcher) -> Result<Va
         &observed,
         &args.wrap.names(),
         launcher,
-        args.wrap.strict,
+        args.wrap.policy(),
     )?;
     let path = place(&outside.launcher)?;
     let set = |name| (name, Some(path.clone().into()));
@@ -182,7 +182,7 @@ fn in_place(
     variables.push((HIP_CLANG_LAUNCHER, None));
     let wrap = || -> Result<_, CliError> {
         let (survey, plan) =
-            install::prepare(tree, &bin, &names, Some(launcher), args.wrap.strict)?;
+            install::prepare(tree, &bin, &names, Some(launcher), args.wrap.policy())?;
         // On disk from here on: a session's file. Without a shim it means nothing.
         let share = locked.join()?;
         // Before the first shim: who is killed among them leaves none either.

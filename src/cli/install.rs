@@ -12,7 +12,7 @@ use crate::image::stamp;
 use crate::launcher::Launcher;
 use crate::rocm::{Name, Tree};
 use crate::signals::Signals;
-use crate::wrap::{self, Survey};
+use crate::wrap::{self, Policy, Survey};
 
 /// How long another install or restore is waited for. Each takes milliseconds of its own, and may
 /// itself wait as long as [`DRAIN_LIMIT`].
@@ -28,15 +28,19 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     let names = args.wrap.names();
     let tree = Tree::find(args.tree.rocm_path.as_deref(), &names)?;
     let bin = Bin::open(&tree.bin)?;
-    let (launcher, strict) = match named {
-        Some(launcher) => (Some(launcher), args.wrap.strict),
+    let (launcher, policy) = match named {
+        Some(launcher) => (Some(launcher), args.wrap.policy()),
         None => {
-            let (launcher, strict) = installed(&bin)?;
-            (launcher, strict || args.wrap.strict)
+            let (launcher, kept) = installed(&bin)?;
+            let policy = Policy {
+                strict: kept.strict || args.wrap.strict,
+                exact: kept.exact || args.wrap.exact,
+            };
+            (launcher, policy)
         }
     };
     if args.plan.dry_run {
-        let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), strict)?;
+        let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), policy)?;
         show(
             &tree,
             &survey,
@@ -48,7 +52,7 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
     let locked = lock(&bin, Some(&signals))?;
-    let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), strict)?;
+    let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), policy)?;
     let outcome = apply("install", &locked, &plan, &signals)?;
     // From now on it is wrapped for good, whatever session may have wrapped it.
     locked.forget()?;
@@ -62,22 +66,34 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// The launcher of the shims that stand there, and whether they are strict: what an install keeps
+/// The launcher of the shims that stand there, and how they use it: what an install keeps
 /// that names none.
-pub fn installed(bin: &Bin) -> Result<(Option<Launcher>, bool), CliError> {
+pub fn installed(bin: &Bin) -> Result<(Option<Launcher>, Policy), CliError> {
     let observed = bin.observe(&Goal::Restore)?;
     let shims = observed.names.iter().filter_map(|known| match &known.at {
         Entry::Shim { image, .. } => stamp::read(image)?.ok(),
         _ => None,
     });
     let Some(config) = shims.into_iter().find(|config| !config.launcher.is_empty()) else {
-        return Ok((None, false));
+        return Ok((None, Policy::default()));
     };
     let launcher = Launcher::find(OsStr::from_bytes(config.launcher))?;
-    Ok((Some(launcher), config.strict))
+    let policy = Policy {
+        strict: config.strict,
+        exact: config.exact,
+    };
+    Ok((Some(launcher), policy))
 }
 
 impl WrapArgs {
+    /// How the launcher is to be used.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            strict: self.strict,
+            exact: self.exact,
+        }
+    }
+
     pub fn names(&self) -> Vec<Name> {
         if self.compilers.is_empty() {
             Name::defaults()
@@ -144,10 +160,10 @@ pub fn prepare(
     bin: &Bin,
     names: &[Name],
     launcher: Option<&Launcher>,
-    strict: bool,
+    policy: Policy,
 ) -> Result<(Survey, Plan), CliError> {
     let observed = bin.observe(&Goal::Restore)?;
-    let survey = wrap::survey(tree, &observed, names, launcher, strict)?;
+    let survey = wrap::survey(tree, &observed, names, launcher, policy)?;
     let plan = plan_for(tree, bin, &survey.goal)?;
     Ok((survey, plan))
 }

@@ -137,9 +137,13 @@ struct WrapArgs {
     /// pass-through]
     #[arg(long, value_name = "NAME|PATH")]
     launcher: Option<OsString>,
-    /// Fail a compile whose launcher cannot be run, instead of compiling without it
+    /// Fail a compile whose launcher cannot be run or fails, instead of compiling without it
     #[arg(long)]
     strict: bool,
+    /// Turn the launcher's direct mode off, which does not notice a new header that is found before
+    /// the one it knows; each hit then costs a preprocessing
+    #[arg(long)]
+    exact: bool,
     /// The compiler to stand in for, clang or clang++ or one with a version; may be given more
     /// than once [default: clang and clang++]
     #[arg(long = "compiler", value_name = "NAME")]

@@ -68,6 +68,7 @@ struct Shim {
     launcher: Option<String>,
     launcher_version: Option<String>,
     strict: bool,
+    exact: bool,
     /// Whether another version of rock-wrap than this one made it.
     outdated: bool,
     /// Whether the compiler still is the one that it was made for; absent in a shim without a
@@ -184,6 +185,7 @@ fn shim(tree: &Tree, known: &Known, image: &[u8]) -> Result<Option<Shim>, Identi
         launcher: (!config.launcher.is_empty()).then(|| text(config.launcher)),
         launcher_version: config.launcher_version.map(|version| version.to_string()),
         strict: config.strict,
+        exact: config.exact,
     }))
 }
 
@@ -246,10 +248,11 @@ fn made(shim: Option<&Shim>) -> String {
         (None, _) => "no launcher of its own".to_owned(),
     };
     let strict = if shim.strict { ", strict" } else { "" };
+    let exact = if shim.exact { ", exact" } else { "" };
     let by = if shim.outdated {
         format!(", by rock-wrap {}", shim.writer)
     } else {
         String::new()
     };
-    format!(", {launcher}{strict}{by}")
+    format!(", {launcher}{strict}{exact}{by}")
 }

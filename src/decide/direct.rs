@@ -196,6 +196,10 @@ reasons! {
         "-fuse-cuid=random asks for an object that is never the same.",
         Some("Leave it out; rock-wrap keeps the ids of two objects apart.");
 
+    IncludedData, "included-data",
+        "The source includes data by .incbin or #embed, a change of which this launcher does not notice.",
+        Some("Compile the data in a file of its own, or use ccache 4.14 or later.");
+
     // Options that launchers get wrong.
     UnbundledOutput, "unbundled-output",
         "Without bundling there is one output per target, of which launchers know one.",

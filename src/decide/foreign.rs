@@ -55,7 +55,7 @@ pub fn forward<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Forw
     }
     Ok(Forward {
         launcher,
-        edits: launcher.edits(),
+        edits: launcher.edits(call.config.exact),
     })
 }
 

@@ -66,6 +66,10 @@ impl World for Fake {
         )
     }
 
+    fn holds(&self, _: &CStr, _: u8, _: &[u8]) -> bool {
+        false
+    }
+
     fn cwd(&self) -> Vec<u8> {
         self.cwd.into()
     }

@@ -93,6 +93,10 @@ pub trait World {
     /// longer than [`BUDGET`].
     fn read(&self, path: &CStr) -> Option<Vec<u8>>;
 
+    /// Whether `word` stands behind `mark` in the file at `path`, with at most a few blanks between
+    /// them; also true where that cannot be told.
+    fn holds(&self, path: &CStr, mark: u8, word: &[u8]) -> bool;
+
     /// The working directory, as the kernel knows it; empty if it cannot be told.
     fn cwd(&self) -> Vec<u8>;
 
@@ -173,6 +177,11 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     if !call.config.strict && trouble::failed_lately(call, &launcher, world) {
         return Err(Reason::LauncherFailed.into());
     }
+    if let Some((mark, word)) = launcher.blind_to(call.config.exact)
+        && world.holds(&unit.input, mark, word)
+    {
+        return Err(Reason::IncludedData.into());
+    }
     let key = if let Some(variable) = key::variable(launcher.kind) {
         check_compiler(call.config, world)?;
         let own_key = lookup(call.env, variable).map(CStr::to_bytes);
@@ -188,7 +197,7 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
         None
     };
     Ok(Launch {
-        edits: launcher.edits_for(&unit),
+        edits: launcher.edits_for(call.config.exact, &unit),
         launcher,
         unit,
         key,

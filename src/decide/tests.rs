@@ -31,6 +31,8 @@ impl Fake {
         for name in "a.c a.C a.cpp a.hip a.cu a.s a.S a.ii a.h a.o b.cpp dir/a.cpp".split(' ') {
             fake.file(name, "");
         }
+        fake.file("incbin.cpp", "asm(\".incbin \\\"data\\\"\");");
+        fake.file("embed.cpp", "#embed <data>");
         fake.file("with pch.h", "");
         fake.file("pch.h.pch", "");
         for dir in ["dir", "dir/", "out", "out/", "x/"] {
@@ -59,6 +61,12 @@ impl World for Fake {
 
     fn read(&self, path: &CStr) -> Option<Vec<u8>> {
         self.files.get(path.to_bytes()).cloned()
+    }
+
+    fn holds(&self, path: &CStr, mark: u8, word: &[u8]) -> bool {
+        let text = [&[mark], word].concat();
+        let content = self.files.get(path.to_bytes());
+        content.is_none_or(|content| content.windows(text.len()).any(|part| part == text))
     }
 
     fn cwd(&self) -> Vec<u8> {
@@ -254,6 +262,15 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", CCACHE, "clang++ -c a.c"),
     ("launch", OTHER, "clang++ -c a.c"),
     ("launch", SCCACHE, "clang++ -x c++ -c a.c"),
+    // What the input says.
+    ("included-data", SCCACHE, "clang++ -c incbin.cpp"),
+    ("included-data", "/usr/bin/sccache 0.4.0", "clang++ -c incbin.cpp"),
+    ("launch", SCCACHE, "clang++ -c embed.cpp"),
+    ("launch", CCACHE, "clang++ -c incbin.cpp"),
+    ("launch", CCACHE, "clang++ -c embed.cpp"),
+    ("included-data", "/usr/bin/ccache 4.7.5", "clang++ -c embed.cpp"),
+    ("launch", "/usr/bin/ccache 4.7.5", "clang++ -c incbin.cpp"),
+    ("launch", OTHER, "clang++ -c incbin.cpp"),
     // Outputs.
     ("output-not-a-file", SCCACHE, "clang++ -c a.cpp -o -"),
     ("output-not-a-file", SCCACHE, "clang++ -c a.cpp -o /dev/null"),
@@ -503,6 +520,7 @@ fn every_reason_is_reached() {
         "compiler-changed",
         "logical-directory",
         "foreign-compiler",
+        "launcher-failed",
     ];
     for reason in Reason::ALL {
         let id = reason.as_str();
@@ -676,6 +694,43 @@ fn the_launcher_is_the_environments_then_the_installers() {
 }
 
 #[test]
+fn a_launcher_that_failed_for_its_settings_is_left_alone_for_a_while() {
+    let env = ["HOME=/home/me", "SCCACHE_DIR=/x"];
+    let argv = ["clang", "-c", "a.c"];
+    let mark = with("clang", SCCACHE, &env, &argv, &Fake::new(), |decision| {
+        let Decision::Launch(launch) = decision else {
+            panic!("{decision:?}");
+        };
+        let (env, config) = (strings(&env), Config::default());
+        let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
+        let call = Call {
+            argv: &[],
+            env: &env,
+            config: &config,
+        };
+        trouble::mark(&call, &launch.launcher).unwrap()
+    });
+    let failed = |seconds_ago: u64, env: &[&str]| {
+        let mut world = Fake::new();
+        let stamp = Stamp {
+            dev: 1,
+            ino: 1,
+            size: 1,
+            mtime: NOW - seconds_ago,
+            mtime_nsec: 0,
+        };
+        world.stamps.insert(mark.to_bytes().into(), stamp);
+        with("clang", SCCACHE, env, &argv, &world, word)
+    };
+    assert_eq!(failed(0, &env), "launcher-failed");
+    assert_eq!(failed(299, &env), "launcher-failed");
+    assert_eq!(failed(300, &env), "launch");
+    let other = ["HOME=/home/me", "SCCACHE_DIR=/y"];
+    assert_eq!(failed(0, &other), "launch", "with other settings");
+    assert_eq!(failed(0, &env[1..]), "launch", "nowhere to remember it");
+}
+
+#[test]
 fn the_launchers_environment_is_cleaned() {
     let env = |launcher: &str, argv: &[&str]| -> Vec<String> {
         let env = [
@@ -748,6 +803,26 @@ fn the_launchers_environment_is_cleaned() {
     let hip = env(CCACHE, &["clang", "-c", "a.hip"]);
     assert!(!hip.contains(&"CCACHE_DEPEND=1".to_owned()));
     assert_eq!(hip[hip.len() - 2..], ["CCACHE_NODEPEND=1", "CCACHE_CPP2=1"]);
+    let exact = |kind: &str| {
+        let config = Config {
+            launcher: kind.as_bytes(),
+            ..Config::default()
+        };
+        let launcher = Launcher::choose(None, &config).unwrap();
+        let edits = launcher.edits(true);
+        let own = ["SCCACHE_DIRECT=true", "CCACHE_DIRECT=1", "CCACHE_NODIRECT="];
+        let kept = own
+            .into_iter()
+            .filter(|entry| edits.keeps(entry.as_bytes()));
+        assert_eq!(kept.count(), 0, "{kind}");
+        let added = edits.added().map(|entry| entry.to_str().unwrap());
+        added.collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(exact("sccache"), "ROCK_WRAP_GUARD=1 SCCACHE_DIRECT=false");
+    assert_eq!(
+        exact("ccache"),
+        "ROCK_WRAP_GUARD=1 CCACHE_COMPILER= CCACHE_NODIRECT=1"
+    );
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::identity::{Identity, Memo};
 use crate::image::{Config, stamp};
 use crate::launcher::Launcher;
 use crate::rocm::{Name, Tree};
-use crate::wrap::{self, WrapError};
+use crate::wrap::{self, Policy, WrapError};
 
 /// A tree's C++ compiler with a launcher.
 pub struct Subject {
@@ -57,7 +57,11 @@ impl Subject {
             Some(image) => (image, true),
             None => {
                 let names = [name.clone()];
-                let outside = wrap::outside(&tree, observed, &names, &launcher, true)?;
+                let policy = Policy {
+                    strict: true,
+                    exact: false,
+                };
+                let outside = wrap::outside(&tree, observed, &names, &launcher, policy)?;
                 let made = outside.shims.into_iter().next();
                 (made.expect("one for each name").1, false)
             }

@@ -117,6 +117,8 @@ pub struct Config<'a> {
     pub launcher_version: Option<Version>,
     /// Whether a launcher that cannot be run fails the call instead of being passed by.
     pub strict: bool,
+    /// Whether the launcher's direct mode is turned off.
+    pub exact: bool,
     /// The version of the rock-wrap that wrote this shim.
     pub writer: &'a [u8],
     /// The compiler's fingerprint; empty where it was not taken.
@@ -144,6 +146,7 @@ const TAG_WRITER: u8 = 5;
 const TAG_FINGERPRINT: u8 = 6;
 const TAG_WITNESS: u8 = 7;
 const TAG_DIR: u8 = 9;
+const TAG_EXACT: u8 = 10;
 
 impl<'a> Config<'a> {
     /// Reads a block. That it begins with [`MAGIC`] is how it was found: to compare here would put
@@ -189,6 +192,7 @@ impl<'a> Config<'a> {
                 TAG_FINGERPRINT => config.fingerprint = value,
                 TAG_WITNESS => config.witness = value,
                 TAG_DIR => config.dir = value,
+                TAG_EXACT => config.exact = value == [1],
                 _ => {}
             }
         }

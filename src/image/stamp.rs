@@ -1,7 +1,7 @@
 //! Filling a shim's block in, and finding one in a file: the installer's half of the format.
 
 use super::{
-    Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_DIR, TAG_FINGERPRINT, TAG_LAUNCHER,
+    Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_DIR, TAG_EXACT, TAG_FINGERPRINT, TAG_LAUNCHER,
     TAG_LAUNCHER_VERSION, TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER, Witness, WitnessKind,
     checksum,
 };
@@ -104,6 +104,9 @@ fn payload(config: &Config<'_>) -> Vec<u8> {
     if !config.dir.is_empty() {
         record(TAG_DIR, config.dir);
     }
+    if config.exact {
+        record(TAG_EXACT, &[1]);
+    }
     out
 }
 
@@ -132,6 +135,7 @@ mod tests {
             launcher: b"/usr/bin/sccache",
             launcher_version: Some(Version(0, 16, 0)),
             strict: true,
+            exact: true,
             writer: b"1.2.3",
             fingerprint: &[7; 32],
             witness: b"",

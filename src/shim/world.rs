@@ -62,6 +62,27 @@ impl World for Machine<'_> {
         }
     }
 
+    fn holds(&self, path: &CStr, mark: u8, word: &[u8]) -> bool {
+        // A word that begins so near to the end of a piece is looked for in the next one.
+        const AGAIN: usize = 32;
+        let Ok(file) = sys::File::open(path) else {
+            return true;
+        };
+        let mut piece = [0; 16 * 1024];
+        let mut kept = 0;
+        loop {
+            let Ok(read) = file.read(&mut piece[kept..]) else {
+                return true;
+            };
+            let len = kept + read;
+            if read == 0 || stands_behind(&piece[..len], mark, word) {
+                return read > 0;
+            }
+            kept = len.min(AGAIN);
+            piece.copy_within(len - kept..len, 0);
+        }
+    }
+
     fn cwd(&self) -> Vec<u8> {
         let mut buffer = sys::PathBuffer::unwritten();
         sys::getcwd(&mut buffer)
@@ -126,6 +147,39 @@ impl World for Machine<'_> {
             pid = parent;
         }
     }
+}
+
+/// Whether `word` stands behind `mark`, blanks aside.
+fn stands_behind(text: &[u8], mark: u8, word: &[u8]) -> bool {
+    let mut rest = text;
+    while let Some(at) = find(rest, mark) {
+        rest = &rest[at + 1..];
+        let blanks = rest
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'))
+            .count();
+        if rest[blanks..].starts_with(word) {
+            return true;
+        }
+    }
+    false
+}
+
+/// The first `byte` of `text`; eight at a time, since this goes over whole sources.
+fn find(text: &[u8], byte: u8) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        // A byte of this is 0 where `byte` stands; the lowest high bit that is left marks the first.
+        let differs = u64::from_le_bytes(*word) ^ (LOW * u64::from(byte));
+        let found = differs.wrapping_sub(LOW) & !differs & HIGH;
+        if found != 0 {
+            return Some(8 * i + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest.iter().position(|other| *other == byte)?;
+    Some(8 * words.len() + at)
 }
 
 /// `/proc/PID/stat`, as far as the buffer goes.
@@ -230,6 +284,27 @@ mod tests {
         assert!(here().read(&path).is_some_and(|read| read == content));
         assert!(here().read(c"/dev/zero").is_none(), "not a regular file");
         assert!(here().read(c"/nonexistent").is_none());
+    }
+
+    #[test]
+    fn a_word_is_found_behind_its_mark_wherever_the_file_is_cut() {
+        let holds = |content: &[u8]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(&file, content).unwrap();
+            let path = CString::new(file.path().as_os_str().as_encoded_bytes()).unwrap();
+            HERE.holds(&path, b'#', b"embed")
+        };
+        for before in (0..24).chain(16_350..16_400).chain([100_000]) {
+            let mut content = vec![b'.'; before];
+            content.extend(b"# #  embed <a>");
+            assert!(holds(&content), "{before}");
+            content.extend(b"\n");
+            content[before + 2] = b'e';
+            assert!(!holds(&content), "{before}");
+        }
+        assert!(!holds(b""));
+        assert!(!holds(b"embed #embe"));
+        assert!(HERE.holds(c"/nonexistent", b'#', b"embed"));
     }
 
     #[test]
