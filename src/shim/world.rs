@@ -292,7 +292,7 @@ mod tests {
             let file = tempfile::NamedTempFile::new().unwrap();
             std::fs::write(&file, content).unwrap();
             let path = CString::new(file.path().as_os_str().as_encoded_bytes()).unwrap();
-            HERE.holds(&path, b'#', b"embed")
+            here().holds(&path, b'#', b"embed")
         };
         for before in (0..24).chain(16_350..16_400).chain([100_000]) {
             let mut content = vec![b'.'; before];
@@ -304,7 +304,7 @@ mod tests {
         }
         assert!(!holds(b""));
         assert!(!holds(b"embed #embe"));
-        assert!(HERE.holds(c"/nonexistent", b'#', b"embed"));
+        assert!(here().holds(c"/nonexistent", b'#', b"embed"));
     }
 
     #[test]
