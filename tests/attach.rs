@@ -360,6 +360,30 @@ fn a_session_within_a_session_joins_it() {
 }
 
 #[test]
+fn status_tells_for_whom_a_tree_is_wrapped() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let status = || ran(rocm.rock_wrap("status").arg("--json")).ok().json()["session"].clone();
+    assert!(status().is_null());
+    let mut running = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
+    assert_eq!(status(), "running");
+    assert_has(
+        &ran(&mut rocm.rock_wrap("status")).ok().out,
+        &["for a build session that runs"],
+    );
+    kill(running.guard(), Signal::SIGKILL).unwrap();
+    kill(running.pid(), Signal::SIGKILL).unwrap();
+    running.child.wait().unwrap();
+    assert_eq!(status(), "gone");
+    assert_has(
+        &ran(&mut rocm.rock_wrap("status")).ok().out,
+        &["that is gone", "rock-wrap restore"],
+    );
+    rocm.restore();
+    assert!(status().is_null());
+}
+
+#[test]
 fn an_install_during_a_session_stays_after_it() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
@@ -508,12 +532,27 @@ fn a_launcher_that_does_not_work_is_told_before_anything_is_touched() {
         ],
     );
     assert!(!rocm.beside("k.o").exists());
-    let direct = rocm.untouched(|_| ran(&mut broken(&["--on-launcher-failure", "direct"])).ok());
+    let report = rocm.beside("report.json");
+    let direct = [
+        "--on-launcher-failure",
+        "direct",
+        "--report",
+        report.to_str().unwrap(),
+    ];
+    let direct = rocm.untouched(|_| ran(&mut broken(&direct)).ok());
     assert_has(
         &direct.err,
         &["without a cache", "server cannot be started"],
     );
     assert!(rocm.beside("k.o").exists());
+    let report = std::fs::read_to_string(report).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["session"]["attachment"], "none");
+    assert_has(
+        report["cache_unknown"].as_str().unwrap(),
+        &["server cannot be started"],
+    );
+    assert!(!direct.err.contains("has not called"), "{}", direct.err);
 }
 
 #[test]

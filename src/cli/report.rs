@@ -14,7 +14,7 @@ use tempfile::NamedTempFile;
 
 use super::{CliError, output};
 use crate::image::LauncherKind;
-use crate::launcher::stats::{Counts, Snapshot, StatsError};
+use crate::launcher::stats::{Counts, Snapshot};
 use crate::launcher::{Launcher, results};
 use crate::report::{
     Call, Facts, Report, Tail, Title, Verdict, Watch, Weight, assign, github, since_boot, trace,
@@ -87,7 +87,7 @@ pub struct Outputs<'a> {
 pub struct Reporting<'a> {
     outputs: Outputs<'a>,
     launcher: &'a Launcher,
-    before: Result<Snapshot, StatsError>,
+    before: Result<Snapshot, String>,
     results: Option<Results>,
     watch: Option<Watch>,
     log: PathBuf,
@@ -99,7 +99,7 @@ pub struct Reporting<'a> {
 pub struct Built<'a> {
     outputs: Outputs<'a>,
     launcher: &'a Launcher,
-    before: Result<Snapshot, StatsError>,
+    before: Result<Snapshot, String>,
     calls: Vec<Call>,
     started: SystemTime,
     start: Duration,
@@ -109,6 +109,21 @@ pub struct Built<'a> {
 impl<'a> Outputs<'a> {
     /// Counts and watches from now on. `log` is the session's, to which the shims append their calls.
     pub fn begin(self, launcher: &'a Launcher, log: &Path) -> Reporting<'a> {
+        let before = Snapshot::take(launcher).map_err(|error| output::chain(&error));
+        self.begin_from(before, launcher, log)
+    }
+
+    /// The same with a launcher that does not work, for which there is nothing to count.
+    pub fn begin_without(self, launcher: &'a Launcher, log: &Path, why: String) -> Reporting<'a> {
+        self.begin_from(Err(why), launcher, log)
+    }
+
+    fn begin_from(
+        self,
+        before: Result<Snapshot, String>,
+        launcher: &'a Launcher,
+        log: &Path,
+    ) -> Reporting<'a> {
         let results = Results::of(launcher);
         let title = match self.args.quiet {
             true => None,
@@ -122,7 +137,7 @@ impl<'a> Outputs<'a> {
         Reporting {
             outputs: self,
             launcher,
-            before: Snapshot::take(launcher),
+            before,
             results,
             watch: watch.ok(),
             log: log.to_owned(),
@@ -281,12 +296,10 @@ fn in_github_actions() -> bool {
 }
 
 /// What the launcher has counted since `before`, or why that is not known.
-fn counts(launcher: &Launcher, before: Result<Snapshot, StatsError>) -> Result<Counts, String> {
-    let counts = before.and_then(|before| Ok(Snapshot::take(launcher)?.since(&before)));
-    counts.map_err(|error| match std::error::Error::source(&error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    })
+fn counts(launcher: &Launcher, before: Result<Snapshot, String>) -> Result<Counts, String> {
+    let before = before?;
+    let now = Snapshot::take(launcher).map_err(|error| output::chain(&error))?;
+    Ok(now.since(&before))
 }
 
 /// Where ccache tells what became of each call.

@@ -6,16 +6,18 @@
 //! ```
 
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::NamedTempFile;
 
 use super::attach;
+use super::report::Outputs;
 use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
 use crate::image::LAUNCHER_NAME;
 use crate::launcher::alive::Alive;
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher, health};
+use crate::report::UNATTACHED;
 use crate::rocm::Tree;
 use crate::session::{self, Ended, SessionError};
 use crate::shim::events;
@@ -35,7 +37,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     command.args(rest);
     if let Some(bin) = around(args) {
         output::note(format_args!(
-            "within a session for {bin} already; joining that"
+            "within a session for {bin} already; joining that, whose options and report count"
         ));
         return Err(become_command(&program, command));
     }
@@ -46,19 +48,15 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
         if args.on_launcher_failure == OnLauncherFailure::Fail {
             return Err(error.into());
         }
-        let error = CliError::from(error);
-        output::warning(format_args!(
-            "building without a cache: {}",
-            output::chain(&error)
-        ));
-        // A hipcc that knows the variable would call the launcher by itself.
-        command
-            .env("ROCK_WRAP_DISABLE", "1")
-            .env_remove(HIP_CLANG_LAUNCHER);
-        return match session::run(program, command, &signals)? {
-            Ended::Exited(0) => args.report.without_cache().map(|()| Exit::Success),
-            ended => end(ended),
-        };
+        return without_launcher(
+            args,
+            program,
+            command,
+            &launcher,
+            outputs,
+            &signals,
+            &error.into(),
+        );
     }
 
     let calls = NamedTempFile::with_prefix("rock-wrap-events-").map_err(CliError::Events)?;
@@ -97,6 +95,41 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     drop(calls);
     match ended? {
         Ended::Exited(0) => reported.map(|()| Exit::Success),
+        ended => end(ended),
+    }
+}
+
+/// Runs the build as if rock-wrap were not there, but for its report.
+fn without_launcher(
+    args: &RunArgs,
+    program: PathBuf,
+    mut command: Command,
+    launcher: &Launcher,
+    outputs: Outputs<'_>,
+    signals: &Signals,
+    why: &CliError,
+) -> Result<Exit, CliError> {
+    let why = output::chain(why);
+    output::warning(format_args!("building without a cache: {why}"));
+    let calls = NamedTempFile::with_prefix("rock-wrap-events-").map_err(CliError::Events)?;
+    let reporting = outputs.begin_without(launcher, calls.path(), why);
+    command
+        .env("ROCK_WRAP_DISABLE", "1")
+        .env(events::VARIABLE, calls.path())
+        // A hipcc that knows the variable would call the launcher by itself.
+        .env_remove(HIP_CLANG_LAUNCHER);
+    let ended = session::run(program, command, signals);
+    let tree = args.tree.rocm_path.clone().unwrap_or_default();
+    let ended_by = ended.as_ref().ok().copied();
+    let reported = reporting
+        .built()
+        .report(&tree, UNATTACHED, &args.command, ended_by);
+    drop(calls);
+    match ended? {
+        Ended::Exited(0) => {
+            reported?;
+            args.report.without_cache().map(|()| Exit::Success)
+        }
         ended => end(ended),
     }
 }

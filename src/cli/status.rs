@@ -1,11 +1,12 @@
 //! `rock-wrap status`: what stands in the tree.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{CliError, Exit, StatusArgs, output};
-use crate::divert::{Bin, Entry, Goal, Name as Known, Phase, Record};
+use crate::divert::{Bin, Entry, Goal, Keeper, Name as Known, Phase, Record};
 use crate::identity::IdentityError;
 use crate::image::stamp;
 use crate::installed::{self, Standing};
@@ -22,6 +23,10 @@ struct Answer<'a> {
     #[serde(serialize_with = "output::path")]
     bin: &'a Path,
     state: State,
+    /// What has become of the build sessions that it is wrapped for; absent where it is wrapped for
+    /// good, or not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session: Option<Session>,
     compilers: Vec<Compiler>,
     /// Why the record of the installation is not believed, where it is not.
     record_ignored: Option<&'a str>,
@@ -38,6 +43,16 @@ enum State {
     Wrapped,
     /// Something was interrupted, or changed by somebody else; `rock-wrap restore` puts it right.
     Unfinished,
+}
+
+/// Build sessions that share a wrapped tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Session {
+    /// At least one runs; the last one out restores.
+    Running,
+    /// They were killed, and their guards too.
+    Gone,
 }
 
 /// One name.
@@ -81,7 +96,8 @@ struct Shim {
 pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
     let defaults = Name::defaults();
     let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
-    let observed = Bin::open(&tree.bin)?.observe(&Goal::Restore)?;
+    let bin = Bin::open(&tree.bin)?;
+    let observed = bin.observe(&Goal::Restore)?;
     let hipcc = hipcc::find(&tree);
     let known = observed.names.iter();
     let mut compilers = known
@@ -110,6 +126,7 @@ pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
         rocm_version: tree.version(),
         bin: &tree.bin,
         state: state(&observed.names, &observed.record, observed.temps.is_empty()),
+        session: session(&bin),
         compilers,
         record_ignored: match &observed.record {
             Record::Ignored { reason, .. } => Some(reason),
@@ -125,6 +142,16 @@ pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
     match answer.compilers.iter().find_map(Compiler::rewritten) {
         Some(files) => Err(CliError::Rewritten(files.to_owned())),
         None => Ok(Exit::Success),
+    }
+}
+
+fn session(bin: &Bin) -> Option<Session> {
+    // Who changes the tree in this instant is not waited for: the next look will tell.
+    let locked = bin.lock(Duration::ZERO, &mut |_| {}).ok()?;
+    match locked.keeper().ok()? {
+        Keeper::Nobody => None,
+        Keeper::Sessions => Some(Session::Running),
+        Keeper::Abandoned => Some(Session::Gone),
     }
 }
 
@@ -217,6 +244,15 @@ fn show(answer: &Answer<'_>) {
             compiler.name,
             made(compiler.shim.as_ref())
         ));
+    }
+    match answer.session {
+        Some(Session::Running) => output::answer(
+            "wrapped for a build session that runs; the last one out brings the originals back",
+        ),
+        Some(Session::Gone) => output::answer(
+            "wrapped for a build session that is gone; `rock-wrap restore` brings the originals back",
+        ),
+        None => {}
     }
     let replaced = answer.compilers.iter().find_map(|it| match it.standing()? {
         Standing::Replaced(files) => files.first(),

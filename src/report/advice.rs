@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{Report, Verdict};
+use super::{Report, UNATTACHED, Verdict};
 
 /// How much an advice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -103,6 +103,10 @@ fn nothing_saved(report: &Report) -> Option<Found> {
 }
 
 fn no_calls(report: &Report) -> Option<Found> {
+    // Without a launcher that works, nothing was attached.
+    if report.session.attachment == UNATTACHED {
+        return None;
+    }
     let none = report.calls.launched + report.calls.direct == 0;
     let remedy = format!(
         "if it compiles HIP, see that it uses {}",

@@ -39,6 +39,9 @@ use saved::Saved;
 /// The version of the JSON form: raised when a field changes its meaning or goes away.
 const VERSION: u32 = 1;
 
+/// The attachment of a build that was run without a launcher.
+pub const UNATTACHED: &str = "none";
+
 /// How many of the slowest units are named.
 const SLOWEST: usize = 5;
 
