@@ -46,7 +46,7 @@ const WITH_ROWS: u64 = 2;
 fn row(what: &str, bare: Duration, built: &Built, asked: &Asked) {
     let (took, bare) = (built.took.as_secs_f64(), bare.as_secs_f64());
     report!(
-        "{what:42} {took:6.1} s  {:4.2} of bare  {:2} hits {:2} misses",
+        "{what:47} {took:6.1} s  {:4.2} of bare  {:2} hits {:2} misses",
         took / bare,
         asked.hits,
         asked.misses
