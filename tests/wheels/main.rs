@@ -1,9 +1,9 @@
 //! Real wheels, built by pip through `rock-wrap run`: they hold what a bare build puts into them, the
 //! second build compiles nothing, and the tree is as before.
 //!
-//! The quick form builds for one architecture, with one launcher for each project. With
-//! `ROCK_WRAP_TEST_FULL` it is every launcher with every attachment, and PyTorch's extensions. A table
-//! of times is printed past the test harness's capture.
+//! The quick form builds for one architecture, with one launcher and attachment for each project. With
+//! `ROCK_WRAP_TEST_FULL` it is every launcher with every attachment, a hipcc that calls the launcher by
+//! itself, and an extension of PyTorch's. A table of times is printed past the test harness's capture.
 
 #[path = "../support/mod.rs"]
 mod support;
