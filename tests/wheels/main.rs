@@ -82,9 +82,10 @@ fn bare_cold_warm_changed(project: Project, cells: &[(Launcher, &'static str)]) 
             Picture::of(&site.rocm.root).assert_same(&before);
             built
         };
-        step("cold", Asked::new(0, UNITS)).assert_same(&bare);
-        step("warm", Asked::new(UNITS, 0)).assert_same(&bare);
-        let asked = Asked::new(UNITS - WITH_ROWS, WITH_ROWS);
+        let all = UNITS + project.probes(attach);
+        step("cold", Asked::new(0, all)).assert_same(&bare);
+        step("warm", Asked::new(all, 0)).assert_same(&bare);
+        let asked = Asked::new(all - WITH_ROWS, WITH_ROWS);
         let other = site.with_another_header(|| step("one header changed", asked));
         assert!(other.extension() != bare.extension(), "the header counts");
         if let Some(changed) = &changed {

@@ -28,6 +28,13 @@ impl Project {
         }
     }
 
+    /// How many compiles of the build system's own are launched in an attachment, besides the units.
+    /// To the launcher that CMake puts in front of a shadow's clang++ that is some host compiler, of
+    /// which CMake's look at it is a compile like any other.
+    pub fn probes(self, attach: &str) -> u64 {
+        u64::from(self == Self::Cmake && attach == "shadow")
+    }
+
     /// The ways in which its compiler calls can come to a launcher.
     pub fn attachments(self) -> &'static [&'static str] {
         match self {
