@@ -14,7 +14,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -175,9 +175,13 @@ impl Shadow {
         }
         for (name, image) in shims {
             let path = own.join(name.as_os_str());
+            // With the time of its compiler, so that a cache in front of it finds in the next session
+            // what it stored in this one.
             let write = || {
-                fs::write(&path, image)?;
-                fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+                let mut file = File::create(&path)?;
+                file.write_all(image)?;
+                file.set_permissions(fs::Permissions::from_mode(0o755))?;
+                file.set_modified(fs::metadata(bin.join(name.as_os_str()))?.modified()?)
             };
             write().map_err(|source| AttachError::Make(path.clone(), source))?;
         }
@@ -246,6 +250,17 @@ mod tests {
         assert!(root.join("lib").is_dir());
         shadow.leave().unwrap();
         assert!(!root.exists());
+    }
+
+    #[test]
+    fn a_shim_has_the_time_of_its_compiler() {
+        let place = Place::new();
+        let compiler = File::open(place.dir.path().join("llvm/bin/clang++")).unwrap();
+        let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
+        compiler.set_modified(time).unwrap();
+        let shadow = place.enter("shim");
+        let shim = shadow.root().join("bin/clang++").metadata().unwrap();
+        assert_eq!(shim.modified().unwrap(), time);
     }
 
     #[test]
