@@ -214,3 +214,21 @@ fn a_shadow_of_a_tree_that_is_gone_names_the_compiler() {
         stderr(&output)
     );
 }
+
+#[test]
+fn another_shim_decides_about_its_own_compiler() {
+    let outside = Outside::new();
+    let launcher = outside.path("rock-wrap-launcher");
+    let shadow = outside.path("shadow/clang++");
+    let call = [&[text(&shadow)][..], &COMPILE].concat();
+    let calls = outside.told(&launcher, &call, &[]);
+    assert_eq!(calls[0].exe, text(&outside.path("bin/sccache")));
+    let compiler = outside.path("tree/clang++");
+    assert_eq!(
+        calls[0].argv[1],
+        text(&compiler),
+        "the shadow's own, with its key"
+    );
+    let key = |it: &&String| it.starts_with("SCCACHE_C_CUSTOM");
+    assert!(calls[0].env.iter().any(|it| key(&it)));
+}

@@ -75,6 +75,9 @@ reasons! {
     ForeignCompiler, "foreign-compiler",
         "The compiler is none of the tree's, and either compiles for devices or is not a plain C or C++ compiler.",
         Some("Use the tree's own compiler.");
+    AnotherShim, "another-shim",
+        "The compiler is itself a shim, which decides by its own rules.",
+        None;
     DriverMode, "driver-mode",
         "--driver-mode selects a driver other than that for C or C++.",
         None;

@@ -44,6 +44,9 @@ pub fn forward<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Forw
     }
     let launcher =
         Launcher::choose(signs.hip_clang_launcher, call.config).ok_or(Reason::NoLauncher)?;
+    if is_shim(call, world) {
+        return Err(Reason::AnotherShim.into());
+    }
     if !is_host_compiler(call) || compiles_for_devices(call) {
         return Err(Reason::ForeignCompiler.into());
     }
@@ -57,6 +60,22 @@ pub fn forward<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Forw
         launcher,
         edits: launcher.edits(call.config.exact),
     })
+}
+
+/// Whether the compiler may be a shim: of a shadow, or in another tree. It knows its own compiler
+/// better than this one does. A small program without sections counts as one: if it is none, this
+/// call is only not cached.
+fn is_shim<W: World + ?Sized>(call: &Call<'_>, world: &W) -> bool {
+    const MAX_LEN: u64 = 256 * 1024;
+    /// Where ELF says that the sections begin (elf(5)).
+    const SECTIONS: core::ops::Range<usize> = 40..48;
+    let Some(path) = call.argv.first() else {
+        return false;
+    };
+    world.stamp(path).is_some_and(|stamp| stamp.size <= MAX_LEN)
+        && world
+            .read(path)
+            .is_some_and(|file| file.starts_with(b"\x7fELF") && file.get(SECTIONS) == Some(&[0; 8]))
 }
 
 /// Whether the name is one of the usual, apart from a target in front and a version behind:

@@ -520,6 +520,7 @@ fn every_reason_is_reached() {
         "compiler-changed",
         "logical-directory",
         "foreign-compiler",
+        "another-shim",
         "launcher-failed",
     ];
     for reason in Reason::ALL {
@@ -541,6 +542,9 @@ fn a_launcher_forwards_plain_compiles_of_compilers_that_are_not_of_the_tree() {
     world.stamps.insert(b".".to_vec(), dir(7));
     world.stamps.insert(b"/rocm/llvm/bin/".to_vec(), dir(7));
     world.stamps.insert(b"/usr/bin/".to_vec(), dir(8));
+    let shim = format!("\x7fELF{}", "\0".repeat(100));
+    world.stamps.insert(b"/shadow/bin/clang++".to_vec(), dir(9));
+    world.file("/shadow/bin/clang++", &shim);
     for (expected, line) in [
         ("launch", "/rocm/llvm/bin/clang++ -x hip -c a.cpp -o x/a.o"),
         ("information", "/rocm/llvm/bin/clang++ --version"),
@@ -552,6 +556,8 @@ fn a_launcher_forwards_plain_compiles_of_compilers_that_are_not_of_the_tree() {
         ("foreign-compiler", "/usr/bin/clang++ -xhip -c a.cpp"),
         ("foreign-compiler", "/usr/bin/clang++ -c a.hip"),
         ("foreign-compiler", "/usr/bin/clang++ @all.rsp"),
+        ("another-shim", "/shadow/bin/clang++ -c a.cpp"),
+        ("another-shim", "/shadow/bin/clang++ -x hip -c a.cpp"),
         ("foreign-compiler", "/usr/bin/hipcc -c a.cpp"),
         ("foreign-compiler", "/usr/bin/nvcc -c a.cpp"),
     ] {
