@@ -287,8 +287,10 @@ pub fn leave_tree(
             outcome => break outcome?,
         }
     };
-    // On disk: the originals, and the session's file.
-    locked.forget()?;
+    // On disk: the originals, and the session's file. Without shims that means nothing.
+    if let Err(error) = locked.forget() {
+        output::warning(output::chain(&error));
+    }
     restore::tell(&outcome);
     Ok(())
 }

@@ -53,9 +53,9 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     let signals = Signals::watch().map_err(CliError::Signals)?;
     let locked = lock(&bin, Some(&signals))?;
     let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), policy)?;
-    let outcome = apply("install", &locked, &plan, &signals)?;
     // From now on it is wrapped for good, whatever session may have wrapped it.
     locked.forget()?;
+    let outcome = apply("install", &locked, &plan, &signals)?;
     show(
         &tree,
         &survey,

@@ -31,8 +31,9 @@ pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
     let locked = install::lock(&bin, Some(&signals))?;
-    let outcome = restore(&tree, &bin, &locked, &signals)?;
+    // Whatever session may have wrapped it has nothing to restore any more.
     locked.forget()?;
+    let outcome = restore(&tree, &bin, &locked, &signals)?;
     drop(locked);
     if args.plan.json {
         output::json(&Answer {
