@@ -9,10 +9,10 @@ pub const CASES: &[Case] = &[
         "`SCCACHE_C_CUSTOM_CACHE_BUSTER`, `CCACHE_COMPILERCHECK` of the user's",
         |t| {
             let names = ["SCCACHE_C_CUSTOM_CACHE_BUSTER", "CCACHE_COMPILERCHECK"];
+            t.write("src/h.cpp", "int v;\n");
             let set = |value: &str| {
-                names
-                    .iter()
-                    .fold(t.hip(&[]), |call, name| call.env(name, value))
+                let call = t.cxx(&[]);
+                names.iter().fold(call, |call, name| call.env(name, value))
             };
             let calls = [set("string:1"), set("string:2")];
             for call in calls {
