@@ -2,8 +2,10 @@
 
 mod support;
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -220,6 +222,50 @@ fn a_depfile_made_in_a_shadow_names_nothing_that_goes_with_it() {
     let ran = ran(&mut session(&rocm, &cache, &["--attach", "shadow"], build)).ok();
     assert_has(&ran.out, &["stddef.h"]);
     assert!(!ran.out.contains("shadow"), "{}", ran.out);
+}
+
+#[test]
+fn who_may_not_write_to_the_tree_is_told_of_the_shadow_and_gets_one_by_default() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&ccache());
+    // The tree is another user's, as a system's ROCm is; the rest of the place is anybody's.
+    for dir in [rocm.beside(""), cache.dir().to_owned()] {
+        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o777)).unwrap();
+    }
+    let closed = std::fs::Permissions::from_mode(0o555);
+    std::fs::set_permissions(rocm.bin(), closed).unwrap();
+    let as_other_user = |args: &[&str], build: &str| {
+        let run = session(&rocm, &cache, args, build);
+        // To root no directory is closed.
+        let mut other = if nix::unistd::geteuid().is_root() {
+            let mut other = Command::new("setpriv");
+            other.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
+            other.arg(run.get_program());
+            other
+        } else {
+            Command::new(run.get_program())
+        };
+        other.args(run.get_args()).env_clear();
+        let set =
+            |(name, value): (&OsStr, Option<&OsStr>)| Some((name.to_owned(), value?.to_owned()));
+        other.envs(run.get_envs().filter_map(set));
+        other.current_dir(rocm.beside(""));
+        ran(&mut other)
+    };
+    let message = rocm.untouched(|_| as_other_user(&["--attach", "in-place"], "true").refused(4));
+    assert_has(
+        &message,
+        &["Permission denied", "hint: ", "--attach shadow"],
+    );
+    let build = format!("CLANG=$HIP_CLANG_PATH/clang++;{COMPILE}");
+    let ran = rocm.untouched(|_| as_other_user(&[], &build).ok());
+    assert_has(
+        &ran.err,
+        &[
+            "attached shadow: the tree cannot be written to",
+            ONE_HIP_COMPILE,
+        ],
+    );
 }
 
 #[test]

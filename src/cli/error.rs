@@ -237,6 +237,10 @@ impl CliError {
                 refusal: Refusal::MissingButKept { .. },
                 ..
             } => "run `rock-wrap restore` first",
+            Self::Divert(cause) if is_denied(cause) => {
+                "run it as the owner of the directory or as root; `rock-wrap run --attach shadow` \
+                 writes nothing to it"
+            }
             Self::Failed { failure, .. } => match (&failure.after, &failure.cause) {
                 (After::Restored | After::Unfinished { .. }, _) => "run `rock-wrap restore`",
                 (_, cause) if is_denied(cause) => "run it as the owner of the directory or as root",
