@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +14,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rock_wrap::image::stamp;
 use support::launchers::{Asked, Cache};
-use support::rocm::{Picture, Rocm, assert_has, ccache, ran, sccache};
+use support::rocm::{Picture, Rocm, as_nobody, assert_has, ccache, ran, sccache, sh};
 
 /// Longer than anything that is waited for takes on a machine under load.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -226,39 +225,38 @@ fn a_depfile_made_in_a_shadow_names_nothing_that_goes_with_it() {
 
 #[test]
 fn who_may_not_write_to_the_tree_is_told_of_the_shadow_and_gets_one_by_default() {
-    let rocm = Rocm::new(19, "symlink");
-    let cache = Cache::new(&ccache());
-    // The tree is another user's, as a system's ROCm is; the rest of the place is anybody's.
-    for dir in [rocm.beside(""), cache.dir().to_owned()] {
-        std::fs::set_permissions(dir, std::fs::Permissions::from_mode(0o777)).unwrap();
-    }
-    let closed = std::fs::Permissions::from_mode(0o555);
-    std::fs::set_permissions(rocm.bin(), closed).unwrap();
-    let as_other_user = |args: &[&str], build: &str| {
-        let run = session(&rocm, &cache, args, build);
-        // To root no directory is closed.
-        let mut other = if nix::unistd::geteuid().is_root() {
-            let mut other = Command::new("setpriv");
-            other.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]);
-            other.arg(run.get_program());
-            other
-        } else {
-            Command::new(run.get_program())
-        };
-        other.args(run.get_args()).env_clear();
-        let set =
-            |(name, value): (&OsStr, Option<&OsStr>)| Some((name.to_owned(), value?.to_owned()));
-        other.envs(run.get_envs().filter_map(set));
-        other.current_dir(rocm.beside(""));
-        ran(&mut other)
+    // Below /tmp: a home directory may be closed to others.
+    let dir = tempfile::tempdir().unwrap();
+    let rocm = Rocm::in_dir(dir, 19, "symlink");
+    let open = |path: PathBuf, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
-    let message = rocm.untouched(|_| as_other_user(&["--attach", "in-place"], "true").refused(4));
+    open(rocm.beside(""), 0o777);
+    open(rocm.bin(), 0o555);
+    let [program, launcher] = ["rock-wrap", "ccache"].map(|name| rocm.beside(name));
+    sh(
+        r#"cp "$1" "$2""#,
+        &[Path::new(env!("CARGO_BIN_EXE_rock-wrap")), &program],
+    );
+    sh(r#"cp "$1" "$2""#, &[&ccache(), &launcher]);
+    let run = |args: &[&str], build: &str| {
+        let mut run = rocm.rock_wrap("run");
+        run.arg("--launcher")
+            .arg(&launcher)
+            .args(args)
+            .args(["--", "sh", "-c", build]);
+        let mut run = as_nobody(&run, &program);
+        run.env("HOME", rocm.beside(""))
+            .current_dir(rocm.beside(""));
+        ran(&mut run)
+    };
+    let message = rocm.untouched(|_| run(&["--attach", "in-place"], "true").refused(4));
     assert_has(
         &message,
         &["Permission denied", "hint: ", "--attach shadow"],
     );
     let build = format!("CLANG=$HIP_CLANG_PATH/clang++;{COMPILE}");
-    let ran = rocm.untouched(|_| as_other_user(&[], &build).ok());
+    let ran = rocm.untouched(|_| run(&[], &build).ok());
     assert_has(
         &ran.err,
         &[

@@ -10,7 +10,8 @@ use std::process::Command;
 
 use rock_wrap::image::{Config, stamp};
 use support::rocm::{
-    Picture, Ran, Rocm, assert_has, ccache, kinds, ran, rock_wrap, sccache, scratch, script, sh,
+    Picture, Ran, Rocm, as_nobody, assert_has, ccache, kinds, ran, rock_wrap, sccache, scratch,
+    script, sh,
 };
 use support::witness;
 
@@ -599,21 +600,6 @@ fn without_any_tree_the_message_lists_what_was_looked_at() {
         "hint: ",
     ];
     assert_has(&ran(&mut install).refused(4), &places);
-}
-
-/// A command that does the same without root's rights, which pass every check.
-fn as_nobody(command: &Command, program: &Path) -> Command {
-    let mut plain = if nix::unistd::geteuid().is_root() {
-        let mut plain = Command::new("setpriv");
-        plain.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
-        plain.arg(program);
-        plain
-    } else {
-        Command::new(program)
-    };
-    plain.args(command.get_args()).env_clear();
-    plain.env("PATH", "/usr/bin:/bin");
-    plain
 }
 
 #[test]
