@@ -141,9 +141,16 @@ impl Locked<'_> {
     /// # Errors
     /// The file is there and cannot be removed.
     pub fn forget(&self) -> Result<(), Error> {
-        match self.bin.fs.remove(OsStr::new(names::SESSION)) {
-            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::Remove {
-                path: self.bin.share_path(),
+        let path = || self.bin.share_path();
+        let name = OsStr::new(names::SESSION);
+        // Asked first: where nothing can be removed, a file that is not there is no reason to fail.
+        let there = self.bin.fs.stat(name).map_err(|source| Error::Inspect {
+            path: path(),
+            source,
+        })?;
+        match there.map(|_| self.bin.fs.remove(name)) {
+            Some(Err(source)) if source.kind() != io::ErrorKind::NotFound => Err(Error::Remove {
+                path: path(),
                 source,
             }),
             _ => Ok(()),
