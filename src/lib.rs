@@ -5,6 +5,7 @@
 extern crate alloc;
 
 pub mod attach;
+pub mod causes;
 pub mod cli;
 pub mod decide;
 pub mod divert;

@@ -2,7 +2,6 @@
 
 mod support;
 
-use std::error::Error;
 use std::ffi::OsString;
 use std::net::TcpListener;
 use std::path::Path;
@@ -31,13 +30,7 @@ fn check(environment: &Environment, path: &Path) -> Result<Health, HealthError> 
 
 /// The text of an error with all its causes, as it is printed.
 fn text(error: &HealthError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
+    rock_wrap::causes::chain(error)
 }
 
 /// A port with a listener that never says a word; free once that is dropped.

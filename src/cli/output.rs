@@ -1,7 +1,6 @@
 //! How answers, warnings and errors look: answers on standard output, everything else on standard
 //! error behind `rock-wrap:`.
 
-use std::error::Error;
 use std::fmt::Display;
 use std::io::Write;
 use std::path::Path;
@@ -11,6 +10,7 @@ use clap::ColorChoice;
 use serde::{Serialize, Serializer};
 
 use super::CliError;
+pub use crate::causes::chain;
 use crate::doctor::{Finding, Severity};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -108,17 +108,6 @@ pub fn command(line: impl Display) {
 /// each other do not mix.
 fn say(text: &str) {
     let _ = anstream::stderr().write_all(text.as_bytes());
-}
-
-/// An error with its sources, on one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
 
 /// Prints an error, its sources and what can be done about it.

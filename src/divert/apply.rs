@@ -19,6 +19,7 @@ use super::names;
 use super::observe::{Entry, Kept, observe};
 use super::plan::{Plan, Target, plan_targets};
 use super::step::{Keeping, NameDid, Step};
+use crate::causes::chain;
 
 /// What an install or restore came to.
 #[derive(Debug)]
@@ -674,15 +675,4 @@ fn missing_right(err: &io::Error) -> &'static str {
         Some(Errno::DQUOT) => "the quota of this user is used up",
         _ => "a file could not be made and removed there",
     }
-}
-
-fn chain(err: &Error) -> String {
-    let mut text = err.to_string();
-    let mut source = std::error::Error::source(err);
-    while let Some(err) = source {
-        text.push_str(": ");
-        text.push_str(&err.to_string());
-        source = err.source();
-    }
-    text
 }

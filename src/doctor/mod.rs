@@ -15,12 +15,12 @@ mod own_cache;
 mod proof;
 mod surroundings;
 
-use std::error::Error;
-
 use serde::Serialize;
 
 use bench::{Bench, Trouble};
 pub use subject::Subject;
+
+use crate::causes::chain;
 
 /// How bad a finding is, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -141,15 +141,4 @@ pub fn examine(subject: &Subject, bench: &Bench, progress: &dyn Fn(&str)) -> Vec
 pub fn worst(findings: &[Finding]) -> Severity {
     let severities = findings.iter().map(|finding| finding.severity);
     severities.max().unwrap_or(Severity::Ok)
-}
-
-/// An error and its causes in one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
 }
