@@ -219,10 +219,12 @@ fi
 
 # --- its libraries, headers and device bitcode --------------------------------------------------
 
-# The programs have RUNPATH $ORIGIN/../lib; Debian's lib/llvm-N/lib has links into the system's
-# directory, which need not be followed twice.
+# The programs have RUNPATH $ORIGIN/../lib. Where Debian has the libraries only the loader knows: their
+# names in lib/llvm-N/lib come with the development package, which nothing here needs.
+loaded=$(ldd "$debian/bin/clang")
 for soname in $(readelf -d "$debian/bin/clang" | sed -n 's/.*(NEEDED).*\[\(lib\(LLVM\|clang\).*\)\]/\1/p'); do
-    library=$(readlink -e -- "$debian/lib/$soname") || die "no $soname in $debian/lib"
+    library=$(sed -n "s/^[[:space:]]*${soname//./\\.} => \(.*\) (0x.*/\1/p" <<<"$loaded")
+    library=$(readlink -e -- "$library") || die "$debian/bin/clang has no $soname"
     if [[ $copy_libs == yes ]]; then
         copy "$library" "$llvm/lib/$soname"
     else
