@@ -5,7 +5,7 @@ mod support;
 use std::io::{BufRead, BufReader, Lines, Write};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -529,7 +529,10 @@ fn what_a_session_left_that_was_killed_with_its_guard_is_taken_over_or_restored(
 fn a_stop_and_a_continue_reach_the_build() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
-    let running = Running::start(&mut session(&rocm, &cache, &[], WAIT));
+    let mut command = session(&rocm, &cache, &[], WAIT);
+    // A group of its own, as a shell gives: who is in that of the tests, which whoever started them may
+    // have left behind, is stopped by no terminal.
+    let running = Running::start(command.process_group(0));
     let state = |pid: Pid| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
         stat.rsplit(')').next().unwrap().trim_start().chars().next()
