@@ -53,8 +53,19 @@ RESOLVED = {
 }
 
 # Every option of these families stands alone unless the table says otherwise. Not options of
-# clang: they keep 1600 flags out of the table. An unlisted member is a flag, as in GCC.
-FAMILIES = ("-f", "-g", "-m")
+# clang: they keep 1700 flags out of the table. An unlisted member is a flag, as in GCC.
+FAMILIES = (
+    "--no-",
+    "--print-",
+    "-cl-",
+    "-f",
+    "-g",
+    "-m",
+    "-no",
+    "-objcmt-",
+    "-print-",
+    "-static",
+)
 
 
 def fields(entry):

@@ -221,6 +221,7 @@ fn config<'a>(
         name,
         launcher: path.as_bytes(),
         launcher_version: launcher.and_then(|launcher| launcher.version),
+        asks_server: launcher.is_some_and(Launcher::server_can_be_asked),
         strict: policy.strict,
         exact: policy.exact,
         writer: env!("CARGO_PKG_VERSION").as_bytes(),

@@ -70,9 +70,10 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
         b"" => [own_dir.as_bytes(), b"/"].concat(),
         dir => dir.to_vec(),
     };
-    let machine = Machine::new(&dir);
+    let tell_dir = || &dir[..];
+    let machine = Machine::new(&tell_dir);
     let real = if baked.is_some() {
-        real(&call, &machine)
+        real(&call, &dir, &machine)
     } else {
         compiler.clone()
     };
@@ -107,21 +108,21 @@ fn borrowed(strings: &[CString]) -> Vec<&CStr> {
 }
 
 /// What the shim takes for the real compiler, in the same way.
-fn real(call: &Call<'_>, machine: &Machine<'_>) -> PathBuf {
+fn real(call: &Call<'_>, dir: &[u8], machine: &Machine<'_>) -> PathBuf {
     let path = |parts: &[&[u8]]| PathBuf::from(OsString::from_vec(parts.concat()));
     let called = call.argv[0].to_bytes();
     if decide::is_foreign(call, machine) {
         return path(&[called]);
     }
     if call.config.dir.is_empty() {
-        return path(&[machine.dir, call.config.name, ALIAS_SUFFIX]);
+        return path(&[dir, call.config.name, ALIAS_SUFFIX]);
     }
     let name = base_name(called);
-    let alias = path(&[machine.dir, name, ALIAS_SUFFIX]);
+    let alias = path(&[dir, name, ALIAS_SUFFIX]);
     if alias.exists() {
         alias
     } else {
-        path(&[machine.dir, name])
+        path(&[dir, name])
     }
 }
 

@@ -5,6 +5,11 @@
 //! SHA-256's instructions, and unlike BLAKE3 little code. Every text is hashed with its length, so
 //! that no two lists of texts look alike.
 
+use core::arch::x86_64::{
+    __m128i, _mm_add_epi32, _mm_or_si128, _mm_shuffle_epi32, _mm_slli_epi32, _mm_srli_epi32,
+    _mm_xor_si128,
+};
+
 /// Bytes of a digest.
 pub const LEN: usize = 32;
 
@@ -36,6 +41,18 @@ const ORDERS: [[u8; 16]; 10] = [
     [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
 ];
 
+/// The same by half rounds, and of each the words that the first of two additions takes from all four
+/// mixings and those that the second one takes.
+static HALVES: [[[u8; 4]; 2]; 20] = {
+    let mut halves = [[[0; 4]; 2]; _];
+    let mut at = 0;
+    while at < 160 {
+        halves[at / 8][at % 2][at % 8 / 2] = ORDERS[at / 16][at % 16];
+        at += 1;
+    }
+    halves
+};
+
 /// A digest in the making.
 #[derive(Clone)]
 pub struct Hasher {
@@ -62,17 +79,15 @@ impl Hasher {
     /// Adds bytes as they are.
     pub fn bytes(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
-            let mut at = (self.len % BLOCK as u64) as usize;
+            let at = (self.len % BLOCK as u64) as usize;
             if at == 0 && self.len != 0 {
                 // The last block is another one's to finish, so a full one waits for more.
                 compress(&mut self.state, &self.pending, self.len, 0);
             }
-            while let (true, Some((byte, rest))) = (at < BLOCK, bytes.split_first()) {
-                self.pending[at] = *byte;
-                at += 1;
-                self.len += 1;
-                bytes = rest;
-            }
+            let (now, rest) = bytes.split_at(bytes.len().min(BLOCK - at));
+            self.pending[at..at + now.len()].copy_from_slice(now);
+            self.len += now.len() as u64;
+            bytes = rest;
         }
     }
 
@@ -111,44 +126,76 @@ impl Hasher {
     }
 }
 
+/// Four words, on which the processor does each step at once; every x86-64 has that.
+type Row = __m128i;
+
 /// Mixes a block in. `len` is that of all up to its end, `last` all ones for the last block.
 fn compress(state: &mut [u32; 8], block: &[u8; BLOCK], len: u64, last: u32) {
-    let mut words = [0u32; 16];
-    for (word, bytes) in words.iter_mut().zip(block.chunks_exact(4)) {
-        *word = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+    let (words, _) = block.as_chunks::<4>();
+    let word = |at: u8| u32::from_le_bytes(words[usize::from(at & 15)]);
+    let ([low @ .., _, _, _, _], [_, _, _, _, high @ ..]) = (*state, *state);
+    let ([first @ .., _, _, _, _], [_, _, _, _, second @ ..]) = (INITIAL, INITIAL);
+    let (low, high) = (row(low), row(high));
+    let parameters = row([len as u32, (len >> 32) as u32, last, 0]);
+    let [mut a, mut b, mut c] = [low, high, row(first)];
+    let mut d = exclusive_or(row(second), parameters);
+    // The four columns side by side, then the four diagonals, put into columns and back.
+    for (half, [even, odd]) in HALVES.iter().enumerate() {
+        a = sum(
+            sum(a, b),
+            row([word(even[0]), word(even[1]), word(even[2]), word(even[3])]),
+        );
+        d = rotated::<16, 16>(exclusive_or(d, a));
+        c = sum(c, d);
+        b = rotated::<12, 20>(exclusive_or(b, c));
+        a = sum(
+            sum(a, b),
+            row([word(odd[0]), word(odd[1]), word(odd[2]), word(odd[3])]),
+        );
+        d = rotated::<8, 24>(exclusive_or(d, a));
+        c = turned::<0x4e>(sum(c, d));
+        b = rotated::<7, 25>(exclusive_or(b, turned::<0x4e>(c)));
+        [b, d] = match half % 2 {
+            0 => [turned::<0x39>(b), turned::<0x93>(d)],
+            _ => [turned::<0x93>(b), turned::<0x39>(d)],
+        };
     }
-    let mut v = [0; 16];
-    v[..8].copy_from_slice(state);
-    v[8..].copy_from_slice(&INITIAL);
-    v[12] ^= len as u32;
-    v[13] ^= (len >> 32) as u32;
-    v[14] ^= last;
-    for order in &ORDERS {
-        let word = |at: usize| words[usize::from(order[at] & 15)];
-        mix(&mut v, [0, 4, 8, 12], word(0), word(1));
-        mix(&mut v, [1, 5, 9, 13], word(2), word(3));
-        mix(&mut v, [2, 6, 10, 14], word(4), word(5));
-        mix(&mut v, [3, 7, 11, 15], word(6), word(7));
-        mix(&mut v, [0, 5, 10, 15], word(8), word(9));
-        mix(&mut v, [1, 6, 11, 12], word(10), word(11));
-        mix(&mut v, [2, 7, 8, 13], word(12), word(13));
-        mix(&mut v, [3, 4, 9, 14], word(14), word(15));
-    }
-    for (at, word) in state.iter_mut().enumerate() {
-        *word ^= v[at] ^ v[at + 8];
-    }
+    let low = exclusive_or(low, exclusive_or(a, c));
+    let high = exclusive_or(high, exclusive_or(b, d));
+    // SAFETY: eight words, of which every value is one.
+    *state = unsafe { core::mem::transmute::<[Row; 2], [u32; 8]>([low, high]) };
 }
 
 #[inline(always)]
-fn mix(v: &mut [u32; 16], [a, b, c, d]: [usize; 4], x: u32, y: u32) {
-    v[a] = v[a].wrapping_add(v[b]).wrapping_add(x);
-    v[d] = (v[d] ^ v[a]).rotate_right(16);
-    v[c] = v[c].wrapping_add(v[d]);
-    v[b] = (v[b] ^ v[c]).rotate_right(12);
-    v[a] = v[a].wrapping_add(v[b]).wrapping_add(y);
-    v[d] = (v[d] ^ v[a]).rotate_right(8);
-    v[c] = v[c].wrapping_add(v[d]);
-    v[b] = (v[b] ^ v[c]).rotate_right(7);
+fn row(words: [u32; 4]) -> Row {
+    // SAFETY: four words, of which every value is one.
+    unsafe { core::mem::transmute::<[u32; 4], Row>(words) }
+}
+
+#[inline(always)]
+fn sum(a: Row, b: Row) -> Row {
+    // SAFETY: every x86-64 has SSE2.
+    unsafe { _mm_add_epi32(a, b) }
+}
+
+#[inline(always)]
+fn exclusive_or(a: Row, b: Row) -> Row {
+    // SAFETY: every x86-64 has SSE2.
+    unsafe { _mm_xor_si128(a, b) }
+}
+
+/// Each word rotated to the right by so many bits; `LEFT` is what is left to 32.
+#[inline(always)]
+fn rotated<const RIGHT: i32, const LEFT: i32>(a: Row) -> Row {
+    // SAFETY: every x86-64 has SSE2.
+    unsafe { _mm_or_si128(_mm_srli_epi32::<RIGHT>(a), _mm_slli_epi32::<LEFT>(a)) }
+}
+
+/// The words in another order, two bits for each.
+#[inline(always)]
+fn turned<const ORDER: i32>(a: Row) -> Row {
+    // SAFETY: every x86-64 has SSE2.
+    unsafe { _mm_shuffle_epi32::<ORDER>(a) }
 }
 
 /// Appends the hexadecimal digits of `digest`.

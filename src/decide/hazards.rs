@@ -6,7 +6,7 @@
 
 use super::direct::Reason;
 use super::launchers::Launcher;
-use super::options::{Table, starts};
+use super::options::{Kind, Table, row};
 use crate::image::LauncherKind;
 
 /// What an option means for a launch.
@@ -245,9 +245,9 @@ const RULES: &[(&str, Rule)] = &[
 
 /// Why `argument` keeps a call from being launched through `launcher`, if it does.
 pub fn reason(argument: &[u8], launcher: &Launcher<'_>) -> Option<Reason> {
-    let (_, data) = TABLE.longest(argument)?;
-    let [reason, rule, _] = data else { return None };
-    let applies = match *rule {
+    let (number, ..) = TABLE.longest(argument)?;
+    let (rule, reason) = *VERDICTS.get(number)?;
+    let applies = match rule {
         NEVER => true,
         NOT_SCCACHE => launcher.kind == LauncherKind::Sccache,
         NATIVE => !launcher.resolves_native(),
@@ -257,67 +257,86 @@ pub fn reason(argument: &[u8], launcher: &Launcher<'_>) -> Option<Reason> {
     if !applies {
         return None;
     }
-    Reason::ALL.get(usize::from(reason ^ NO_NEWLINE)).copied()
+    Reason::ALL.get(usize::from(reason)).copied()
 }
 
-/// Bytes of a line behind the spelling: reason, rule, whether more may follow.
-const WIDTH: usize = 3;
-const NEVER: u8 = b'!';
-const NOT_SCCACHE: u8 = b's';
-const NATIVE: u8 = b'n';
-const COLOURS: u8 = b'c';
-const FINE: u8 = b'.';
-/// Keeps the number of a reason from looking like a newline.
-const NO_NEWLINE: u8 = 0x80;
+const NEVER: u8 = 0;
+const NOT_SCCACHE: u8 = 1;
+const NATIVE: u8 = 2;
+const COLOURS: u8 = 3;
+const FINE: u8 = 4;
 
 /// [`RULES`] in the form that is searched. Half the size of the slice, whose references and
 /// padding take more room than the spellings.
 static TABLE: Table = Table {
-    text: &TEXT,
-    starts: &starts::<{ RULES.len() }>(&TEXT),
-    width: WIDTH,
+    names: &NAMES,
+    rows: &ROWS,
 };
 
-static TEXT: [u8; text_len()] = text();
-
-const fn text_len() -> usize {
-    let (mut len, mut row) = (0, 0);
-    while row < RULES.len() {
-        let name = RULES[row].0.as_bytes();
-        let star = name[name.len() - 1] == b'*';
-        len += name.len() - star as usize + WIDTH + 1;
-        row += 1;
-    }
-    len
-}
-
-const fn text() -> [u8; text_len()] {
-    let mut out = [b'\n'; text_len()];
-    let (mut at, mut row) = (0, 0);
-    while row < RULES.len() {
-        let name = RULES[row].0.as_bytes();
-        let star = name[name.len() - 1] == b'*';
-        let mut from = 0;
-        while from < name.len() - star as usize {
-            out[at] = name[from];
-            at += 1;
-            from += 1;
-        }
-        let (rule, reason) = match RULES[row].1 {
+/// Of each rule what it is, and the number of its reason.
+static VERDICTS: [(u8, u8); RULES.len()] = {
+    let mut verdicts = [(FINE, 0); _];
+    let mut number = 0;
+    while number < RULES.len() {
+        let (rule, reason) = match RULES[number].1 {
             Never(reason) => (NEVER, reason),
             NotSccache(reason) => (NOT_SCCACHE, reason),
             Native => (NATIVE, Reason::NativeTarget),
             Colours => (COLOURS, Reason::ForcedColours),
             Fine => (FINE, Reason::Disabled),
         };
-        out[at] = reason as u8 | NO_NEWLINE;
-        out[at + 1] = rule;
-        out[at + 2] = if star { b'J' } else { b'F' };
-        at += WIDTH + 1;
-        row += 1;
+        verdicts[number] = (rule, reason as u8);
+        number += 1;
     }
-    out
+    verdicts
+};
+
+/// The spelling of a rule without its `*`, and whether it has one.
+const fn spelling(number: usize) -> (&'static [u8], bool) {
+    let name = RULES[number].0.as_bytes();
+    match name {
+        [name @ .., b'*'] => (name, true),
+        _ => (name, false),
+    }
 }
+
+/// Where the spelling of a rule begins; of the one behind the last, where that ends.
+const fn start(number: usize) -> usize {
+    let (mut start, mut before) = (0, 0);
+    while before < number {
+        start += spelling(before).0.len();
+        before += 1;
+    }
+    start
+}
+
+static ROWS: [u16; RULES.len()] = {
+    let mut rows = [0; _];
+    let mut number = 0;
+    while number < RULES.len() {
+        let (_, star) = spelling(number);
+        let kind = if star { Kind::Joined } else { Kind::Flag };
+        rows[number] = row(start(number), kind);
+        number += 1;
+    }
+    rows
+};
+
+static NAMES: [u8; start(RULES.len())] = {
+    let mut names = [0; _];
+    let (mut at, mut number) = (0, 0);
+    while number < RULES.len() {
+        let (name, _) = spelling(number);
+        let mut from = 0;
+        while from < name.len() {
+            names[at] = name[from];
+            at += 1;
+            from += 1;
+        }
+        number += 1;
+    }
+    names
+};
 
 #[cfg(test)]
 mod tests {
@@ -342,7 +361,7 @@ mod tests {
     #[test]
     fn every_rule_is_found_by_its_own_spelling() {
         for (name, _) in RULES {
-            assert_eq!(TABLE.longest(bare(name)).unwrap().0, bare(name));
+            assert_eq!(TABLE.longest(bare(name)).unwrap().1, bare(name));
         }
     }
 }

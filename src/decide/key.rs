@@ -8,14 +8,14 @@ use super::argv::{Role, Unit, default_output};
 use super::hash::{Hasher, push_hex};
 use super::launchers::Launcher;
 use super::{Call, Language, World};
-use crate::image::{Config, LauncherKind, WitnessKind, base_name};
+use crate::image::{Config, LauncherKind, base_name};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// Changes whenever the same call may get another key, so that an entry of an older rock-wrap is
 /// never taken for one of this.
-const FORMAT: &[u8] = b"rock-wrap key 1";
+const FORMAT: &[u8] = b"rock-wrap key 2";
 
 /// What of the environment steers clang, or comes into the key otherwise.
 #[derive(Clone, Copy, Default)]
@@ -144,6 +144,9 @@ pub struct Key {
     pub cuid: Option<CString>,
 }
 
+/// Directories of device libraries that the fingerprint holds: device and inode of each.
+pub type Directories = Vec<(u64, u64)>;
+
 /// The key of a launch, for the launcher's `variable`.
 pub fn key<W: World + ?Sized>(
     call: &Call<'_>,
@@ -151,6 +154,7 @@ pub fn key<W: World + ?Sized>(
     launcher: &Launcher<'_>,
     variable: &[u8],
     steering: &Steering<'_>,
+    fingerprinted: &Directories,
     world: &W,
 ) -> Key {
     let paths = Paths::new(world, steering.base_dir);
@@ -170,7 +174,7 @@ pub fn key<W: World + ?Sized>(
     }
     hasher.number(u64::from(steering.no_default_config.is_some()));
     loaded(&mut hasher, steering, call.config, world);
-    libraries(&mut hasher, unit, steering, call.config, world);
+    libraries(&mut hasher, unit, steering, fingerprinted, world);
     paths.output(&mut hasher, unit);
     if unit.writes_depfile {
         depfile(&mut hasher, unit, &paths);
@@ -303,13 +307,15 @@ fn loaded<W: World + ?Sized>(
 
 /// Where, below what names a ROCm tree, clang looks for device libraries (clang 15 and 19,
 /// `AMDGPU.cpp`, and ROCm's own layouts).
-const BITCODE_DIRS: [&[u8]; 5] = [
+const BITCODE_DIRS: [&[u8]; 3] = [
     b"/amdgcn/bitcode",
     b"/lib/amdgcn/bitcode",
-    b"/lib/bitcode",
     b"/lib/llvm/amdgcn/bitcode",
-    b"/lib",
 ];
+
+/// Where clang 15 looks if the first of them is not there (measured; 19 does not). Not looked at
+/// otherwise: ROCm's `lib` has a thousand entries.
+const LATER_BITCODE_DIRS: [&[u8]; 2] = [b"/lib", b"/lib/bitcode"];
 
 /// Adds the device libraries that the call names and the fingerprint does not hold, by name, size,
 /// inode and time of change of each.
@@ -317,15 +323,9 @@ fn libraries<W: World + ?Sized>(
     hasher: &mut Hasher,
     unit: &Unit<'_>,
     steering: &Steering<'_>,
-    config: &Config<'_>,
+    fingerprinted: &Directories,
     world: &W,
 ) {
-    let dirs = config
-        .witnesses()
-        .filter(|witness| witness.kind == WitnessKind::Directory);
-    let known: Vec<_> = dirs
-        .filter_map(|witness| world.witness(witness.path))
-        .collect();
     let mut look = |dir: &[u8], below: &[u8]| {
         let mut path = Vec::with_capacity(dir.len() + below.len() + 1);
         path.extend_from_slice(dir);
@@ -333,36 +333,33 @@ fn libraries<W: World + ?Sized>(
         let path = CString::new(path).unwrap_or_default();
         let Some(stamp) = world.stamp(&path) else {
             hasher.text(b"nothing");
-            return;
+            return false;
         };
-        if known
-            .iter()
-            .any(|known| (known.dev, known.ino) == (stamp.dev, stamp.ino))
-        {
+        if fingerprinted.contains(&(stamp.dev, stamp.ino)) {
             hasher.text(b"fingerprinted");
-            return;
+            return true;
         }
         // Entries come in no order, so they are added up.
         let mut sum = [0u64; 4];
-        world.list(&path, &mut |name, stamp| {
-            if name.to_bytes().ends_with(b".bc") {
-                let mut entry = Hasher::new();
-                entry.text(name.to_bytes());
-                entry.stamp(&stamp);
-                for (sum, bytes) in sum.iter_mut().zip(entry.finish().chunks_exact(8)) {
-                    let number = bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
-                    *sum = sum.wrapping_add(number);
-                }
+        let is_library = |name: &CStr| name.to_bytes().ends_with(b".bc");
+        world.list(&path, is_library, &mut |name, stamp| {
+            let mut entry = Hasher::new();
+            entry.text(name.to_bytes());
+            entry.stamp(&stamp);
+            for (sum, bytes) in sum.iter_mut().zip(entry.finish().chunks_exact(8)) {
+                let number = bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
+                *sum = sum.wrapping_add(number);
             }
         });
         hasher.text(b"libraries");
         sum.iter().for_each(|sum| hasher.number(*sum));
+        false
     };
     if let Some(dir) = steering.hip_device_lib_path {
         look(dir, b"");
     }
     if let Some(root) = steering.rocm_path {
-        BITCODE_DIRS.iter().for_each(|below| look(root, below));
+        look_below(root, &mut look);
     }
     for (role, text) in &unit.words {
         let text = text.to_bytes();
@@ -375,11 +372,22 @@ fn libraries<W: World + ?Sized>(
                 if option.ends_with(b"device-lib-path") {
                     look(value, b"");
                 } else {
-                    BITCODE_DIRS.iter().for_each(|below| look(value, below));
+                    look_below(value, &mut look);
                 }
             }
             // The value alone of `-resource-dir`.
-            None => BITCODE_DIRS.iter().for_each(|below| look(text, below)),
+            None => look_below(text, &mut look),
+        }
+    }
+}
+
+/// Has `look` see where device libraries may be in the tree `root`; it tells whether that was
+/// fingerprinted.
+fn look_below(root: &[u8], look: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+    let [is_known, ..] = BITCODE_DIRS.map(|below| look(root, below));
+    if !is_known {
+        for below in LATER_BITCODE_DIRS {
+            look(root, below);
         }
     }
 }

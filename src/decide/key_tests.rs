@@ -1,6 +1,7 @@
 //! What makes two calls share a cached result, and what keeps them apart.
 
 use super::*;
+use crate::image::Witness;
 use crate::image::stamp::push_witness;
 use std::collections::BTreeMap;
 
@@ -86,16 +87,19 @@ impl World for Fake {
         0
     }
 
-    fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp)) {
+    fn list(&self, dir: &CStr, wanted: fn(&CStr) -> bool, visit: &mut dyn FnMut(&CStr, Stamp)) {
         let prefix = format!("{}/", dir.to_str().unwrap());
         for (path, stamp) in self.stamps.iter().rev() {
             if let Some(name) = path.strip_prefix(&prefix) {
-                visit(&CString::new(name).unwrap(), *stamp);
+                let name = CString::new(name).unwrap();
+                if wanted(&name) {
+                    visit(&name, *stamp);
+                }
             }
         }
     }
 
-    fn ancestors(&self, _: &mut dyn FnMut(&[u8], &[u8]) -> bool) {}
+    fn ancestors(&self, _: &mut Visitor<'_>) {}
 }
 
 const WITNESSES: [Witness<'_>; 4] = [

@@ -30,6 +30,8 @@ pub struct Launcher<'a> {
     pub version: Option<Version>,
     /// Who named it.
     pub from: Source,
+    /// Whether its server is asked for a compile, and itself only where nobody answers there.
+    pub asks_server: bool,
 }
 
 impl<'a> Launcher<'a> {
@@ -50,6 +52,7 @@ impl<'a> Launcher<'a> {
             kind: LauncherKind::of_path(word),
             version: config.launcher_version.filter(|_| known),
             from,
+            asks_server: config.asks_server && known,
         })
     }
 

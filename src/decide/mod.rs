@@ -28,6 +28,7 @@ mod nesting;
 mod options;
 mod options_table;
 mod response;
+pub mod sccache;
 #[cfg(all(test, not(rock_wrap_shim)))]
 mod tests;
 pub mod trouble;
@@ -41,7 +42,7 @@ pub use launchers::{Edits, Launcher, Source};
 pub use nesting::GUARD;
 pub use response::BUDGET;
 
-use crate::image::{Config, LauncherKind, Witness, WitnessKind, base_name};
+use crate::image::{Config, LauncherKind, WitnessKind, base_name};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -84,6 +85,10 @@ pub struct Stamp {
     pub mtime_nsec: u64,
 }
 
+/// Is shown a process: the kernel's name of it, and how to find out the path of its executable. True ends
+/// it.
+pub type Visitor<'v> = dyn FnMut(&[u8], &dyn Fn() -> Vec<u8>) -> bool + 'v;
+
 /// What [`decide`] may ask of the machine.
 pub trait World {
     /// What is at `path`.
@@ -106,16 +111,17 @@ pub trait World {
     /// The same, relative to the compiler's own directory.
     fn witness(&self, path: &CStr) -> Option<Stamp>;
 
-    /// Shows every entry of a directory with its state, in any order.
-    fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp));
+    /// Shows the wanted entries of a directory with their state, in any order. A look at each of a
+    /// library directory's thousand files would cost more than everything else.
+    fn list(&self, dir: &CStr, wanted: fn(&CStr) -> bool, visit: &mut dyn FnMut(&CStr, Stamp));
 
     /// Seconds since 1970.
     fn now(&self) -> u64;
 
-    /// Shows up to four ancestors of this process, the nearest first: the path of the executable
-    /// (empty if it cannot be read) and the kernel's name of the process. Ends when `visit`
-    /// returns true.
-    fn ancestors(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool);
+    /// Shows up to four ancestors of this process, the nearest first: the kernel's name of the process
+    /// and, if that is asked for, the path of the executable (empty if it cannot be read). Ends when
+    /// `visit` returns true.
+    fn ancestors(&self, visit: &mut Visitor<'_>);
 }
 
 /// What becomes of a call.
@@ -183,7 +189,7 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
         return Err(Reason::IncludedData.into());
     }
     let key = if let Some(variable) = key::variable(launcher.kind) {
-        check_compiler(call.config, world)?;
+        let fingerprinted = check_compiler(call.config, world)?;
         let own_key = lookup(call.env, variable).map(CStr::to_bytes);
         let steering = Steering {
             own_key,
@@ -192,7 +198,15 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
         if unit.debug_info && launcher.kind == LauncherKind::Sccache {
             check_directory(signs.pwd, world)?;
         }
-        Some(key::key(call, &unit, &launcher, variable, &steering, world))
+        Some(key::key(
+            call,
+            &unit,
+            &launcher,
+            variable,
+            &steering,
+            &fingerprinted,
+            world,
+        ))
     } else {
         None
     };
@@ -204,22 +218,33 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     })
 }
 
-/// Whether the compiler still is the one whose fingerprint was taken at install.
-fn check_compiler<W: World + ?Sized>(config: &Config<'_>, world: &W) -> Result<(), Direct> {
+/// Whether the compiler still is the one whose fingerprint was taken at install, and where its device
+/// libraries are.
+fn check_compiler<W: World + ?Sized>(
+    config: &Config<'_>,
+    world: &W,
+) -> Result<key::Directories, Direct> {
     if config.fingerprint.is_empty() {
         return Err(Reason::NoFingerprint.into());
     }
-    let changed = |witness: &Witness<'_>| match world.witness(witness.path) {
-        Some(stamp) => !witness.is_of(stamp.ino, stamp.size, stamp.mtime, stamp.mtime_nsec),
-        None => witness.kind != WitnessKind::Absent,
-    };
-    match config.witnesses().position(|witness| changed(&witness)) {
-        Some(at) => Err(Direct {
-            reason: Reason::CompilerChanged,
-            at: Some(at),
-        }),
-        None => Ok(()),
+    let mut directories = key::Directories::new();
+    for (at, witness) in config.witnesses().enumerate() {
+        let found = world.witness(witness.path);
+        let same = match found {
+            Some(stamp) => witness.is_of(stamp.ino, stamp.size, stamp.mtime, stamp.mtime_nsec),
+            None => witness.kind == WitnessKind::Absent,
+        };
+        if !same {
+            return Err(Direct {
+                reason: Reason::CompilerChanged,
+                at: Some(at),
+            });
+        }
+        if let (WitnessKind::Directory, Some(stamp)) = (witness.kind, found) {
+            directories.push((stamp.dev, stamp.ino));
+        }
     }
+    Ok(directories)
 }
 
 /// What of the compiler has changed, where `direct` is for that.

@@ -6,7 +6,8 @@
 //! of the argument and whose kind accepts what follows. The table holds only what cannot be told
 //! by one of two rules, both of which `scripts/generate-options.py` checks against clang:
 //!
-//! * A member of a family (`-f`, `-g`, `-m`, `-W`) that is not listed stands alone.
+//! * A member of a family (`-f`, `-g`, `-m`, `-W`, `-no`, `-print-` and some more) that is not listed
+//!   stands alone.
 //! * An option with `=` inside that is not listed stands alone, known or not.
 
 use super::options_table::TABLE;
@@ -22,46 +23,141 @@ pub struct Found {
 }
 
 static OPTIONS: Table = Table {
-    text: TABLE.as_bytes(),
-    starts: &starts::<{ lines(TABLE.as_bytes()) }>(TABLE.as_bytes()),
-    width: 2,
+    names: &NAMES,
+    rows: &ROWS,
 };
+
+static NAMES: [u8; TABLE.len() - TAIL * lines(TABLE.as_bytes())] = {
+    let mut names = [0; _];
+    let (mut at, mut from) = (0, 0);
+    while from < TABLE.len() {
+        if TABLE.as_bytes()[from] == b' ' {
+            from += TAIL;
+        } else {
+            names[at] = TABLE.as_bytes()[from];
+            at += 1;
+            from += 1;
+        }
+    }
+    names
+};
+
+static ROWS: [u16; lines(TABLE.as_bytes())] = {
+    let mut rows = [0; _];
+    let (mut row, mut start, mut at) = (0, 0, 0);
+    while at < TABLE.len() {
+        if TABLE.as_bytes()[at] == b' ' {
+            rows[row] = self::row(start, Kind::of(TABLE.as_bytes()[at + 1]));
+            row += 1;
+            at += TAIL;
+            start = at - TAIL * row;
+        } else {
+            at += 1;
+        }
+    }
+    rows
+};
+
+/// Bytes of a line behind its spelling.
+const TAIL: usize = 3;
 
 /// Looks up an argument that starts with `-`. `None`: not in the table, so that nobody knows
 /// whether the next argument belongs to it.
 #[must_use]
 pub fn find(argument: &[u8]) -> Option<Found> {
-    let Some((name, data)) = OPTIONS.longest(argument) else {
+    let Some((_, name, kind)) = OPTIONS.longest(argument) else {
         let alone = argument.contains(&b'=');
         return alone.then_some(Found {
             name: b"",
             values: 0,
         });
     };
-    let values = match data.last()? {
-        b'F' | b'J' => 0,
-        b'S' => usize::from(name.len() == argument.len()),
-        b'A' => 1,
-        b'R' => usize::MAX,
-        digit => usize::from(digit.wrapping_sub(b'0')),
+    let values = match kind {
+        Kind::Flag | Kind::Joined => 0,
+        Kind::JoinedOrSeparate => usize::from(name.len() == argument.len()),
+        Kind::One | Kind::JoinedAndSeparate => 1,
+        Kind::Two => 2,
+        Kind::Three => 3,
+        Kind::Rest => usize::MAX,
     };
     Some(Found { name, values })
 }
 
-/// Spellings in the order of their bytes, one a line, each with some bytes behind it, the last of
-/// which is `A`, `J` or `S` where more may follow in the same argument. No other byte of a line is
-/// a newline.
+/// What an option consumes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Itself.
+    Flag,
+    /// Itself and what is joined to it.
+    Joined,
+    /// What is joined to it or else the next argument.
+    JoinedOrSeparate,
+    /// What is joined to it and the next argument.
+    JoinedAndSeparate,
+    /// The next argument.
+    One,
+    /// The next two.
+    Two,
+    /// The next three.
+    Three,
+    /// All that are left.
+    Rest,
+}
+
+impl Kind {
+    const ALL: [Self; 8] = [
+        Self::Flag,
+        Self::Joined,
+        Self::JoinedOrSeparate,
+        Self::JoinedAndSeparate,
+        Self::One,
+        Self::Two,
+        Self::Three,
+        Self::Rest,
+    ];
+
+    /// By the letter that stands for it in [`TABLE`].
+    const fn of(letter: u8) -> Self {
+        match letter {
+            b'F' => Self::Flag,
+            b'J' => Self::Joined,
+            b'S' => Self::JoinedOrSeparate,
+            b'A' => Self::JoinedAndSeparate,
+            b'1' => Self::One,
+            b'2' => Self::Two,
+            b'3' => Self::Three,
+            b'R' => Self::Rest,
+            _ => panic!("a letter that generate-options.py writes"),
+        }
+    }
+
+    fn takes_more(self) -> bool {
+        matches!(
+            self,
+            Self::Joined | Self::JoinedOrSeparate | Self::JoinedAndSeparate
+        )
+    }
+}
+
+/// Spellings in the order of their bytes. Packed: two bytes for each beside its text.
 pub(super) struct Table {
-    /// The lines.
-    pub text: &'static [u8],
-    /// Where each begins: see [`starts`].
-    pub starts: &'static [u16],
-    /// Bytes of a line behind its spelling.
-    pub width: usize,
+    /// The spellings, one behind the other.
+    pub names: &'static [u8],
+    /// Of each, where it begins and what it consumes: see [`row`].
+    pub rows: &'static [u16],
+}
+
+/// Bits of a row that hold where its spelling begins.
+const START: u16 = (1 << 13) - 1;
+
+/// One of [`Table::rows`].
+pub(super) const fn row(start: usize, kind: Kind) -> u16 {
+    assert!(start <= START as usize);
+    (kind as u16) << START.trailing_ones() | start as u16
 }
 
 /// Lines of a text that ends with a newline.
-pub(super) const fn lines(text: &[u8]) -> usize {
+const fn lines(text: &[u8]) -> usize {
     let (mut lines, mut at) = (0, 0);
     while at < text.len() {
         lines += (text[at] == b'\n') as usize;
@@ -70,27 +166,13 @@ pub(super) const fn lines(text: &[u8]) -> usize {
     lines
 }
 
-/// Where each of the [`lines`] of a text begins.
-pub(super) const fn starts<const LINES: usize>(text: &[u8]) -> [u16; LINES] {
-    assert!(text.len() <= u16::MAX as usize);
-    let mut starts = [0; LINES];
-    let (mut line, mut at) = (1, 0);
-    while line < LINES {
-        if text[at] == b'\n' {
-            starts[line] = at as u16 + 1;
-            line += 1;
-        }
-        at += 1;
-    }
-    starts
-}
-
 impl Table {
-    /// The longest spelling that covers `argument`, and what the table says of it.
-    pub fn longest(&self, argument: &[u8]) -> Option<(&'static [u8], &'static [u8])> {
+    /// The longest spelling that covers `argument`: its number, itself and what it consumes.
+    pub fn longest(&self, argument: &[u8]) -> Option<(usize, &'static [u8], Kind)> {
         let mut key = argument;
         loop {
-            let (name, data) = self.last_not_after(key)?;
+            let number = self.last_not_after(key)?;
+            let name = self.name(number)?;
             let same = common(name, argument);
             if same < 2 {
                 // No spelling is that short.
@@ -99,39 +181,35 @@ impl Table {
             if same < name.len() {
                 // No longer prefix of the argument sorts before `name`.
                 key = argument.get(..same)?;
-            } else if same == argument.len() || matches!(data.last(), Some(b'A' | b'J' | b'S')) {
-                return Some((name, data));
-            } else {
-                key = argument.get(..same.checked_sub(1)?)?;
+                continue;
             }
+            let kind = self.rows.get(number)? >> START.trailing_ones();
+            let kind = *Kind::ALL.get(usize::from(kind))?;
+            if same == argument.len() || kind.takes_more() {
+                return Some((number, name, kind));
+            }
+            key = argument.get(..same.checked_sub(1)?)?;
         }
     }
 
-    /// The last line whose spelling does not sort after `key`.
-    fn last_not_after(&self, key: &[u8]) -> Option<(&'static [u8], &'static [u8])> {
-        let (mut low, mut high) = (0, self.starts.len());
-        let mut best = None;
+    /// The last spelling that does not sort after `key`.
+    fn last_not_after(&self, key: &[u8]) -> Option<usize> {
+        let (mut low, mut high) = (0, self.rows.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            let line = self.line(middle)?;
-            if compare(line.0, key) == Ordering::Greater {
+            if compare(self.name(middle)?, key) == Ordering::Greater {
                 high = middle;
             } else {
-                best = Some(line);
                 low = middle + 1;
             }
         }
-        best
+        low.checked_sub(1)
     }
 
-    /// A line, taken apart.
-    fn line(&self, number: usize) -> Option<(&'static [u8], &'static [u8])> {
-        let start = usize::from(*self.starts.get(number)?);
-        let next = self.starts.get(number + 1).copied().map(usize::from);
-        let end = next.unwrap_or(self.text.len()) - 1;
-        self.text
-            .get(start..end)?
-            .split_at_checked(end.checked_sub(start + self.width)?)
+    fn name(&self, number: usize) -> Option<&'static [u8]> {
+        let start = |row: &u16| usize::from(row & START);
+        let end = self.rows.get(number + 1).map_or(self.names.len(), start);
+        self.names.get(start(self.rows.get(number)?)..end)
     }
 }
 

@@ -104,7 +104,7 @@ fn direct(subject: &Subject, bench: &Bench) -> Option<Direct> {
         config: &config,
     };
     let dir = [subject.tree.bin.as_os_str().as_bytes(), b"/"].concat();
-    match decide::decide(&call, &Machine::new(&dir)) {
+    match decide::decide(&call, &Machine::new(&|| &dir)) {
         Decision::Direct(direct) => Some(direct),
         Decision::Launch(_) | Decision::Forward(_) => None,
     }

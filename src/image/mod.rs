@@ -115,6 +115,9 @@ pub struct Config<'a> {
     pub launcher: &'a [u8],
     /// The version that this launcher printed at install, where it could be read.
     pub launcher_version: Option<Version>,
+    /// Whether the launcher is sccache's own program, of a version whose server may be asked without
+    /// it.
+    pub asks_server: bool,
     /// Whether a launcher that cannot be run fails the call instead of being passed by.
     pub strict: bool,
     /// Whether the launcher's direct mode is turned off.
@@ -147,6 +150,7 @@ const TAG_FINGERPRINT: u8 = 6;
 const TAG_WITNESS: u8 = 7;
 const TAG_DIR: u8 = 9;
 const TAG_EXACT: u8 = 10;
+const TAG_ASKS_SERVER: u8 = 11;
 
 impl<'a> Config<'a> {
     /// Reads a block. That it begins with [`MAGIC`] is how it was found: to compare here would put
@@ -193,6 +197,7 @@ impl<'a> Config<'a> {
                 TAG_WITNESS => config.witness = value,
                 TAG_DIR => config.dir = value,
                 TAG_EXACT => config.exact = value == [1],
+                TAG_ASKS_SERVER => config.asks_server = value == [1],
                 _ => {}
             }
         }

@@ -1,9 +1,9 @@
 //! Filling a shim's block in, and finding one in a file: the installer's half of the format.
 
 use super::{
-    Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_DIR, TAG_EXACT, TAG_FINGERPRINT, TAG_LAUNCHER,
-    TAG_LAUNCHER_VERSION, TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER, Witness, WitnessKind,
-    checksum,
+    Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_ASKS_SERVER, TAG_DIR, TAG_EXACT, TAG_FINGERPRINT,
+    TAG_LAUNCHER, TAG_LAUNCHER_VERSION, TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER, Witness,
+    WitnessKind, checksum,
 };
 
 /// The freestanding executable, its block still empty. See `build.rs`.
@@ -104,8 +104,13 @@ fn payload(config: &Config<'_>) -> Vec<u8> {
     if !config.dir.is_empty() {
         record(TAG_DIR, config.dir);
     }
-    if config.exact {
-        record(TAG_EXACT, &[1]);
+    for (tag, is_set) in [
+        (TAG_EXACT, config.exact),
+        (TAG_ASKS_SERVER, config.asks_server),
+    ] {
+        if is_set {
+            record(tag, &[1]);
+        }
     }
     out
 }
@@ -134,6 +139,7 @@ mod tests {
             dir: b"/opt/rocm/lib/llvm/bin/",
             launcher: b"/usr/bin/sccache",
             launcher_version: Some(Version(0, 16, 0)),
+            asks_server: true,
             strict: true,
             exact: true,
             writer: b"1.2.3",

@@ -11,6 +11,8 @@ pub mod stats;
 mod environment;
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -110,6 +112,20 @@ impl Launcher {
             }
         }
         Ok(None)
+    }
+
+    /// Whether this is sccache's own program, of a version whose protocol [`sccache`] has: a script of
+    /// that name may do more than start it.
+    ///
+    /// [`sccache`]: crate::decide::sccache
+    #[must_use]
+    pub fn server_can_be_asked(&self) -> bool {
+        let known = Version(0, 8, 0)..Version(0, 17, 0);
+        let mut start = [0; 4];
+        self.kind == LauncherKind::Sccache
+            && self.version.is_some_and(|version| known.contains(&version))
+            && File::open(&self.path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
+            && start == *b"\x7fELF"
     }
 
     /// What a person should know of this launcher before relying on it.

@@ -35,16 +35,12 @@ pub fn record(call: &Call<'_>, decision: &Decision<'_>) {
     let Ok(log) = sys::File::append(path) else {
         return;
     };
-    let cwd = || {
-        let mut buffer = sys::PathBuffer::unwritten();
-        sys::getcwd(&mut buffer).map_or(Vec::new(), |cwd| cwd.to_bytes().to_vec())
-    };
     log.write(&line(
         call.argv,
         decision,
         sys::getpid(),
         sys::since_boot(),
-        cwd,
+        sys::getcwd,
     ));
 }
 

@@ -1,14 +1,16 @@
 //! Becoming another program: the real compiler, or a launcher in front of it.
 
 use alloc::vec::Vec;
+use core::cell::OnceCell;
 use core::ffi::CStr;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 
-use crate::decide::trouble::{self, End};
-use crate::decide::{Call, Edits, Key, Launcher, Source, lookup};
+use crate::decide::trouble;
+use crate::decide::{Call, Edits, Key, Launcher, Source, lookup, sccache};
 use crate::image::{ALIAS_SUFFIX, Config, base_name};
 use crate::message::say;
+use crate::server::{self, Outcome, Server};
 use crate::supervise::{self, Trouble};
 use crate::sys::{self, Errno, StringList};
 use crate::{process, tell};
@@ -17,9 +19,6 @@ use crate::{process, tell};
 const EXIT_NOT_EXECUTABLE: i32 = 126;
 /// What is to be run is not there, as shells report it.
 const EXIT_NOT_FOUND: i32 = 127;
-
-/// How sccache ends where it has no server.
-const EXIT_NO_SERVER: End = End::Exited(2);
 
 /// What the process was given, as the kernel laid it out and as slices.
 pub struct Given {
@@ -31,6 +30,8 @@ pub struct Given {
     pub argv: StringList,
     /// The environment, to be handed on untouched.
     pub envp: StringList,
+    /// The path of this file as it was executed, whatever `argv[0]` says.
+    pub file: Option<&'static CStr>,
 }
 
 impl Given {
@@ -56,10 +57,10 @@ enum Place {
 
 /// The real compiler of this shim, and how this call wants it run.
 pub struct Real {
-    /// The real compilers' directory, with the slash. Where the shim stands in their place, asked
-    /// of the kernel and not baked in: a copy of the tree must find its own compiler, never another
-    /// tree's.
-    dir: Vec<u8>,
+    /// The real compilers' directory, with the slash, once it is known. Where the shim stands in their
+    /// place, asked of the kernel and not baked in: a copy of the tree must find its own compiler, never
+    /// another tree's.
+    dir: OnceCell<Vec<u8>>,
     /// The compiler's name in it.
     name: Vec<u8>,
     place: Place,
@@ -84,19 +85,12 @@ pub fn last_resort() -> ! {
 }
 
 impl Real {
-    /// For a shim that stands in the place of the compiler `name`: finds the directory that it lies
-    /// in. Without a configuration to tell it, the name is the file's own.
+    /// For a shim that stands in the place of the compiler `name`. Without a configuration to tell it,
+    /// the name is the file's own.
     pub fn beside(given: Given, name: Option<&[u8]>) -> Self {
-        let mut buffer = sys::PathBuffer::unwritten();
-        let own = match sys::readlink(c"/proc/self/exe", &mut buffer) {
-            Ok(path) => path.strip_suffix(b" (deleted)").unwrap_or(path),
-            // Without /proc, clang too takes its directory from argv[0].
-            Err(_) => given.args.first().map_or(&b""[..], |arg| arg.to_bytes()),
-        };
-        let own_name = base_name(own);
-        let dir = &own[..own.len() - own_name.len()];
-        let name = name.unwrap_or(own_name);
-        Self { dir: dir.to_vec(), name: name.to_vec(), place: Place::Beside, given }
+        let mut real = Self { dir: OnceCell::new(), name: Vec::new(), place: Place::Beside, given };
+        real.name = name.map_or_else(|| base_name(&real.own_path()).to_vec(), <[u8]>::to_vec);
+        real
     }
 
     /// For a shim elsewhere: the compiler of `config`'s directory or, for one that is called as a
@@ -104,7 +98,8 @@ impl Real {
     pub fn elsewhere(mut given: Given, config: &Config<'_>) -> Self {
         if !config.is_launcher() {
             let name = given.args.first().map_or(config.name, |arg| base_name(arg.to_bytes()));
-            return Self { dir: config.dir.to_vec(), name: name.to_vec(), place: Place::Elsewhere, given };
+            let dir = OnceCell::from(config.dir.to_vec());
+            return Self { dir, name: name.to_vec(), place: Place::Elsewhere, given };
         }
         given.shift();
         let Some(compiler) = given.args.first() else {
@@ -113,12 +108,43 @@ impl Real {
         };
         let name = base_name(compiler.to_bytes());
         let dir = compiler.to_bytes().strip_suffix(name).unwrap_or_default();
-        Self { dir: dir.to_vec(), name: name.to_vec(), place: Place::Elsewhere, given }
+        let dir = OnceCell::from(dir.to_vec());
+        Self { dir, name: name.to_vec(), place: Place::Elsewhere, given }
     }
 
-    /// The directory that the real compilers lie in, with the slash.
+    /// The directory that the real compilers lie in, with the slash; as the caller spells it where that
+    /// is the same from everywhere.
     pub fn dir(&self) -> &[u8] {
-        &self.dir
+        self.dir.get_or_init(|| {
+            let spelt = self.called_dir().filter(|dir| {
+                let of_a_process: [&[u8]; 2] = [b"/proc/", b"/dev/"];
+                dir.starts_with(b"/") && !of_a_process.iter().any(|other| dir.starts_with(other))
+            });
+            spelt.map_or_else(|| self.own_dir(), <[u8]>::to_vec)
+        })
+    }
+
+    /// The directory, with the slash, in which the kernel was told to execute this file. `None` where
+    /// that was a link to it, or cannot be told.
+    fn called_dir(&self) -> Option<&[u8]> {
+        let file = self.given.file.filter(|file| sys::is_regular(file))?.to_bytes();
+        file.strip_suffix(base_name(file))
+    }
+
+    /// The same by the kernel's own account, with all links resolved. To have that told by /proc costs
+    /// as much as all else that becomes of a call without a launcher.
+    fn own_dir(&self) -> Vec<u8> {
+        let mut path = self.own_path();
+        path.truncate(path.len() - base_name(&path).len());
+        path
+    }
+
+    fn own_path(&self) -> Vec<u8> {
+        match sys::readlink(c"/proc/self/exe") {
+            Ok(path) => path.strip_suffix(b" (deleted)").unwrap_or(&path).to_vec(),
+            // Without /proc, clang too takes its directory from argv[0].
+            Err(_) => self.given.args.first().map_or(Vec::new(), |arg| arg.to_bytes().to_vec()),
+        }
     }
 
     /// The arguments, the compiler's name first.
@@ -133,10 +159,10 @@ impl Real {
 
     /// The path of the real compiler, as a launcher is given it.
     fn path(&self) -> Path {
-        let alias = Path::new(&[&self.dir, &self.name, ALIAS_SUFFIX]);
+        let alias = Path::new(&[self.dir(), &self.name, ALIAS_SUFFIX]);
         match self.place {
             Place::Foreign => Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())]),
-            Place::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[&self.dir, &self.name]),
+            Place::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[self.dir(), &self.name]),
             Place::Beside | Place::Elsewhere => alias,
         }
     }
@@ -151,15 +177,21 @@ impl Real {
     }
 
     fn exec_beside(&self) -> ! {
-        let alias = self.path();
-        let errno = self.become_program(alias.as_cstr());
-        if !errno.means_missing() {
-            cannot_execute(&alias, errno)
-        }
+        let become_in = |dir: &[u8]| {
+            let alias = Path::new(&[dir, &self.name, ALIAS_SUFFIX]);
+            let errno = self.become_program(alias.as_cstr());
+            if !errno.means_missing() {
+                cannot_execute(&alias, errno)
+            }
+            alias
+        };
+        self.called_dir().map(become_in);
+        let dir = self.own_dir();
+        let alias = become_in(&dir);
         // The tree may have been restored or installed anew since this process began. Then
         // something else stands at the name by now: the original, or a shim that knows better. If
         // this very file still stands there, to run it again would only lead back here.
-        let own = Path::new(&[&self.dir, &self.name]);
+        let own = Path::new(&[&dir, &self.name]);
         let is = |path| sys::stat(path).map(|stat| (stat.stamp.dev, stat.stamp.ino));
         if is(own.as_cstr()) != is(c"/proc/self/exe") {
             self.become_program(own.as_cstr());
@@ -176,7 +208,7 @@ impl Real {
     /// caller's argv[0] may be in a directory that is gone tomorrow.
     fn exec_elsewhere(&self) -> ! {
         let path = self.path();
-        let own = Path::new(&[&self.dir, &self.name]);
+        let own = Path::new(&[self.dir(), &self.name]);
         let rest = self.given.args.iter().skip(1).map(start);
         let mut argv = Vec::with_capacity(self.given.args.len() + 1);
         argv.push(own.as_cstr().as_ptr().cast());
@@ -223,17 +255,33 @@ fn cannot_execute(path: &Path, errno: Errno) -> ! {
 pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edits, key: Option<&Key>) -> ! {
     let word = launcher.word;
     let compiler = real.path();
-    let mut env = Vec::with_capacity(call.env.len() + 6);
-    env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())).map(start));
-    env.extend(edits.added().map(|entry| start(&entry)));
-    env.extend(key.map(|key| key.entry.as_ptr().cast()));
-    env.push(ptr::null());
-    let mut argv = Vec::with_capacity(call.argv.len() + 3);
+    let cuid = key.and_then(|key| key.cuid.as_deref());
+    let mut args = Vec::<&CStr>::with_capacity(call.argv.len() + 1);
+    args.extend(call.argv.iter().skip(1).copied().chain(cuid));
+    let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
+    env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())));
+    edits.added().for_each(|entry| env.push(entry));
+    key.iter().for_each(|key| env.push(&key.entry));
+
+    if key.is_some() && launcher.asks_server {
+        let directory = sys::getcwd();
+        // A path that is none from everywhere is the client's to look up.
+        if let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) {
+            let request = sccache::request(compiler.as_bytes(), &directory, &args, &env);
+            match server::compile(Server::of(call.env), &request, call.env) {
+                Outcome::NotAsked => {}
+                Outcome::NotCached => real.exec(),
+                Outcome::Trouble(failed) => after(real, call, launcher, &failed),
+            }
+        }
+    }
+
+    let mut argv = Vec::with_capacity(args.len() + 3);
     argv.extend([ptr::null(), start(&compiler.as_cstr())]);
-    argv.extend(call.argv.iter().skip(1).map(start));
-    argv.extend(key.and_then(|key| key.cuid.as_ref()).map(|cuid| cuid.as_ptr().cast()));
-    argv.push(ptr::null());
-    let mut program = Program { paths: candidates(call.env, word).collect(), argv, env };
+    argv.extend(args.iter().map(start).chain([ptr::null()]));
+    let mut variables = Vec::with_capacity(env.len() + 3);
+    variables.extend(env.iter().map(start).chain([ptr::null()]));
+    let mut program = Program { paths: candidates(call.env, word).collect(), argv, env: variables };
 
     // What the end of a launcher means is known of one that was given a key.
     let failure = if key.is_some() {
@@ -279,7 +327,7 @@ fn after(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, failed: &Trouble
     let (what, end, lasting): (&[u8], _, _) = match *failed {
         Trouble::Failed { end, lasting } => (b" failed", end, lasting),
         Trouble::Mute | Trouble::NotRun(_) => {
-            (b" waits for a server that does not answer", EXIT_NO_SERVER, true)
+            (b" waits for a server that does not answer", server::NO_SERVER, true)
         }
     };
     say(&[b"launcher ", word, what, if strict { b"" } else { b"; compiling without it" }]);

@@ -16,10 +16,11 @@ struct State {
     end: usize,
 }
 
-/// A bump allocator for one thread.
+/// A bump allocator for one thread. In this order, so that the state and the first blocks share a page.
+#[repr(C)]
 pub struct Heap {
-    first: UnsafeCell<[u8; FIRST]>,
     state: UnsafeCell<State>,
+    first: UnsafeCell<[u8; FIRST]>,
 }
 
 impl Heap {

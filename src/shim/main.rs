@@ -21,6 +21,7 @@ mod heap;
 mod mem;
 mod message;
 mod process;
+mod server;
 mod socket;
 mod supervise;
 mod sys;
@@ -74,7 +75,7 @@ unsafe extern "C" fn _start() -> ! {
 }
 
 /// Takes the process apart as the kernel laid it out: `argc`, the arguments, a null pointer, the
-/// environment, a null pointer.
+/// environment, a null pointer, the auxiliary vector.
 ///
 /// # Safety
 /// `stack` is the stack pointer at the process's first instruction.
@@ -83,7 +84,9 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
     let given = unsafe {
         let argv = stack.add(1).cast::<*const u8>();
         let envp = argv.add(*stack + 1);
-        Given { args: strings(argv), env: strings(envp), argv, envp }
+        let (args, env) = (strings(argv), strings(envp));
+        let file = executed(envp.add(env.len() + 1).cast());
+        Given { args, env, argv, envp, file }
     };
     let env = given.env;
     let Ok(config) = Config::decode(block()) else {
@@ -94,14 +97,13 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
     } else {
         Real::elsewhere(given, &config)
     };
-    let dir = if config.dir.is_empty() { real.dir().to_vec() } else { config.dir.to_vec() };
-    let machine = world::Machine::new(&dir);
     let call = Call { argv: real.args(), env, config: &config };
-    if decide::is_foreign(&call, &machine) {
+    if decide::is_foreign(&call, &world::Machine::new(&|| config.dir)) {
         real.make_foreign();
     }
     exec::set_last_resort(&real);
-    let decision = decide::decide(&call, &machine);
+    let dir = || if config.dir.is_empty() { real.dir() } else { config.dir };
+    let decision = decide::decide(&call, &world::Machine::new(&dir));
     events::record(&call, &decision);
     match decision {
         Decision::Direct(direct) => {
@@ -133,15 +135,44 @@ fn block() -> &'static [u8] {
 
 /// The strings of a list that ends with a null pointer.
 ///
+/// The kernel lays the strings of a process out one behind the other, in the lists' order (`fs/exec.c`,
+/// `copy_strings`), so that where one begins the one before has ended: nothing is searched for its
+/// NUL but the last.
+///
 /// # Safety
-/// `list` is such a list, and it and its strings live as long as the process.
+/// `list` is one of those that the kernel made, and it and its strings live as long as the process.
 unsafe fn strings(list: sys::StringList) -> &'static [&'static CStr] {
     // SAFETY: stops at the null pointer, behind which nothing is read.
     unsafe {
         let count = (0..).take_while(|at| !(*list.add(*at)).is_null()).count();
         let list = core::slice::from_raw_parts(list, count);
-        let strings = list.iter().map(|string| CStr::from_ptr((*string).cast()));
-        strings.collect::<Vec<_>>().leak()
+        let mut strings = Vec::with_capacity(count);
+        for (at, start) in list.iter().copied().enumerate() {
+            let string = match list.get(at + 1) {
+                Some(next) => {
+                    let bytes = core::slice::from_raw_parts(start, next.offset_from_unsigned(start));
+                    CStr::from_bytes_with_nul_unchecked(bytes)
+                }
+                None => CStr::from_ptr(start.cast()),
+            };
+            strings.push(string);
+        }
+        strings.leak()
+    }
+}
+
+/// The path by which the kernel was told to execute this file; `None` where it did not say.
+///
+/// # Safety
+/// `list` is the auxiliary vector: pairs of a kind and a value, the last of kind 0.
+unsafe fn executed(list: *const [usize; 2]) -> Option<&'static CStr> {
+    const AT_NULL: usize = 0;
+    const AT_EXECFN: usize = 31;
+    // SAFETY: stops at the last pair; the value of that kind is a string of the kernel's.
+    unsafe {
+        let pairs = (0..).map(|at| *list.add(at)).take_while(|[kind, _]| *kind != AT_NULL);
+        let [_, path] = { pairs }.find(|[kind, _]| *kind == AT_EXECFN)?;
+        Some(CStr::from_ptr(path as *const _))
     }
 }
 

@@ -106,7 +106,7 @@ impl Child {
     pub fn start(mut body: &mut dyn FnMut()) -> Result<Self, Errno> {
         const CLONE_VM: usize = 0x100;
         const CLONE_VFORK: usize = 0x4000;
-        const STACK: usize = 64 * 1024;
+        const STACK: usize = 16 * 1024;
         // Its own, since both return from the same call.
         let stack = Vec::<u128>::with_capacity(STACK / size_of::<u128>()).leak();
         let top = stack.as_mut_ptr() as usize + STACK;

@@ -1,21 +1,15 @@
 //! Waiting for a launcher that may fail, and finding out whether it did.
 //!
-//! Owns: the time limit for sccache's server, and the question that clears up what ccache's status
-//! leaves open. What an end means is [`trouble`](crate::decide::trouble)'s.
+//! Owns: the question that clears up what ccache's status leaves open. What an end means is
+//! [`trouble`](crate::decide::trouble)'s.
 
-use core::ffi::CStr;
-
+use crate::decide::Call;
 use crate::decide::trouble::{self, Blame, End};
-use crate::decide::{Call, lookup};
 use crate::exec::Program;
 use crate::image::LauncherKind;
 use crate::process::{self, Child, Event, Signals};
-use crate::socket::Socket;
+use crate::server::{PATIENCE, Patience, Server};
 use crate::sys::{self, Errno};
-
-/// Seconds after which a launcher that has not ended is looked after, and which its server has for an
-/// answer then. sccache's client itself has no limit (0.4 and 0.16, measured).
-const PATIENCE: u64 = 5;
 
 /// Why a launcher has not done its work.
 pub enum Trouble {
@@ -35,7 +29,7 @@ pub enum Trouble {
 /// Runs a launcher of this kind and ends as it ends, unless that is its own failure.
 pub fn launch(call: &Call<'_>, kind: LauncherKind, program: &mut Program) -> Trouble {
     let server = (kind == LauncherKind::Sccache).then(|| Server::of(call.env));
-    let end = match run(server.as_ref(), program) {
+    let end = match run(server, program) {
         Ok(end) => end,
         Err(trouble) => return trouble,
     };
@@ -52,7 +46,7 @@ pub fn launch(call: &Call<'_>, kind: LauncherKind, program: &mut Program) -> Tro
 }
 
 /// Starts the launcher and waits for its end. What is sent to the shim alone is passed on.
-fn run(server: Option<&Server<'_>>, program: &mut Program) -> Result<End, Trouble> {
+fn run(server: Option<Server<'_>>, program: &mut Program) -> Result<End, Trouble> {
     let signals = Signals::hold();
     let mut failure = None;
     let child = Child::start(&mut || {
@@ -75,21 +69,17 @@ fn run(server: Option<&Server<'_>>, program: &mut Program) -> Result<End, Troubl
     result
 }
 
-fn watch(child: Child, server: Option<&Server<'_>>) -> Result<End, Trouble> {
-    let mut asked: Option<Socket> = None;
+fn watch(child: Child, server: Option<Server<'_>>) -> Result<End, Trouble> {
+    let mut patience = server.map(Patience::with);
     loop {
         match child.wait(server.map(|_| PATIENCE)) {
             Event::Ended(end) => return Ok(end),
             Event::Timeout => {}
         }
-        asked = match asked {
-            Some(socket) if !socket.has_answer() => {
-                child.kill();
-                return Err(Trouble::Mute);
-            }
-            Some(_) => None,
-            None => server.and_then(Server::ask),
-        };
+        if patience.as_mut().is_some_and(Patience::is_over) {
+            child.kill();
+            return Err(Trouble::Mute);
+        }
     }
 }
 
@@ -112,45 +102,4 @@ fn fails_by_itself(program: &mut Program) -> bool {
     signals.release();
     let mut start = [0; COMPLAINT.len()];
     said.read_from_start(&mut start).is_ok() && start == *COMPLAINT
-}
-
-/// Where sccache's client looks for its server.
-pub enum Server<'a> {
-    /// A socket in the file system.
-    Path(&'a CStr),
-    /// A port of this machine.
-    Port(u16),
-}
-
-impl<'a> Server<'a> {
-    /// As the environment has it.
-    pub fn of(env: &[&'a CStr]) -> Self {
-        const DEFAULT: u16 = 4226;
-        if let Some(path) = lookup(env, b"SCCACHE_SERVER_UDS") {
-            return Self::Path(path);
-        }
-        let port = lookup(env, b"SCCACHE_SERVER_PORT");
-        Self::Port(port.and_then(|port| decimal(port.to_bytes())).unwrap_or(DEFAULT))
-    }
-
-    /// Asks it for its statistics, which a server answers at once however much it has to do; `None`
-    /// where nobody takes the question.
-    fn ask(&self) -> Option<Socket> {
-        /// A length, then the second variant of its protocol's enumeration (`protocol.rs`, 0.4 to
-        /// 0.16).
-        const GET_STATS: [u8; 8] = [0, 0, 0, 4, 1, 0, 0, 0];
-        let socket = match self {
-            Self::Path(path) => Socket::of_path(path),
-            Self::Port(port) => Socket::of_port(*port),
-        }?;
-        socket.send(&GET_STATS);
-        Some(socket)
-    }
-}
-
-fn decimal(digits: &[u8]) -> Option<u16> {
-    digits.iter().try_fold(0_u16, |number, digit| {
-        let digit = u16::from(digit.wrapping_sub(b'0'));
-        number.checked_mul(10)?.checked_add(digit).filter(|_| digit < 10)
-    })
 }

@@ -4,6 +4,7 @@
 //! right. Numbers and layouts are those of x86-64 Linux (`asm/unistd_64.h`, `asm/stat.h`), which
 //! never change.
 
+use alloc::vec::Vec;
 use core::arch::asm;
 use core::ffi::CStr;
 use core::mem::MaybeUninit;
@@ -52,9 +53,10 @@ impl Errno {
 
 const READ: usize = 0;
 const WRITE: usize = 1;
-const OPEN: usize = 2;
 const CLOSE: usize = 3;
+const POLL: usize = 7;
 const MMAP: usize = 9;
+const IOCTL: usize = 16;
 const PREAD64: usize = 17;
 const DUP2: usize = 33;
 const EXECVE: usize = 59;
@@ -66,8 +68,14 @@ const GETPPID: usize = 110;
 const CLOCK_GETTIME: usize = 228;
 const EXIT_GROUP: usize = 231;
 const GETDENTS64: usize = 217;
+const OPENAT: usize = 257;
 const NEWFSTATAT: usize = 262;
 const MEMFD_CREATE: usize = 319;
+
+/// The working directory, where a directory is asked for.
+const AT_FDCWD: usize = -100_isize as usize;
+const O_DIRECTORY: usize = 0o200_000;
+const O_PATH: usize = 0o10_000_000;
 
 /// Calls the kernel.
 ///
@@ -123,41 +131,28 @@ pub fn exit(code: i32) -> ! {
 /// The longest path that the kernel takes or gives, with its NUL.
 const PATH_MAX: usize = 4096;
 
-/// Room for a path. Not filled with zeros, of which the kernel would have to provide the pages.
-pub struct PathBuffer([MaybeUninit<u8>; PATH_MAX]);
-
-impl PathBuffer {
-    /// One in which nothing is written yet.
-    #[must_use]
-    pub const fn unwritten() -> Self {
-        Self([MaybeUninit::uninit(); PATH_MAX])
-    }
-
-    /// # Safety
-    /// The first `len` bytes have been written.
-    unsafe fn written(&self, len: usize) -> &[u8] {
-        // SAFETY: the caller vouches for what the slice shows; `len` is within the buffer.
-        unsafe { core::slice::from_raw_parts(self.0[..len].as_ptr().cast(), len) }
-    }
+/// What a call that fills a buffer has filled in, of at most `max` bytes. Not a buffer on the stack,
+/// of which every page would be touched, and not filled with zeros: what stays untouched costs
+/// nothing.
+fn filled(max: usize, fill: impl FnOnce(usize) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut buffer = Vec::<u8>::with_capacity(max);
+    let len = fill(buffer.as_mut_ptr() as usize)?;
+    // SAFETY: the kernel wrote as many bytes as it says, and no more than the room that it was told of.
+    unsafe { buffer.set_len(len) };
+    buffer.shrink_to_fit();
+    Ok(buffer)
 }
 
-/// Reads the target of a symbolic link into `buffer`; a longer target is cut.
+/// The target of a symbolic link; a target longer than the kernel's paths is cut.
 ///
 /// # Errors
 /// The kernel's.
-pub fn readlink<'a>(path: &CStr, buffer: &'a mut PathBuffer) -> Result<&'a [u8], Errno> {
-    let args = [
-        path.as_ptr() as usize,
-        buffer.0.as_mut_ptr() as usize,
-        PATH_MAX,
-        0,
-        0,
-        0,
-    ];
-    // SAFETY: `path` ends with a NUL, and the kernel writes at most the buffer's length.
-    let len = unsafe { syscall(READLINK, args) }?;
-    // SAFETY: so much was written.
-    Ok(unsafe { buffer.written(len) })
+pub fn readlink(path: &CStr) -> Result<Vec<u8>, Errno> {
+    filled(PATH_MAX, |room| {
+        let args = [path.as_ptr() as usize, room, PATH_MAX, 0, 0, 0];
+        // SAFETY: `path` ends with a NUL, and the kernel writes at most the buffer's length.
+        unsafe { syscall(READLINK, args) }
+    })
 }
 
 /// The process that started this one; 0 where it is in another PID namespace.
@@ -204,13 +199,29 @@ pub struct Stat {
     pub mode: u32,
 }
 
+impl Stat {
+    /// Whether it is a regular file.
+    #[must_use]
+    pub fn is_regular(&self) -> bool {
+        const S_IFMT: u32 = 0o170_000;
+        const S_IFREG: u32 = 0o100_000;
+        self.mode & S_IFMT == S_IFREG
+    }
+}
+
 /// The file that `path` leads to.
 ///
 /// # Errors
 /// The kernel's.
 pub fn stat(path: &CStr) -> Result<Stat, Errno> {
-    const AT_FDCWD: usize = -100_isize as usize;
     stat_at(AT_FDCWD, path, 0)
+}
+
+/// Whether `path` is a regular file itself, and no link to one.
+#[must_use]
+pub fn is_regular(path: &CStr) -> bool {
+    const AT_SYMLINK_NOFOLLOW: usize = 0x100;
+    stat_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.is_regular())
 }
 
 fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
@@ -242,21 +253,16 @@ fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
     })
 }
 
-/// The working directory, written into `buffer`.
-///
-/// # Errors
-/// The kernel's.
-pub fn getcwd(buffer: &mut PathBuffer) -> Result<&CStr, Errno> {
-    // SAFETY: the kernel writes at most the buffer's length.
-    let len = unsafe {
-        syscall(
-            GETCWD,
-            [buffer.0.as_mut_ptr() as usize, PATH_MAX, 0, 0, 0, 0],
-        )
-    }?;
-    // SAFETY: so much was written, the NUL among it.
-    let path = unsafe { buffer.written(len) };
-    Ok(CStr::from_bytes_until_nul(path).unwrap_or_default())
+/// The working directory; empty if it cannot be told.
+#[must_use]
+pub fn getcwd() -> Vec<u8> {
+    let cwd = filled(PATH_MAX, |room| {
+        // SAFETY: the kernel writes at most the buffer's length, a NUL at the end of it.
+        unsafe { syscall(GETCWD, [room, PATH_MAX, 0, 0, 0, 0]) }
+    });
+    let mut cwd = cwd.unwrap_or_default();
+    cwd.pop();
+    cwd
 }
 
 /// Makes a directory for this user alone, if it is not there.
@@ -269,6 +275,37 @@ pub fn make_dir(path: &CStr) {
 /// Writes to standard error; what does not fit into one write is dropped.
 pub fn write_stderr(bytes: &[u8]) {
     write(2, bytes);
+}
+
+/// Writes all of `bytes`, however long that takes; what nobody takes any more is dropped.
+pub fn write_all(descriptor: usize, mut bytes: &[u8]) {
+    const POLLOUT: u64 = 4;
+    while !bytes.is_empty() {
+        let args = [descriptor, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
+        // SAFETY: reads the slice only.
+        match unsafe { syscall(WRITE, args) } {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                // struct pollfd: descriptor (4 bytes), what is waited for and what is there (2 each).
+                let mut poll = descriptor as u64 | POLLOUT << 32;
+                let args = [&raw mut poll as usize, 1, usize::MAX, 0, 0, 0];
+                // SAFETY: one struct pollfd.
+                let _ = unsafe { syscall(POLL, args) };
+            }
+            Err(_) => return,
+        }
+    }
+}
+
+/// Whether a descriptor leads to a terminal.
+#[must_use]
+pub fn is_terminal(descriptor: usize) -> bool {
+    const TCGETS: usize = 0x5401;
+    let mut settings = [0_u64; 8];
+    let args = [descriptor, TCGETS, settings.as_mut_ptr() as usize, 0, 0, 0];
+    // SAFETY: room for a struct termios of the kernel, 36 bytes.
+    unsafe { syscall(IOCTL, args) }.is_ok()
 }
 
 /// Makes the descriptor `to` another name of `from`.
@@ -300,9 +337,15 @@ impl File {
     /// # Errors
     /// The kernel's.
     pub fn place(path: &CStr) -> Result<Self, Errno> {
-        const O_DIRECTORY: usize = 0o200_000;
-        const O_PATH: usize = 0o10_000_000;
-        Self::with_flags(path, O_PATH | O_DIRECTORY)
+        Self::at(AT_FDCWD, path, O_PATH | O_DIRECTORY)
+    }
+
+    /// The same, with `path` as seen from the directory `from`.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn place_at(from: &Self, path: &CStr) -> Result<Self, Errno> {
+        Self::at(from.0, path, O_PATH | O_DIRECTORY)
     }
 
     /// Opens `path`, which must exist, for writing at its end.
@@ -367,18 +410,22 @@ impl File {
     }
 
     fn with_flags(path: &CStr, flags: usize) -> Result<Self, Errno> {
+        Self::at(AT_FDCWD, path, flags)
+    }
+
+    fn at(from: usize, path: &CStr, flags: usize) -> Result<Self, Errno> {
         const O_CLOEXEC: usize = 0o2_000_000;
         const USER_ONLY: usize = 0o600;
         let args = [
+            from,
             path.as_ptr() as usize,
             flags | O_CLOEXEC,
             USER_ONLY,
             0,
             0,
-            0,
         ];
         // SAFETY: `path` ends with a NUL.
-        unsafe { syscall(OPEN, args) }.map(File)
+        unsafe { syscall(OPENAT, args) }.map(File)
     }
 
     /// The state of `path` as seen from this directory.
@@ -389,15 +436,16 @@ impl File {
         stat_at(self.0, path, 0)
     }
 
-    /// Reads as many entries of this directory as fit into `buffer`; 0 bytes at the end.
+    /// Reads the next entries of this directory, as many as it likes; nothing at the end.
     ///
     /// # Errors
     /// The kernel's.
-    pub fn entries<'b>(&self, buffer: &'b mut [u8]) -> Result<Entries<'b>, Errno> {
-        let args = [self.0, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
-        // SAFETY: the kernel writes at most the buffer's length.
-        let len = unsafe { syscall(GETDENTS64, args) }?;
-        Ok(Entries(&buffer[..len]))
+    pub fn entries(&self) -> Result<Vec<u8>, Errno> {
+        const AT_ONCE: usize = 8192;
+        filled(AT_ONCE, |room| {
+            // SAFETY: the kernel writes at most the buffer's length.
+            unsafe { syscall(GETDENTS64, [self.0, room, AT_ONCE, 0, 0, 0]) }
+        })
     }
 
     /// Writes at once; what does not fit into one write is dropped.
@@ -415,7 +463,21 @@ impl File {
         unsafe { syscall(READ, args) }
     }
 
-    /// The same from the beginning, wherever others read or write.
+    /// Reads behind what `buffer` holds, as far as its capacity goes; 0 at the end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read_more(&self, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
+        let room = buffer.spare_capacity_mut();
+        let args = [self.0, room.as_mut_ptr() as usize, room.len(), 0, 0, 0];
+        // SAFETY: the kernel writes at most the length of what is free.
+        let read = unsafe { syscall(READ, args) }?;
+        // SAFETY: so much was written behind what was there.
+        unsafe { buffer.set_len(buffer.len() + read) };
+        Ok(read)
+    }
+
+    /// The same as [`read`](Self::read) from the beginning, wherever others read or write.
     ///
     /// # Errors
     /// The kernel's.
@@ -426,18 +488,10 @@ impl File {
     }
 }
 
-/// Names in a directory.
-pub struct Entries<'b>(&'b [u8]);
+/// The names in what [`File::entries`] gave.
+pub struct Names<'b>(pub &'b [u8]);
 
-impl Entries<'_> {
-    /// Whether the directory had no more.
-    #[must_use]
-    pub fn is_end(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl<'b> Iterator for Entries<'b> {
+impl<'b> Iterator for Names<'b> {
     type Item = &'b CStr;
 
     fn next(&mut self) -> Option<&'b CStr> {

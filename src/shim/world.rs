@@ -2,38 +2,61 @@
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
-use core::cell::OnceCell;
+use core::cell::{OnceCell, RefCell};
 use core::ffi::CStr;
 
 use super::events::push_decimal;
 use super::sys;
-use crate::decide::{BUDGET, FileKind, Stamp, World};
+use crate::decide::{BUDGET, FileKind, Stamp, Visitor, World};
+use crate::image::base_name;
 
 /// The machine that this process runs on, with a compiler on it.
 pub struct Machine<'a> {
-    /// The compiler's directory; empty or with a slash at its end.
-    pub dir: &'a [u8],
+    /// Tells the compiler's directory, which is empty or has a slash at its end. Not before somebody
+    /// wants to know: it may have to be found out.
+    dir: &'a dyn Fn() -> &'a [u8],
     /// The same, once it was opened: a look from there is a third cheaper than by the whole path.
     opened: OnceCell<Option<sys::File>>,
+    /// The directory of the last witness.
+    last: RefCell<Last>,
+}
+
+/// A directory that was looked into, as its witnesses name it. Those of one directory come together;
+/// with the second look it is opened.
+#[derive(Default)]
+struct Last {
+    dir: Vec<u8>,
+    opened: Option<sys::File>,
 }
 
 impl<'a> Machine<'a> {
-    /// With a compiler in `dir`, which is empty or has a slash at its end.
+    /// With a compiler in the directory that `dir` tells, empty or with a slash at its end.
     #[must_use]
-    pub const fn new(dir: &'a [u8]) -> Self {
+    pub fn new(dir: &'a dyn Fn() -> &'a [u8]) -> Self {
         Self {
             dir,
             opened: OnceCell::new(),
+            last: RefCell::default(),
         }
+    }
+
+    /// The state of `path` as seen from the compiler's directory.
+    fn beside(&self, path: &CStr) -> Option<Stamp> {
+        let opened = self.opened.get_or_init(|| {
+            let dir = match (self.dir)() {
+                b"" => b".",
+                dir => dir,
+            };
+            sys::File::place(&CString::new(dir).ok()?).ok()
+        });
+        opened.as_ref()?.stat(path).map(|stat| stat.stamp).ok()
     }
 }
 
 impl World for Machine<'_> {
     fn kind(&self, path: &CStr) -> FileKind {
-        const S_IFMT: u32 = 0o170_000;
-        const S_IFREG: u32 = 0o100_000;
         match sys::stat(path) {
-            Ok(stat) if stat.mode & S_IFMT == S_IFREG => FileKind::Regular,
+            Ok(stat) if stat.is_regular() => FileKind::Regular,
             Err(errno) if errno.means_missing() => FileKind::Missing,
             Ok(_) | Err(_) => FileKind::Other,
         }
@@ -46,17 +69,16 @@ impl World for Machine<'_> {
         }
         let file = sys::File::open(path).ok()?;
         let size = usize::try_from(file.own_stat().ok()?.stamp.size).ok()?;
-        let mut content = Vec::new();
+        // One byte more shows the end, unless the file grows meanwhile.
+        let mut content = Vec::with_capacity(size.min(BUDGET) + 1);
         loop {
-            let len = content.len();
-            if len.max(size) > BUDGET {
+            if content.len().max(size) > BUDGET {
                 return None;
             }
-            // One byte more shows the end, unless the file grows meanwhile.
-            content.resize((len * 2).max(size + 1), 0);
-            let read = file.read(&mut content[len..]).ok()?;
-            content.truncate(len + read);
-            if read == 0 {
+            if content.len() == content.capacity() {
+                content.reserve(content.len());
+            }
+            if file.read_more(&mut content).ok()? == 0 {
                 return Some(content);
             }
         }
@@ -68,26 +90,20 @@ impl World for Machine<'_> {
         let Ok(file) = sys::File::open(path) else {
             return true;
         };
-        let mut piece = [0; 16 * 1024];
-        let mut kept = 0;
+        let mut piece = Vec::with_capacity(16 * 1024);
         loop {
-            let Ok(read) = file.read(&mut piece[kept..]) else {
+            let Ok(read) = file.read_more(&mut piece) else {
                 return true;
             };
-            let len = kept + read;
-            if read == 0 || stands_behind(&piece[..len], mark, word) {
+            if read == 0 || stands_behind(&piece, mark, word) {
                 return read > 0;
             }
-            kept = len.min(AGAIN);
-            piece.copy_within(len - kept..len, 0);
+            piece.drain(..piece.len().saturating_sub(AGAIN));
         }
     }
 
     fn cwd(&self) -> Vec<u8> {
-        let mut buffer = sys::PathBuffer::unwritten();
-        sys::getcwd(&mut buffer)
-            .map(|cwd| cwd.to_bytes().to_vec())
-            .unwrap_or_default()
+        sys::getcwd()
     }
 
     fn stamp(&self, path: &CStr) -> Option<Stamp> {
@@ -95,38 +111,45 @@ impl World for Machine<'_> {
     }
 
     fn witness(&self, path: &CStr) -> Option<Stamp> {
-        if path.to_bytes().starts_with(b"/") {
-            return self.stamp(path);
+        let bytes = path.to_bytes_with_nul();
+        let (dir, name) = bytes.split_at(bytes.len() - 1 - base_name(path.to_bytes()).len());
+        let name = CStr::from_bytes_until_nul(name).unwrap_or_default();
+        let mut last = self.last.borrow_mut();
+        if dir.is_empty() || name.is_empty() || last.dir != dir {
+            last.dir = dir.to_vec();
+            last.opened = None;
+            return self.beside(path);
         }
-        let opened = self.opened.get_or_init(|| {
-            let dir = if self.dir.is_empty() { b"." } else { self.dir };
-            sys::File::place(&CString::new(dir).ok()?).ok()
-        });
-        opened.as_ref()?.stat(path).map(|stat| stat.stamp).ok()
+        if last.opened.is_none() {
+            let dir = CString::new(dir).ok()?;
+            last.opened = sys::File::place_at(self.opened.get()?.as_ref()?, &dir).ok();
+        }
+        last.opened.as_ref()?.stat(name).map(|stat| stat.stamp).ok()
     }
 
     fn now(&self) -> u64 {
         sys::now() / 1_000_000_000
     }
 
-    fn list(&self, dir: &CStr, visit: &mut dyn FnMut(&CStr, Stamp)) {
+    fn list(&self, dir: &CStr, wanted: fn(&CStr) -> bool, visit: &mut dyn FnMut(&CStr, Stamp)) {
         let Ok(dir) = sys::File::open(dir) else {
             return;
         };
-        let mut buffer = [0; 8192];
-        while let Ok(entries) = dir.entries(&mut buffer) {
-            if entries.is_end() {
+        while let Ok(entries) = dir.entries() {
+            if entries.is_empty() {
                 return;
             }
-            for name in entries {
-                if let Ok(stat) = dir.stat(name) {
+            for name in sys::Names(&entries) {
+                if wanted(name)
+                    && let Ok(stat) = dir.stat(name)
+                {
                     visit(name, stat.stamp);
                 }
             }
         }
     }
 
-    fn ancestors(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
+    fn ancestors(&self, visit: &mut Visitor<'_>) {
         const GENERATIONS: usize = 4;
         let mut pid = sys::getppid();
         for _ in 0..GENERATIONS {
@@ -138,10 +161,9 @@ impl World for Machine<'_> {
             let Some((comm, parent)) = read(pid, &mut stat).and_then(parse_stat) else {
                 return;
             };
-            let mut exe = sys::PathBuffer::unwritten();
             // Another user's process does not show its executable; its name still counts.
-            let exe = sys::readlink(&proc_path(pid, b"/exe"), &mut exe).unwrap_or(&[]);
-            if visit(exe, comm) {
+            let exe = || sys::readlink(&proc_path(pid, b"/exe")).unwrap_or_default();
+            if visit(comm, &exe) {
                 return;
             }
             pid = parent;
@@ -218,7 +240,7 @@ mod tests {
     use super::*;
 
     fn here() -> Machine<'static> {
-        Machine::new(b"/proc/self/")
+        Machine::new(&|| b"/proc/self/")
     }
 
     #[test]
@@ -255,10 +277,10 @@ mod tests {
         }
         let path = CString::new(dir.path().as_os_str().as_encoded_bytes()).unwrap();
         let mut seen = std::collections::BTreeSet::new();
-        here().list(&path, &mut |name, _| {
+        here().list(&path, |name| name != c".", &mut |name, _| {
             seen.insert(name.to_owned());
         });
-        assert_eq!(seen.len(), 1002, "with . and ..");
+        assert_eq!(seen.len(), 1001, "with ..");
     }
 
     #[test]
@@ -312,8 +334,8 @@ mod tests {
         let parent = std::os::unix::process::parent_id();
         let expected = std::fs::read_link(format!("/proc/{parent}/exe")).unwrap();
         let mut seen = Vec::new();
-        here().ancestors(&mut |exe, _| {
-            seen.push(exe.to_vec());
+        here().ancestors(&mut |_, exe| {
+            seen.push(exe());
             true
         });
         assert_eq!(seen, [expected.into_os_string().into_encoded_bytes()]);

@@ -1,0 +1,177 @@
+//! sccache's server: where it listens, whether it answers, and a compile that is asked of it.
+//!
+//! Owns: everything that is said to it. The words are [`sccache`]'s.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use crate::decide::sccache::{self, Answer};
+use crate::decide::trouble::End;
+use crate::decide::lookup;
+use crate::socket::{Socket, Wait};
+use crate::supervise::Trouble;
+use crate::sys::{self, Errno};
+
+/// Seconds after which a server that has not answered is asked whether it can, and which it has for an
+/// answer then. sccache's client itself has no limit (0.4 and 0.16, measured).
+pub const PATIENCE: u64 = 5;
+
+/// How sccache's client ends where it has no server, or one that does not know the compiler.
+pub const NO_SERVER: End = End::Exited(2);
+
+/// How it ends where sccache itself has failed: its own -2.
+const FAILED: End = End::Exited(254);
+
+/// Where sccache's client looks for its server.
+#[derive(Clone, Copy)]
+pub enum Server<'a> {
+    /// A socket in the file system.
+    Path(&'a CStr),
+    /// A port of this machine.
+    Port(u16),
+}
+
+impl<'a> Server<'a> {
+    /// As the environment has it.
+    pub fn of(env: &[&'a CStr]) -> Self {
+        const DEFAULT: u16 = 4226;
+        if let Some(path) = lookup(env, b"SCCACHE_SERVER_UDS") {
+            return Self::Path(path);
+        }
+        let port = lookup(env, b"SCCACHE_SERVER_PORT");
+        Self::Port(port.and_then(|port| decimal(port.to_bytes())).unwrap_or(DEFAULT))
+    }
+
+    fn connect(self, wait: Wait) -> Option<Socket> {
+        match self {
+            Self::Path(path) => Socket::of_path(path, wait),
+            Self::Port(port) => Socket::of_port(port, wait),
+        }
+    }
+}
+
+fn decimal(digits: &[u8]) -> Option<u16> {
+    digits.iter().try_fold(0_u16, |number, digit| {
+        let digit = u16::from(digit.wrapping_sub(b'0'));
+        number.checked_mul(10)?.checked_add(digit).filter(|_| digit < 10)
+    })
+}
+
+/// How long a server is waited for that has something to do.
+pub struct Patience<'a> {
+    server: Server<'a>,
+    asked: Option<Socket>,
+}
+
+impl<'a> Patience<'a> {
+    /// With a server that has just been given something to do.
+    pub fn with(server: Server<'a>) -> Self {
+        Self { server, asked: None }
+    }
+
+    /// Whether the server is mute, now that another [`PATIENCE`] has gone by: it takes questions and
+    /// does not answer.
+    pub fn is_over(&mut self) -> bool {
+        match self.asked.take() {
+            Some(question) => !question.has_answer(),
+            None => {
+                self.asked = self.server.connect(Wait::Never);
+                if let Some(question) = &self.asked {
+                    question.send(&sccache::STATISTICS);
+                }
+                false
+            }
+        }
+    }
+}
+
+/// What became of a request, where this process goes on.
+pub enum Outcome {
+    /// Nobody took it, and nothing was done.
+    NotAsked,
+    /// The server does not cache such a call.
+    NotCached,
+    /// It did not do its work.
+    Trouble(Trouble),
+}
+
+/// Has `server` do what `request` asks for, and ends as the compiler did.
+pub fn compile(server: Server<'_>, request: &[u8], env: &[&CStr]) -> Outcome {
+    let Some(socket) = server.connect(Wait::Seconds(PATIENCE)) else { return Outcome::NotAsked };
+    if !socket.send(request) {
+        return Outcome::NotAsked;
+    }
+    let mut conversation =
+        Conversation { socket, heard: Vec::new(), patience: Patience::with(server) };
+    let unclear = Outcome::Trouble(Trouble::Failed { end: NO_SERVER, lasting: false });
+    loop {
+        let message = match conversation.next() {
+            Ok(message) => message,
+            Err(trouble) => return Outcome::Trouble(trouble),
+        };
+        match sccache::answer(&message) {
+            Some(Answer::Started) => {}
+            Some(Answer::NotCached) => return Outcome::NotCached,
+            Some(Answer::UnknownCompiler) => {
+                return Outcome::Trouble(Trouble::Failed { end: NO_SERVER, lasting: true });
+            }
+            Some(Answer::Finished { status: None | Some(sccache::FAILURE), .. }) => {
+                return Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false });
+            }
+            Some(Answer::Finished { status: Some(status), stdout, stderr, colours }) => {
+                show(stdout, stderr, colours, env);
+                sys::exit(status)
+            }
+            None => return unclear,
+        }
+    }
+}
+
+/// What is said after the request.
+struct Conversation<'a> {
+    socket: Socket,
+    heard: Vec<u8>,
+    patience: Patience<'a>,
+}
+
+impl Conversation<'_> {
+    /// Bytes that are read at once, at least and, whatever length a message claims to have, at most.
+    const ROOM: usize = 4096;
+    const MOST: usize = 1 << 24;
+
+    /// The next message, without its head.
+    fn next(&mut self) -> Result<Vec<u8>, Trouble> {
+        loop {
+            let need = match self.heard.first_chunk() {
+                Some(head) => sccache::HEAD + u32::from_be_bytes(*head) as usize,
+                None => sccache::HEAD,
+            };
+            if self.heard.len() >= need.max(sccache::HEAD + 1) {
+                let rest = self.heard.split_off(need);
+                let mut message = core::mem::replace(&mut self.heard, rest);
+                message.drain(..sccache::HEAD);
+                return Ok(message);
+            }
+            self.heard.reserve((need - self.heard.len().min(need)).clamp(Self::ROOM, Self::MOST));
+            match self.socket.receive(&mut self.heard) {
+                Err(Errno::EAGAIN) if self.patience.is_over() => return Err(Trouble::Mute),
+                Err(Errno::EAGAIN | Errno::EINTR) => {}
+                Ok(1..) => {}
+                // It has hung up.
+                Ok(0) | Err(_) => return Err(Trouble::Failed { end: NO_SERVER, lasting: false }),
+            }
+        }
+    }
+}
+
+/// Writes what the compiler wrote, coloured where the compiler would have: the server has it made in
+/// colours in any case.
+fn show(stdout: &[u8], stderr: &[u8], colours: Option<bool>, env: &[&CStr]) {
+    sys::write_all(1, stdout);
+    let dumb = || lookup(env, b"TERM").is_some_and(|term| term.to_bytes() == b"dumb");
+    if colours.unwrap_or_else(|| sys::is_terminal(2) && !dumb()) {
+        sys::write_all(2, stderr);
+    } else {
+        sys::write_all(2, &sccache::without_colours(stderr));
+    }
+}
