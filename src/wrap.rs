@@ -184,21 +184,24 @@ pub fn outside(
     })
 }
 
+/// Identities by their executables.
+type Identities = BTreeMap<PathBuf, Identity>;
+
 /// Looks at the compilers, in the order in which they can be wrapped, and takes the fingerprint of
 /// each executable.
 fn inspect_all(
     tree: &Tree,
     observed: &Observed,
     names: &[Name],
-) -> Result<(Vec<Compiler>, BTreeMap<PathBuf, Identity>), WrapError> {
+) -> Result<(Vec<Compiler>, Identities), WrapError> {
     let memo = Memo::of_user();
+    let mut identities = Identities::new();
     let mut compilers = names
         .iter()
-        .map(|name| inspect(tree, observed, name, &memo))
+        .map(|name| inspect(tree, observed, name, &memo, &mut identities))
         .collect::<Result<Vec<_>, _>>()?;
     // A name whose alias leads through another one's comes after it.
     compilers.sort_by_key(|compiler| !is_moved(compiler));
-    let mut identities = BTreeMap::new();
     for compiler in &compilers {
         if !identities.contains_key(&compiler.real) {
             let identity = Identity::take(&compiler.real, Some(&tree.root), &memo)?;
@@ -249,13 +252,24 @@ fn inspect(
     observed: &Observed,
     name: &Name,
     memo: &Memo,
+    identities: &mut Identities,
 ) -> Result<Compiler, WrapError> {
     let known = |file: &Path| {
-        let identity = Identity::remembered(file, Some(&tree.root), memo)?;
-        Some(Said {
+        let root = Some(tree.root.as_path());
+        let taken = identities.get(file).cloned();
+        let identity = taken.or_else(|| Identity::remembered(file, root, memo));
+        // What an identity is taken from tells this too. Of a file that leads to one that has been
+        // taken, as a stub does, one question tells all that is new.
+        let identity = match identity {
+            None if identities.is_empty() => Identity::take(file, root, memo).ok()?,
+            identity => identity?,
+        };
+        let said = Said {
             real: identity.executable()?.to_owned(),
-            version: identity.version?,
-        })
+            version: identity.version.clone()?,
+        };
+        identities.insert(said.real.clone(), identity);
+        Some(said)
     };
     let path = tree.bin.join(name.as_os_str());
     let there = observed.name(name.as_os_str());

@@ -30,7 +30,7 @@ pub fn all(setup: &Setup, report: &mut Report) {
         "rock-wrap --version",
         Call::new(&setup.rock_wrap, ["--version"]),
     );
-    let first = contest.add_rare("install, nothing remembered", 10, || {
+    let first = contest.add_rare("install, nothing remembered", 2, || {
         restore.run();
         fresh.set(fresh.get() + 1);
         command(&install, &format!("memo-{}", fresh.get())).run()

@@ -174,13 +174,18 @@ impl<'a> Contest<'a> {
     }
 
     /// The same, with something to be done between the round that does not count and the others.
-    pub fn run_after(mut self, rounds: usize, start: impl FnOnce()) -> Results {
-        let mut random = Random(0x9e37_79b9_7f4a_7c15);
-        let mut order: Vec<_> = (0..self.runners.len()).collect();
+    pub fn run_after(self, rounds: usize, start: impl FnOnce()) -> Results {
         for runner in &self.runners {
             (runner.run)();
         }
         start();
+        self.run_cold(rounds)
+    }
+
+    /// Runs everything, in another order each round, from the first round on.
+    pub fn run_cold(mut self, rounds: usize) -> Results {
+        let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let mut order: Vec<_> = (0..self.runners.len()).collect();
         for round in 0..rounds {
             for last in (1..order.len()).rev() {
                 order.swap(last, random.below(last + 1));

@@ -1,68 +1,100 @@
-//! A HIP compile that is in the cache.
+//! HIP compiles that are in the cache.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::caches::Cache;
 use super::contest::{Call, Contest};
 use super::report::{Bar, Report};
 use super::{Setup, executable};
 
-/// The compile of one unit of the sample project, in `tree`; `first` is what is called with it.
-fn compile(setup: &Setup, tree: &str, first: &Path, before: &[&Path]) -> Call {
-    let unit = setup.source.join("examples/hip-project/src/saxpy.hip");
-    let include = format!(
-        "-I{}",
-        setup.source.join("examples/hip-project/include").display()
-    );
-    let rocm = format!("--rocm-path={}", setup.tree(tree).display());
-    let mut args: Vec<_> = before
+/// A source, and what it is called in the table.
+struct Unit {
+    what: &'static str,
+    source: PathBuf,
+    /// Whether the shim may take no more than a twentieth of a hit of this one.
+    is_usual: bool,
+}
+
+/// Of a kernel and nothing else a hit is the shortest that there is (its compile still reads what clang
+/// includes into HIP by itself); with the HIP headers, as units have them, ccache hashes 250 files.
+fn units(setup: &Setup) -> [Unit; 2] {
+    let kernel = setup.work.join("kernel.hip");
+    let text = "__attribute__((global)) void twice(int *x) { *x *= 2; }\n";
+    std::fs::write(&kernel, text).expect("a directory of our own");
+    [
+        Unit {
+            what: "with the HIP headers",
+            source: setup.source.join("examples/hip-project/src/saxpy.hip"),
+            is_usual: true,
+        },
+        Unit {
+            what: "a kernel alone",
+            source: kernel,
+            is_usual: false,
+        },
+    ]
+}
+
+/// The compile of `unit` in `tree`; `first` is what is called with it.
+fn compile(setup: &Setup, unit: &Unit, tree: &str, first: &Path, before: &[&Path]) -> Call {
+    let include = setup.source.join("examples/hip-project/include");
+    let options = [
+        format!("--rocm-path={}", setup.tree(tree).display()),
+        format!("-I{}", include.display()),
+    ];
+    let call = before.iter().fold(Call::new::<&str>(first, []), Call::arg);
+    let call = options.iter().fold(call, Call::arg);
+    let words = [
+        "-x",
+        "hip",
+        "--offload-arch=gfx900",
+        "--offload-arch=gfx906",
+        "-O2",
+        "-std=c++17",
+        "-c",
+    ];
+    words
         .iter()
-        .map(|path| path.as_os_str().to_owned())
-        .collect();
-    args.extend(
-        [
-            &rocm,
-            "-x",
-            "hip",
-            "--offload-arch=gfx900",
-            "--offload-arch=gfx906",
-            "-O2",
-            "-std=c++17",
-            &include,
-            "-c",
-        ]
-        .map(Into::into),
-    );
-    args.extend([
-        unit.into_os_string(),
-        "-o".into(),
-        setup.work.join("saxpy.o").into_os_string(),
-    ]);
-    Call::new(first, args)
+        .fold(call, Call::arg)
+        .arg(&unit.source)
+        .arg("-o")
+        .arg(setup.work.join("hit.o"))
+}
+
+/// The bar for a shim in front of a launcher, for units that have it.
+fn bars(unit: &Unit, shim: usize) -> Vec<(usize, Bar)> {
+    unit.is_usual
+        .then_some((shim, Bar::AtMost(1.05)))
+        .into_iter()
+        .collect()
 }
 
 /// sccache and ccache.
 pub fn all(setup: &Setup, report: &mut Report) {
-    through_sccache(setup, report);
-    through_ccache(setup, report);
+    for unit in units(setup) {
+        through_sccache(setup, &unit, report);
+        through_ccache(setup, &unit, report);
+    }
 }
 
-fn through_sccache(setup: &Setup, report: &mut Report) {
+fn through_sccache(setup: &Setup, unit: &Unit, report: &mut Report) {
     let cache = Cache::new(setup, &setup.sccache, "hits");
     let bare = setup.tree("bare").join("lib/llvm/bin/clang++");
     let wrapped = setup.tree("sccache").join("lib/llvm/bin/clang++");
     let (sccache, real) = (setup.sccache.display(), bare.display());
+    let named = |what: &str| format!("{}: {what}", unit.what);
     let stub = |name: &str, body: String| executable(&setup.work.join(name), body.as_bytes());
-    let call =
-        |first: &Path, before: &[&Path]| compile(setup, "bare", first, before).envs(&cache.env);
+    let call = |first: &Path, before: &[&Path]| {
+        compile(setup, unit, "bare", first, before).envs(&cache.env)
+    };
 
-    let mut contest = Contest::new("bare sccache", call(&setup.sccache, &[&bare]));
+    let mut contest = Contest::new(&named("bare sccache"), call(&setup.sccache, &[&bare]));
     let shim = contest.add(
-        "shim + sccache",
-        compile(setup, "sccache", &wrapped, &[]).envs(&cache.env),
+        &named("shim + sccache"),
+        compile(setup, unit, "sccache", &wrapped, &[]).envs(&cache.env),
     );
     let sh = stub("sh", format!("#!/bin/sh\nexec {sccache} {real} \"$@\"\n"));
-    contest.add("sh stub + sccache", call(&sh, &[]));
+    contest.add(&named("sh stub + sccache"), call(&sh, &[]));
     let ps = stub(
         "ps",
         format!(
@@ -70,25 +102,26 @@ fn through_sccache(setup: &Setup, report: &mut Report) {
          exec {sccache} {real} \"$@\"\nelse\n  exec {real} \"$@\"\nfi\n"
         ),
     );
-    contest.add("sh stub that asks ps + sccache", call(&ps, &[]));
+    contest.add(&named("sh stub that asks ps + sccache"), call(&ps, &[]));
     let python = call(&setup.peer("launcher.py"), &[&bare]).env("PEER_CACHE", &setup.sccache);
-    contest.add("Python launcher + sccache", python);
+    contest.add(&named("Python launcher + sccache"), python);
     let compiler = call(&bare, &[]);
-    contest.add_rare("the compiler by itself", 50, move || compiler.run());
+    contest.add_rare(&named("the compiler"), 50, move || compiler.run());
     let results = counted(&cache, contest, setup.rounds(600));
-    report.contest("hit", &results, &[(shim, Bar::AtMost(1.05))]);
+    report.contest("hit", &results, &bars(unit, shim));
 }
 
-fn through_ccache(setup: &Setup, report: &mut Report) {
+fn through_ccache(setup: &Setup, unit: &Unit, report: &mut Report) {
     let cache = Cache::new(setup, &setup.ccache, "hits");
     let bare = setup.tree("bare").join("lib/llvm/bin/clang++");
     let wrapped = setup.tree("ccache").join("lib/llvm/bin/clang++");
-    let call = || compile(setup, "bare", &setup.ccache, &[&bare]).envs(&cache.env);
+    let named = |what: &str| format!("{}: {what}", unit.what);
+    let call = || compile(setup, unit, "bare", &setup.ccache, &[&bare]).envs(&cache.env);
 
-    let mut contest = Contest::new("bare ccache, its default check", call());
+    let mut contest = Contest::new(&named("bare ccache, its default check"), call());
     let shim = contest.add(
-        "shim + ccache",
-        compile(setup, "ccache", &wrapped, &[]).envs(&cache.env),
+        &named("shim + ccache"),
+        compile(setup, unit, "ccache", &wrapped, &[]).envs(&cache.env),
     );
     let kept = setup.work.join("compiler-check");
     let check = format!(
@@ -97,7 +130,7 @@ fn through_ccache(setup: &Setup, report: &mut Report) {
         kept.display()
     );
     let python = contest.add(
-        "ccache with a Python compiler_check",
+        &named("ccache, a Python compiler_check"),
         call().env("CCACHE_COMPILERCHECK", check),
     );
     let check = format!(
@@ -105,19 +138,20 @@ fn through_ccache(setup: &Setup, report: &mut Report) {
         setup.rock_wrap.display()
     );
     contest.add(
-        "ccache with rock-wrap fingerprint --quick",
+        &named("ccache, rock-wrap fingerprint --quick"),
         call().env("CCACHE_COMPILERCHECK", check),
     );
     let results = counted(&cache, contest, setup.rounds(600));
-    report.contest("hit", &results, &[(shim, Bar::AtMost(1.05))]);
+    report.contest("hit", &results, &bars(unit, shim));
+    // Where ccache itself takes long, no check can make the whole of it five times faster.
+    let bar = (!unit.is_usual).then_some(Bar::AtLeast(5.0));
     let times = results.ratio_of(python, shim);
-    report.number(
-        "hit",
-        "a Python compiler_check over shim + ccache",
-        times,
-        "x",
-        Some(Bar::AtLeast(5.0)),
-    );
+    let what = named("a Python compiler_check over the shim");
+    report.number("hit", &what, times, "x", bar);
+    let added = results
+        .estimate(|median| (median(python) - median(0)) / (median(shim) - median(0)).max(1.0));
+    let what = named("the same, of what each adds to ccache");
+    report.number("hit", &what, added, "x", Some(Bar::AtLeast(5.0)));
 }
 
 /// Runs a contest in which every call but the first of each command must be a hit.

@@ -71,20 +71,20 @@ pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
     Ok(Said::parse(&answer.stderr))
 }
 
-/// Asks clang, its executable at `clang`, about every kind of compile. `root` is where device
-/// libraries may be that it does not find by itself.
+/// Asks clang, its executable at `clang`, about every kind of compile, but of C where it `told_c`
+/// already. `root` is where device libraries may be that it does not find by itself.
 ///
 /// # Errors
 /// Where it cannot be run.
-pub fn ask_clang(clang: &Path, root: &Path) -> Result<Said, IdentityError> {
+pub fn ask_clang(clang: &Path, root: &Path, told_c: bool) -> Result<Said, IdentityError> {
     let option = root.to_str().map(|root| format!("--rocm-path={root}"));
     // A path that is not UTF-8 is left out: clang then looks where it looks by itself.
     let located: Vec<&str> = option.as_deref().into_iter().collect();
     let hip = [&["--driver-mode=g++", "-x", "hip"], ARCHS.as_slice()].concat();
-    let mut calls: Vec<Vec<&str>> = vec![
-        vec!["--driver-mode=gcc", "-x", "c", "-c"],
-        [&hip[..], &["-c"]].concat(),
-    ];
+    let mut calls: Vec<Vec<&str>> = vec![[&hip[..], &["-c"]].concat()];
+    if !told_c {
+        calls.push(vec!["--driver-mode=gcc", "-x", "c", "-c"]);
+    }
     calls.extend(HIP.map(|args| [&hip[..], &located, args].concat()));
     let said = merged(clang, &calls)?;
     if !said.bitcode_dirs.is_empty() {

@@ -79,7 +79,9 @@ impl Survey {
                 let real = canonical(clang)?;
                 let guess = guess_root(directory(&real));
                 survey.root = root.unwrap_or(&guess).to_owned();
-                let said = driver::ask_clang(&real, &survey.root)?;
+                // Under another name it may have been asked as a C++ driver.
+                let told_c = real == compiler && !file_name(compiler).contains("++");
+                let said = driver::ask_clang(&real, &survey.root, told_c)?;
                 (real, first.merge(said))
             }
             None => {

@@ -186,7 +186,8 @@ mod read {
         pub language: Option<Language>,
         /// The number of offload architectures.
         pub archs: u32,
-        /// The process, which is the launcher's or the compiler's from then on.
+        /// The process, which stays until the call has ended: as the launcher or the compiler from
+        /// then on, or waiting.
         pub pid: u32,
         /// When it was decided, since boot.
         pub start: Duration,

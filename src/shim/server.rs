@@ -87,7 +87,7 @@ impl<'a> Patience<'a> {
 
 /// What became of a request, where this process goes on.
 pub enum Outcome {
-    /// Nobody took it, and nothing was done.
+    /// Nobody took it: the launcher may start a server, or say what is the matter.
     NotAsked,
     /// The server does not cache such a call.
     NotCached,
@@ -103,26 +103,30 @@ pub fn compile(server: Server<'_>, request: &[u8], env: &[&CStr]) -> Outcome {
     }
     let mut conversation =
         Conversation { socket, heard: Vec::new(), patience: Patience::with(server) };
-    let unclear = Outcome::Trouble(Trouble::Failed { end: NO_SERVER, lasting: false });
+    let mut started = false;
     loop {
         let message = match conversation.next() {
             Ok(message) => message,
+            Err(Trouble::Failed { .. }) if !started => return Outcome::NotAsked,
             Err(trouble) => return Outcome::Trouble(trouble),
         };
         match sccache::answer(&message) {
-            Some(Answer::Started) => {}
+            Some(Answer::Started) => started = true,
             Some(Answer::NotCached) => return Outcome::NotCached,
             Some(Answer::UnknownCompiler) => {
                 return Outcome::Trouble(Trouble::Failed { end: NO_SERVER, lasting: true });
             }
-            Some(Answer::Finished { status: None | Some(sccache::FAILURE), .. }) => {
-                return Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false });
-            }
-            Some(Answer::Finished { status: Some(status), stdout, stderr, colours }) => {
+            Some(Answer::Finished { status: Some(status), stdout, stderr, colours })
+                if status != sccache::FAILURE =>
+            {
                 show(stdout, stderr, colours, env);
                 sys::exit(status)
             }
-            None => return unclear,
+            // Something else listens there: the client says so in its own way.
+            None if !started => return Outcome::NotAsked,
+            Some(Answer::Finished { .. }) | None => {
+                return Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false });
+            }
         }
     }
 }

@@ -1,0 +1,212 @@
+//! A shim with sccache asks the server itself: what a caller sees is the compiler's, whether the result
+//! comes from the cache or not, and the client is run only where no server answers.
+
+mod support;
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+use nix::pty::openpty;
+use support::launchers::{Asked, Cache, sccache};
+use support::rocm::Rocm;
+use support::run;
+
+/// A wrapped tree whose launcher is a copy of sccache that can be taken away, and sccache's server.
+struct Site {
+    rocm: Rocm,
+    cache: Cache,
+    client: PathBuf,
+}
+
+impl Site {
+    fn new() -> Self {
+        let rocm = Rocm::new(19, "symlink");
+        let client = rocm.beside("sccache");
+        fs::copy(sccache(), &client).unwrap();
+        rocm.install(["--launcher", client.to_str().unwrap()].iter())
+            .ok();
+        Self {
+            rocm,
+            cache: Cache::new(&sccache()),
+            client,
+        }
+    }
+
+    /// `source` with the compiler's name `clang`, through the shim or around it.
+    fn compile(&self, source: &str, through: bool) -> Command {
+        fs::write(self.rocm.beside("a.c"), source).unwrap();
+        let mut compile = self.rocm.compiler("clang");
+        compile
+            .args(["-c", "a.c", "-o", "a.o"])
+            .envs(self.cache.env())
+            .env("TERM", "xterm")
+            .env("ROCK_WRAP_DISABLE", if through { "0" } else { "1" })
+            .stdin(Stdio::null());
+        compile
+    }
+
+    fn object(&self) -> Vec<u8> {
+        fs::read(self.rocm.beside("a.o")).unwrap()
+    }
+}
+
+/// So many warnings, of which each shows a line with a tab and one that is no ASCII.
+fn warnings(count: usize) -> String {
+    let warning = |number| format!("int f{number}(void)\t{{ /* \u{e4} */ }}\n");
+    (0..count).map(warning).collect()
+}
+
+fn said(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    (output.status.code(), stdout, stderr)
+}
+
+#[test]
+fn a_compile_needs_the_server_and_not_the_client() {
+    let site = Site::new();
+    fs::remove_file(&site.client).unwrap();
+    for expected in [Asked::new(0, 1), Asked::new(1, 1)] {
+        let output = run(&mut site.compile("int one;\n", true));
+        assert_eq!(said(&output), (Some(0), String::new(), String::new()));
+        assert_eq!(site.cache.asked(), expected);
+    }
+    let made = site.object();
+    run(&mut site.compile("int one;\n", false));
+    assert!(made == site.object(), "the object differs");
+}
+
+#[test]
+fn without_a_server_the_client_starts_one() {
+    let site = Site::new();
+    let socket = site.rocm.beside("other-socket");
+    let mut compile = site.compile("int one;\n", true);
+    compile
+        .env("SCCACHE_SERVER_UDS", &socket)
+        .env("SCCACHE_IDLE_TIMEOUT", "5")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    assert!(!socket.exists());
+    assert!(compile.status().unwrap().success());
+    assert!(socket.exists(), "a server listens");
+    assert_eq!(site.cache.asked(), Asked::default());
+}
+
+#[test]
+fn a_server_that_hangs_up_is_left_to_the_client() {
+    let site = Site::new();
+    let path = site.rocm.beside("rude-socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || listener.incoming().for_each(drop));
+    let mut compile = site.compile("int one;\n", true);
+    let output = run(compile.env("SCCACHE_SERVER_UDS", &path));
+    let (status, _, stderr) = said(&output);
+    assert_eq!(status, Some(0), "{stderr}");
+    // sccache's own words, and then ours.
+    assert!(stderr.contains("sccache: error"), "{stderr}");
+    assert!(stderr.contains("compiling without it"), "{stderr}");
+}
+
+#[test]
+fn a_server_that_dies_over_a_compile_costs_nothing_but_time() {
+    let site = Site::new();
+    let path = site.rocm.beside("mortal-socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut request = [0; 64];
+        connection.read_exact(&mut request).unwrap();
+        // "Started", and then nothing more.
+        connection
+            .write_all(&[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0])
+            .unwrap();
+    });
+    let mut compile = site.compile("int one;\n", true);
+    let output = run(compile.env("SCCACHE_SERVER_UDS", &path));
+    let (status, _, stderr) = said(&output);
+    assert_eq!(status, Some(0), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
+    assert!(stderr.contains("compiling without it"), "{stderr}");
+    assert!(!site.object().is_empty());
+}
+
+#[test]
+fn messages_and_status_are_the_compilers() {
+    let site = Site::new();
+    // More than any pipe or socket holds at once, and a source that has an error.
+    for source in [warnings(1), warnings(2000), "int one\n".to_owned()] {
+        let bare = said(&run(&mut site.compile(&source, false)));
+        assert!(!bare.2.is_empty());
+        for _ in 0..2 {
+            let through = said(&run(&mut site.compile(&source, true)));
+            assert!(through == bare, "{} bytes of source", source.len());
+        }
+    }
+    assert_eq!(site.cache.asked().hits, 2);
+}
+
+/// What is shown on a terminal, of which the other end is read to its end.
+fn shown(mut compile: Command) -> Vec<u8> {
+    let terminal = openpty(None, None).unwrap();
+    compile
+        .stdout(Stdio::null())
+        .stderr(terminal.slave)
+        .status()
+        .unwrap();
+    // The slave was the command's, which is gone: the master ends with an error.
+    drop(compile);
+    end(terminal.master)
+}
+
+fn end(master: OwnedFd) -> Vec<u8> {
+    let mut text = Vec::new();
+    let _ = File::from(master).read_to_end(&mut text);
+    text
+}
+
+#[test]
+fn on_a_terminal_messages_are_those_of_the_client() {
+    let site = Site::new();
+    for (options, term) in [
+        (&[][..], "xterm"),
+        (&["-fcolor-diagnostics"], "xterm"),
+        (&["-fcolor-diagnostics"], "dumb"),
+        (&["-fno-color-diagnostics"], "xterm"),
+    ] {
+        let mut through = site.compile(&warnings(2), true);
+        through.args(options).env("TERM", term);
+        let shim = through.get_program().to_owned();
+        let mut client = Command::new(&site.client);
+        client
+            .arg(shim.into_string().unwrap() + ".7625")
+            .args(through.get_args())
+            .envs(site.cache.env())
+            .env("TERM", term)
+            .current_dir(site.rocm.beside("."));
+        let by_client = shown(client);
+        assert!(!by_client.is_empty());
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        assert_eq!(
+            text(&shown(through)),
+            text(&by_client),
+            "{options:?} {term}"
+        );
+    }
+}
+
+#[test]
+fn an_environment_larger_than_a_socket_holds_is_no_matter() {
+    let site = Site::new();
+    let mut compile = site.compile("int one;\n", true);
+    for number in 0..20 {
+        compile.env(format!("LARGE_{number}"), "x".repeat(60_000));
+    }
+    let output = run(&mut compile);
+    assert_eq!(said(&output), (Some(0), String::new(), String::new()));
+    assert_eq!(site.cache.asked(), Asked::new(0, 1));
+}
