@@ -13,7 +13,7 @@ use std::thread;
 
 use nix::pty::openpty;
 use support::launchers::{Asked, Cache, sccache};
-use support::rocm::Rocm;
+use support::rocm::{Rocm, assert_has, ran, rock_wrap};
 use support::run;
 
 /// A wrapped tree whose launcher is a copy of sccache that can be taken away, and sccache's server.
@@ -79,6 +79,22 @@ fn a_compile_needs_the_server_and_not_the_client() {
     let made = site.object();
     run(&mut site.compile("int one;\n", false));
     assert!(made == site.object(), "the object differs");
+}
+
+#[test]
+fn explain_tells_that_the_server_is_asked() {
+    let site = Site::new();
+    let compile = site.compile("int one;\n", true);
+    let explain = |options: &[&str]| {
+        let mut explain = rock_wrap(["explain"]);
+        explain.args(options).arg("--").arg(compile.get_program());
+        explain
+            .args(compile.get_args())
+            .current_dir(site.rocm.beside("."));
+        ran(&mut explain)
+    };
+    assert_has(&explain(&[]).ok().out, &["asks: its server for this"]);
+    assert_eq!(explain(&["--json"]).json()["asks_server"], true);
 }
 
 #[test]

@@ -27,6 +27,8 @@ struct Answer {
     argument: Option<String>,
     launcher: Option<String>,
     launcher_from: Option<&'static str>,
+    /// Whether the launcher's server is asked, and `runs` executed only where none answers.
+    asks_server: bool,
     /// What would be executed.
     runs: Vec<String>,
     /// What is added to the environment.
@@ -146,6 +148,7 @@ fn answer(
         argument: None,
         launcher: None,
         launcher_from: None,
+        asks_server: false,
         runs: Vec::new(),
         environment_added: Vec::new(),
         environment_removed: Vec::new(),
@@ -170,6 +173,7 @@ fn answer(
         Source::Environment => "HIP_CLANG_LAUNCHER",
         Source::Installed => "install",
     });
+    answer.asks_server = launcher.asks_server && key.is_some();
     let cuid = key.as_ref().and_then(|key| key.cuid.as_deref());
     let cuid = cuid.map(text).into_iter().collect();
     answer.runs = [vec![word.clone(), real], given, cuid].concat();
@@ -213,6 +217,11 @@ fn show(answer: &Answer) {
             let launcher = launcher.as_deref().unwrap_or_default();
             output::answer(format_args!("launch: through {launcher} (from {from})"));
         }
+    }
+    if answer.asks_server {
+        output::answer(format_args!(
+            "  asks: its server for this; it is run only where no server answers"
+        ));
     }
     let words = answer
         .runs
