@@ -136,8 +136,8 @@ fn block() -> &'static [u8] {
 /// The strings of a list that ends with a null pointer.
 ///
 /// The kernel lays the strings of a process out one behind the other, in the lists' order (`fs/exec.c`,
-/// `copy_strings`), so that where one begins the one before has ended: nothing is searched for its
-/// NUL but the last.
+/// `copy_strings`), so that where one begins the one before has ended: only the last is searched for
+/// its NUL, and what somebody else has laid out otherwise (an emulator).
 ///
 /// # Safety
 /// `list` is one of those that the kernel made, and it and its strings live as long as the process.
@@ -149,11 +149,11 @@ unsafe fn strings(list: sys::StringList) -> &'static [&'static CStr] {
         let mut strings = Vec::with_capacity(count);
         for (at, start) in list.iter().copied().enumerate() {
             let string = match list.get(at + 1) {
-                Some(next) => {
+                Some(next) if *next > start && *next.sub(1) == 0 => {
                     let bytes = core::slice::from_raw_parts(start, next.offset_from_unsigned(start));
                     CStr::from_bytes_with_nul_unchecked(bytes)
                 }
-                None => CStr::from_ptr(start.cast()),
+                _ => CStr::from_ptr(start.cast()),
             };
             strings.push(string);
         }
