@@ -50,7 +50,7 @@ fn main() {
             "-C",
             "force-unwind-tables=no",
             "-C",
-            "llvm-args=-inline-threshold=15 -enable-machine-outliner=always",
+            "llvm-args=-inline-threshold=15",
         ])
         .arg("-o")
         .arg(&shim);

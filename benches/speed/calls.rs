@@ -1,6 +1,6 @@
 //! Single calls of the shim in front of `/bin/true`, and of what else stands there today.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sys::prctl;
 use nix::unistd::Pid;
 use rock_wrap::image::{Config, Version, Witness, WitnessKind, stamp};
 
@@ -165,19 +166,34 @@ pub fn direct(setup: &Setup, report: &mut Report) {
     report.contest("direct", &results, &[(bar, Bar::AtMost(1.10))]);
 }
 
-/// A compile that goes to a launcher that does nothing.
+/// Runs `call` from a process of another name.
+fn started_by(name: &'static CStr, call: &Call) -> Duration {
+    prctl::set_name(name).expect("a short name");
+    call.run()
+}
+
+/// A compile that goes to a launcher that does nothing, as a build tool starts it: above one of these
+/// no launcher is looked for.
 pub fn launched(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shims = [1, 40, 400].map(|members| place.shim(&format!("shim-{members}"), members));
     pin();
+    prctl::set_name(c"ninja").expect("a short name");
     let mut contest = Contest::new(
         "C, static, no libc",
         Call::new(&place.at("wrapper"), COMPILE),
     );
     let [one, forty, many] =
         [("1 member", 0), ("40 members", 1), ("400 members", 2)].map(|(name, shim)| {
-            contest.add(&format!("shim, a witness of {name}"), launch(&shims[shim]))
+            let call = launch(&shims[shim]);
+            contest.add_rare(&format!("shim, a witness of {name}"), 1, move || {
+                started_by(c"ninja", &call)
+            })
         });
+    let call = launch(&shims[1]);
+    contest.add_rare("shim, 40 members, by who knows whom", 1, move || {
+        started_by(c"somebody", &call)
+    });
     let sh = place.stub("sh", "#!/bin/sh\nexec /bin/true @ \"$@\"\n");
     contest.add("sh stub", Call::new(&sh, COMPILE));
     let results = contest.run(setup.rounds(3000));

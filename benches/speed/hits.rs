@@ -15,21 +15,21 @@ struct Unit {
     is_usual: bool,
 }
 
-/// Of a kernel and nothing else a hit is the shortest that there is (its compile still reads what clang
+/// Of a device function and nothing else a hit is the shortest that there is (its compile still reads what clang
 /// includes into HIP by itself); with the HIP headers, as units have them, ccache hashes 250 files.
 fn units(setup: &Setup) -> [Unit; 2] {
-    let kernel = setup.work.join("kernel.hip");
-    let text = "__attribute__((global)) void twice(int *x) { *x *= 2; }\n";
-    std::fs::write(&kernel, text).expect("a directory of our own");
+    let function = setup.work.join("function.hip");
+    let text = "__attribute__((device)) int twice(int x) { return 2 * x; }\n";
+    std::fs::write(&function, text).expect("a directory of our own");
     [
         Unit {
-            what: "with the HIP headers",
+            what: "HIP headers",
             source: setup.source.join("examples/hip-project/src/saxpy.hip"),
             is_usual: true,
         },
         Unit {
-            what: "a kernel alone",
-            source: kernel,
+            what: "one function",
+            source: function,
             is_usual: false,
         },
     ]

@@ -34,11 +34,12 @@ pub const HEAD: usize = 4;
 /// A question for the server's statistics, which it answers at once however much it has to do.
 pub const STATISTICS: [u8; 8] = [0, 0, 0, 4, 1, 0, 0, 0];
 
-/// Asks for a compile.
+/// Asks for a compile, with one `more` behind the arguments.
 pub fn request(
     compiler: &[u8],
     directory: &[u8],
     arguments: &[&CStr],
+    more: Option<&CStr>,
     environment: &[&CStr],
 ) -> Vec<u8> {
     const COMPILE: u32 = 4;
@@ -47,8 +48,8 @@ pub fn request(
     message.extend_from_slice(&COMPILE.to_le_bytes());
     push_text(&mut message, compiler);
     push_text(&mut message, directory);
-    push_length(&mut message, arguments.len());
-    for argument in arguments {
+    push_length(&mut message, arguments.len() + usize::from(more.is_some()));
+    for argument in arguments.iter().chain(&more) {
         push_text(&mut message, argument.to_bytes());
     }
     let at = message.len();
@@ -186,7 +187,8 @@ mod tests {
         let request = request(
             b"/c",
             b"/d",
-            &[c"-c", c""],
+            &[c"-c"],
+            Some(c""),
             &[c"A=b=c", c"PWD=/d", c"HOSTNAME=h", c"odd", c"=x"],
         );
         let text = |text: &[u8]| {

@@ -274,7 +274,9 @@ impl<'a> Witness<'a> {
 
     fn decode(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let ([kind, numbers @ ..], rest) = bytes.split_first_chunk::<WITNESS_HEAD>()?;
-        let path = CStr::from_bytes_until_nul(rest).ok()?;
+        let (path, rest) = rest.split_at_checked(find(rest, 0)? + 1)?;
+        // SAFETY: it ends with the first NUL.
+        let path = unsafe { CStr::from_bytes_with_nul_unchecked(path) };
         let kind = match kind {
             0 => WitnessKind::File,
             1 => WitnessKind::Directory,
@@ -290,7 +292,7 @@ impl<'a> Witness<'a> {
             mtime: u64::from_le_bytes(numbers[2]),
             mtime_nsec: u64::from_le_bytes(numbers[3]),
         };
-        Some((witness, &rest[path.count_bytes() + 1..]))
+        Some((witness, rest))
     }
 }
 
@@ -330,4 +332,23 @@ pub fn base_name(path: &[u8]) -> &[u8] {
         Some(slash) => &path[slash + 1..],
         None => path,
     }
+}
+
+/// The first `byte` of `text`. Eight at a time: every call looks through all witnesses, and some through
+/// whole sources.
+#[must_use]
+pub fn find(text: &[u8], byte: u8) -> Option<usize> {
+    const LOW: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (words, rest) = text.as_chunks::<8>();
+    for (i, word) in words.iter().enumerate() {
+        // A byte of this is 0 where `byte` stands; the lowest high bit that is left marks the first.
+        let differs = u64::from_le_bytes(*word) ^ (LOW * u64::from(byte));
+        let found = differs.wrapping_sub(LOW) & !differs & HIGH;
+        if found != 0 {
+            return Some(8 * i + found.trailing_zeros() as usize / 8);
+        }
+    }
+    let at = rest.iter().position(|other| *other == byte)?;
+    Some(8 * words.len() + at)
 }

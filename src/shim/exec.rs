@@ -256,8 +256,7 @@ pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edit
     let word = launcher.word;
     let compiler = real.path();
     let cuid = key.and_then(|key| key.cuid.as_deref());
-    let mut args = Vec::<&CStr>::with_capacity(call.argv.len() + 1);
-    args.extend(call.argv.iter().skip(1).copied().chain(cuid));
+    let args = call.argv.get(1..).unwrap_or_default();
     let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
     env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())));
     edits.added().for_each(|entry| env.push(entry));
@@ -267,7 +266,7 @@ pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edit
         let directory = sys::getcwd();
         // A path that is none from everywhere is the client's to look up.
         if let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) {
-            let request = sccache::request(compiler.as_bytes(), &directory, &args, &env);
+            let request = sccache::request(compiler.as_bytes(), &directory, args, cuid, &env);
             match server::compile(Server::of(call.env), &request, call.env) {
                 Outcome::NotAsked => {}
                 Outcome::NotCached => real.exec(),
@@ -278,7 +277,7 @@ pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edit
 
     let mut argv = Vec::with_capacity(args.len() + 3);
     argv.extend([ptr::null(), start(&compiler.as_cstr())]);
-    argv.extend(args.iter().map(start).chain([ptr::null()]));
+    argv.extend(args.iter().chain(&cuid).map(start).chain([ptr::null()]));
     let mut variables = Vec::with_capacity(env.len() + 3);
     variables.extend(env.iter().map(start).chain([ptr::null()]));
     let mut program = Program { paths: candidates(call.env, word).collect(), argv, env: variables };

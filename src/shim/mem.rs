@@ -1,6 +1,6 @@
 //! The memory functions that the compiler calls for copies, fills and comparisons.
 //!
-//! A freestanding executable has no libc to take them from. Each is one string instruction, so
+//! A freestanding executable has no libc to take them from. Each is in the processor's own words, so
 //! that the optimiser cannot turn a loop in here back into a call of the function itself.
 
 use core::arch::asm;
@@ -56,21 +56,21 @@ unsafe extern "C" fn memset(dest: *mut u8, value: i32, n: usize) -> *mut u8 {
 /// # Safety
 /// As C's `memcmp`.
 #[unsafe(no_mangle)]
+#[inline(never)]
 unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
-    let (mut left, mut right) = (a, b);
-    // SAFETY: the caller vouches for both ranges. The leading `cmp` makes "equal" the result for
-    // `n` = 0, where `repe` leaves the flags alone.
+    let difference: i32;
+    // SAFETY: the caller vouches for both ranges, of which no byte behind the first difference is read.
+    // Not `repe cmpsb`: what is compared here differs early, and that takes long to begin.
     unsafe {
-        asm!("cmp {0}, {0}", "repe cmpsb", in(reg) n, inout("rcx") n => _,
-            inout("rsi") left, inout("rdi") right, options(nostack, readonly));
-        if n == 0 {
-            return 0;
-        }
-        // Both point behind the last byte compared.
-        left = left.sub(1);
-        right = right.sub(1);
-        i32::from(*left) - i32::from(*right)
+        asm!("xor {at:e}, {at:e}", "xor {left:e}, {left:e}",
+            "2:", "cmp {at}, {n}", "je 3f",
+            "movzx {left:e}, byte ptr [{a} + {at}]", "movzx {right:e}, byte ptr [{b} + {at}]",
+            "inc {at}", "sub {left:e}, {right:e}", "je 2b",
+            "3:",
+            at = out(reg) _, left = out(reg) difference, right = out(reg) _,
+            a = in(reg) a, b = in(reg) b, n = in(reg) n, options(nostack, readonly));
     }
+    difference
 }
 
 /// As [`memcmp`], of which only zero or not zero is asked.

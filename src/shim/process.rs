@@ -1,7 +1,6 @@
 //! The system calls with which the shim starts a program and waits for it. Layouts as in
 //! [`sys`].
 
-use alloc::vec::Vec;
 use core::arch::asm;
 use core::ptr;
 
@@ -106,17 +105,14 @@ impl Child {
     pub fn start(mut body: &mut dyn FnMut()) -> Result<Self, Errno> {
         const CLONE_VM: usize = 0x100;
         const CLONE_VFORK: usize = 0x4000;
-        const STACK: usize = 16 * 1024;
-        // Its own, since both return from the same call.
-        let stack = Vec::<u128>::with_capacity(STACK / size_of::<u128>()).leak();
-        let top = stack.as_mut_ptr() as usize + STACK;
         let flags = CLONE_VM | CLONE_VFORK | SIGCHLD as usize;
         let result: isize;
-        // SAFETY: the child runs on memory that nobody else uses, of which `with_capacity` gave as
-        // much as is said here and aligned as the ABI asks, and never returns. The parent goes on
-        // only when the child has let go of the memory.
+        // SAFETY: the child runs below what this thread has on its stack, aligned as the ABI asks, and
+        // never returns. The parent goes on only when the child has let go of the memory.
         unsafe {
             asm!(
+                "lea rsi, [rsp - 256]",
+                "and rsi, -16",
                 "syscall",
                 "test rax, rax",
                 "jnz 2f",
@@ -127,9 +123,8 @@ impl Child {
                 "2:",
                 child = sym in_child,
                 inlateout("rax") CLONE as isize => result,
-                in("rdi") flags, in("rsi") top, in("rdx") 0, in("r10") 0, in("r8") 0,
-                in("r12") &raw mut body,
-                out("rcx") _, out("r11") _,
+                in("rdi") flags, in("rdx") 0, in("r10") 0, in("r8") 0, in("r12") &raw mut body,
+                out("rsi") _, out("rcx") _, out("r11") _,
             );
         }
         match result {

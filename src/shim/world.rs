@@ -8,7 +8,7 @@ use core::ffi::CStr;
 use super::events::push_decimal;
 use super::sys;
 use crate::decide::{BUDGET, FileKind, Stamp, Visitor, World};
-use crate::image::base_name;
+use crate::image::{base_name, find};
 
 /// The machine that this process runs on, with a compiler on it.
 pub struct Machine<'a> {
@@ -185,23 +185,6 @@ fn stands_behind(text: &[u8], mark: u8, word: &[u8]) -> bool {
         }
     }
     false
-}
-
-/// The first `byte` of `text`; eight at a time, since this goes over whole sources.
-fn find(text: &[u8], byte: u8) -> Option<usize> {
-    const LOW: u64 = 0x0101_0101_0101_0101;
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let (words, rest) = text.as_chunks::<8>();
-    for (i, word) in words.iter().enumerate() {
-        // A byte of this is 0 where `byte` stands; the lowest high bit that is left marks the first.
-        let differs = u64::from_le_bytes(*word) ^ (LOW * u64::from(byte));
-        let found = differs.wrapping_sub(LOW) & !differs & HIGH;
-        if found != 0 {
-            return Some(8 * i + found.trailing_zeros() as usize / 8);
-        }
-    }
-    let at = rest.iter().position(|other| *other == byte)?;
-    Some(8 * words.len() + at)
 }
 
 /// `/proc/PID/stat`, as far as the buffer goes.
