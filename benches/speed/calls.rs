@@ -8,7 +8,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use nix::sched::{CpuSet, sched_setaffinity};
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::prctl;
 use nix::unistd::Pid;
 use rock_wrap::image::{Config, Version, Witness, WitnessKind, stamp};
@@ -130,19 +130,34 @@ fn launch(shim: &Path) -> Call {
     call
 }
 
-/// Keeps this process and its children on one core.
-fn pin() {
-    let mut cores = CpuSet::new();
-    let last = std::thread::available_parallelism().map_or(0, |cores| usize::from(cores) - 1);
-    cores.set(last).expect("a core that there is");
-    sched_setaffinity(Pid::from_raw(0), &cores).expect("our own process");
+/// Keeps this process and its children on one core, as long as it lives.
+struct Pinned(CpuSet);
+
+impl Pinned {
+    fn to_one_core() -> Self {
+        let this = Pid::from_raw(0);
+        let before = sched_getaffinity(this).expect("our own process");
+        let last = (0..CpuSet::count()).rfind(|core| before.is_set(*core) == Ok(true));
+        let mut cores = CpuSet::new();
+        cores
+            .set(last.expect("we run somewhere"))
+            .expect("a core that there is");
+        sched_setaffinity(this, &cores).expect("our own process");
+        Self(before)
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        sched_setaffinity(Pid::from_raw(0), &self.0).expect("as it was");
+    }
 }
 
 /// A call that goes straight to the compiler.
 pub fn direct(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shim = place.shim("shim", 40);
-    pin();
+    let _pinned = Pinned::to_one_core();
     let mut contest = Contest::new("C, static, no libc", Call::new(&place.at("wrapper"), LINK));
     contest.add(
         "/bin/true by itself",
@@ -177,7 +192,7 @@ fn started_by(name: &'static CStr, call: &Call) -> Duration {
 pub fn launched(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shims = [1, 40, 400].map(|members| place.shim(&format!("shim-{members}"), members));
-    pin();
+    let _pinned = Pinned::to_one_core();
     prctl::set_name(c"ninja").expect("a short name");
     let mut contest = Contest::new(
         "C, static, no libc",
@@ -215,7 +230,7 @@ type Growth<'a> = (&'a str, [usize; 4], &'a dyn Fn(&Path, usize) -> Call);
 pub fn growth(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shim = place.shim("shim", 40);
-    pin();
+    let _pinned = Pinned::to_one_core();
     let wrapper = place.at("wrapper");
     let argument = |number: usize| format!("-DN_{number:05}");
     let growths: [Growth<'_>; 4] = [

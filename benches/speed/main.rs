@@ -88,7 +88,6 @@ fn main() -> ExitCode {
         &[("builds", builds::all)]
     } else {
         &[
-            // First: its server must not be bound to one core.
             ("hit", hits::all),
             ("parallel", calls::parallel),
             ("direct", calls::direct),

@@ -18,14 +18,18 @@ use crate::rocm::compiler::is_version;
 /// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
 const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
 
-/// HIP compiles that between them run all that a HIP compile runs; a link runs all that its compiles
-/// run, and clang-linker-wrapper. A release that does not know an option says so and runs nothing.
-const HIP: [&[&str]; 4] = [
+/// HIP compiles that between them, and with [`DEVICE`], run all that a HIP compile runs; a link runs all
+/// that its compiles run, and clang-linker-wrapper. A release that does not know an option says so and
+/// runs nothing.
+const HIP: [&[&str]; 3] = [
     &["-c"],
     &["-fgpu-rdc"],
     &["--offload-new-driver", "-fgpu-rdc"],
-    &["-c", "--cuda-device-only"],
 ];
+
+/// Asked without being told where device libraries are: it shows where clang finds them by itself. What
+/// would be run is shown in any case (15 and 19).
+const DEVICE: [&str; 2] = ["-c", "--cuda-device-only"];
 
 /// Not asked under: they change or record what the driver does, and are no part of the compiler.
 const WITHOUT: [&str; 2] = ["CCC_OVERRIDE_OPTIONS", "CCC_PRINT_OPTIONS"];
@@ -81,7 +85,7 @@ pub fn ask_clang(clang: &Path, root: &Path, told_c: bool) -> Result<Said, Identi
     // A path that is not UTF-8 is left out: clang then looks where it looks by itself.
     let located: Vec<&str> = option.as_deref().into_iter().collect();
     let hip = [&["--driver-mode=g++", "-x", "hip"], ARCHS.as_slice()].concat();
-    let mut calls: Vec<Vec<&str>> = vec![[&hip[..], &["-c"]].concat()];
+    let mut calls: Vec<Vec<&str>> = vec![[&hip[..], &DEVICE].concat()];
     if !told_c {
         calls.push(vec!["--driver-mode=gcc", "-x", "c", "-c"]);
     }
