@@ -144,7 +144,8 @@ fn one(
     let shim = contest.add_rare(&named(&format!("rock-wrap + {launcher}, warm")), 1, || {
         build(&wrapped)
     });
-    let warm = contest.run_after(setup.rounds(project.rounds * 5), || {
+    // Fractions of a second each.
+    let warm = contest.run_after(setup.rounds(200), || {
         mine.zero();
         theirs.zero();
     });
