@@ -4,8 +4,9 @@
 # usage: bench.sh [--quick] [--builds] [--only GROUP] [--json FILE] [--clang 15|19]
 #
 #   --quick        fewer rounds: two minutes instead of a quarter of an hour
-#   --builds       whole builds instead of single calls (an hour and a half; --quick: a quarter of an hour)
-#   --only GROUP   hit, parallel, direct, launched, growth, memory or commands
+#   --builds       whole builds instead of single calls (some hours; --quick: half an hour)
+#   --only GROUP   hit, parallel, direct, launched, growth, memory or commands; of builds "sample" or "heavy",
+#                  and no more than "heavy, -j2, ccache"
 #   --json FILE    write the numbers there too
 #   --clang        of the ROCm-like trees, as rocm-tree.sh takes it (default: 19)
 #

@@ -231,6 +231,7 @@ fn config<'a>(
         fingerprint: &identity.digest.0,
         witness,
         dir: b"",
+        home: b"",
     }
 }
 
@@ -311,13 +312,17 @@ fn want(
         path: real.clone(),
         source,
     })?;
-    let image = stamp::stamp(&config(
-        compiler.name.as_os_str().as_bytes(),
-        launcher,
-        policy,
-        identity,
-        &witness(tree, compilers, &[identity]),
-    ))
+    let home = [tree.bin.as_os_str().as_bytes(), b"/"].concat();
+    let image = stamp::stamp(&Config {
+        home: &home,
+        ..config(
+            compiler.name.as_os_str().as_bytes(),
+            launcher,
+            policy,
+            identity,
+            &witness(tree, compilers, &[identity]),
+        )
+    })
     .map_err(|source| WrapError::Image(compiler.name.clone(), source))?;
     let keep = if is_moved(compiler) {
         Keep::Move

@@ -4,13 +4,14 @@
 mod support;
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::openpty;
 use support::launchers::{Asked, Cache, sccache};
 use support::rocm::{Rocm, assert_has, ran, rock_wrap};
@@ -128,32 +129,77 @@ fn a_server_that_hangs_up_is_left_to_the_client() {
     assert!(stderr.contains("compiling without it"), "{stderr}");
 }
 
-#[test]
-fn a_server_that_dies_over_a_compile_costs_nothing_but_time() {
-    let site = Site::new();
-    let path = site.rocm.beside("mortal-socket");
+/// A compile at a server that answers so, once, and hangs up. With the launcher as strict as it can be.
+fn answered(site: &Site, answers: &[&[u8]]) -> (Option<i32>, String, String) {
+    let path = site.rocm.beside("short-socket");
+    drop(fs::remove_file(&path));
     let listener = UnixListener::bind(&path).unwrap();
-    thread::spawn(move || {
-        let (mut connection, _) = listener.accept().unwrap();
-        let mut request = [0; 64];
-        connection.read_exact(&mut request).unwrap();
-        // "Started", and then nothing more.
-        connection
-            .write_all(&[0, 0, 0, 8, 0, 0, 0, 0, 0, 0, 0, 0])
-            .unwrap();
+    let answers = answers.iter().flat_map(|answer| {
+        let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
+        [&length[..], answer].concat()
     });
+    let answers: Vec<u8> = answers.collect();
+    let server = thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        let mut length = [0; 4];
+        connection.read_exact(&mut length).unwrap();
+        let mut request = vec![0; u32::from_be_bytes(length) as usize];
+        connection.read_exact(&mut request).unwrap();
+        connection.write_all(&answers).unwrap();
+    });
+    drop(fs::remove_file(site.rocm.beside("a.o")));
     let mut compile = site.compile("int one;\n", true);
     let output = run(compile.env("SCCACHE_SERVER_UDS", &path));
-    let (status, _, stderr) = said(&output);
-    assert_eq!(status, Some(0), "{stderr}");
-    assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    assert!(stderr.contains("compiling without it"), "{stderr}");
-    assert!(!site.object().is_empty());
+    server.join().unwrap();
+    said(&output)
+}
+
+const STARTED: &[u8] = &[0; 8];
+const NOT_CACHED: &[u8] = &[0, 0, 0, 0, 1, 0, 0, 0];
+const UNKNOWN: &[u8] = b"\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0odd";
+/// By signal 11, with a message.
+const KILLED: &[u8] = b"\x05\0\0\0\0\x01\x0b\0\0\0\0\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0odd\x02\0\0\0";
+/// With sccache's own status.
+const FAILED: &[u8] =
+    b"\x05\0\0\0\x01\xfe\xff\xff\xff\0\0\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0odd\x02\0\0\0";
+
+#[test]
+fn what_a_server_does_not_do_is_compiled() {
+    let site = Site::new();
+    for (answers, shows_why) in [
+        (&[NOT_CACHED][..], false),
+        (&[STARTED], false),
+        (&[STARTED, KILLED], false),
+        (&[STARTED, FAILED], true),
+        // Remembered, so that it is the last.
+        (&[UNKNOWN], true),
+    ] {
+        let (status, stdout, stderr) = answered(&site, answers);
+        assert_eq!((status, &*stdout), (Some(0), ""), "{stderr}");
+        assert!(!site.object().is_empty());
+        assert_eq!(stderr.contains("odd"), shows_why, "{stderr}");
+        let told = stderr.matches("compiling without it").count();
+        assert_eq!(told, usize::from(answers != [NOT_CACHED]), "{stderr}");
+    }
+}
+
+#[test]
+fn a_strict_installation_fails_with_sccache_and_not_with_a_server_that_goes_away() {
+    let site = Site::new();
+    let launcher = ["--launcher", site.client.to_str().unwrap(), "--strict"];
+    site.rocm.install(launcher.iter()).ok();
+    assert_eq!(answered(&site, &[NOT_CACHED]).0, Some(0));
+    assert_eq!(answered(&site, &[STARTED]).0, Some(0));
+    let (status, _, stderr) = answered(&site, &[STARTED, FAILED]);
+    assert_eq!(status, Some(254));
+    assert!(stderr.contains("odd"), "{stderr}");
+    assert_eq!(answered(&site, &[UNKNOWN]).0, Some(2));
 }
 
 #[test]
 fn messages_and_status_are_the_compilers() {
     let site = Site::new();
+    fs::remove_file(&site.client).unwrap();
     // More than any pipe or socket holds at once, and a source that has an error.
     for source in [warnings(1), warnings(2000), "int one\n".to_owned()] {
         let bare = said(&run(&mut site.compile(&source, false)));
@@ -169,6 +215,10 @@ fn messages_and_status_are_the_compilers() {
 /// What is shown on a terminal, of which the other end is read to its end.
 fn shown(mut compile: Command) -> Vec<u8> {
     let terminal = openpty(None, None).unwrap();
+    // A server that another test starts meanwhile must not keep it open.
+    for end in [&terminal.master, &terminal.slave] {
+        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
+    }
     compile
         .stdout(Stdio::null())
         .stderr(terminal.slave)
@@ -218,6 +268,7 @@ fn on_a_terminal_messages_are_those_of_the_client() {
 #[test]
 fn an_environment_larger_than_a_socket_holds_is_no_matter() {
     let site = Site::new();
+    fs::remove_file(&site.client).unwrap();
     let mut compile = site.compile("int one;\n", true);
     for number in 0..20 {
         compile.env(format!("LARGE_{number}"), "x".repeat(60_000));

@@ -112,6 +112,31 @@ fn a_compile_goes_to_the_installed_launcher_with_the_alias_first() {
 }
 
 #[test]
+fn a_launcher_is_given_one_path_of_the_compiler_however_it_is_called() {
+    let launcher = support::witness().to_str().unwrap().as_bytes();
+    let tree = tree(&Config {
+        launcher,
+        ..Config::default()
+    });
+    std::os::unix::fs::symlink("bin", tree.path("link")).unwrap();
+    std::os::unix::fs::symlink("bin/clang++", tree.path("clang++")).unwrap();
+    let alias = tree.path("bin/clang++.7625");
+    for called in [
+        "bin/clang++",
+        "link/clang++",
+        "bin/../link/clang++",
+        "clang++",
+    ] {
+        let absolute = tree.path(called);
+        for program in [absolute.to_str().unwrap(), &format!("./{called}")] {
+            let mut call = Command::new(program);
+            let calls = told(call.args(COMPILE).current_dir(tree.path("")));
+            assert_eq!(calls[0].argv[1], alias.to_str().unwrap(), "{program}");
+        }
+    }
+}
+
+#[test]
 fn hip_clang_launcher_wins_over_the_installed_one_and_is_one_word() {
     let tree = tree(&Config {
         launcher: b"/nonexistent/installed",

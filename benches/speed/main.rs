@@ -46,7 +46,7 @@ pub struct Setup {
     /// Whole builds instead of single calls
     #[arg(long)]
     builds: bool,
-    /// Only groups whose name holds this
+    /// Only groups whose name holds this; of builds, "heavy, -j2, ccache" and its like
     #[arg(long, default_value = "")]
     only: String,
     /// Where to write the numbers
@@ -84,10 +84,10 @@ fn main() -> ExitCode {
     let setup = Setup::parse();
     let mut report = Report::default();
     Report::head();
-    let groups: &[(&str, Group)] = if setup.builds {
-        &[("builds", builds::all)]
+    if setup.builds {
+        builds::all(&setup, &mut report);
     } else {
-        &[
+        let groups: [(&str, Group); 7] = [
             ("hit", hits::all),
             ("parallel", calls::parallel),
             ("direct", calls::direct),
@@ -95,11 +95,11 @@ fn main() -> ExitCode {
             ("growth", calls::growth),
             ("memory", calls::memory),
             ("commands", commands::all),
-        ]
-    };
-    for (name, group) in groups {
-        if name.contains(&setup.only) {
-            group(&setup, &mut report);
+        ];
+        for (name, group) in groups {
+            if name.contains(&setup.only) {
+                group(&setup, &mut report);
+            }
         }
     }
     if let Some(path) = &setup.json {

@@ -2,7 +2,7 @@
 //!
 //! Owns: the messages of their protocol, which [a launch](super::Launcher::asks_server) uses to ask the
 //! server itself: to start the client, an executable of 20 MB that does nothing else, costs more than the
-//! shim, the server's work and this together (measured). What is the same in 0.8.2 to 0.16.0
+//! shim, the server's work and this together (measured). What is the same in 0.9.0 to 0.16.0
 //! (`protocol.rs`, not changed in between) is all that is used. Integers are little endian but for a
 //! message's length; a list is its length (8 bytes) and its items; an enumeration is the number of the
 //! variant (4 bytes) and what it holds; an `OsString` is the first variant of one and a list of bytes
@@ -90,8 +90,8 @@ pub enum Answer<'a> {
     Started,
     /// That it does not cache such a call: the client would run the compiler itself.
     NotCached,
-    /// That the compiler is none that it knows.
-    UnknownCompiler,
+    /// That the compiler is none that it knows, and what that answered.
+    UnknownCompiler(&'a [u8]),
     /// The end of the compile.
     Finished {
         /// The compiler's exit status, or [`FAILURE`]; `None` where a signal ended it.
@@ -115,7 +115,11 @@ pub fn answer(message: &[u8]) -> Option<Answer<'_>> {
     Some(match (rest.number()?, rest.number()?) {
         (0, 0) => Answer::Started,
         (0, 1) => Answer::NotCached,
-        (0, 2) => Answer::UnknownCompiler,
+        (0, 2) => {
+            // Which kind of an OsString.
+            rest.number()?;
+            Answer::UnknownCompiler(rest.bytes()?)
+        }
         (5, _) => {
             let mut rest = Reader(message.get(4..)?);
             let status = rest.option()?;
@@ -217,8 +221,8 @@ mod tests {
     fn answers_as_the_server_writes_them() {
         assert_eq!(answer(&[0; 8]), Some(Answer::Started));
         assert_eq!(answer(&[0, 0, 0, 0, 1, 0, 0, 0]), Some(Answer::NotCached));
-        let unknown = [&[0, 0, 0, 0, 2, 0, 0, 0][..], &[0; 12]].concat();
-        assert_eq!(answer(&unknown), Some(Answer::UnknownCompiler));
+        let unknown = b"\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0why";
+        assert_eq!(answer(unknown), Some(Answer::UnknownCompiler(b"why")));
         // Written down from sccache 0.16.0: a hit.
         let hit = b"\x05\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
         let expected = Answer::Finished {

@@ -111,6 +111,9 @@ pub struct Config<'a> {
     /// The real compilers' directory, absolute and with the slash; empty where that is the shim's
     /// own.
     pub dir: &'a [u8],
+    /// Where a shim in the place of a compiler was put: a directory without links, and with the slash.
+    /// Empty where it is not known. A copy of the tree has the same.
+    pub home: &'a [u8],
     /// Absolute path of the launcher given at install; empty where none was.
     pub launcher: &'a [u8],
     /// The version that this launcher printed at install, where it could be read.
@@ -151,6 +154,7 @@ const TAG_WITNESS: u8 = 7;
 const TAG_DIR: u8 = 9;
 const TAG_EXACT: u8 = 10;
 const TAG_ASKS_SERVER: u8 = 11;
+const TAG_HOME: u8 = 12;
 
 impl<'a> Config<'a> {
     /// Reads a block. That it begins with [`MAGIC`] is how it was found: to compare here would put
@@ -198,6 +202,7 @@ impl<'a> Config<'a> {
                 TAG_DIR => config.dir = value,
                 TAG_EXACT => config.exact = value == [1],
                 TAG_ASKS_SERVER => config.asks_server = value == [1],
+                TAG_HOME => config.home = value,
                 _ => {}
             }
         }

@@ -2,8 +2,8 @@
 
 use super::{
     Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_ASKS_SERVER, TAG_DIR, TAG_EXACT, TAG_FINGERPRINT,
-    TAG_LAUNCHER, TAG_LAUNCHER_VERSION, TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER, Witness,
-    WitnessKind, checksum,
+    TAG_HOME, TAG_LAUNCHER, TAG_LAUNCHER_VERSION, TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER,
+    Witness, WitnessKind, checksum,
 };
 
 /// The freestanding executable, its block still empty. See `build.rs`.
@@ -101,8 +101,10 @@ fn payload(config: &Config<'_>) -> Vec<u8> {
     record(TAG_WRITER, config.writer);
     record(TAG_FINGERPRINT, config.fingerprint);
     record(TAG_WITNESS, config.witness);
-    if !config.dir.is_empty() {
-        record(TAG_DIR, config.dir);
+    for (tag, dir) in [(TAG_DIR, config.dir), (TAG_HOME, config.home)] {
+        if !dir.is_empty() {
+            record(tag, dir);
+        }
     }
     for (tag, is_set) in [
         (TAG_EXACT, config.exact),
@@ -137,6 +139,7 @@ mod tests {
         Config {
             name: b"clang++",
             dir: b"/opt/rocm/lib/llvm/bin/",
+            home: b"/opt/rocm-7/lib/llvm/bin/",
             launcher: b"/usr/bin/sccache",
             launcher_version: Some(Version(0, 16, 0)),
             asks_server: true,

@@ -120,7 +120,8 @@ impl Launcher {
     /// [`sccache`]: crate::decide::sccache
     #[must_use]
     pub fn server_can_be_asked(&self) -> bool {
-        let known = Version(0, 8, 0)..Version(0, 17, 0);
+        // Before, a server could not listen at a path, and the client did not look for one there.
+        let known = Version(0, 9, 0)..Version(0, 17, 0);
         let mut start = [0; 4];
         self.kind == LauncherKind::Sccache
             && self.version.is_some_and(|version| known.contains(&version))

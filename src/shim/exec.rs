@@ -61,6 +61,8 @@ pub struct Real {
     /// place, asked of the kernel and not baked in: a copy of the tree must find its own compiler, never
     /// another tree's.
     dir: OnceCell<Vec<u8>>,
+    /// Where this file was put, likewise, which is where it is if it was called there.
+    home: &'static [u8],
     /// The compiler's name in it.
     name: Vec<u8>,
     place: Place,
@@ -85,11 +87,16 @@ pub fn last_resort() -> ! {
 }
 
 impl Real {
-    /// For a shim that stands in the place of the compiler `name`. Without a configuration to tell it,
-    /// the name is the file's own.
-    pub fn beside(given: Given, name: Option<&[u8]>) -> Self {
-        let mut real = Self { dir: OnceCell::new(), name: Vec::new(), place: Place::Beside, given };
-        real.name = name.map_or_else(|| base_name(&real.own_path()).to_vec(), <[u8]>::to_vec);
+    /// For a shim that stands in the place of the compiler that `config` names. Without a configuration
+    /// to tell it, the name is the file's own.
+    pub fn beside(given: Given, config: Option<&Config<'static>>) -> Self {
+        let home = config.map_or(&b""[..], |config| config.home);
+        let (dir, name) = (OnceCell::new(), Vec::new());
+        let mut real = Self { dir, home, name, place: Place::Beside, given };
+        real.name = match config {
+            Some(config) => config.name.to_vec(),
+            None => base_name(&real.own_path()).to_vec(),
+        };
         real
     }
 
@@ -99,7 +106,7 @@ impl Real {
         if !config.is_launcher() {
             let name = given.args.first().map_or(config.name, |arg| base_name(arg.to_bytes()));
             let dir = OnceCell::from(config.dir.to_vec());
-            return Self { dir, name: name.to_vec(), place: Place::Elsewhere, given };
+            return Self { dir, home: b"", name: name.to_vec(), place: Place::Elsewhere, given };
         }
         given.shift();
         let Some(compiler) = given.args.first() else {
@@ -109,18 +116,15 @@ impl Real {
         let name = base_name(compiler.to_bytes());
         let dir = compiler.to_bytes().strip_suffix(name).unwrap_or_default();
         let dir = OnceCell::from(dir.to_vec());
-        Self { dir, name: name.to_vec(), place: Place::Elsewhere, given }
+        Self { dir, home: b"", name: name.to_vec(), place: Place::Elsewhere, given }
     }
 
-    /// The directory that the real compilers lie in, with the slash; as the caller spells it where that
-    /// is the same from everywhere.
+    /// The directory that the real compilers lie in, with the slash and without links: clang 15 tells
+    /// headers by the path by which it is called, so that a launcher must be given one for all.
     pub fn dir(&self) -> &[u8] {
         self.dir.get_or_init(|| {
-            let spelt = self.called_dir().filter(|dir| {
-                let of_a_process: [&[u8]; 2] = [b"/proc/", b"/dev/"];
-                dir.starts_with(b"/") && !of_a_process.iter().any(|other| dir.starts_with(other))
-            });
-            spelt.map_or_else(|| self.own_dir(), <[u8]>::to_vec)
+            let home = self.called_dir().filter(|dir| *dir == self.home);
+            home.map_or_else(|| self.own_dir(), <[u8]>::to_vec)
         })
     }
 
@@ -270,6 +274,11 @@ pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edit
             match server::compile(Server::of(call.env), &request, call.env) {
                 Outcome::NotAsked => {}
                 Outcome::NotCached => real.exec(),
+                // The client goes on without it too, whatever is made of other failures.
+                Outcome::Lost => {
+                    say(&[b"the server of launcher ", word, b" went away; compiling without it"]);
+                    real.exec()
+                }
                 Outcome::Trouble(failed) => after(real, call, launcher, &failed),
             }
         }

@@ -93,7 +93,7 @@ unsafe extern "C" fn entry(stack: *const usize) -> ! {
         Real::beside(given, None).exec()
     };
     let mut real = if config.dir.is_empty() {
-        Real::beside(given, Some(config.name))
+        Real::beside(given, Some(&config))
     } else {
         Real::elsewhere(given, &config)
     };

@@ -8,6 +8,7 @@ use core::ffi::CStr;
 use crate::decide::sccache::{self, Answer};
 use crate::decide::trouble::End;
 use crate::decide::lookup;
+use crate::message::say;
 use crate::socket::{Socket, Wait};
 use crate::supervise::Trouble;
 use crate::sys::{self, Errno};
@@ -35,10 +36,12 @@ impl<'a> Server<'a> {
     /// As the environment has it.
     pub fn of(env: &[&'a CStr]) -> Self {
         const DEFAULT: u16 = 4226;
-        if let Some(path) = lookup(env, b"SCCACHE_SERVER_UDS") {
+        // Empty ones do not reach the client.
+        let value = |name: &[u8]| lookup(env, name).filter(|value| !value.is_empty());
+        if let Some(path) = value(b"SCCACHE_SERVER_UDS") {
             return Self::Path(path);
         }
-        let port = lookup(env, b"SCCACHE_SERVER_PORT");
+        let port = value(b"SCCACHE_SERVER_PORT");
         Self::Port(port.and_then(|port| decimal(port.to_bytes())).unwrap_or(DEFAULT))
     }
 
@@ -91,6 +94,8 @@ pub enum Outcome {
     NotAsked,
     /// The server does not cache such a call.
     NotCached,
+    /// It went away over the compile.
+    Lost,
     /// It did not do its work.
     Trouble(Trouble),
 }
@@ -107,28 +112,41 @@ pub fn compile(server: Server<'_>, request: &[u8], env: &[&CStr]) -> Outcome {
     loop {
         let message = match conversation.next() {
             Ok(message) => message,
-            Err(Trouble::Failed { .. }) if !started => return Outcome::NotAsked,
-            Err(trouble) => return Outcome::Trouble(trouble),
+            Err(HungUp::ByItself) if !started => return Outcome::NotAsked,
+            Err(HungUp::ByItself) => return Outcome::Lost,
+            Err(HungUp::Mute) => return Outcome::Trouble(Trouble::Mute),
         };
         match sccache::answer(&message) {
             Some(Answer::Started) => started = true,
             Some(Answer::NotCached) => return Outcome::NotCached,
-            Some(Answer::UnknownCompiler) => {
+            Some(Answer::UnknownCompiler(why)) => {
+                say(&[b"sccache does not know this compiler: ", why]);
                 return Outcome::Trouble(Trouble::Failed { end: NO_SERVER, lasting: true });
             }
-            Some(Answer::Finished { status: Some(status), stdout, stderr, colours })
-                if status != sccache::FAILURE =>
-            {
+            Some(Answer::Finished { status: Some(status), stdout, stderr, colours }) => {
                 show(stdout, stderr, colours, env);
-                sys::exit(status)
+                if status != sccache::FAILURE {
+                    sys::exit(status)
+                }
+                return Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false });
+            }
+            // A signal has ended the compiler. What it said it will say again.
+            Some(Answer::Finished { status: None, .. }) => {
+                return Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false });
             }
             // Something else listens there: the client says so in its own way.
             None if !started => return Outcome::NotAsked,
-            Some(Answer::Finished { .. }) | None => {
-                return Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false });
-            }
+            None => return Outcome::Lost,
         }
     }
+}
+
+/// Why nothing more is heard.
+enum HungUp {
+    /// The other end has closed the connection.
+    ByItself,
+    /// The server is [mute](Patience::is_over).
+    Mute,
 }
 
 /// What is said after the request.
@@ -144,7 +162,7 @@ impl Conversation<'_> {
     const MOST: usize = 1 << 24;
 
     /// The next message, without its head.
-    fn next(&mut self) -> Result<Vec<u8>, Trouble> {
+    fn next(&mut self) -> Result<Vec<u8>, HungUp> {
         loop {
             let need = match self.heard.first_chunk() {
                 Some(head) => sccache::HEAD + u32::from_be_bytes(*head) as usize,
@@ -158,11 +176,10 @@ impl Conversation<'_> {
             }
             self.heard.reserve((need - self.heard.len().min(need)).clamp(Self::ROOM, Self::MOST));
             match self.socket.receive(&mut self.heard) {
-                Err(Errno::EAGAIN) if self.patience.is_over() => return Err(Trouble::Mute),
+                Err(Errno::EAGAIN) if self.patience.is_over() => return Err(HungUp::Mute),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
                 Ok(1..) => {}
-                // It has hung up.
-                Ok(0) | Err(_) => return Err(Trouble::Failed { end: NO_SERVER, lasting: false }),
+                Ok(0) | Err(_) => return Err(HungUp::ByItself),
             }
         }
     }
