@@ -64,8 +64,13 @@ FAMILIES = (
     "-no",
     "-objcmt-",
     "-print-",
+    "-shared",
     "-static",
 )
+
+# Flags of Darwin's linker, which no build of ROCm gives. To an option that is not in the table an input
+# may belong, so that the call is Direct.
+LEFT_OUT = re.compile(r"-[a-z0-9]*_\w*")
 
 
 def fields(entry):
@@ -180,6 +185,8 @@ def prune(table):
         if kind not in "FJ" or spelling in FAMILIES:
             continue
         del table[spelling]
+        if kind == "F" and LEFT_OUT.fullmatch(spelling):
+            continue
         # With a value `x`, which is what a joined option has.
         found = match(table, spelling + "x" if kind == "J" else spelling)
         if not (found == "J" or (found is None and spelling.endswith("="))):
@@ -208,7 +215,8 @@ def main():
     print(f"//! Options of clang {versions} as [`options`](super::options) looks them up.")
     print("//!")
     print("//! Made by `scripts/generate-options.sh`; do not edit.")
-    print(f"//! {len(table)} of {total} spellings: the others stand alone by a rule of that module.")
+    print(f"//! {len(table)} of {total} spellings: the others stand alone by a rule of that module, but for")
+    print("//! flags of Darwin's linker, which it does not know.")
     print()
     print("/// One option a line, sorted by bytes: the spelling, a space, what it consumes.")
     print("#[rustfmt::skip]")

@@ -129,7 +129,7 @@ impl Report {
     /// What the lines' columns are.
     pub fn head() {
         println!(
-            "{:<9} {:<46} {:>11} {:>25}   {:>16}  bar",
+            "{:<9} {:<56} {:>11} {:>25}   {:>16}  bar",
             "", "", "median", "min .. quartiles .. max", "value +-noise"
         );
     }
@@ -168,7 +168,7 @@ fn line(row: &Row) -> String {
         format!("{} {verdict}", bar.shown())
     });
     format!(
-        "{:<9} {:<46} {time}   {value:>10} {:<6} {bar}",
+        "{:<9} {:<56} {time}   {value:>10} {:<6} {bar}",
         row.group,
         row.what,
         format!("+-{}", short(row.noise))

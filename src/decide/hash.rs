@@ -98,7 +98,8 @@ impl Hasher {
 
     /// Adds a text that ends where it ends, whatever follows.
     pub fn text(&mut self, text: &[u8]) {
-        self.number(text.len() as u64);
+        // No argument, variable or path is longer (`MAX_ARG_STRLEN`), nor a file that is read.
+        self.bytes(&(text.len() as u32).to_le_bytes());
         self.bytes(text);
     }
 

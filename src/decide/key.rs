@@ -289,10 +289,11 @@ fn loaded<W: World + ?Sized>(
     };
     // The loader parts the one at colons and semicolons, the other at colons and spaces (ld.so(8)).
     let dirs = steering.ld_library_path.unwrap_or_default();
-    for dir in dirs.split(|byte| matches!(byte, b':' | b';')) {
+    let dirs = dirs.split(|byte| matches!(byte, b':' | b';'));
+    for dir in dirs.filter(|dir| !dir.is_empty()) {
         for witness in config.witnesses() {
             let name = base_name(witness.path.to_bytes());
-            if !dir.is_empty() && name.windows(3).any(|part| part == b".so") {
+            if name.windows(3).any(|part| part == b".so") {
                 look([dir, &b"/"[..], name].concat());
             }
         }

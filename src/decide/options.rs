@@ -192,12 +192,21 @@ impl Table {
         }
     }
 
-    /// The last spelling that does not sort after `key`.
+    /// The last spelling that does not sort after `key`. All begin with the same byte; most are told
+    /// apart by the next one.
     fn last_not_after(&self, key: &[u8]) -> Option<usize> {
+        let second = *key.get(1).unwrap_or(&0);
         let (mut low, mut high) = (0, self.rows.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            if compare(self.name(middle)?, key) == Ordering::Greater {
+            let start = usize::from(self.rows.get(middle)? & START);
+            let byte = *self.names.get(start + 1)?;
+            let is_after = if byte == second {
+                compare(self.name(middle)?, key) == Ordering::Greater
+            } else {
+                byte > second
+            };
+            if is_after {
                 high = middle;
             } else {
                 low = middle + 1;

@@ -113,7 +113,8 @@ impl World for Machine<'_> {
     fn witness(&self, path: &CStr) -> Option<Stamp> {
         let bytes = path.to_bytes_with_nul();
         let (dir, name) = bytes.split_at(bytes.len() - 1 - base_name(path.to_bytes()).len());
-        let name = CStr::from_bytes_until_nul(name).unwrap_or_default();
+        // SAFETY: the end of a string with its NUL.
+        let name = unsafe { CStr::from_bytes_with_nul_unchecked(name) };
         let mut last = self.last.borrow_mut();
         if dir.is_empty() || name.is_empty() || last.dir != dir {
             last.dir = dir.to_vec();
