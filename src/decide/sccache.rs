@@ -98,7 +98,7 @@ pub enum Answer<'a> {
         status: Option<i32>,
         /// What it wrote to standard output.
         stdout: &'a [u8],
-        /// What it wrote to standard error: in colours, whatever was asked for.
+        /// What it wrote to standard error: it may be coloured, whatever was asked for.
         stderr: &'a [u8],
         /// Whether the call asks for colours; `None` where it leaves that to the terminal.
         colours: Option<bool>,

@@ -185,8 +185,8 @@ impl Conversation<'_> {
     }
 }
 
-/// Writes what the compiler wrote, coloured where the compiler would have: the server has it made in
-/// colours in any case.
+/// Writes what the compiler wrote, and leaves its colours in where sccache's client would (0.16,
+/// `commands.rs`).
 fn show(stdout: &[u8], stderr: &[u8], colours: Option<bool>, env: &[&CStr]) {
     sys::write_all(1, stdout);
     let dumb = || lookup(env, b"TERM").is_some_and(|term| term.to_bytes() == b"dumb");
