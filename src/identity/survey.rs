@@ -106,7 +106,8 @@ impl Survey {
         if let Some(dir) = &said.resource_dir {
             survey.add_resources(dir)?;
         }
-        survey.version = said.version;
+        // What does not show itself running `-cc1` is not clang, whatever it calls itself.
+        survey.version = said.version.filter(|_| said.clang.is_some());
         Ok(survey)
     }
 
