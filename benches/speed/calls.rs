@@ -22,7 +22,7 @@ use super::{Setup, executable};
 const LINK: [&str; 5] = ["main.o", "kernel.o", "-O2", "-o", "main"];
 
 /// A HIP compile.
-const COMPILE: [&str; 12] = [
+static COMPILE: [&str; 12] = [
     "-x",
     "hip",
     "--offload-arch=gfx900",
@@ -36,6 +36,11 @@ const COMPILE: [&str; 12] = [
     "-o",
     "k.o",
 ];
+
+/// The options of that which any HIP compile may have.
+pub fn hip_options() -> &'static [&'static str] {
+    &COMPILE[..6]
+}
 
 /// A directory with `/bin/true` as the compiler, and everything that can stand in front of it.
 struct Place(PathBuf);

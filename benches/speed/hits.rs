@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::caches::Cache;
+use super::calls::hip_options;
 use super::contest::{Call, Contest};
 use super::report::{Bar, Report};
 use super::{Setup, executable};
@@ -44,18 +45,10 @@ fn compile(setup: &Setup, unit: &Unit, tree: &str, first: &Path, before: &[&Path
     ];
     let call = before.iter().fold(Call::new::<&str>(first, []), Call::arg);
     let call = options.iter().fold(call, Call::arg);
-    let words = [
-        "-x",
-        "hip",
-        "--offload-arch=gfx900",
-        "--offload-arch=gfx906",
-        "-O2",
-        "-std=c++17",
-        "-c",
-    ];
-    words
+    hip_options()
         .iter()
         .fold(call, Call::arg)
+        .arg("-c")
         .arg(&unit.source)
         .arg("-o")
         .arg(setup.work.join("hit.o"))
