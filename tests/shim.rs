@@ -447,6 +447,28 @@ fn a_pass_through_makes_at_most_eight_system_calls_and_opens_no_file() {
 }
 
 #[test]
+fn the_shim_needs_no_more_stack_than_clang() {
+    let tree = tree(&Config {
+        fingerprint: b"a compiler",
+        ..Config::default()
+    });
+    let launcher = tree.launcher("ccache");
+    // The least that clang 15 and 19 compile an empty file with.
+    let script = "ulimit -s 48; exec bin/clang++ \"$@\"";
+    for (launcher, words) in [(Path::new(""), 6), (&launcher, 7)] {
+        let calls = told(
+            Command::new("sh")
+                .args(["-c", script, "sh"])
+                .args(COMPILE)
+                .current_dir(tree.path(""))
+                .env("HIP_CLANG_LAUNCHER", launcher)
+                .env("NOISE", "x".repeat(4000)),
+        );
+        assert_eq!(calls[0].argv.len(), words, "{calls:?}");
+    }
+}
+
+#[test]
 fn a_session_gets_one_line_for_each_call_and_parallel_calls_lose_none() {
     const CALLERS: usize = 50;
     const CALLS: usize = 40;

@@ -548,6 +548,7 @@ impl<'a, 'l> Scan<'a, 'l> {
 
     /// The value of `-Xclang`: a front end has a thousand options, so only those are let through
     /// that set how code is generated or what is warned about.
+    #[cold]
     fn frontend_option(&mut self, bytes: &[u8]) -> Step {
         if core::mem::take(&mut self.frontend_value) {
             // A CPU's name, a feature, an option of LLVM.
@@ -625,6 +626,7 @@ fn kind_of<W: World + ?Sized>(world: &W, mut name: Vec<u8>, end: &[u8]) -> super
 }
 
 /// The value of `-mllvm`: an option of LLVM's code generators, text to any launcher.
+#[cold]
 fn backend_option(bytes: &[u8]) -> Step {
     const PRINTS: &[&[u8]] = &[
         b"print",

@@ -6,7 +6,7 @@
 
 use super::direct::Reason;
 use super::launchers::Launcher;
-use super::options::{Kind, Table, row};
+use super::options::{Kind, PAD, Table, row};
 use crate::image::LauncherKind;
 
 /// What an option means for a launch.
@@ -310,8 +310,8 @@ const fn start(number: usize) -> usize {
     start
 }
 
-static ROWS: [u16; RULES.len()] = {
-    let mut rows = [0; _];
+static ROWS: [u16; RULES.len() + 1] = {
+    let mut rows = [row(NAMES.len() - PAD, Kind::Flag); _];
     let mut number = 0;
     while number < RULES.len() {
         let (_, star) = spelling(number);
@@ -322,7 +322,7 @@ static ROWS: [u16; RULES.len()] = {
     rows
 };
 
-static NAMES: [u8; start(RULES.len())] = {
+static NAMES: [u8; start(RULES.len()) + PAD] = {
     let mut names = [0; _];
     let (mut at, mut number) = (0, 0);
     while number < RULES.len() {

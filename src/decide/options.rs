@@ -27,7 +27,7 @@ static OPTIONS: Table = Table {
     rows: &ROWS,
 };
 
-static NAMES: [u8; TABLE.len() - TAIL * lines(TABLE.as_bytes())] = {
+static NAMES: [u8; TABLE.len() - TAIL * lines(TABLE.as_bytes()) + PAD] = {
     let mut names = [0; _];
     let (mut at, mut from) = (0, 0);
     while from < TABLE.len() {
@@ -42,8 +42,8 @@ static NAMES: [u8; TABLE.len() - TAIL * lines(TABLE.as_bytes())] = {
     names
 };
 
-static ROWS: [u16; lines(TABLE.as_bytes())] = {
-    let mut rows = [0; _];
+static ROWS: [u16; lines(TABLE.as_bytes()) + 1] = {
+    let mut rows = [row(NAMES.len() - PAD, Kind::Flag); _];
     let (mut row, mut start, mut at) = (0, 0, 0);
     while at < TABLE.len() {
         if TABLE.as_bytes()[at] == b' ' {
@@ -141,11 +141,17 @@ impl Kind {
 
 /// Spellings in the order of their bytes. Packed: two bytes for each beside its text.
 pub(super) struct Table {
-    /// The spellings, one behind the other.
+    /// The spellings, one behind the other, and [`PAD`] zeros.
     pub names: &'static [u8],
-    /// Of each, where it begins and what it consumes: see [`row`].
+    /// Of each, where it begins and what it consumes: see [`row`]. One more, where the last ends.
     pub rows: &'static [u16],
 }
+
+/// Bytes that are compared at once: most spellings differ in the first ones behind the dash.
+const HEAD: usize = size_of::<u64>();
+
+/// Zeros behind the spellings, so that the last one too has a head.
+pub(super) const PAD: usize = HEAD;
 
 /// Bits of a row that hold where its spelling begins.
 const START: u16 = (1 << 13) - 1;
@@ -170,14 +176,11 @@ impl Table {
     /// The longest spelling that covers `argument`: its number, itself and what it consumes.
     pub fn longest(&self, argument: &[u8]) -> Option<(usize, &'static [u8], Kind)> {
         let mut key = argument;
-        loop {
+        // No spelling is shorter.
+        while key.len() >= 2 {
             let number = self.last_not_after(key)?;
             let name = self.name(number)?;
             let same = common(name, argument);
-            if same < 2 {
-                // No spelling is that short.
-                return None;
-            }
             if same < name.len() {
                 // No longer prefix of the argument sorts before `name`.
                 key = argument.get(..same)?;
@@ -190,21 +193,19 @@ impl Table {
             }
             key = argument.get(..same.checked_sub(1)?)?;
         }
+        None
     }
 
-    /// The last spelling that does not sort after `key`. All begin with the same byte; most are told
-    /// apart by the next one.
+    /// The last spelling that does not sort after `key`. All begin with the same byte.
     fn last_not_after(&self, key: &[u8]) -> Option<usize> {
-        let second = *key.get(1).unwrap_or(&0);
-        let (mut low, mut high) = (0, self.rows.len());
+        let byte = |at| u64::from(*key.get(at).unwrap_or(&0));
+        let wanted = (1..=HEAD).fold(0, |head, at| head << 8 | byte(at));
+        let (mut low, mut high) = (0, self.rows.len() - 1);
         while low < high {
             let middle = low + (high - low) / 2;
-            let start = usize::from(self.rows.get(middle)? & START);
-            let byte = *self.names.get(start + 1)?;
-            let is_after = if byte == second {
-                compare(self.name(middle)?, key) == Ordering::Greater
-            } else {
-                byte > second
+            let is_after = match self.head(middle)?.cmp(&wanted) {
+                Ordering::Equal => self.name(middle)? > key,
+                order => order == Ordering::Greater,
             };
             if is_after {
                 high = middle;
@@ -215,24 +216,25 @@ impl Table {
         low.checked_sub(1)
     }
 
+    /// What a spelling has behind its dash, as a number that sorts as it does; zeros behind its end.
+    fn head(&self, number: usize) -> Option<u64> {
+        let start = self.start(number)? + 1;
+        let head = u64::from_be_bytes(*self.names.get(start..)?.first_chunk()?);
+        let beyond = (start + HEAD).saturating_sub(self.start(number + 1)?);
+        Some(head >> (8 * beyond) << (8 * beyond))
+    }
+
     fn name(&self, number: usize) -> Option<&'static [u8]> {
-        let start = |row: &u16| usize::from(row & START);
-        let end = self.rows.get(number + 1).map_or(self.names.len(), start);
-        self.names.get(start(self.rows.get(number)?)..end)
+        self.names.get(self.start(number)?..self.start(number + 1)?)
+    }
+
+    /// Where a spelling begins.
+    fn start(&self, number: usize) -> Option<usize> {
+        Some(usize::from(self.rows.get(number)? & START))
     }
 }
 
 /// Bytes that both begin with.
 fn common(a: &[u8], b: &[u8]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
-}
-
-/// As `a.cmp(b)`, which would call `memcmp`: options differ early, and the freestanding `memcmp`
-/// costs more than the few bytes that are looked at.
-fn compare(a: &[u8], b: &[u8]) -> Ordering {
-    let mut pairs = a.iter().zip(b);
-    match pairs.find(|(a, b)| a != b) {
-        Some((a, b)) => a.cmp(b),
-        None => a.len().cmp(&b.len()),
-    }
 }

@@ -28,6 +28,7 @@ pub fn expand<W: World + ?Sized, E: From<Reason>>(
     walk(world, path, DEPTH, &mut left, take)
 }
 
+#[cold]
 fn walk<W: World + ?Sized, E: From<Reason>>(
     world: &W,
     path: &CStr,

@@ -4,7 +4,6 @@ use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::ffi::CStr;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::decide::trouble;
 use crate::decide::{Call, Edits, Key, Launcher, Source, lookup, sccache};
@@ -13,7 +12,7 @@ use crate::message::say;
 use crate::server::{self, Outcome, Server};
 use crate::supervise::{self, Trouble};
 use crate::sys::{self, Errno, StringList};
-use crate::{process, tell};
+use crate::{heap, process, tell};
 
 /// What is to be run is there and cannot be executed, as shells report it.
 const EXIT_NOT_EXECUTABLE: i32 = 126;
@@ -69,18 +68,17 @@ pub struct Real {
     given: Given,
 }
 
-static LAST_RESORT: AtomicPtr<Real> = AtomicPtr::new(ptr::null_mut());
-
 /// Has [`last_resort`] run `real`, which must live as long as the process.
 pub fn set_last_resort(real: &Real) {
-    LAST_RESORT.store(ptr::from_ref(real).cast_mut(), Ordering::Relaxed);
+    heap::keep(ptr::from_ref(real).cast());
 }
 
 /// The real compiler, when the shim itself has failed.
+#[cold]
 pub fn last_resort() -> ! {
     say(&[b"internal error, please report it; compiling without a launcher"]);
-    // SAFETY: null, or set once from a value that lives as long as the process.
-    match unsafe { LAST_RESORT.load(Ordering::Relaxed).as_ref() } {
+    // SAFETY: null, or of a value that lives as long as the process; nothing else is kept.
+    match unsafe { heap::kept().cast::<Real>().as_ref() } {
         Some(real) => real.exec(),
         None => sys::exit(EXIT_NOT_EXECUTABLE),
     }
@@ -227,6 +225,7 @@ impl Real {
         sys::exit(EXIT_NOT_FOUND)
     }
 
+    #[cold]
     fn exec_foreign(&self) -> ! {
         let word = self.given.args.first().map_or(&b""[..], |arg| arg.to_bytes());
         let mut failure = Errno::ENOENT;
@@ -249,6 +248,7 @@ impl Real {
     }
 }
 
+#[cold]
 fn cannot_execute(path: &Path, errno: Errno) -> ! {
     say(&[b"cannot execute ", path.as_bytes(), b" (", errno.text(), b")"]);
     sys::exit(EXIT_NOT_EXECUTABLE)
@@ -261,33 +261,19 @@ pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edit
     let compiler = real.path();
     let cuid = key.and_then(|key| key.cuid.as_deref());
     let args = call.argv.get(1..).unwrap_or_default();
-    let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
+    let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 6);
     env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())));
     edits.added().for_each(|entry| env.push(entry));
     key.iter().for_each(|key| env.push(&key.entry));
 
     if key.is_some() && launcher.asks_server {
-        let directory = sys::getcwd();
-        // A path that is none from everywhere is the client's to look up.
-        if let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) {
-            let request = sccache::request(compiler.as_bytes(), &directory, args, cuid, &env);
-            match server::compile(Server::of(call.env), &request, call.env) {
-                Outcome::NotAsked => {}
-                Outcome::NotCached => real.exec(),
-                // The client goes on without it too, whatever is made of other failures.
-                Outcome::Lost => {
-                    say(&[b"the server of launcher ", word, b" went away; compiling without it"]);
-                    real.exec()
-                }
-                Outcome::Trouble(failed) => after(real, call, launcher, &failed),
-            }
-        }
+        ask_server(real, call, launcher, &compiler, cuid, &env);
     }
 
-    let mut argv = Vec::with_capacity(args.len() + 3);
+    let mut argv = Vec::with_capacity(args.len() + 4);
     argv.extend([ptr::null(), start(&compiler.as_cstr())]);
     argv.extend(args.iter().chain(&cuid).map(start).chain([ptr::null()]));
-    let mut variables = Vec::with_capacity(env.len() + 3);
+    let mut variables = Vec::with_capacity(env.len() + 1);
     variables.extend(env.iter().map(start).chain([ptr::null()]));
     let mut program = Program { paths: candidates(call.env, word).collect(), argv, env: variables };
 
@@ -328,7 +314,37 @@ pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edit
     sys::exit(exit)
 }
 
+/// Has the launcher's server do it. Returns where the launcher itself is still to be run.
+#[cold]
+#[inline(never)]
+fn ask_server(
+    real: &Real,
+    call: &Call<'_>,
+    launcher: &Launcher<'_>,
+    compiler: &Path,
+    cuid: Option<&CStr>,
+    env: &[&CStr],
+) {
+    let directory = sys::getcwd();
+    // A path that is none from everywhere is the client's to look up.
+    let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) else { return };
+    let args = call.argv.get(1..).unwrap_or_default();
+    let request = sccache::request(compiler.as_bytes(), &directory, args, cuid, env);
+    match server::compile(Server::of(call.env), &request, call.env) {
+        Outcome::NotAsked => {}
+        Outcome::NotCached => real.exec(),
+        // The client goes on without it too, whatever is made of other failures.
+        Outcome::Lost => {
+            let word = launcher.word;
+            say(&[b"the server of launcher ", word, b" went away; compiling without it"]);
+            real.exec()
+        }
+        Outcome::Trouble(failed) => after(real, call, launcher, &failed),
+    }
+}
+
 /// Goes on after a launcher that failed by itself.
+#[cold]
 fn after(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, failed: &Trouble) -> ! {
     let word = launcher.word;
     let strict = call.config.strict;

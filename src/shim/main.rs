@@ -45,7 +45,7 @@ use exec::{Given, Real};
 use image::{Config, HEADER_LEN, MAGIC};
 
 #[global_allocator]
-static HEAP: heap::Heap = heap::Heap::new();
+static HEAP: heap::Heap = heap::Heap;
 
 /// The head of the block that `rock-wrap install` fills in; in this source only its mark is there.
 #[repr(C, align(32))]
@@ -60,16 +60,27 @@ static BLOCK: Block = {
     Block(bytes)
 };
 
+/// Bytes of the deepest frames of a call that is launched, or a few more.
+const FRAMES: usize = 2816;
+
 /// Where the kernel begins: its argument is the stack, with `argc` on top.
+///
+/// What comes on the stack begins inside of a page: the frames grow to its start and the heap, above them,
+/// to its end, so that most calls touch no other.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn _start() -> ! {
     naked_asm!(
         "mov rdi, rsp",
         "xor ebp, ebp",
-        "and rsp, -16",
+        "lea rsi, [rsp - {heap} - 4096]",
+        "and rsi, -4096",
+        "add rsi, {frames}",
+        "mov rsp, rsi",
         "call {entry}",
         "ud2",
+        heap = const heap::LEN,
+        frames = const FRAMES,
         entry = sym entry,
     )
 }
@@ -78,8 +89,10 @@ unsafe extern "C" fn _start() -> ! {
 /// environment, a null pointer, the auxiliary vector.
 ///
 /// # Safety
-/// `stack` is the stack pointer at the process's first instruction.
-unsafe extern "C" fn entry(stack: *const usize) -> ! {
+/// `stack` is the stack pointer at the process's first instruction, and `memory` the heap's.
+unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
+    // SAFETY: nothing was allocated yet, and `_start` has left so much room there.
+    unsafe { heap::open(memory) };
     // SAFETY: this is the layout of the x86-64 ABI, and it stays as long as the process.
     let given = unsafe {
         let argv = stack.add(1).cast::<*const u8>();

@@ -6,11 +6,12 @@ use crate::sys;
 
 /// Writes one line in one write, so that parallel compiles do not mix theirs. Control characters
 /// of foreign text become `?`, so that a path cannot steer a terminal.
+#[cold]
 pub fn say(parts: &[&[u8]]) {
     let mut line = Vec::with_capacity(512);
     line.extend_from_slice(b"rock-wrap: ");
-    for part in parts {
-        line.extend(part.iter().map(|byte| if *byte < b' ' || *byte == 0x7f { b'?' } else { *byte }));
+    for byte in parts.iter().copied().flatten() {
+        line.push(if byte.is_ascii_control() { b'?' } else { *byte });
     }
     line.push(b'\n');
     sys::write_stderr(&line);

@@ -101,6 +101,7 @@ pub enum Outcome {
 }
 
 /// Has `server` do what `request` asks for, and ends as the compiler did.
+#[cold]
 pub fn compile(server: Server<'_>, request: &[u8], env: &[&CStr]) -> Outcome {
     let Some(socket) = server.connect(Wait::Seconds(PATIENCE)) else { return Outcome::NotAsked };
     if !socket.send(request) {

@@ -85,6 +85,8 @@ fn watch(child: Child, server: Option<Server<'_>>) -> Result<End, Trouble> {
 
 /// Whether ccache fails before it would run a compiler: it is run again in front of a program that
 /// fails at once and says nothing.
+#[cold]
+#[inline(never)]
 fn fails_by_itself(program: &mut Program) -> bool {
     const COMPLAINT: &[u8; 14] = b"ccache: error:";
     let Some(said) = sys::File::anonymous() else { return false };

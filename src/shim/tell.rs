@@ -17,6 +17,7 @@ use crate::{events, sys};
 const PAUSE: u64 = 600;
 
 /// Says that what `changed` names is not what it was at install.
+#[cold]
 pub fn compiler_changed(env: &[&CStr], changed: &CStr) {
     if lookup(env, events::VARIABLE.as_bytes()).is_some() || told_lately(env) {
         return;
@@ -42,6 +43,7 @@ fn told_lately(env: &[&CStr]) -> bool {
 }
 
 /// Has the calls that follow keep away from a launcher, by the time of the file `mark`.
+#[cold]
 pub fn launcher_failed(mark: &CStr) {
     if let Some(file) = open(mark) {
         file.write(b"\n");
@@ -49,6 +51,7 @@ pub fn launcher_failed(mark: &CStr) {
 }
 
 /// Opens a file in rock-wrap's directory in the user's cache, and makes all three.
+#[cold]
 fn open(path: &CStr) -> Option<sys::File> {
     let own = parent(path.to_bytes());
     for dir in [parent(own), own] {

@@ -40,16 +40,16 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The state of `path` as seen from the compiler's directory.
-    fn beside(&self, path: &CStr) -> Option<Stamp> {
-        let opened = self.opened.get_or_init(|| {
+    /// The compiler's directory.
+    fn opened(&self) -> Option<&sys::File> {
+        let open = || {
             let dir = match (self.dir)() {
                 b"" => b".",
                 dir => dir,
             };
             sys::File::place(&CString::new(dir).ok()?).ok()
-        });
-        opened.as_ref()?.stat(path).map(|stat| stat.stamp).ok()
+        };
+        self.opened.get_or_init(open).as_ref()
     }
 }
 
@@ -111,21 +111,23 @@ impl World for Machine<'_> {
     }
 
     fn witness(&self, path: &CStr) -> Option<Stamp> {
+        let opened = self.opened()?;
         let bytes = path.to_bytes_with_nul();
         let (dir, name) = bytes.split_at(bytes.len() - 1 - base_name(path.to_bytes()).len());
         // SAFETY: the end of a string with its NUL.
         let name = unsafe { CStr::from_bytes_with_nul_unchecked(name) };
         let mut last = self.last.borrow_mut();
-        if dir.is_empty() || name.is_empty() || last.dir != dir {
+        let found = if dir.is_empty() || name.is_empty() || last.dir != dir {
             last.dir = dir.to_vec();
             last.opened = None;
-            return self.beside(path);
-        }
-        if last.opened.is_none() {
-            let dir = CString::new(dir).ok()?;
-            last.opened = sys::File::place_at(self.opened.get()?.as_ref()?, &dir).ok();
-        }
-        last.opened.as_ref()?.stat(name).map(|stat| stat.stamp).ok()
+            opened.stat(path)
+        } else {
+            if last.opened.is_none() {
+                last.opened = sys::File::place_at(opened, &CString::new(dir).ok()?).ok();
+            }
+            last.opened.as_ref()?.stat(name)
+        };
+        found.map(|stat| stat.stamp).ok()
     }
 
     fn now(&self) -> u64 {
@@ -158,15 +160,21 @@ impl World for Machine<'_> {
                 return;
             }
             // As much as the name, of 64 bytes at most, and what is asked for can take.
-            let mut stat = [0; 128];
-            let Some((comm, parent)) = read(pid, &mut stat).and_then(parse_stat) else {
+            let mut room = [0; 128];
+            // The name by itself first: the rest takes the kernel half as long again to tell, and is
+            // of no use above a build tool.
+            let Some(comm) = read(pid, b"/comm", &mut room) else {
                 return;
             };
+            let comm = comm.strip_suffix(b"\n").unwrap_or(comm);
             // Another user's process does not show its executable; its name still counts.
             let exe = || sys::readlink(&proc_path(pid, b"/exe")).unwrap_or_default();
             if visit(comm, &exe) {
                 return;
             }
+            let Some(parent) = read(pid, b"/stat", &mut room).and_then(parent) else {
+                return;
+            };
             pid = parent;
         }
     }
@@ -188,26 +196,22 @@ fn stands_behind(text: &[u8], mark: u8, word: &[u8]) -> bool {
     false
 }
 
-/// `/proc/PID/stat`, as far as the buffer goes.
-fn read(pid: usize, buffer: &mut [u8]) -> Option<&[u8]> {
-    let len = sys::File::open(&proc_path(pid, b"/stat"))
+/// A file of `/proc/PID`, as far as the buffer goes.
+fn read<'b>(pid: usize, file: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let len = sys::File::open(&proc_path(pid, file))
         .ok()?
         .read(buffer)
         .ok()?;
     Some(&buffer[..len])
 }
 
-/// The name and the parent of a process, of which the line begins `PID (NAME) STATE PARENT`; the
-/// name may hold anything.
-fn parse_stat(line: &[u8]) -> Option<(&[u8], usize)> {
-    let open = line.iter().position(|byte| *byte == b'(')?;
+/// The parent of a process, of which `/proc/PID/stat` begins `PID (NAME) STATE PARENT`; the name may
+/// hold anything.
+fn parent(line: &[u8]) -> Option<usize> {
     let close = line.iter().rposition(|byte| *byte == b')')?;
-    let comm = line.get(open + 1..close)?;
-    let parent = line.get(close + 4..)?.split(|byte| *byte == b' ').next()?;
-    let parent = parent
-        .iter()
-        .fold(0, |n, digit| n * 10 + usize::from(digit.wrapping_sub(b'0')));
-    Some((comm, parent))
+    let digits = line.get(close + 4..)?.split(|byte| *byte == b' ').next()?;
+    let number = |n, digit: &u8| n * 10 + usize::from(digit.wrapping_sub(b'0'));
+    Some(digits.iter().fold(0, number))
 }
 
 /// `/proc/PID` and what is behind it.
@@ -326,10 +330,9 @@ mod tests {
     }
 
     #[test]
-    fn a_process_name_with_parentheses_and_spaces_is_read() {
-        let line = b"42 (a) (b c)) S 17 42 42 0";
-        assert_eq!(parse_stat(line), Some((&b"a) (b c)"[..], 17)));
-        assert_eq!(parse_stat(b"42 (cut"), None);
+    fn a_parent_is_found_behind_a_name_with_parentheses_and_spaces() {
+        assert_eq!(parent(b"42 (a) (b c)) S 17 42 42 0"), Some(17));
+        assert_eq!(parent(b"42 (cut"), None);
     }
 
     #[test]
