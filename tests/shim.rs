@@ -461,8 +461,9 @@ fn the_shim_needs_no_more_stack_than_clang() {
                 .args(["-c", script, "sh"])
                 .args(COMPILE)
                 .current_dir(tree.path(""))
-                .env("HIP_CLANG_LAUNCHER", launcher)
-                .env("NOISE", "x".repeat(4000)),
+                .env_clear()
+                .env("PATH", "/usr/bin:/bin")
+                .env("HIP_CLANG_LAUNCHER", launcher),
         );
         assert_eq!(calls[0].argv.len(), words, "{calls:?}");
     }

@@ -108,8 +108,9 @@ struct Runner<'a> {
     name: String,
     /// Runs in one of so many rounds.
     every: usize,
-    run: Box<dyn Fn() -> Duration + 'a>,
-    /// In microseconds.
+    /// Runs one part of it.
+    run: Box<dyn Fn(usize) -> Duration + 'a>,
+    /// Of each part, in microseconds.
     times: Vec<f64>,
 }
 
@@ -117,6 +118,8 @@ struct Runner<'a> {
 /// between its two halves is noise.
 pub struct Contest<'a> {
     runners: Vec<Runner<'a>>,
+    /// Of each; what takes long takes turns by parts.
+    parts: usize,
 }
 
 /// A number, and by how much another measurement may give another one.
@@ -144,11 +147,24 @@ impl<'a> Contest<'a> {
 
     /// With something that times itself as the reference.
     pub fn new_timed(reference: &str, run: impl Fn() -> Duration + Clone + 'a) -> Self {
+        let again = run.clone();
+        Self::new_in_parts(reference, 1, move |_| run(), move |_| again())
+    }
+
+    /// With a reference that does its work in so many parts, as all that is added does. `again` is the
+    /// same, where that needs a cache of its own.
+    pub fn new_in_parts(
+        reference: &str,
+        parts: usize,
+        run: impl Fn(usize) -> Duration + 'a,
+        again: impl Fn(usize) -> Duration + 'a,
+    ) -> Self {
         let mut contest = Self {
             runners: Vec::new(),
+            parts,
         };
-        contest.add_rare(reference, 1, run.clone());
-        contest.add_rare("the same again", 1, run);
+        contest.add_in_parts(reference, run);
+        contest.add_in_parts("the same again", again);
         contest
     }
 
@@ -159,6 +175,15 @@ impl<'a> Contest<'a> {
 
     /// Adds something that is run in one of `every` rounds and times itself.
     pub fn add_rare(&mut self, name: &str, every: usize, run: impl Fn() -> Duration + 'a) -> usize {
+        self.push(name, every, move |_| run())
+    }
+
+    /// Adds something that does and times the part that it is told.
+    pub fn add_in_parts(&mut self, name: &str, run: impl Fn(usize) -> Duration + 'a) -> usize {
+        self.push(name, 1, run)
+    }
+
+    fn push(&mut self, name: &str, every: usize, run: impl Fn(usize) -> Duration + 'a) -> usize {
         self.runners.push(Runner {
             name: name.to_owned(),
             every,
@@ -168,7 +193,7 @@ impl<'a> Contest<'a> {
         self.runners.len() - 1
     }
 
-    /// Runs everything, in another order each round, after a round that does not count.
+    /// Runs everything, in another order for each part, after a round that does not count.
     pub fn run(self, rounds: usize) -> Results {
         self.run_after(rounds, || {})
     }
@@ -176,47 +201,61 @@ impl<'a> Contest<'a> {
     /// The same, with something to be done between the round that does not count and the others.
     pub fn run_after(self, rounds: usize, start: impl FnOnce()) -> Results {
         for runner in &self.runners {
-            (runner.run)();
+            for part in 0..self.parts {
+                (runner.run)(part);
+            }
         }
         start();
         self.run_cold(rounds)
     }
 
-    /// Runs everything, in another order each round, from the first round on.
+    /// Runs everything, in another order for each part, from the first round on.
     pub fn run_cold(mut self, rounds: usize) -> Results {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let mut order: Vec<_> = (0..self.runners.len()).collect();
         for round in 0..rounds {
-            for last in (1..order.len()).rev() {
-                order.swap(last, random.below(last + 1));
-            }
-            for index in &order {
-                let runner = &mut self.runners[*index];
-                if round % runner.every == 0 {
-                    runner.times.push((runner.run)().as_secs_f64() * 1e6);
+            for part in 0..self.parts {
+                for last in (1..order.len()).rev() {
+                    order.swap(last, random.below(last + 1));
+                }
+                for index in &order {
+                    let runner = &mut self.runners[*index];
+                    if round % runner.every == 0 {
+                        let time = (runner.run)(part);
+                        runner.times.push(time.as_secs_f64() * 1e6);
+                    }
                 }
             }
         }
         let runners = self.runners.into_iter();
-        Results(runners.map(|runner| (runner.name, runner.times)).collect())
+        Results {
+            runners: runners.map(|runner| (runner.name, runner.times)).collect(),
+            parts: self.parts,
+        }
     }
 }
 
 /// The times of a contest, in microseconds.
-pub struct Results(Vec<(String, Vec<f64>)>);
+pub struct Results {
+    /// Names, and the times of each part of each round.
+    runners: Vec<(String, Vec<f64>)>,
+    parts: usize,
+}
 
 impl Results {
     pub fn name(&self, index: usize) -> &str {
-        &self.0[index].0
+        &self.runners[index].0
     }
 
     /// The indexes of all but the reference's second half.
     pub fn indexes(&self) -> impl Iterator<Item = usize> {
-        (0..self.0.len()).filter(|index| *index != 1)
+        (0..self.runners.len()).filter(|index| *index != 1)
     }
 
+    /// Of whole rounds.
     pub fn spread(&self, index: usize) -> Spread {
-        let mut times = self.0[index].1.clone();
+        let rounds = self.times(index).chunks(self.parts);
+        let mut times: Vec<f64> = rounds.map(|parts| parts.iter().sum()).collect();
         times.sort_by(f64::total_cmp);
         let at = |part: f64| times[((times.len() - 1) as f64 * part).round() as usize];
         Spread {
@@ -229,26 +268,46 @@ impl Results {
         }
     }
 
-    /// What `of` makes of the medians. The noise is that of the samples (the half of the interval in
-    /// which 95 of 100 bootstrapped values lie) or, where that is more, what `of` makes of a
-    /// reference that is not the same from one half to the other.
+    fn times(&self, index: usize) -> &[f64] {
+        &self.runners[index].1
+    }
+
+    /// What a round takes: the median, or, of parts that differ from each other, the mean.
+    fn typical(&self, times: Vec<f64>) -> f64 {
+        match self.parts {
+            1 => median(times),
+            parts => times.iter().sum::<f64>() / times.len() as f64 * parts as f64,
+        }
+    }
+
+    /// What `of` makes of what the commands typically take. The noise is that of the samples (the half of
+    /// the interval in which 95 of 100 bootstrapped values lie) or, where that is more, what `of` makes of
+    /// a reference that is not the same from one half to the other.
     pub fn estimate(&self, of: impl Fn(&dyn Fn(usize) -> f64) -> f64) -> Estimate {
         const DRAWS: usize = 300;
-        let value = of(&|index| median(self.0[index].1.clone()));
+        let value = of(&|index| self.typical(self.times(index).to_vec()));
         let random = RefCell::new(Random(42));
+        let drawn = |len: usize| -> Vec<usize> {
+            let mut random = random.borrow_mut();
+            (0..len).map(|_| random.below(len)).collect()
+        };
         let mut draws: Vec<_> = (0..DRAWS)
             .map(|_| {
+                // Of a part all took their turns in the same minute.
+                let same = (self.parts > 1).then(|| drawn(self.times(0).len()));
                 of(&|index| {
-                    let times = &self.0[index].1;
-                    let mut random = random.borrow_mut();
-                    let draw = (0..times.len()).map(|_| times[random.below(times.len())]);
-                    median(draw.collect())
+                    let times = self.times(index);
+                    let drawn = same.clone().unwrap_or_else(|| drawn(times.len()));
+                    self.typical(drawn.into_iter().map(|at| times[at]).collect())
                 })
             })
             .collect();
         draws.sort_by(f64::total_cmp);
         let interval = draws[DRAWS * 39 / 40] - draws[DRAWS / 40];
-        let again = of(&|index| median(self.0[if index == 0 { 1 } else { index }].1.clone()));
+        let again = of(&|index| {
+            let half = if index == 0 { 1 } else { index };
+            self.typical(self.times(half).to_vec())
+        });
         Estimate {
             value,
             noise: (interval / 2.0).max((again - value).abs()),

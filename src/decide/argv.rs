@@ -626,7 +626,6 @@ fn kind_of<W: World + ?Sized>(world: &W, mut name: Vec<u8>, end: &[u8]) -> super
 }
 
 /// The value of `-mllvm`: an option of LLVM's code generators, text to any launcher.
-#[cold]
 fn backend_option(bytes: &[u8]) -> Step {
     const PRINTS: &[&[u8]] = &[
         b"print",

@@ -62,6 +62,8 @@ static BLOCK: Block = {
 
 /// Bytes of the deepest frames of a call that is launched, or a few more.
 const FRAMES: usize = 2816;
+const _: () = assert!(FRAMES.is_multiple_of(16), "the ABI's alignment of the stack");
+const _: () = assert!(FRAMES <= 4096, "the heap ends below what the kernel has laid out");
 
 /// Where the kernel begins: its argument is the stack, with `argc` on top.
 ///

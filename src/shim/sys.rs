@@ -62,7 +62,6 @@ const PREAD64: usize = 17;
 const DUP2: usize = 33;
 const EXECVE: usize = 59;
 const GETPID: usize = 39;
-const ARCH_PRCTL: usize = 158;
 const GETCWD: usize = 79;
 const MKDIR: usize = 83;
 const READLINK: usize = 89;
@@ -122,13 +121,6 @@ pub unsafe fn execve(path: &CStr, argv: StringList, envp: StringList) -> Errno {
     }
 }
 
-/// Sets the base of the segment register FS.
-pub fn set_fs(base: usize) {
-    const ARCH_SET_FS: usize = 0x1002;
-    // SAFETY: nothing relies on it yet. Cannot fail for an address of this process.
-    let _ = unsafe { syscall(ARCH_PRCTL, [ARCH_SET_FS, base, 0, 0, 0, 0]) };
-}
-
 /// Ends this process.
 pub fn exit(code: i32) -> ! {
     loop {
@@ -140,8 +132,8 @@ pub fn exit(code: i32) -> ! {
 /// The longest path that the kernel takes or gives, with its NUL.
 const PATH_MAX: usize = 4096;
 
-/// What a call that fills a buffer has filled in, of at most `max` bytes. Not a buffer on the stack,
-/// of which every page would be touched, and not filled with zeros: what stays untouched costs
+/// What a call that fills a buffer has filled in, of at most `max` bytes. Not a buffer in a stack
+/// frame, of which every page would be touched, and not filled with zeros: what stays untouched costs
 /// nothing.
 fn filled(max: usize, fill: impl FnOnce(usize) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
     let mut buffer = Vec::<u8>::with_capacity(max);
