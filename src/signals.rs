@@ -51,7 +51,7 @@ impl Signals {
                 .first
                 .compare_exchange(NONE, signal, Ordering::SeqCst, Ordering::SeqCst);
         } else if group == NONE {
-            let _ = raise(Signal::SIGSTOP);
+            let _ = stop_by_terminal();
         }
         if group != NONE
             && let Ok(signal) = Signal::try_from(signal)

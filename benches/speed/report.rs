@@ -154,8 +154,11 @@ fn line(row: &Row) -> String {
     let time = row.time.map_or_else(
         || format!("{:>11} {:>25}", "", ""),
         |time| {
-            let spread = [time.min, time.quartile, time.third_quartile, time.max].map(short);
-            format!("{:>11} {:>25}", duration(time.median), spread.join(" "))
+            let (unit, of) = unit(time.median);
+            let spread = [time.min, time.quartile, time.third_quartile, time.max];
+            let spread = spread.map(|time| short(time / of)).join(" ");
+            let median = format!("{} {unit}", short(time.median / of));
+            format!("{median:>11} {spread:>25}")
         },
     );
     let value = format!("{} {}", short(row.value), row.unit);
@@ -175,11 +178,12 @@ fn line(row: &Row) -> String {
     )
 }
 
-fn duration(microseconds: f64) -> String {
+/// In what a time is shown, and how many microseconds that is.
+fn unit(microseconds: f64) -> (&'static str, f64) {
     match microseconds {
-        time if time < 10_000.0 => format!("{time:.0} us"),
-        time if time < 10_000_000.0 => format!("{:.1} ms", time / 1e3),
-        time => format!("{:.1} s", time / 1e6),
+        time if time < 10_000.0 => ("us", 1.0),
+        time if time < 10_000_000.0 => ("ms", 1e3),
+        _ => ("s", 1e6),
     }
 }
 

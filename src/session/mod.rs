@@ -80,13 +80,25 @@ pub fn find_command(command: &OsStr) -> Result<PathBuf, SessionError> {
 /// Where it cannot be started or waited for. A build that fails is no error.
 pub fn run(path: PathBuf, mut command: Command, signals: &Signals) -> Result<Ended, SessionError> {
     let terminal = Terminal::ours();
-    let child = command.process_group(0).spawn();
-    let child = child.map_err(|source| SessionError::Start {
-        path: path.clone(),
-        source,
+    command.process_group(0);
+    if terminal.is_ours {
+        // Before it is the build: what is typed from then on is for that, not for us. Without the
+        // terminal it runs all the same.
+        let take_over = || {
+            let _ = hand_over(getpgrp());
+            Ok(())
+        };
+        // SAFETY: system calls alone.
+        unsafe { command.pre_exec(take_over) };
+    }
+    let child = command.spawn().map_err(|source| {
+        terminal.give_to(getpgrp());
+        SessionError::Start {
+            path: path.clone(),
+            source,
+        }
     })?;
     let group = Pid::from_raw(child.id().cast_signed());
-    terminal.give_to(group);
     signals.forward_to(group);
     let ended = wait(group, &terminal);
     signals.forwarded();
@@ -135,18 +147,24 @@ impl Terminal {
         }
     }
 
-    /// Makes `group` the foreground. From the background that raises SIGTTOU, which would stop us.
+    /// Makes `group` the foreground.
     fn give_to(&self, group: Pid) {
-        if !self.is_ours {
-            return;
-        }
-        let mut ttou = SigSet::empty();
-        ttou.add(Signal::SIGTTOU);
-        let mut before = SigSet::empty();
-        let masked = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ttou), Some(&mut before));
-        if let Err(errno) = masked.and_then(|()| tcsetpgrp(std::io::stdin().as_fd(), group)) {
+        if self.is_ours
+            && let Err(errno) = hand_over(group)
+        {
             tracing::debug!(%errno, %group, "the terminal cannot be handed over");
         }
-        let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
     }
+}
+
+/// Makes `group` the foreground of the terminal. From the background that raises SIGTTOU, which would
+/// stop us.
+fn hand_over(group: Pid) -> nix::Result<()> {
+    let mut ttou = SigSet::empty();
+    ttou.add(Signal::SIGTTOU);
+    let mut before = SigSet::empty();
+    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ttou), Some(&mut before))?;
+    let given = tcsetpgrp(std::io::stdin().as_fd(), group);
+    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
+    given
 }
