@@ -4,7 +4,7 @@
 # usage: bench.sh [--quick] [--builds] [--only GROUP] [--json FILE] [--clang 15|19]
 #
 #   --quick        fewer rounds: two minutes instead of a quarter of an hour
-#   --builds       whole builds instead of single calls (some hours; --quick: half an hour)
+#   --builds       whole builds instead of single calls (some hours; --quick: 40 minutes)
 #   --only GROUP   hit, parallel, direct, launched, growth, memory or commands; of builds "sample" or "heavy",
 #                  and no more than "heavy, -j2, ccache"
 #   --json FILE    write the numbers there too
