@@ -111,7 +111,8 @@ fn wait(child: Pid, terminal: &Terminal) -> Result<Ended, Errno> {
         match waitpid(child, Some(WaitPidFlag::WUNTRACED)) {
             Ok(WaitStatus::Exited(_, code)) => return Ok(Ended::Exited(code)),
             Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Ended::Killed(signal as i32)),
-            // It touched the terminal in the instant before that was handed over.
+            // It touched a terminal that it has not: it could not take it at its start, or somebody
+            // has taken it since.
             Ok(WaitStatus::Stopped(_, Signal::SIGTTIN | Signal::SIGTTOU)) if terminal.is_ours => {
                 terminal.give_to(child);
                 killpg(child, Signal::SIGCONT)?;
