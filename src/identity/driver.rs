@@ -18,18 +18,20 @@ use crate::rocm::compiler::is_version;
 /// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
 const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
 
-/// HIP compiles that between them, and with [`DEVICE`], run all that a HIP compile runs; a link runs all
-/// that its compiles run, and clang-linker-wrapper. A release that does not know an option says so and
-/// runs nothing.
-const HIP: [&[&str]; 3] = [
-    &["-c"],
-    &["-fgpu-rdc"],
-    &["--offload-new-driver", "-fgpu-rdc"],
-];
+const CXX: &str = "--driver-mode=g++";
 
-/// Asked without being told where device libraries are: it shows where clang finds them by itself. What
-/// would be run is shown in any case (15 and 19).
-const DEVICE: [&str; 2] = ["-c", "--cuda-device-only"];
+/// Asked first, without being told where device libraries are: it shows where clang finds them by
+/// itself. What would be run is shown in any case (15 and 19).
+const COMPILE: [&str; 1] = ["-c"];
+
+/// Asked with the tree's device libraries. With [`COMPILE`] they run all that a HIP compile runs; a link
+/// runs all that its compiles run, and clang-linker-wrapper. A release that does not know an option says
+/// so and runs nothing. One is asked of a C driver, which reads configuration files of its own. Each
+/// question takes 36 ms, which is libLLVM being loaded.
+const LINKS: [(&str, &[&str]); 2] = [
+    ("--driver-mode=gcc", &["-fgpu-rdc"]),
+    (CXX, &["--offload-new-driver", "-fgpu-rdc"]),
+];
 
 /// Not asked under: they change or record what the driver does, and are no part of the compiler.
 const WITHOUT: [&str; 2] = ["CCC_OVERRIDE_OPTIONS", "CCC_PRINT_OPTIONS"];
@@ -57,7 +59,19 @@ pub struct Said {
     pub version: Option<String>,
 }
 
-/// Asks `compiler`, whatever it is, what it would run for a C file.
+/// Asks `compiler`, whatever it is, what it would run for a HIP file if it is clang, else for a C file.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_first(compiler: &Path) -> Result<Said, IdentityError> {
+    let said = ask(compiler, &hip(CXX, &COMPILE))?;
+    if said.clang.is_some() {
+        return Ok(said);
+    }
+    Ok(said.merge(ask(compiler, &["-x", "c", "-c"])?))
+}
+
+/// Asks `compiler` what it would run for an empty file.
 ///
 /// # Errors
 /// Where it cannot be run. One that does not understand the question said nothing.
@@ -75,34 +89,29 @@ pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
     Ok(Said::parse(&answer.stderr))
 }
 
-/// Asks clang, its executable at `clang`, about every kind of compile, but of C where it `told_c`
-/// already. `root` is where device libraries may be that it does not find by itself.
+/// Asks clang, its executable at `clang`, about other kinds of HIP compiles, and adds that to what it said
+/// `first`. `root` is where device libraries may be that it does not find by itself.
 ///
 /// # Errors
 /// Where it cannot be run.
-pub fn ask_clang(clang: &Path, root: &Path, told_c: bool) -> Result<Said, IdentityError> {
+pub fn ask_clang(clang: &Path, root: &Path, first: Said) -> Result<Said, IdentityError> {
     let option = root.to_str().map(|root| format!("--rocm-path={root}"));
     // A path that is not UTF-8 is left out: clang then looks where it looks by itself.
     let located: Vec<&str> = option.as_deref().into_iter().collect();
-    let hip = [&["--driver-mode=g++", "-x", "hip"], ARCHS.as_slice()].concat();
-    let mut calls: Vec<Vec<&str>> = vec![[&hip[..], &DEVICE].concat()];
-    if !told_c {
-        calls.push(vec!["--driver-mode=gcc", "-x", "c", "-c"]);
-    }
-    calls.extend(HIP.map(|args| [&hip[..], &located, args].concat()));
-    let said = merged(clang, &calls)?;
+    let links = LINKS
+        .par_iter()
+        .map(|(mode, args)| ask(clang, &[&hip(mode, &located)[..], args].concat()))
+        .try_reduce(Said::default, |one, other| Ok(one.merge(other)))?;
+    let said = first.merge(links);
     if !said.bitcode_dirs.is_empty() {
         return Ok(said);
     }
-    let bare = [&hip[..], &["-nogpulib", "-nogpuinc", "-c"]].concat();
-    Ok(said.merge(merged(clang, &[bare])?))
+    let bare = ask(clang, &hip(CXX, &["-nogpulib", "-nogpuinc", "-c"]))?;
+    Ok(said.merge(bare))
 }
 
-fn merged(clang: &Path, calls: &[Vec<&str>]) -> Result<Said, IdentityError> {
-    calls
-        .par_iter()
-        .map(|args| ask(clang, args))
-        .try_reduce(Said::default, |one, other| Ok(one.merge(other)))
+fn hip<'a>(mode: &'a str, args: &[&'a str]) -> Vec<&'a str> {
+    [&[mode, "-x", "hip"][..], &ARCHS, args].concat()
 }
 
 impl Said {
@@ -224,9 +233,6 @@ clang: error: something
 
     #[test]
     fn a_program_that_does_not_understand_said_nothing() {
-        assert_eq!(
-            ask(Path::new("/bin/true"), &["-c"]).unwrap(),
-            Said::default()
-        );
+        assert_eq!(ask_first(Path::new("/bin/true")).unwrap(), Said::default());
     }
 }

@@ -4,6 +4,7 @@
 //! short ends the process by SIGBUS. BLAKE3 is a tree of 1 KiB leaves, so that one large file too
 //! keeps every core busy.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,12 @@ use super::{Digest, IdentityError, Stamp};
 /// Read and hashed in one go, in bytes: enough for BLAKE3 to share out among the cores, and small
 /// enough to stay in their caches.
 const CHUNK: usize = 1 << 20;
+
+thread_local! {
+    /// What this thread has read into last: memory that the kernel hands out afresh for each file
+    /// costs more than the hash of a small one.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// A file's content, and the metadata that it had when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +51,9 @@ pub fn one(path: &Path) -> Result<Content, IdentityError> {
     let metadata = file.metadata().map_err(error)?;
     let stamp = Stamp::from(&metadata);
     let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; CHUNK.min(usize::try_from(stamp.size).unwrap_or(CHUNK) + 1)];
+    // Taken, not borrowed: while it waits for others, rayon may have this thread read another file.
+    let mut buffer = BUFFER.take();
+    buffer.resize(CHUNK, 0);
     loop {
         let count = file.read(&mut buffer).map_err(error)?;
         if count == 0 {
@@ -52,6 +61,7 @@ pub fn one(path: &Path) -> Result<Content, IdentityError> {
         }
         hasher.update_rayon(&buffer[..count]);
     }
+    BUFFER.set(buffer);
     if Stamp::of(path).map_err(error)? != stamp {
         return Err(IdentityError::Changes(path.to_owned()));
     }

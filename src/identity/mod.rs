@@ -68,6 +68,7 @@ pub use stamp::{Stamp, Time};
 
 use loader::System;
 use memo::{Digests, Environment, Slot};
+use stamp::Stamps;
 use survey::Survey;
 
 /// A BLAKE3 digest. Shown as 64 hexadecimal digits.
@@ -394,9 +395,9 @@ impl Identity {
         if !self.watched.iter().all(same) {
             return None;
         }
-        let mut touched = Vec::new();
+        let (mut touched, mut stamps) = (Vec::new(), Stamps::default());
         for (index, member) in self.members.iter().enumerate() {
-            match Stamp::of(&member.path) {
+            match stamps.of(&member.path) {
                 Ok(now) if now == member.stamp => {}
                 Ok(now) if now.has_content_of(&member.stamp) => touched.push(index),
                 _ => return None,

@@ -73,16 +73,14 @@ impl Survey {
             let note = "LD_LIBRARY_PATH is set: shared objects were looked for there too";
             survey.notes.push(note.to_owned());
         }
-        let first = driver::ask(compiler, &["-x", "c", "-c"])?;
+        let first = driver::ask_first(compiler)?;
         let (real, said) = match &first.clang {
             Some(clang) => {
                 let real = canonical(clang)?;
                 let guess = guess_root(directory(&real));
                 survey.root = root.unwrap_or(&guess).to_owned();
-                // Under another name it may have been asked as a C++ driver.
-                let told_c = real == compiler && !file_name(compiler).contains("++");
-                let said = driver::ask_clang(&real, &survey.root, told_c)?;
-                (real, first.merge(said))
+                let said = driver::ask_clang(&real, &survey.root, first)?;
+                (real, said)
             }
             None => {
                 survey.root = root.unwrap_or(directory(compiler)).to_owned();

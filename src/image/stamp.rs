@@ -81,7 +81,7 @@ fn block_offset(file: &[u8]) -> Option<usize> {
     if !file.starts_with(b"\x7fELF") {
         return None;
     }
-    file.windows(MAGIC.len()).position(|window| window == MAGIC)
+    memchr::memmem::find(file, &MAGIC)
 }
 
 fn payload(config: &Config<'_>) -> Vec<u8> {
