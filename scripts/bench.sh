@@ -56,6 +56,6 @@ for launcher in sccache ccache; do
 done
 [[ $builds == no ]] || "$ROOT/scripts/heavy-units.sh" "$work/heavy"
 
-cargo bench --quiet --locked --bench speed --manifest-path "$ROOT/Cargo.toml" --target-dir "$ROOT/target" -- \
+cargo bench --quiet --bench speed "${RELEASE_OPTIONS[@]}" -- \
     --rock-wrap "$ROCK_WRAP" --source "$ROOT" --work "$work" --sccache "$SCCACHE_BIN" --ccache "$CCACHE_BIN" \
     "${options[@]}"

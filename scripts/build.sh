@@ -1,0 +1,24 @@
+#!/usr/bin/env bash
+# build.sh: make a release build of rock-wrap, and install it.
+#
+# usage: build.sh [DIR]
+#
+#   DIR   where the executable is put, say ~/.local/bin; without it the path of the build is printed
+#
+# The executable is static where the tool chain can make one: with the musl target of rustup, or with
+# a C library's archive (libc6-dev; glibc-static). Nothing else is needed where it runs.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+case ${1-} in
+-h | --help) usage && exit 0 ;;
+-*) say "error: unexpected argument $1 (try --help)" && exit 2 ;;
+esac
+build_rock_wrap
+if (($#)); then
+    install -D -m 755 -t "$1" -- "$ROCK_WRAP"
+    say "installed $1/${ROCK_WRAP##*/}"
+else
+    printf '%s\n' "$ROCK_WRAP"
+fi
