@@ -24,10 +24,10 @@ const CXX: &str = "--driver-mode=g++";
 /// itself. What would be run is shown in any case (15 and 19).
 const COMPILE: [&str; 1] = ["-c"];
 
-/// Asked with the tree's device libraries. With [`COMPILE`] they run all that a HIP compile runs; a link
-/// runs all that its compiles run, and clang-linker-wrapper. A release that does not know an option says
-/// so and runs nothing. One is asked of a C driver, which reads configuration files of its own. Each
-/// question takes 36 ms, which is libLLVM being loaded.
+/// Asked with the tree's device libraries. With [`COMPILE`] they run all that a HIP compile runs, but for
+/// what one of these programs runs itself; a link runs all that its compiles run, and clang-linker-wrapper.
+/// A release that does not know an option says so and runs nothing. One is asked of a C driver, which reads
+/// configuration files of its own. A question takes 30 ms (Debian's clang 19), most of it to load libLLVM.
 const LINKS: [(&str, &[&str]); 2] = [
     ("--driver-mode=gcc", &["-fgpu-rdc"]),
     (CXX, &["--offload-new-driver", "-fgpu-rdc"]),

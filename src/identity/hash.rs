@@ -53,7 +53,10 @@ pub fn one(path: &Path) -> Result<Content, IdentityError> {
     let mut hasher = blake3::Hasher::new();
     // Taken, not borrowed: while it waits for others, rayon may have this thread read another file.
     let mut buffer = BUFFER.take();
-    buffer.resize(CHUNK, 0);
+    let need = CHUNK.min(usize::try_from(stamp.size).unwrap_or(CHUNK) + 1);
+    if buffer.len() < need {
+        buffer.resize(need, 0);
+    }
     loop {
         let count = file.read(&mut buffer).map_err(error)?;
         if count == 0 {

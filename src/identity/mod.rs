@@ -11,7 +11,7 @@
 //! |---|---|---|
 //! | compiler | the executable that compiles in the end, behind links, stubs and our own shim | yes |
 //! | shared-object | what it, and each program below, is loaded with ([`loader`]), but the system's own | yes |
-//! | program | what the driver runs for HIP compiles ([`driver`]), and llvm-objcopy, which the bundler runs | yes |
+//! | program | what the driver runs for HIP compiles ([`driver`]), and what that runs in turn (`survey.rs`) | yes |
 //! | config | the configuration files that clang reads by itself, with what they include | yes, and that no other appears |
 //! | bitcode | every `*.bc` beside one that clang links by itself | yes, and their directory |
 //! | header | the resource directory's `include` | the directory alone |
@@ -32,7 +32,8 @@
 //!
 //! # Limitations
 //! The host's linker and assembler are not members: links are not cached, and the assembler runs
-//! under `-fno-integrated-as` only. A script is its content, whatever it runs. See [`loader`] for
+//! under `-fno-integrated-as` only. Configuration files are those of clang and clang++, not of clang's
+//! other driver modes. A script is its content, whatever it runs. See [`loader`] for
 //! what is not known of shared objects.
 
 pub mod driver;

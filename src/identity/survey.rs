@@ -11,9 +11,11 @@ use super::memo::Environment;
 use super::{IdentityError, Role, config, driver, elf, is_missing, ldcache};
 use crate::image::{ALIAS_SUFFIX, base_name, stamp};
 
-/// A program that clang-offload-bundler runs, and `-###` cannot show therefore (clang 15 to 19,
-/// `clang/lib/Driver/OffloadBundler.cpp`). It is looked for beside the bundler.
-const BUNDLERS_TOOL: &str = "llvm-objcopy";
+/// Programs that others of the compiler's run, and that `-###` does not show therefore: llvm-objcopy is
+/// clang-offload-bundler's (clang 15 to 19, `clang/lib/Driver/OffloadBundler.cpp`), and with the new
+/// offload driver, the only one in LLVM after 21, clang-linker-wrapper runs lld and the bundler. They are
+/// looked for beside clang.
+const BESIDE: [&str; 3] = ["clang-offload-bundler", "lld", "llvm-objcopy"];
 
 /// One file of the compiler.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,7 +164,8 @@ impl Survey {
         bin: &Path,
         system: &System,
     ) -> Result<(), IdentityError> {
-        let beside = said.clang.is_some().then(|| bin.join(BUNDLERS_TOOL));
+        let beside = BESIDE.iter().filter(|_| said.clang.is_some());
+        let beside: Vec<_> = beside.map(|program| bin.join(program)).collect();
         for path in said.programs.iter().chain(&beside) {
             let real = match path.canonicalize() {
                 Ok(real) => real,

@@ -33,7 +33,12 @@ fn every_role_has_its_members() {
         (Role::SharedObject, &["libLLVM.so.1", "libtool.so"]),
         (
             Role::Program,
-            &["clang-offload-bundler", "lld", "llvm-objcopy"],
+            &[
+                "clang-linker-wrapper",
+                "clang-offload-bundler",
+                "lld",
+                "llvm-objcopy",
+            ],
         ),
         (Role::Config, &["clang.cfg", "rocm.cfg"]),
         (Role::Bitcode, &["hip.bc", "ocml.bc"]),
@@ -270,6 +275,10 @@ fn real_trees() {
         }
         // Clang 15 reads no configuration file by itself.
         assert_eq!(by_role.len(), roles, "{:?} of {ROLES:?}", by_role.keys());
+        if version == "19" {
+            let configs = names(&first, Role::Config);
+            assert_eq!(configs, ["clang++.cfg", "clang.cfg", "rocm.cfg"]);
+        }
         let programs = names(&first, Role::Program);
         for program in [
             "lld",

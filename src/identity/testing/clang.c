@@ -1,5 +1,5 @@
-/* Answers -### as clang does, for a small tree around it, and counts in ../asked how often it was
-   asked. */
+/* Answers -### as clang with the new offload driver does, for a small tree around it, and counts in
+   ../asked how often it was asked. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,15 +21,19 @@ int main(int argc, char **argv) {
         fclose(asked);
     }
     fprintf(stderr, "fake clang version 1\nTarget: fake-triple\n");
-    snprintf(path, sizeof path, "%s/bin/clang.cfg", root);
+    const char *mode = "clang";
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--driver-mode=g++") == 0)
+            mode = "clang++";
+    }
+    snprintf(path, sizeof path, "%s/bin/%s.cfg", root, mode);
     if (access(path, R_OK) == 0)
         fprintf(stderr, "Configuration file: %s\n", path);
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "--offload-arch=", 15) != 0)
             continue;
         fprintf(stderr, " \"%s\" \"-cc1\" \"-mlink-builtin-bitcode\" \"%s/bc/ocml.bc\"\n", exe, root);
-        fprintf(stderr, " \"%s/bin/lld\" \"-flavor\" \"gnu\"\n", root);
-        fprintf(stderr, " \"%s/bin/clang-offload-bundler\" \"-type=o\"\n", root);
+        fprintf(stderr, " \"%s/bin/clang-linker-wrapper\" \"--emit-fatbin-only\"\n", root);
     }
     fprintf(stderr, " \"%s\" \"-cc1\" \"-resource-dir\" \"%s/res\" \"-x\" \"c\"\n", exe, root);
     return 0;

@@ -59,7 +59,12 @@ impl Fixture {
         dir.library("lib/libtool.so", &[]);
         dir.write("source.c", include_bytes!("clang.c"));
         dir.link("bin/clang", &[&libs[..], &["-l:libLLVM.so.1"]].concat());
-        for program in ["lld", "clang-offload-bundler", "llvm-objcopy"] {
+        for program in [
+            "clang-linker-wrapper",
+            "clang-offload-bundler",
+            "lld",
+            "llvm-objcopy",
+        ] {
             dir.program(
                 &format!("bin/{program}"),
                 &[&libs[..], &["-ltool"]].concat(),
