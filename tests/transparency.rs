@@ -633,8 +633,14 @@ fn no_call_differs_from_the_bare_compilers_in_any_tree_with_any_launcher() {
         }
     }
     let mut total = Tally::default();
-    for kind in kinds {
-        total.add(&check_tree(kind, &launchers));
+    for (index, kind) in kinds.into_iter().enumerate() {
+        // The full form has each layout with each launcher; the quick one leaves out sccache in a tree of
+        // regular files and ccache in one of hard links.
+        let launchers = match index {
+            1..3 if !full() => &launchers[index % 2..=index % 2],
+            _ => &launchers,
+        };
+        total.add(&check_tree(kind, launchers));
     }
     say(&format!(
         "transparency: {} comparisons, {} differing",
