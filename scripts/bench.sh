@@ -4,7 +4,7 @@
 # usage: bench.sh [--quick] [--builds] [--only GROUP] [--json FILE] [--clang 15|19]
 #
 #   --quick        fewer rounds: two minutes instead of a quarter of an hour
-#   --builds       whole builds instead of single calls (some hours; --quick: 40 minutes)
+#   --builds       whole builds instead of single calls (two to three hours; --quick: 40 minutes)
 #   --only GROUP   hit, parallel, direct, launched, growth, memory or commands; of builds "sample" or "heavy",
 #                  and no more than "heavy, -j2, ccache"
 #   --json FILE    write the numbers there too
@@ -35,7 +35,7 @@ done
 # What the caller's shell has set for other builds must not have a say in this.
 for variable in $(compgen -e); do
     case $variable in
-    SCCACHE_* | CCACHE_* | ROCK_WRAP_* | HIP_* | HIPCC_* | ROCM_* | MAKEFLAGS) unset "$variable" ;;
+    SCCACHE_* | CCACHE_* | ROCK_WRAP_* | HIP_* | HIPCC_* | ROCM_* | MAKEFLAGS | *RUSTFLAGS) unset "$variable" ;;
     esac
 done
 

@@ -83,7 +83,8 @@ release_options() {
     if [[ -d $(rustc --print target-libdir --target "$musl" 2>/dev/null) ]]; then
         RELEASE_OPTIONS+=(--target "$musl")
         RELEASE_DIR=$ROOT/target/$musl/release
-    elif archive=$(cc -print-file-name=libc.a 2>/dev/null) && [[ $archive == /* ]]; then
+    elif [[ -d $(rustc --print target-libdir --target "$gnu" 2>/dev/null) ]] &&
+        archive=$(cc -print-file-name=libc.a 2>/dev/null) && [[ $archive == /* ]]; then
         RELEASE_OPTIONS+=(--target "$gnu"
             --config "target.$gnu.rustflags = ['-C', 'target-feature=+crt-static']")
         RELEASE_DIR=$ROOT/target/$gnu/release

@@ -58,7 +58,7 @@ pub fn all(setup: &Setup, report: &mut Report) {
             dir: &heavy,
             compiler: "CXX",
             objects: "OBJ",
-            rounds: 2,
+            rounds: 1,
         },
     ];
     // Each algorithm with one type instead of three, in the quick form.
@@ -153,7 +153,7 @@ fn one(
         build(&wrapped, whole)
     });
     // Fractions of a second each, but for the compiler's own.
-    let rounds = setup.rounds(200);
+    let rounds = setup.rounds(100);
     let every = rounds / setup.rounds(project.rounds);
     let compiler = contest.add_rare(&named("compiler"), every, || build(&alone, whole));
     let warm = contest.run_after(rounds, || {

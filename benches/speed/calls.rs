@@ -51,7 +51,7 @@ impl Place {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("a directory of our own");
         let place = Self(dir);
-        for name in ["clang++.7625", "ccache"] {
+        for name in ["clang++.7625", "ccache", "launcher"] {
             std::fs::copy("/bin/true", place.at(name)).expect("/bin/true");
         }
         std::fs::write(place.at("k.hip"), "").expect("a directory of our own");
@@ -79,6 +79,10 @@ impl Place {
 
     /// A shim, with a caching launcher and a witness of so many files.
     fn shim(&self, name: &str, members: usize) -> PathBuf {
+        self.shim_of("ccache", name, members)
+    }
+
+    fn shim_of(&self, launcher: &str, name: &str, members: usize) -> PathBuf {
         let mut witness = Vec::new();
         for number in 0..members {
             let path = self.at(&format!("member-{number}"));
@@ -104,7 +108,7 @@ impl Place {
         let image = stamp::stamp(&Config {
             name: b"clang++",
             home: home.as_bytes(),
-            launcher: self.at("ccache").as_os_str().as_bytes(),
+            launcher: self.at(launcher).as_os_str().as_bytes(),
             launcher_version: Some(Version(4, 14, 2)),
             fingerprint: &[7; 32],
             witness: &witness,
@@ -199,6 +203,8 @@ fn started_by(name: &'static CStr, call: &Call) -> Duration {
 pub fn launched(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shims = [1, 40, 400].map(|members| place.shim(&format!("shim-{members}"), members));
+    // It gets no key, for which the witness would be looked at, and is not waited for.
+    let other = launch(&place.shim_of("launcher", "shim-other", 40));
     let _pinned = Pinned::to_one_core();
     prctl::set_name(c"ninja").expect("a short name");
     let mut contest = Contest::new(
@@ -212,6 +218,9 @@ pub fn launched(setup: &Setup, report: &mut Report) {
                 started_by(c"ninja", &call)
             })
         });
+    contest.add_rare("shim, neither sccache nor ccache", 1, move || {
+        started_by(c"ninja", &other)
+    });
     let call = launch(&shims[1]);
     contest.add_rare("shim, 40 members, by who knows whom", 1, move || {
         started_by(c"somebody", &call)
