@@ -32,12 +32,7 @@ while (($#)); do
     (($#)) && shift
 done
 
-# What the caller's shell has set for other builds must not have a say in this.
-for variable in $(compgen -e); do
-    case $variable in
-    SCCACHE_* | CCACHE_* | ROCK_WRAP_* | HIP_* | HIPCC_* | ROCM_* | MAKEFLAGS | *RUSTFLAGS) unset "$variable" ;;
-    esac
-done
+forget_environment
 
 need_packages gcc libc6-dev make python3 procps
 need_launchers

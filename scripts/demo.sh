@@ -32,12 +32,7 @@ while (($#)); do
 done
 [[ $jobs =~ ^[1-9][0-9]*$ ]] || die "-j takes a number, not '$jobs'"
 
-# What the caller's shell has set for other builds must not have a say in this one.
-for variable in $(compgen -e); do
-    case $variable in
-    SCCACHE_* | CCACHE_* | ROCK_WRAP_* | HIP_* | HIPCC_* | ROCM_* | MAKEFLAGS) unset "$variable" ;;
-    esac
-done
+forget_environment
 export LC_ALL=C.UTF-8 # bash writes the time with the locale's decimal sign
 
 need_packages gcc libc6-dev make python3

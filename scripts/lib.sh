@@ -16,8 +16,8 @@
 #   need_wheel_tools a Python environment that builds wheels: $TOOLS/python-wheels
 #   need_torch       the same with PyTorch, of several gigabytes: $TOOLS/python-torch
 #   need_cargo       a Rust tool chain must be there; it is never installed for you
-#   release_options  sets RELEASE_OPTIONS for cargo, and RELEASE_DIR, where it puts the result
-#   build_rock_wrap  makes a release build; sets ROCK_WRAP
+#   forget_environment  drops what the caller's shell has set for other builds
+#   build_rock_wrap  makes a release build; sets ROCK_WRAP, and RELEASE_OPTIONS for more of cargo's builds
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 TOOLS=$ROOT/target/tools
@@ -73,31 +73,36 @@ need_cargo() {
         die "cargo is not on PATH; install Rust first, see https://www.rust-lang.org/tools/install"
 }
 
-# release_options: what cargo is told for a release build. A static executable starts in half the time of a
-# dynamic one, and runs in containers whose C library is older than this machine's.
-release_options() {
+# forget_environment: what the caller's shell has set for other builds must not have a say in this one.
+forget_environment() {
+    local variable
+    for variable in $(compgen -e); do
+        case $variable in
+        SCCACHE_* | CCACHE_* | ROCK_WRAP_* | HIP_* | HIPCC_* | ROCM_* | MAKEFLAGS | *RUSTFLAGS)
+            unset -v "$variable"
+            ;;
+        esac
+    done
+}
+
+# build_rock_wrap: a release build, static where the tool chain can. A static executable starts in half the
+# time of a dynamic one, and runs in containers whose C library is older than this machine's.
+build_rock_wrap() {
     need_cargo
-    local musl=x86_64-unknown-linux-musl gnu=x86_64-unknown-linux-gnu archive
+    local musl=x86_64-unknown-linux-musl gnu=x86_64-unknown-linux-gnu dir=release archive
     RELEASE_OPTIONS=(--locked --manifest-path "$ROOT/Cargo.toml" --target-dir "$ROOT/target")
-    RELEASE_DIR=$ROOT/target/release
     if [[ -d $(rustc --print target-libdir --target "$musl" 2>/dev/null) ]]; then
-        RELEASE_OPTIONS+=(--target "$musl")
-        RELEASE_DIR=$ROOT/target/$musl/release
+        RELEASE_OPTIONS+=(--target "$musl") dir=$musl/release
     elif [[ -d $(rustc --print target-libdir --target "$gnu" 2>/dev/null) ]] &&
         archive=$(cc -print-file-name=libc.a 2>/dev/null) && [[ $archive == /* ]]; then
         RELEASE_OPTIONS+=(--target "$gnu"
             --config "target.$gnu.rustflags = ['-C', 'target-feature=+crt-static']")
-        RELEASE_DIR=$ROOT/target/$gnu/release
+        dir=$gnu/release
     fi
-}
-
-# build_rock_wrap: a release build, static where the tool chain can.
-build_rock_wrap() {
-    release_options
     say "building rock-wrap"
     cargo build --quiet --release "${RELEASE_OPTIONS[@]}" >&2
     # shellcheck disable=SC2034 # for the script that sources this
-    ROCK_WRAP=$RELEASE_DIR/rock-wrap
+    ROCK_WRAP=$ROOT/target/$dir/rock-wrap
 }
 
 # from_wheel NAME VERSION PROGRAM: put the PROGRAM of a wheel at $TOOLS/PROGRAM-VERSION/PROGRAM.

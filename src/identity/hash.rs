@@ -48,8 +48,8 @@ pub fn all(paths: &[&Path]) -> Result<Vec<(PathBuf, Content)>, IdentityError> {
 pub fn one(path: &Path) -> Result<Content, IdentityError> {
     let error = |source| IdentityError::read(path, source);
     let mut file = File::open(path).map_err(error)?;
-    let metadata = file.metadata().map_err(error)?;
-    let stamp = Stamp::from(&metadata);
+    let stat = rustix::fs::fstat(&file).map_err(|errno| error(errno.into()))?;
+    let stamp = Stamp::from(&stat);
     let mut hasher = blake3::Hasher::new();
     // Taken, not borrowed: while it waits for others, rayon may have this thread read another file.
     let mut buffer = BUFFER.take();

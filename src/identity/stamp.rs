@@ -1,13 +1,11 @@
 //! What a file's metadata says of its content.
 
-use std::fs::Metadata;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use rustix::fs::{AtFlags, Mode, OFlags, open, statat};
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, open, stat, statat};
 use serde::{Deserialize, Serialize};
 
 /// A point in time, as the file system keeps it.
@@ -40,7 +38,7 @@ impl Stamp {
     /// # Errors
     /// Those of stat(2).
     pub fn of(path: &Path) -> io::Result<Self> {
-        path.metadata().map(|metadata| Self::from(&metadata))
+        Ok(Self::from(&stat(path)?))
     }
 
     /// Whether this is the state of the same file with, as far as times can be believed, the same
@@ -81,12 +79,10 @@ impl Stamps {
     /// # Errors
     /// Those of stat(2), and of open(2) for the directory.
     pub fn of(&mut self, path: &Path) -> io::Result<Stamp> {
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let (Some(parent), Some(name)) = (parent, path.file_name()) else {
             return Stamp::of(path);
         };
-        if parent.as_os_str().is_empty() {
-            return Stamp::of(path);
-        }
         let dir = match self.dir.take() {
             Some(known) if known.0 == parent => known,
             _ => {
@@ -95,41 +91,24 @@ impl Stamps {
             }
         };
         let (_, dir) = self.dir.insert(dir);
-        statat(dir, name, AtFlags::empty())
-            .map(|stat| Stamp::from(&stat))
-            .map_err(io::Error::from)
+        Ok(Stamp::from(&statat(dir, name, AtFlags::empty())?))
     }
 }
 
-impl From<&Metadata> for Stamp {
-    fn from(metadata: &Metadata) -> Self {
-        Self {
-            dev: metadata.dev(),
-            ino: metadata.ino(),
-            size: metadata.size(),
-            mtime: Time::of(metadata.mtime(), metadata.mtime_nsec()),
-            ctime: Time::of(metadata.ctime(), metadata.ctime_nsec()),
-        }
-    }
-}
-
-impl From<&rustix::fs::Stat> for Stamp {
-    fn from(stat: &rustix::fs::Stat) -> Self {
+impl From<&Stat> for Stamp {
+    fn from(stat: &Stat) -> Self {
+        // Nanoseconds are below 10^9, by stat(2).
+        let time = |sec, nsec: u64| Time {
+            sec,
+            nsec: u32::try_from(nsec).unwrap_or_default(),
+        };
         Self {
             dev: stat.st_dev,
             ino: stat.st_ino,
             size: stat.st_size.cast_unsigned(),
-            mtime: Time::of(stat.st_mtime, stat.st_mtime_nsec.cast_signed()),
-            ctime: Time::of(stat.st_ctime, stat.st_ctime_nsec.cast_signed()),
+            mtime: time(stat.st_mtime, stat.st_mtime_nsec),
+            ctime: time(stat.st_ctime, stat.st_ctime_nsec),
         }
-    }
-}
-
-impl Time {
-    /// Nanoseconds are below 10^9, by stat(2).
-    fn of(sec: i64, nsec: i64) -> Self {
-        let nsec = u32::try_from(nsec).unwrap_or_default();
-        Self { sec, nsec }
     }
 }
 
