@@ -9,8 +9,6 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use rayon::prelude::*;
-
 use super::IdentityError;
 use crate::rocm::Program;
 use crate::rocm::compiler::is_version;
@@ -18,20 +16,15 @@ use crate::rocm::compiler::is_version;
 /// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
 const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
 
-const CXX: &str = "--driver-mode=g++";
+/// A link, which runs all that its compiles run. Asked first, without being told where device libraries are:
+/// it shows where clang finds them by itself. What would be run is shown in any case (13 to 19).
+const FIRST: [&str; 2] = ["--driver-mode=g++", "-fgpu-rdc"];
 
-/// Asked first, without being told where device libraries are: it shows where clang finds them by
-/// itself. What would be run is shown in any case (15 and 19).
-const COMPILE: [&str; 1] = ["-c"];
-
-/// Asked with the tree's device libraries. With [`COMPILE`] they run all that a HIP compile runs, but for
-/// what one of these programs runs itself; a link runs all that its compiles run, and clang-linker-wrapper.
-/// A release that does not know an option says so and runs nothing. One is asked of a C driver, which reads
-/// configuration files of its own. A question takes 30 ms (Debian's clang 19), most of it to load libLLVM.
-const LINKS: [(&str, &[&str]); 2] = [
-    ("--driver-mode=gcc", &["-fgpu-rdc"]),
-    (CXX, &["--offload-new-driver", "-fgpu-rdc"]),
-];
+/// Asked with the tree's device libraries, of the C driver, which reads configuration files of its own (since
+/// 16), and of the new offload driver, which runs other programs. With [`FIRST`] this is all that a HIP compile
+/// runs, but for what one of these programs runs itself. 13, which does not know the new driver, says so and
+/// shows nothing. A question takes 35 ms (Debian's clang 19), most of it to load libLLVM.
+const SECOND: [&str; 3] = ["--driver-mode=gcc", "-fgpu-rdc", "--offload-new-driver"];
 
 /// Not asked under: they change or record what the driver does, and are no part of the compiler.
 const WITHOUT: [&str; 2] = ["CCC_OVERRIDE_OPTIONS", "CCC_PRINT_OPTIONS"];
@@ -64,7 +57,7 @@ pub struct Said {
 /// # Errors
 /// As [`ask`].
 pub fn ask_first(compiler: &Path) -> Result<Said, IdentityError> {
-    let said = ask(compiler, &hip(CXX, &COMPILE))?;
+    let said = ask(compiler, &hip(&FIRST))?;
     if said.clang.is_some() {
         return Ok(said);
     }
@@ -89,7 +82,7 @@ pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
     Ok(Said::parse(&answer.stderr))
 }
 
-/// Asks clang, its executable at `clang`, about other kinds of HIP compiles, and adds that to what it said
+/// Asks clang, its executable at `clang`, about another kind of HIP compile, and adds that to what it said
 /// `first`. `root` is where device libraries may be that it does not find by itself.
 ///
 /// # Errors
@@ -97,21 +90,12 @@ pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
 pub fn ask_clang(clang: &Path, root: &Path, first: Said) -> Result<Said, IdentityError> {
     let option = root.to_str().map(|root| format!("--rocm-path={root}"));
     // A path that is not UTF-8 is left out: clang then looks where it looks by itself.
-    let located: Vec<&str> = option.as_deref().into_iter().collect();
-    let links = LINKS
-        .par_iter()
-        .map(|(mode, args)| ask(clang, &[&hip(mode, &located)[..], args].concat()))
-        .try_reduce(Said::default, |one, other| Ok(one.merge(other)))?;
-    let said = first.merge(links);
-    if !said.bitcode_dirs.is_empty() {
-        return Ok(said);
-    }
-    let bare = ask(clang, &hip(CXX, &["-nogpulib", "-nogpuinc", "-c"]))?;
-    Ok(said.merge(bare))
+    let located: Vec<&str> = SECOND.into_iter().chain(option.as_deref()).collect();
+    Ok(first.merge(ask(clang, &hip(&located))?))
 }
 
-fn hip<'a>(mode: &'a str, args: &[&'a str]) -> Vec<&'a str> {
-    [&[mode, "-x", "hip"][..], &ARCHS, args].concat()
+fn hip<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [&["-x", "hip"][..], &ARCHS, args].concat()
 }
 
 impl Said {
