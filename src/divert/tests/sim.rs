@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io;
 use std::path::Path;
 
@@ -14,7 +13,7 @@ use super::super::names;
 use super::{ELF, Layout, STUB, os, own};
 use crate::image::stamp;
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Body {
     File { bytes: Vec<u8>, synced: bool },
     Link(OsString),
@@ -43,6 +42,18 @@ pub(super) struct State {
     pub names: Names,
     durable: Names,
     pending: Vec<Change>,
+}
+
+/// One name of a state, see [`State::shape`].
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Shape {
+    name: OsString,
+    /// By the order in which they appear, behind those of the originals.
+    inode: usize,
+    is_link: bool,
+    /// Mode, user and group.
+    owned: (u32, u32, u32),
+    content: [u8; blake3::OUT_LEN],
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -209,9 +220,9 @@ impl State {
         }
     }
 
-    /// What a run can tell this state by: the names, what stands at each, and which of them are one
-    /// inode or one of the first `originals`. States alike in this need only be looked at once.
-    pub(super) fn shape(&self, originals: usize) -> Vec<(OsString, usize, u64)> {
+    /// What a run can tell this state by: what stands at each name, and which of them are one inode or
+    /// one of the first `originals`. States alike in this need only be looked at once.
+    pub(super) fn shape(&self, originals: usize) -> Vec<Shape> {
         let mut seen: Vec<usize> = (0..originals).collect();
         let shape = |(name, node): (&OsString, &usize)| {
             let at = seen
@@ -221,28 +232,30 @@ impl State {
                     seen.push(*node);
                     seen.len() - 1
                 });
-            let mut hasher = DefaultHasher::new();
-            let attrs = self.nodes[*node].attrs;
-            (attrs.mode, attrs.uid, attrs.gid).hash(&mut hasher);
-            match &self.nodes[*node].body {
+            let Node { body, attrs } = &self.nodes[*node];
+            let content = match body {
                 // Inodes and times in it differ from run to run and decide nothing here but
                 // whether they are those of an original.
                 Body::File { bytes, .. } if name == names::JOURNAL => {
                     let text = String::from_utf8_lossy(bytes);
                     let keep = |line: &&str| !line.contains("\"ino\"") && !line.contains("sec\"");
-                    text.lines()
-                        .filter(keep)
-                        .collect::<String>()
-                        .hash(&mut hasher);
+                    let kept: String = text.lines().filter(keep).collect();
+                    blake3::hash(kept.as_bytes())
                 }
-                body => body.hash(&mut hasher),
-            }
-            let name = if names::is_temp(name) {
-                own("temp")
-            } else {
-                name.clone()
+                Body::File { bytes, .. } => blake3::hash(bytes),
+                Body::Link(text) => blake3::hash(text.as_encoded_bytes()),
             };
-            (name, at, hasher.finish())
+            Shape {
+                name: if names::is_temp(name) {
+                    own("temp")
+                } else {
+                    name.clone()
+                },
+                inode: at,
+                is_link: matches!(body, Body::Link(_)),
+                owned: (attrs.mode, attrs.uid, attrs.gid),
+                content: *content.as_bytes(),
+            }
         };
         self.names.iter().map(shape).collect()
     }
