@@ -72,17 +72,13 @@ pub fn all(setup: &Setup, report: &mut Report) {
     for project in projects {
         for jobs in [1, 2] {
             for program in [&setup.sccache, &setup.ccache] {
-                let launcher = program.file_name().expect("a program").to_string_lossy();
-                let name = format!("{}, -j{jobs}, {launcher}", project.name);
-                if name.contains(&setup.only) {
-                    one(setup, report, &project, &objects, jobs, program);
-                }
+                one(setup, report, &project, &objects, jobs, program);
             }
         }
     }
 }
 
-/// A contest of the bare compiler, a launcher in front of it and rock-wrap, cold and warm.
+/// A contest of the bare compiler, a launcher in front of it and rock-wrap, cold and warm, if it was asked for.
 fn one(
     setup: &Setup,
     report: &mut Report,
@@ -92,6 +88,10 @@ fn one(
     program: &Path,
 ) {
     let launcher = program.file_name().expect("a program").to_string_lossy();
+    let named = |what: &str| format!("{}, -j{jobs}, {what}", project.name);
+    if !named(&launcher).contains(&setup.only) {
+        return;
+    }
     let make = |tree: &str, launcher: Option<&Path>| {
         let root = setup.tree(tree);
         let clang = root.join("lib/llvm/bin/clang++");
@@ -124,7 +124,6 @@ fn one(
     let wrapped = make(&launcher, None).envs(&mine.env);
     let bare = |cache: &Cache| make("bare", Some(program)).envs(&cache.env);
     let alone = make("bare", None);
-    let named = |what: &str| format!("{}, -j{jobs}, {what}", project.name);
 
     // So much of each build in turn that a slow minute of the machine's falls on all alike.
     let parts: Vec<_> = project.targets.chunks(2 * jobs).collect();

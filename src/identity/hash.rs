@@ -55,7 +55,7 @@ pub fn one(path: &Path) -> Result<Content, IdentityError> {
     let mut buffer = BUFFER.take();
     let need = CHUNK.min(usize::try_from(stamp.size).unwrap_or(CHUNK) + 1);
     if buffer.len() < need {
-        buffer.resize(need, 0);
+        buffer = vec![0; need];
     }
     loop {
         let count = file.read(&mut buffer).map_err(error)?;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -19,7 +18,8 @@ struct Entry {
     /// Device, inode, number of names. Of a directory only the inode.
     inode: Option<(u64, u64, u64)>,
     link: Option<PathBuf>,
-    content: Option<(u64, u64)>,
+    /// Its length, and a digest where it is read.
+    content: Option<(u64, Option<blake3::Hash>)>,
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
@@ -133,10 +133,10 @@ fn visit(path: &Path, relative: &Path, found: &mut BTreeMap<PathBuf, Entry>) {
     let metadata = path.symlink_metadata().unwrap();
     let kind = metadata.file_type();
     let is_dir = kind.is_dir();
-    let content = (kind.is_file() && metadata.len() <= READ_LIMIT).then(|| {
-        let mut hasher = DefaultHasher::new();
-        std::fs::read(path).unwrap().hash(&mut hasher);
-        (metadata.len(), hasher.finish())
+    let content = kind.is_file().then(|| {
+        let is_read = metadata.len() <= READ_LIMIT;
+        let digest = is_read.then(|| blake3::hash(&std::fs::read(path).unwrap()));
+        (metadata.len(), digest)
     });
     let entry = Entry {
         kind: match () {
@@ -154,7 +154,7 @@ fn visit(path: &Path, relative: &Path, found: &mut BTreeMap<PathBuf, Entry>) {
             if is_dir { 0 } else { metadata.nlink() },
         )),
         link: kind.is_symlink().then(|| path.read_link().unwrap()),
-        content: content.or_else(|| kind.is_file().then_some((metadata.len(), 0))),
+        content,
         xattrs: xattrs(path),
     };
     found.insert(relative.to_owned(), entry);
