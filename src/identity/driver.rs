@@ -16,6 +16,10 @@ use crate::rocm::compiler::is_version;
 /// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
 const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
 
+/// Leaves out where headers are looked for, which nobody asked. clang writes each byte of an answer by itself, so
+/// that a third less of it is a twentieth of the question (19).
+const UNTOLD: [&str; 3] = ["-nostdinc", "-nostdinc++", "-nogpuinc"];
+
 /// A link, which runs all that its compiles run. Asked first, without being told where device libraries are:
 /// it shows where clang finds them by itself. What would be run is shown in any case (13 to 19).
 const FIRST: [&str; 2] = ["--driver-mode=g++", "-fgpu-rdc"];
@@ -95,7 +99,7 @@ pub fn ask_clang(clang: &Path, root: &Path, first: Said) -> Result<Said, Identit
 }
 
 fn hip<'a>(args: &[&'a str]) -> Vec<&'a str> {
-    [&["-x", "hip"][..], &ARCHS, args].concat()
+    [&["-x", "hip"][..], &ARCHS, &UNTOLD, args].concat()
 }
 
 impl Said {
