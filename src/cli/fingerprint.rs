@@ -60,6 +60,8 @@ pub fn main(args: &FingerprintArgs) -> Result<Exit, CliError> {
     } else {
         output::answer(identity.digest);
     }
+    // To free a thousand paths takes an eighth of all that `--quick` computes.
+    std::mem::forget(identity);
     Ok(Exit::Success)
 }
 

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, open, stat, statat};
@@ -70,7 +71,7 @@ impl Stamp {
 /// which takes half as long as the way there from the root each time.
 #[derive(Default)]
 pub struct Stamps {
-    dir: Option<(PathBuf, OwnedFd)>,
+    dir: Option<(Vec<u8>, OwnedFd)>,
 }
 
 impl Stamps {
@@ -79,10 +80,16 @@ impl Stamps {
     /// # Errors
     /// Those of stat(2), and of open(2) for the directory.
     pub fn of(&mut self, path: &Path) -> io::Result<Stamp> {
-        let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-        let (Some(parent), Some(name)) = (parent, path.file_name()) else {
+        // Not by its components, which takes longer than to look.
+        let bytes = path.as_os_str().as_bytes();
+        let Some((parent, name)) =
+            memchr::memrchr(b'/', bytes).map(|slash| bytes.split_at(slash + 1))
+        else {
             return Stamp::of(path);
         };
+        if name.is_empty() {
+            return Stamp::of(path);
+        }
         let dir = match self.dir.take() {
             Some(known) if known.0 == parent => known,
             _ => {
@@ -127,7 +134,8 @@ mod tests {
         let mut stamps = Stamps::default();
         let of_path = |path: &Path| Stamp::of(path).ok();
         for name in [
-            "a/one", "a/two", "b/one", "a/link", "a/none", "a/one/x", "c/x", "a", "a/..", "b/one",
+            "a/one", "a/two", "b/one", "a/link", "a/none", "a/one/x", "c/x", "a", "a/", "a/..",
+            "b/one",
         ] {
             let path = dir.path().join(name);
             assert_eq!(stamps.of(&path).ok(), of_path(&path), "{name}");
