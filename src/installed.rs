@@ -49,7 +49,9 @@ pub fn look(bin: &Path, name: &OsStr, config: &Config<'_>) -> Look {
     let made = Stamp::of(&bin.join(name)).map(|stamp| stamp.ctime).ok();
     let mut look = Look::default();
     for witness in config.witnesses() {
-        let path = bin.join(OsStr::from_bytes(witness.path.to_bytes()));
+        let [dir, name] =
+            [witness.dir, witness.name].map(|part| OsStr::from_bytes(part.to_bytes()));
+        let path = bin.join(dir).join(name);
         let stamp = Stamp::of(&path).ok();
         if !holds(&witness, stamp) {
             look.replaced.push(path);

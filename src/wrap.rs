@@ -3,15 +3,15 @@
 //! Owns: bringing together what [`rocm`](crate::rocm), [`launcher`](crate::launcher) and
 //! [`image`](crate::image) know. Changes nothing: that is [`divert`](crate::divert)'s.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CString, OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
 use crate::divert::{Entry, Goal, Keep, Kept, Observed, Time, Want};
 use crate::identity::{Identity, IdentityError, Memo, Role};
-use crate::image::{Config, LauncherKind, Witness, WitnessKind, stamp};
+use crate::image::{Config, LauncherKind, Witness, WitnessKind, base_name, stamp};
 use crate::launcher::Launcher;
 use crate::rocm::compiler::{CompilerError, Said};
 use crate::rocm::hipcc::{self, Hipcc};
@@ -364,30 +364,46 @@ fn witness(tree: &Tree, compilers: &[Compiler], identities: &[&Identity]) -> Vec
     }
     witnesses.sort_by(|a, b| a.path.cmp(&b.path));
     witnesses.dedup_by(|a, b| a.path == b.path);
-    let mut bytes = Vec::new();
-    for witness in witnesses {
-        let kind = if witness.ino == 0 {
-            WitnessKind::Absent
-        } else if tree.bin.join(&witness.path).is_dir() {
-            WitnessKind::Directory
-        } else {
-            WitnessKind::File
-        };
-        // A path that was opened has no NUL in it.
-        let path = CString::new(witness.path.into_os_string().into_vec()).unwrap_or_default();
-        stamp::push_witness(
-            &mut bytes,
-            &Witness {
-                kind,
-                path: &path,
-                ino: witness.ino,
-                size: witness.size,
-                mtime: witness.mtime.sec.cast_unsigned(),
-                mtime_nsec: u64::from(witness.mtime.nsec),
-            },
-        );
+    // To open a directory costs two looks: what lies alone in one is seen from the compiler's.
+    let mut lying_in = HashMap::<_, usize>::new();
+    for witness in &witnesses {
+        *lying_in.entry(witness.path.parent()).or_default() += 1;
     }
-    bytes
+    // A path that was opened has no NUL in it.
+    let string = |bytes: &[u8]| CString::new(bytes).unwrap_or_default();
+    let place = |path: &Path| {
+        let bytes = path.as_os_str().as_bytes();
+        let is_alone = lying_in[&path.parent()] == 1;
+        let dir = if is_alone {
+            0
+        } else {
+            bytes.len() - base_name(bytes).len()
+        };
+        (string(&bytes[..dir]), string(&bytes[dir..]))
+    };
+    let places: Vec<_> = witnesses
+        .iter()
+        .map(|witness| place(&witness.path))
+        .collect();
+    let baked = witnesses
+        .iter()
+        .zip(&places)
+        .map(|(witness, (dir, name))| Witness {
+            kind: if witness.ino == 0 {
+                WitnessKind::Absent
+            } else if tree.bin.join(&witness.path).is_dir() {
+                WitnessKind::Directory
+            } else {
+                WitnessKind::File
+            },
+            dir,
+            name,
+            ino: witness.ino,
+            size: witness.size,
+            mtime: witness.mtime.sec.cast_unsigned(),
+            mtime_nsec: u64::from(witness.mtime.nsec),
+        });
+    stamp::encode_witnesses(&baked.collect::<Vec<_>>())
 }
 
 /// The text of an alias that leads to `real`: relative within the tree, so that a copy of the tree

@@ -37,23 +37,26 @@ const COMPILE: &str = "-x hip --offload-arch=gfx900 --offload-arch=gfx906 -O2 -s
 /// A tree with a caching launcher and so many witnesses.
 fn tree(members: usize) -> FakeTree {
     let bare = FakeTree::new(&Config::default());
-    let mut witness = Vec::new();
-    for number in 0..members {
-        let name = format!("member-{number:02}.bc");
-        std::fs::write(bare.path("bin").join(&name), "").unwrap();
-        let metadata = bare.path("bin").join(&name).metadata().unwrap();
-        stamp::push_witness(
-            &mut witness,
-            &Witness {
-                kind: WitnessKind::File,
-                path: &CString::new(name).unwrap(),
-                ino: metadata.ino(),
-                size: 0,
-                mtime: metadata.mtime().cast_unsigned(),
-                mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
-            },
-        );
-    }
+    let name = |number| CString::new(format!("member-{number:02}.bc")).unwrap();
+    let names: Vec<_> = (0..members).map(name).collect();
+    let of_file = |name: &'_ CString| {
+        let path = bare.path(name.to_str().unwrap());
+        std::fs::write(&path, "").unwrap();
+        path.metadata().unwrap()
+    };
+    let witnesses = names.iter().map(|name| {
+        let metadata = of_file(name);
+        Witness {
+            kind: WitnessKind::File,
+            dir: c"../",
+            name,
+            ino: metadata.ino(),
+            size: 0,
+            mtime: metadata.mtime().cast_unsigned(),
+            mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
+        }
+    });
+    let witness = stamp::encode_witnesses(&witnesses.collect::<Vec<_>>());
     std::fs::write(bare.path("k.hip"), "").unwrap();
     bare.launcher("ccache");
     let image = stamp::stamp(&Config {

@@ -550,19 +550,15 @@ fn witness_of(path: &std::path::Path, name: &str, grown: u64) -> Vec<u8> {
     use std::os::unix::fs::MetadataExt;
     let metadata = path.metadata().unwrap();
     let name = std::ffi::CString::new(name).unwrap();
-    let mut bytes = Vec::new();
-    rock_wrap::image::stamp::push_witness(
-        &mut bytes,
-        &Witness {
-            kind: WitnessKind::File,
-            path: &name,
-            ino: metadata.ino(),
-            size: metadata.size() + grown,
-            mtime: metadata.mtime().cast_unsigned(),
-            mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
-        },
-    );
-    bytes
+    rock_wrap::image::stamp::encode_witnesses(&[Witness {
+        kind: WitnessKind::File,
+        dir: c"",
+        name: &name,
+        ino: metadata.ino(),
+        size: metadata.size() + grown,
+        mtime: metadata.mtime().cast_unsigned(),
+        mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
+    }])
 }
 
 #[test]

@@ -83,27 +83,26 @@ impl Place {
     }
 
     fn shim_of(&self, launcher: &str, name: &str, members: usize) -> PathBuf {
-        let mut witness = Vec::new();
-        for number in 0..members {
-            let path = self.at(&format!("member-{number}"));
+        let path = |number| CString::new(format!("member-{number}")).expect("no NUL");
+        let names: Vec<_> = (0..members).map(path).collect();
+        let witnesses = names.iter().map(|name| {
+            let path = self.at(name.to_str().expect("ours"));
             // Not again: that would change it for the shims before this one.
             if !path.exists() {
                 std::fs::write(&path, "").expect("a directory of our own");
             }
             let metadata = path.metadata().expect("written just now");
-            let file = format!("../member-{number}");
-            stamp::push_witness(
-                &mut witness,
-                &Witness {
-                    kind: WitnessKind::File,
-                    path: &CString::new(file).expect("no NUL"),
-                    ino: metadata.ino(),
-                    size: 0,
-                    mtime: metadata.mtime().cast_unsigned(),
-                    mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
-                },
-            );
-        }
+            Witness {
+                kind: WitnessKind::File,
+                dir: c"../",
+                name,
+                ino: metadata.ino(),
+                size: 0,
+                mtime: metadata.mtime().cast_unsigned(),
+                mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
+            }
+        });
+        let witness = stamp::encode_witnesses(&witnesses.collect::<Vec<_>>());
         let home = self.at(name).join("").into_os_string();
         let image = stamp::stamp(&Config {
             name: b"clang++",

@@ -159,7 +159,8 @@ fn answer(
             answer.explanation = Some(direct.reason.explanation());
             answer.remedy = direct.reason.remedy();
             let argument = || Some(text(call.argv.get(direct.at?)?));
-            let changed = decide::changed(&direct, call.config).map(text);
+            let changed = decide::changed(&direct, call.config);
+            let changed = changed.map(|path| String::from_utf8_lossy(&path).into_owned());
             answer.argument = changed.or_else(argument);
             answer.runs = [vec![real], given].concat();
             return answer;

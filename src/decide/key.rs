@@ -292,7 +292,7 @@ fn loaded<W: World + ?Sized>(
     let dirs = dirs.split(|byte| matches!(byte, b':' | b';'));
     for dir in dirs.filter(|dir| !dir.is_empty()) {
         for witness in config.witnesses() {
-            let name = base_name(witness.path.to_bytes());
+            let name = base_name(witness.name.to_bytes());
             if name.windows(3).any(|part| part == b".so") {
                 look([dir, &b"/"[..], name].concat());
             }

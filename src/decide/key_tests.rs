@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::image::Witness;
-use crate::image::stamp::push_witness;
+use crate::image::stamp::encode_witnesses;
 use std::collections::BTreeMap;
 
 /// A machine with every file that is asked for, a working directory, and device libraries.
@@ -48,6 +48,8 @@ impl Fake {
 }
 
 impl World for Fake {
+    type Place = CString;
+
     fn kind(&self, path: &CStr) -> FileKind {
         let path = path.to_str().unwrap();
         let there = !path.ends_with(".pch") && !path.ends_with(".gch");
@@ -79,8 +81,13 @@ impl World for Fake {
         self.stamps.get(path.to_str().unwrap()).copied()
     }
 
-    fn witness(&self, path: &CStr) -> Option<Stamp> {
-        self.stamp(path)
+    fn place(&self, dir: &CStr) -> Option<CString> {
+        Some(dir.to_owned())
+    }
+
+    fn seen_from(&self, place: &CString, path: &CStr) -> Option<Stamp> {
+        let path = [place.to_bytes(), path.to_bytes()].concat();
+        self.stamp(&CString::new(path).unwrap())
     }
 
     fn now(&self) -> u64 {
@@ -105,7 +112,8 @@ impl World for Fake {
 const WITNESSES: [Witness<'_>; 4] = [
     Witness {
         kind: WitnessKind::File,
-        path: c"../lib/libLLVM.so.19.1",
+        dir: c"../lib/",
+        name: c"libLLVM.so.19.1",
         ino: 6,
         size: 10,
         mtime: 1000,
@@ -113,7 +121,8 @@ const WITNESSES: [Witness<'_>; 4] = [
     },
     Witness {
         kind: WitnessKind::File,
-        path: c"clang-19",
+        dir: c"",
+        name: c"clang-19",
         ino: 5,
         size: 10,
         mtime: 1000,
@@ -121,7 +130,8 @@ const WITNESSES: [Witness<'_>; 4] = [
     },
     Witness {
         kind: WitnessKind::Directory,
-        path: c"../amdgcn/bitcode",
+        dir: c"",
+        name: c"../amdgcn/bitcode",
         ino: 1,
         size: 0,
         mtime: 1000,
@@ -129,7 +139,8 @@ const WITNESSES: [Witness<'_>; 4] = [
     },
     Witness {
         kind: WitnessKind::Absent,
-        path: c"clang.cfg",
+        dir: c"",
+        name: c"clang.cfg",
         ino: 0,
         size: 0,
         mtime: 0,
@@ -145,10 +156,7 @@ fn call(
     line: &str,
     world: &Fake,
 ) -> Result<(String, Option<String>), &'static str> {
-    let mut witness = Vec::new();
-    for one in &WITNESSES {
-        push_witness(&mut witness, one);
-    }
+    let witness = encode_witnesses(&WITNESSES);
     let config = Config {
         name: b"clang++",
         launcher: launcher.as_bytes(),

@@ -91,6 +91,9 @@ pub type Visitor<'v> = dyn FnMut(&[u8], &dyn Fn() -> Vec<u8>) -> bool + 'v;
 
 /// What [`decide`] may ask of the machine.
 pub trait World {
+    /// A directory that was found: a look from there is a third cheaper than by the whole path.
+    type Place;
+
     /// What is at `path`.
     fn kind(&self, path: &CStr) -> FileKind;
 
@@ -108,8 +111,12 @@ pub trait World {
     /// The state of what is at `path`, links followed; relative to the working directory.
     fn stamp(&self, path: &CStr) -> Option<Stamp>;
 
-    /// The same, relative to the compiler's own directory.
-    fn witness(&self, path: &CStr) -> Option<Stamp>;
+    /// The directory at `dir`, a path relative to the compiler's own, or that where it is empty; `None` if it
+    /// cannot be found.
+    fn place(&self, dir: &CStr) -> Option<Self::Place>;
+
+    /// The state of what is at `path`, relative to a place; links followed.
+    fn seen_from(&self, place: &Self::Place, path: &CStr) -> Option<Stamp>;
 
     /// Shows the wanted entries of a directory with their state, in any order. A look at each of a
     /// library directory's thousand files would cost more than everything else.
@@ -228,9 +235,16 @@ fn check_compiler<W: World + ?Sized>(
         return Err(Reason::NoFingerprint.into());
     }
     let mut directories = key::Directories::new();
+    let (mut dir, mut place) = (None, None);
     for (at, witness) in config.witnesses().enumerate() {
-        let found = world.witness(witness.path);
-        let same = match found {
+        if !dir.is_some_and(|known| core::ptr::eq(known, witness.dir)) {
+            dir = Some(witness.dir);
+            place = world.place(witness.dir);
+        }
+        let found = place
+            .as_ref()
+            .and_then(|place| world.seen_from(place, witness.name));
+        let same = match &found {
             Some(stamp) => witness.is_of(stamp.ino, stamp.size, stamp.mtime, stamp.mtime_nsec),
             None => witness.kind == WitnessKind::Absent,
         };
@@ -249,11 +263,12 @@ fn check_compiler<W: World + ?Sized>(
 
 /// What of the compiler has changed, where `direct` is for that.
 #[must_use]
-pub fn changed<'a>(direct: &Direct, config: &Config<'a>) -> Option<&'a CStr> {
+pub fn changed(direct: &Direct, config: &Config<'_>) -> Option<Vec<u8>> {
     let at = direct
         .at
         .filter(|_| direct.reason == Reason::CompilerChanged)?;
-    config.witnesses().nth(at).map(|witness| witness.path)
+    let witness = config.witnesses().nth(at)?;
+    Some([witness.dir.to_bytes(), witness.name.to_bytes()].concat())
 }
 
 /// Whether clang, which prefers PWD where it leads to the working directory, would name that as

@@ -49,6 +49,8 @@ impl Fake {
 }
 
 impl World for Fake {
+    type Place = CString;
+
     fn kind(&self, path: &CStr) -> FileKind {
         if self.files.contains_key(path.to_bytes()) {
             FileKind::Regular
@@ -77,8 +79,13 @@ impl World for Fake {
         self.stamps.get(path.to_bytes()).copied()
     }
 
-    fn witness(&self, path: &CStr) -> Option<Stamp> {
-        self.stamp(path)
+    fn place(&self, dir: &CStr) -> Option<CString> {
+        Some(dir.to_owned())
+    }
+
+    fn seen_from(&self, place: &CString, path: &CStr) -> Option<Stamp> {
+        let path = [place.to_bytes(), path.to_bytes()].concat();
+        self.stamp(&CString::new(path).unwrap())
     }
 
     fn now(&self) -> u64 {

@@ -150,11 +150,11 @@ const TAG_LAUNCHER_VERSION: u8 = 3;
 const TAG_STRICT: u8 = 4;
 const TAG_WRITER: u8 = 5;
 const TAG_FINGERPRINT: u8 = 6;
-const TAG_WITNESS: u8 = 7;
 const TAG_DIR: u8 = 9;
 const TAG_EXACT: u8 = 10;
 const TAG_ASKS_SERVER: u8 = 11;
 const TAG_HOME: u8 = 12;
+const TAG_WITNESS: u8 = 13;
 
 impl<'a> Config<'a> {
     /// Reads a block. That it begins with [`MAGIC`] is how it was found: to compare here would put
@@ -218,11 +218,14 @@ impl<'a> Config<'a> {
     }
 
     /// The files and directories whose state tells whether the compiler is still the one that was
-    /// fingerprinted.
+    /// fingerprinted. Those of one directory come together, and have the very same `dir`.
     pub fn witnesses(&self) -> impl Iterator<Item = Witness<'a>> + use<'a> {
-        let mut rest = self.witness;
+        let (mut dir, mut rest) = (c"", self.witness);
         core::iter::from_fn(move || {
-            let (witness, behind) = Witness::decode(rest)?;
+            while let Some((&WITNESS_DIR, behind)) = rest.split_first() {
+                (dir, rest) = split_string(behind)?;
+            }
+            let (witness, behind) = Witness::decode(dir, rest)?;
             rest = behind;
             Some(witness)
         })
@@ -244,15 +247,19 @@ pub enum WitnessKind {
 ///
 /// ```text
 /// kind (1 byte), then little endian: inode, size, seconds, nanoseconds (8 bytes each), then the
-/// path and a NUL
+/// name and a NUL
 /// ```
+///
+/// In front of those of another directory: [`WITNESS_DIR`], then the directory and a NUL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Witness<'a> {
     /// What it is.
     pub kind: WitnessKind,
-    /// Absolute, or relative to the directory of the compiler, so that a copy of the tree looks at
-    /// its own files.
-    pub path: &'a CStr,
+    /// The directory from which it is seen: empty, or with a slash at its end. Absolute, or relative to the
+    /// directory of the compiler, so that a copy of the tree looks at its own files.
+    pub dir: &'a CStr,
+    /// What is looked at there.
+    pub name: &'a CStr,
     /// The inode.
     pub ino: u64,
     /// The size in bytes; 0 of a directory, whose size means nothing.
@@ -263,7 +270,10 @@ pub struct Witness<'a> {
     pub mtime_nsec: u64,
 }
 
-/// Bytes of a witness before its path.
+/// Stands where a witness has its kind.
+const WITNESS_DIR: u8 = 3;
+
+/// Bytes of a witness before its name.
 const WITNESS_HEAD: usize = 33;
 
 impl<'a> Witness<'a> {
@@ -277,11 +287,9 @@ impl<'a> Witness<'a> {
             && (ino, mtime, mtime_nsec) == (self.ino, self.mtime, self.mtime_nsec)
     }
 
-    fn decode(bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
+    fn decode(dir: &'a CStr, bytes: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let ([kind, numbers @ ..], rest) = bytes.split_first_chunk::<WITNESS_HEAD>()?;
-        let (path, rest) = rest.split_at_checked(find(rest, 0)? + 1)?;
-        // SAFETY: it ends with the first NUL.
-        let path = unsafe { CStr::from_bytes_with_nul_unchecked(path) };
+        let (name, rest) = split_string(rest)?;
         let kind = match kind {
             0 => WitnessKind::File,
             1 => WitnessKind::Directory,
@@ -291,7 +299,8 @@ impl<'a> Witness<'a> {
         let (numbers, _) = numbers.as_chunks::<8>();
         let witness = Self {
             kind,
-            path,
+            dir,
+            name,
             ino: u64::from_le_bytes(numbers[0]),
             size: u64::from_le_bytes(numbers[1]),
             mtime: u64::from_le_bytes(numbers[2]),
@@ -299,6 +308,13 @@ impl<'a> Witness<'a> {
         };
         Some((witness, rest))
     }
+}
+
+/// The string that `bytes` begin with, and what is behind its NUL.
+fn split_string(bytes: &[u8]) -> Option<(&CStr, &[u8])> {
+    let (string, rest) = bytes.split_at_checked(find(bytes, 0)? + 1)?;
+    // SAFETY: it ends with the first NUL.
+    Some((unsafe { CStr::from_bytes_with_nul_unchecked(string) }, rest))
 }
 
 /// Bytes behind the header of a block.

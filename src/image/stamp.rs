@@ -3,7 +3,7 @@
 use super::{
     Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_ASKS_SERVER, TAG_DIR, TAG_EXACT, TAG_FINGERPRINT,
     TAG_HOME, TAG_LAUNCHER, TAG_LAUNCHER_VERSION, TAG_NAME, TAG_STRICT, TAG_WITNESS, TAG_WRITER,
-    Witness, WitnessKind, checksum,
+    WITNESS_DIR, Witness, WitnessKind, checksum,
 };
 
 /// The freestanding executable, its block still empty. See `build.rs`.
@@ -117,17 +117,28 @@ fn payload(config: &Config<'_>) -> Vec<u8> {
     out
 }
 
-/// Appends a witness in the form that [`Config::witnesses`] reads.
-pub fn push_witness(out: &mut Vec<u8>, witness: &Witness<'_>) {
-    out.push(match witness.kind {
-        WitnessKind::File => 0,
-        WitnessKind::Directory => 1,
-        WitnessKind::Absent => 2,
-    });
-    for number in [witness.ino, witness.size, witness.mtime, witness.mtime_nsec] {
-        out.extend(number.to_le_bytes());
+/// Witnesses in the form that [`Config::witnesses`] reads, those of one directory together.
+#[must_use]
+pub fn encode_witnesses(witnesses: &[Witness<'_>]) -> Vec<u8> {
+    let mut sorted: Vec<_> = witnesses.iter().collect();
+    sorted.sort_by_key(|witness| witness.dir);
+    let mut out = Vec::new();
+    for together in sorted.chunk_by(|a, b| a.dir == b.dir) {
+        out.push(WITNESS_DIR);
+        out.extend(together[0].dir.to_bytes_with_nul());
+        for witness in together {
+            out.push(match witness.kind {
+                WitnessKind::File => 0,
+                WitnessKind::Directory => 1,
+                WitnessKind::Absent => 2,
+            });
+            for number in [witness.ino, witness.size, witness.mtime, witness.mtime_nsec] {
+                out.extend(number.to_le_bytes());
+            }
+            out.extend(witness.name.to_bytes_with_nul());
+        }
     }
-    out.extend(witness.path.to_bytes_with_nul());
+    out
 }
 
 #[cfg(test)]
@@ -152,34 +163,38 @@ mod tests {
     }
 
     #[test]
-    fn witnesses_are_read_back() {
-        let witnesses = [
-            Witness {
-                kind: WitnessKind::File,
-                path: c"clang-19",
-                ino: 42,
-                size: u64::MAX,
-                mtime: (-5_i64).cast_unsigned(),
-                mtime_nsec: 999_999_999,
-            },
-            Witness {
-                kind: WitnessKind::Absent,
-                path: c"../a b/clang.cfg",
-                ino: 0,
-                size: 0,
-                mtime: 0,
-                mtime_nsec: 0,
-            },
+    fn witnesses_are_read_back_those_of_one_directory_together() {
+        let file = |dir, name, ino| Witness {
+            kind: WitnessKind::File,
+            dir,
+            name,
+            ino,
+            size: u64::MAX,
+            mtime: (-5_i64).cast_unsigned(),
+            mtime_nsec: 999_999_999,
+        };
+        let nothing = |dir, name| Witness {
+            kind: WitnessKind::Absent,
+            dir,
+            name,
+            ino: 0,
+            size: 0,
+            mtime: 0,
+            mtime_nsec: 0,
+        };
+        let [a, b, c, d] = [
+            file(c"../a b/", c"c.so", 1),
+            nothing(c"", c"clang.cfg"),
+            file(c"../a b/", c"d.so", 2),
+            file(c"", c"../alone/clang", 3),
         ];
-        let mut bytes = Vec::new();
-        witnesses
-            .iter()
-            .for_each(|witness| push_witness(&mut bytes, witness));
         let config = Config {
-            witness: &bytes,
+            witness: &encode_witnesses(&[a, b, c, d]),
             ..example()
         };
-        assert_eq!(config.witnesses().collect::<Vec<_>>(), witnesses);
+        let read: Vec<_> = config.witnesses().collect();
+        assert_eq!(read, [b, d, a, c]);
+        assert!(std::ptr::eq(read[2].dir, read[3].dir));
     }
 
     #[test]

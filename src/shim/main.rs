@@ -123,7 +123,7 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
     match decision {
         Decision::Direct(direct) => {
             if let Some(changed) = decide::changed(&direct, &config) {
-                tell::compiler_changed(env, changed);
+                tell::compiler_changed(env, &changed);
             }
             real.exec()
         }

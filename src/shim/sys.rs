@@ -342,14 +342,6 @@ impl File {
         Self::at(AT_FDCWD, path, O_PATH | O_DIRECTORY)
     }
 
-    /// The same, with `path` as seen from the directory `from`.
-    ///
-    /// # Errors
-    /// The kernel's.
-    pub fn place_at(from: &Self, path: &CStr) -> Result<Self, Errno> {
-        Self::at(from.0, path, O_PATH | O_DIRECTORY)
-    }
-
     /// Opens `path`, which must exist, for writing at its end.
     ///
     /// # Errors

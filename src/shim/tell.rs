@@ -18,12 +18,12 @@ const PAUSE: u64 = 600;
 
 /// Says that what `changed` names is not what it was at install.
 #[cold]
-pub fn compiler_changed(env: &[&CStr], changed: &CStr) {
+pub fn compiler_changed(env: &[&CStr], changed: &[u8]) {
     if lookup(env, events::VARIABLE.as_bytes()).is_some() || told_lately(env) {
         return;
     }
     say(&[
-        changed.to_bytes(),
+        changed,
         b" has changed since `rock-wrap install`; compiling without a cache until that is run again",
     ]);
 }

@@ -2,58 +2,33 @@
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
-use core::cell::{OnceCell, RefCell};
 use core::ffi::CStr;
+use core::mem::ManuallyDrop;
 
 use super::events::push_decimal;
 use super::sys;
 use crate::decide::{BUDGET, FileKind, Stamp, Visitor, World};
-use crate::image::{base_name, find};
+use crate::image::find;
 
 /// The machine that this process runs on, with a compiler on it.
 pub struct Machine<'a> {
     /// Tells the compiler's directory, which is empty or has a slash at its end. Not before somebody
     /// wants to know: it may have to be found out.
     dir: &'a dyn Fn() -> &'a [u8],
-    /// The same, once it was opened: a look from there is a third cheaper than by the whole path.
-    opened: OnceCell<Option<sys::File>>,
-    /// The directory of the last witness.
-    last: RefCell<Last>,
-}
-
-/// A directory that was looked into, as its witnesses name it. Those of one directory come together;
-/// with the second look it is opened.
-#[derive(Default)]
-struct Last {
-    dir: Vec<u8>,
-    opened: Option<sys::File>,
 }
 
 impl<'a> Machine<'a> {
     /// With a compiler in the directory that `dir` tells, empty or with a slash at its end.
     #[must_use]
     pub fn new(dir: &'a dyn Fn() -> &'a [u8]) -> Self {
-        Self {
-            dir,
-            opened: OnceCell::new(),
-            last: RefCell::default(),
-        }
-    }
-
-    /// The compiler's directory.
-    fn opened(&self) -> Option<&sys::File> {
-        let open = || {
-            let dir = match (self.dir)() {
-                b"" => b".",
-                dir => dir,
-            };
-            sys::File::place(&CString::new(dir).ok()?).ok()
-        };
-        self.opened.get_or_init(open).as_ref()
+        Self { dir }
     }
 }
 
 impl World for Machine<'_> {
+    /// Never closed: the `execve` that follows does it, and no `drop` takes room in the shim.
+    type Place = ManuallyDrop<sys::File>;
+
     fn kind(&self, path: &CStr) -> FileKind {
         match sys::stat(path) {
             Ok(stat) if stat.is_regular() => FileKind::Regular,
@@ -112,24 +87,19 @@ impl World for Machine<'_> {
         sys::stat(path).map(|stat| stat.stamp).ok()
     }
 
-    fn witness(&self, path: &CStr) -> Option<Stamp> {
-        let opened = self.opened()?;
-        let bytes = path.to_bytes_with_nul();
-        let (dir, name) = bytes.split_at(bytes.len() - 1 - base_name(path.to_bytes()).len());
-        // SAFETY: the end of a string with its NUL.
-        let name = unsafe { CStr::from_bytes_with_nul_unchecked(name) };
-        let mut last = self.last.borrow_mut();
-        let found = if dir.is_empty() || name.is_empty() || last.dir != dir {
-            last.dir = dir.to_vec();
-            last.opened = None;
-            opened.stat(path)
-        } else {
-            if last.opened.is_none() {
-                last.opened = sys::File::place_at(opened, &CString::new(dir).ok()?).ok();
-            }
-            last.opened.as_ref()?.stat(name)
+    fn place(&self, dir: &CStr) -> Option<Self::Place> {
+        let own = match (self.dir)() {
+            _ if dir.to_bytes().starts_with(b"/") => &b""[..],
+            b"" => b"./",
+            own => own,
         };
-        found.map(|stat| stat.stamp).ok()
+        sys::File::place(&CString::new([own, dir.to_bytes()].concat()).ok()?)
+            .ok()
+            .map(ManuallyDrop::new)
+    }
+
+    fn seen_from(&self, place: &Self::Place, path: &CStr) -> Option<Stamp> {
+        place.stat(path).map(|stat| stat.stamp).ok()
     }
 
     fn now(&self) -> u64 {
@@ -237,9 +207,21 @@ mod tests {
     fn a_witness_is_looked_for_beside_the_compiler() {
         let exe = here().stamp(c"/proc/self/exe");
         assert!(exe.is_some());
-        assert_eq!(here().witness(c"exe"), exe);
-        assert_eq!(here().witness(c"/proc/self/exe"), exe);
-        assert_eq!(here().witness(c"nothing"), None);
+        let seen = |dir: &CStr, path: &CStr| {
+            let place = here().place(dir)?;
+            here().seen_from(&place, path)
+        };
+        for (dir, path) in [
+            (c"", c"exe"),
+            (c"", c"/proc/self/exe"),
+            (c"../self/", c"exe"),
+            (c"/proc/self/", c"exe"),
+        ] {
+            assert_eq!(seen(dir, path), exe);
+        }
+        for dir in [c"", c"nowhere/"] {
+            assert_eq!(seen(dir, c"nothing"), None);
+        }
     }
 
     #[test]
