@@ -22,6 +22,7 @@ use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use super::elf::{self, Dynamic};
 use super::ldcache::{self, LdCache};
@@ -43,7 +44,8 @@ pub const SYSTEM_DIRS: [&str; 8] = [
 /// What the search depends on beside the objects themselves.
 pub struct System {
     library_path: Vec<PathBuf>,
-    cache: LdCache,
+    /// Not before somebody looks something up there.
+    cache: LazyLock<LdCache>,
 }
 
 /// One object that is loaded.
@@ -91,7 +93,7 @@ impl System {
             .collect();
         Self {
             library_path,
-            cache: LdCache::read(Path::new(ldcache::PATH)),
+            cache: LazyLock::new(|| LdCache::read(Path::new(ldcache::PATH))),
         }
     }
 
@@ -228,6 +230,15 @@ fn is_system(path: &Path) -> bool {
         .any(|dir| real.parent() == Some(Path::new(dir)))
 }
 
+/// What `$LIB` stands for, a matter of the distribution: Debian's, then everybody else's.
+static LIB: LazyLock<&[u8]> = LazyLock::new(|| {
+    if Path::new("/lib/x86_64-linux-gnu").is_dir() {
+        b"lib/x86_64-linux-gnu"
+    } else {
+        b"lib64"
+    }
+});
+
 /// `text` with the loader's own variables replaced, as for the object at `path`.
 fn expand(text: &OsStr, path: &Path) -> PathBuf {
     let origin = path
@@ -235,27 +246,21 @@ fn expand(text: &OsStr, path: &Path) -> PathBuf {
         .unwrap_or(Path::new("/"))
         .as_os_str()
         .as_bytes();
-    // $LIB is a matter of the distribution: Debian's, then everybody else's.
-    let lib: &[u8] = if Path::new("/lib/x86_64-linux-gnu").is_dir() {
-        b"lib/x86_64-linux-gnu"
-    } else {
-        b"lib64"
-    };
-    let mut out = Vec::new();
-    let mut rest = text.as_bytes();
-    'text: while let Some((first, tail)) = rest.split_first() {
-        for (variable, value) in [("ORIGIN", origin), ("LIB", lib), ("PLATFORM", b"x86_64")] {
-            let braced = format!("${{{variable}}}");
-            let bare = format!("${variable}");
-            let matched = rest.strip_prefix(braced.as_bytes());
-            if let Some(tail) = matched.or_else(|| rest.strip_prefix(bare.as_bytes())) {
-                out.extend_from_slice(value);
-                rest = tail;
-                continue 'text;
-            }
-        }
-        out.push(*first);
-        rest = tail;
+    let variables = [("ORIGIN", origin), ("LIB", *LIB), ("PLATFORM", b"x86_64")];
+    let mut parts = text.as_bytes().split(|byte| *byte == b'$');
+    let mut out = parts.next().unwrap_or_default().to_vec();
+    for part in parts {
+        let known = variables.iter().find_map(|(variable, value)| {
+            let braced = format!("{{{variable}}}");
+            let rest = part.strip_prefix(braced.as_bytes());
+            Some((
+                *value,
+                rest.or_else(|| part.strip_prefix(variable.as_bytes()))?,
+            ))
+        });
+        let (value, rest) = known.unwrap_or((b"$", part));
+        out.extend_from_slice(value);
+        out.extend_from_slice(rest);
     }
     PathBuf::from(OsString::from_vec(out))
 }

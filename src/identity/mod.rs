@@ -52,7 +52,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -271,10 +271,11 @@ impl Identity {
             Ok(identity) => return Ok(identity),
             Err(digests) => digests,
         };
+        let system = System::new(environment.get("LD_LIBRARY_PATH"));
         // Most of the bytes, read while the compiler answers.
         let (survey, early) = rayon::join(
-            || Survey::of(&named, root.as_deref(), environment),
-            || read_early(&named, environment, &digests),
+            || Survey::of(&named, root.as_deref(), environment, &system),
+            || read_early(&named, &system, &digests),
         );
         let survey = survey?;
         digests.extend(early);
@@ -327,7 +328,12 @@ impl Identity {
             });
         }
         // A member's own stamp tells enough.
-        let is_member = |path: &Path| survey.files.iter().any(|found| found.path == path);
+        let paths: HashSet<_> = survey
+            .files
+            .iter()
+            .map(|found| found.path.as_os_str())
+            .collect();
+        let is_member = |path: &Path| paths.contains(path.as_os_str());
         let watched = survey.watched.into_iter();
         let watched = watched.filter(|watch| watch.witness.is_some() || !is_member(&watch.path));
         let watched = watched.map(|watch| Watched {
@@ -432,8 +438,7 @@ impl Identity {
 
 /// Reads the shared objects of the executable at `compiler` that are not `known`. What cannot be read
 /// here is read later, or told of.
-fn read_early(compiler: &Path, environment: &Environment, known: &Digests) -> Digests {
-    let system = System::new(environment.get("LD_LIBRARY_PATH"));
+fn read_early(compiler: &Path, system: &System, known: &Digests) -> Digests {
     let Ok(closure) = system.closure(compiler) else {
         return Digests::new();
     };

@@ -60,6 +60,7 @@ impl Survey {
         compiler: &Path,
         root: Option<&Path>,
         environment: &Environment,
+        system: &System,
     ) -> Result<Self, IdentityError> {
         let mut survey = Self::default();
         survey.watch_place(compiler);
@@ -70,7 +71,6 @@ impl Survey {
             survey.root = directory(compiler).to_owned();
             return Ok(survey);
         }
-        let system = System::new(environment.get("LD_LIBRARY_PATH"));
         if environment.get("LD_LIBRARY_PATH").is_some() {
             let note = "LD_LIBRARY_PATH is set: shared objects were looked for there too";
             survey.notes.push(note.to_owned());
@@ -97,8 +97,8 @@ impl Survey {
         };
         survey.watch_place(&real);
         survey.add(Role::Compiler, "compiler", &real, true);
-        survey.add_objects(&real, &system)?;
-        survey.add_programs(&said, directory(&real), &system)?;
+        survey.add_objects(&real, system)?;
+        survey.add_programs(&said, directory(&real), system)?;
         if said.clang.is_some() {
             survey.add_configs(&said, directory(&real))?;
             survey.add_bitcode(&said)?;

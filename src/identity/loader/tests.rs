@@ -177,3 +177,17 @@ fn the_systems_own_are_told_apart_from_the_compilers() {
     assert!(!is_system("libLLVM.so.19.1"));
     assert!(!is_system("libclang-cpp.so.19.1"));
 }
+
+#[test]
+fn the_loaders_own_variables_are_replaced_and_other_dollar_signs_stay() {
+    let expanded = |text: &str| expand(OsStr::new(text), Path::new("/r/bin/clang"));
+    for (text, expected) in [
+        ("/plain", "/plain"),
+        ("$ORIGIN/../lib", "/r/bin/../lib"),
+        ("${ORIGIN}/x/$PLATFORM", "/r/bin/x/x86_64"),
+        ("/a/$$ORIGIN", "/a/$/r/bin"),
+        ("/a/${OTHER}/$", "/a/${OTHER}/$"),
+    ] {
+        assert_eq!(expanded(text), Path::new(expected), "{text}");
+    }
+}
