@@ -6,7 +6,15 @@ use std::process::{Command, Stdio};
 
 use support::rocm::{Rocm, assert_has, ccache, ran, rock_wrap, sccache};
 
-const COMMANDS: [&str; 6] = ["install", "restore", "status", "doctor", "explain", "run"];
+const COMMANDS: [&str; 7] = [
+    "install",
+    "restore",
+    "status",
+    "doctor",
+    "explain",
+    "fingerprint",
+    "run",
+];
 
 const ESCAPE: char = '\u{1b}';
 
@@ -205,4 +213,33 @@ fn status_tells_how_a_tree_stands() {
             "rock-wrap restore",
         ],
     );
+}
+
+#[test]
+fn a_fingerprint_is_one_digest_however_it_is_asked_for() {
+    let rocm = Rocm::new(19, "symlink");
+    let ask = |options: &[&str]| ran(rocm.rock_wrap("fingerprint").args(options)).ok();
+    let quick = || {
+        let quick = ask(&["--quick"]);
+        assert_eq!(quick.err, "", "ccache takes it for the compiler's identity");
+        quick.out
+    };
+    let full = ask(&[]).out;
+    assert_eq!(full.trim_end().len(), 64, "{full}");
+    // Nothing is remembered of a tree that has changed just now.
+    let remembered = || rocm.beside(".cache/rock-wrap").exists();
+    assert!((0..1000).any(|_| quick() == full && remembered()));
+    assert_eq!(quick(), full);
+    assert_eq!(
+        ask(&["--quick", "--json"]).json()["digest"],
+        full.trim_end()
+    );
+
+    let linker = rocm.bin().join("lld");
+    let mut content = std::fs::read(&linker).unwrap();
+    content.push(0);
+    std::fs::write(&linker, content).unwrap();
+    let changed = quick();
+    assert_ne!(changed, full);
+    assert_eq!(ask(&[]).out, changed);
 }

@@ -49,20 +49,31 @@ pub fn main(args: &FingerprintArgs) -> Result<Exit, CliError> {
             (first_of(&tree, &names), Some(tree.root))
         }
     };
+    let root = root.as_deref();
     let memo = Memo::of_user();
     let memo = if args.quick { memo } else { memo.renewed() };
-    let identity = Identity::take(&compiler, root.as_deref(), &memo)?;
-    for note in &identity.notes {
+    if args.json {
+        let identity = Identity::take(&compiler, root, &memo)?;
+        tell(&identity.notes);
+        output::json(&answer(&identity));
+        return Ok(Exit::Success);
+    }
+    let (digest, notes) = match Identity::remembered_digest(&compiler, root, &memo) {
+        Some(remembered) => remembered,
+        None => {
+            let identity = Identity::take(&compiler, root, &memo)?;
+            (identity.digest, identity.notes)
+        }
+    };
+    tell(&notes);
+    output::answer(digest);
+    Ok(Exit::Success)
+}
+
+fn tell(notes: &[String]) {
+    for note in notes {
         tracing::info!("{note}");
     }
-    if args.json {
-        output::json(&answer(&identity));
-    } else {
-        output::answer(identity.digest);
-    }
-    // To free a thousand paths takes an eighth of all that `--quick` computes.
-    std::mem::forget(identity);
-    Ok(Exit::Success)
 }
 
 /// Any of the tree's compilers: they are names of one.

@@ -53,6 +53,7 @@ mod testing;
 mod tests;
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -118,17 +119,18 @@ impl Role {
     }
 }
 
-/// One file of the compiler.
+/// One file of the compiler. `S` and `P` are its strings and paths: a record that is only compared with
+/// what is there borrows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
+pub struct Member<S = String, P = PathBuf> {
     /// What it is for.
     pub role: Role,
     /// The name by which the compiler looks for it: a base name, or for what is in the resource
     /// directory the path from there.
-    pub name: String,
+    pub name: S,
     /// Where it is, by the path that the compiler opens. Links below the tree's directory are kept
     /// in it, so that one that comes to lead elsewhere is noticed.
-    pub path: PathBuf,
+    pub path: P,
     /// Of its content.
     pub digest: Digest,
     /// Its metadata when it was read.
@@ -139,8 +141,8 @@ pub struct Member {
 
 /// A place on which the list of members depends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Watched {
-    path: PathBuf,
+struct Watched<P = PathBuf> {
+    path: P,
     state: State,
     /// What it decides about, where a witness includes it.
     witness: Option<Role>,
@@ -176,11 +178,11 @@ impl State {
     }
 }
 
-/// What decides a compiler's output.
+/// What decides a compiler's output. `S` and `P` as in [`Member`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
+pub struct Identity<S = String, P = PathBuf> {
     /// Its files, by role and name.
-    pub members: Vec<Member>,
+    pub members: Vec<Member<S, P>>,
     /// Of all of them. The same for the same tree anywhere, at any time.
     pub digest: Digest,
     /// What a person should know: what was not found or is not covered.
@@ -188,7 +190,7 @@ pub struct Identity {
     /// The line by which clang tells its version; nothing of what is not clang.
     pub version: Option<String>,
     root: PathBuf,
-    watched: Vec<Watched>,
+    watched: Vec<Watched<P>>,
     /// PATH, where a program was found by it.
     path: Option<Vec<u8>>,
 }
@@ -230,6 +232,28 @@ impl Identity {
         memo.slot(&named, root.as_deref(), &Environment::current())
             .identity()
             .ok()
+    }
+
+    /// The digest of the compiler at `compiler` and the notes, where `memo` has them and no file has to be
+    /// read to be sure. Runs nothing.
+    #[must_use]
+    pub fn remembered_digest(
+        compiler: &Path,
+        root: Option<&Path>,
+        memo: &Memo,
+    ) -> Option<(Digest, Vec<String>)> {
+        Self::remembered_digest_in(compiler, root, memo, &Environment::current())
+    }
+
+    fn remembered_digest_in(
+        compiler: &Path,
+        root: Option<&Path>,
+        memo: &Memo,
+        environment: &Environment,
+    ) -> Option<(Digest, Vec<String>)> {
+        let named = survey::behind_shim(&survey::canonical(compiler).ok()?).ok()?;
+        let root = root.map(survey::canonical).transpose().ok()?;
+        memo.slot(&named, root.as_deref(), environment).digest()
     }
 
     /// Has `memo` know it by the name that the executable is about to be moved to. Believed only
@@ -394,25 +418,6 @@ impl Identity {
         back.chain(down.components().skip(shared)).collect()
     }
 
-    /// Whether nothing changed since, and then which members have to be read to be sure: those of
-    /// which the change time alone moved.
-    fn stands(&self) -> Option<Vec<usize>> {
-        let same =
-            |watched: &Watched| State::of(&watched.path, watched.state.names()) == watched.state;
-        if !self.watched.iter().all(same) {
-            return None;
-        }
-        let (mut touched, mut stamps) = (Vec::new(), Stamps::default());
-        for (index, member) in self.members.iter().enumerate() {
-            match stamps.of(&member.path) {
-                Ok(now) if now == member.stamp => {}
-                Ok(now) if now.has_content_of(&member.stamp) => touched.push(index),
-                _ => return None,
-            }
-        }
-        Some(touched)
-    }
-
     /// Reads these members, and tells whether their contents are what they were.
     fn reread(&mut self, members: &[usize]) -> bool {
         members.iter().all(|index| {
@@ -433,6 +438,32 @@ impl Identity {
             .iter()
             .map(|member| member.stamp)
             .chain(watched)
+    }
+}
+
+impl<S, P: AsRef<Path>> Identity<S, P> {
+    /// Whether nothing changed since, and then which members have to be read to be sure: those of
+    /// which the change time alone moved. `path` is PATH.
+    fn stands(&self, path: &OsStr) -> Option<Vec<usize>> {
+        let same = |watched: &Watched<P>| {
+            State::of(watched.path.as_ref(), watched.state.names()) == watched.state
+        };
+        let same_path = self
+            .path
+            .as_deref()
+            .is_none_or(|known| known == path.as_bytes());
+        if !same_path || !self.watched.iter().all(same) {
+            return None;
+        }
+        let (mut touched, mut stamps) = (Vec::new(), Stamps::default());
+        for (index, member) in self.members.iter().enumerate() {
+            match stamps.of(member.path.as_ref()) {
+                Ok(now) if now == member.stamp => {}
+                Ok(now) if now.has_content_of(&member.stamp) => touched.push(index),
+                _ => return None,
+            }
+        }
+        Some(touched)
     }
 }
 

@@ -44,11 +44,18 @@ impl Case {
         Identity::take_in(&self.tree.clang(), None, &self.memo(), environment).unwrap()
     }
 
-    /// Whether the memo answers.
+    /// Whether the memo answers. It does not tell a digest that an identity taken anew would not have.
     fn hits(&self) -> bool {
+        let (clang, memo, none) = (self.tree.clang(), self.memo(), Environment::none());
+        let known = Identity::remembered_digest_in(&clang, None, &memo, &none);
         let before = self.tree.asked();
-        self.take();
-        self.tree.asked() == before
+        let taken = self.take();
+        let hits = self.tree.asked() == before;
+        if let Some((digest, notes)) = known {
+            assert_eq!((digest, &notes), (taken.digest, &taken.notes));
+            assert!(hits);
+        }
+        hits
     }
 }
 
@@ -69,6 +76,8 @@ fn the_second_time_nothing_is_asked() {
     let first = Identity::take_in(&clang, None, &Memo::none(), &Environment::none()).unwrap();
     assert!(case.hits());
     assert_eq!(case.take(), first);
+    let known = Identity::remembered_digest_in(&clang, None, &case.memo(), &Environment::none());
+    assert_eq!(known, Some((first.digest, first.notes)));
 }
 
 #[test]
