@@ -144,6 +144,7 @@ pub enum Fault {
     Damaged,
 }
 
+// 7 was a witness that named each file by its whole path.
 const TAG_NAME: u8 = 1;
 const TAG_LAUNCHER: u8 = 2;
 const TAG_LAUNCHER_VERSION: u8 = 3;
