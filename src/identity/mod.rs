@@ -227,8 +227,7 @@ impl Identity {
     /// The identity of the compiler at `compiler` where `memo` has it and it holds. Runs nothing.
     #[must_use]
     pub fn remembered(compiler: &Path, root: Option<&Path>, memo: &Memo) -> Option<Self> {
-        let named = survey::behind_shim(&survey::canonical(compiler).ok()?).ok()?;
-        let root = root.map(survey::canonical).transpose().ok()?;
+        let (named, root) = without_links(compiler, root).ok()?;
         memo.slot(&named, root.as_deref(), &Environment::current())
             .identity()
             .ok()
@@ -251,8 +250,7 @@ impl Identity {
         memo: &Memo,
         environment: &Environment,
     ) -> Option<(Digest, Vec<String>)> {
-        let named = survey::behind_shim(&survey::canonical(compiler).ok()?).ok()?;
-        let root = root.map(survey::canonical).transpose().ok()?;
+        let (named, root) = without_links(compiler, root).ok()?;
         memo.slot(&named, root.as_deref(), environment).digest()
     }
 
@@ -288,8 +286,7 @@ impl Identity {
         memo: &Memo,
         environment: &Environment,
     ) -> Result<Self, IdentityError> {
-        let named = survey::behind_shim(&survey::canonical(compiler)?)?;
-        let root = root.map(survey::canonical).transpose()?;
+        let (named, root) = without_links(compiler, root)?;
         let slot = memo.slot(&named, root.as_deref(), environment);
         let mut digests = match slot.identity() {
             Ok(identity) => return Ok(identity),
@@ -465,6 +462,15 @@ impl<S, P: AsRef<Path>> Identity<S, P> {
         }
         Some(touched)
     }
+}
+
+/// The compiler behind links and our own shim, and the tree without links.
+fn without_links(
+    compiler: &Path,
+    root: Option<&Path>,
+) -> Result<(PathBuf, Option<PathBuf>), IdentityError> {
+    let named = survey::behind_shim(&survey::canonical(compiler)?)?;
+    Ok((named, root.map(survey::canonical).transpose()?))
 }
 
 /// Reads the shared objects of the executable at `compiler` that are not `known`. What cannot be read

@@ -82,14 +82,10 @@ impl Stamps {
     pub fn of(&mut self, path: &Path) -> io::Result<Stamp> {
         // Not by its components, which takes longer than to look.
         let bytes = path.as_os_str().as_bytes();
-        let Some((parent, name)) =
-            memchr::memrchr(b'/', bytes).map(|slash| bytes.split_at(slash + 1))
-        else {
+        let parts = memchr::memrchr(b'/', bytes).map(|slash| bytes.split_at(slash + 1));
+        let Some((parent, name)) = parts.filter(|(_, name)| !name.is_empty()) else {
             return Stamp::of(path);
         };
-        if name.is_empty() {
-            return Stamp::of(path);
-        }
         let dir = match self.dir.take() {
             Some(known) if known.0 == parent => known,
             _ => {
