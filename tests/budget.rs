@@ -15,12 +15,11 @@ mod support;
 use std::collections::BTreeMap;
 use std::ffi::CString;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
-use rock_wrap::image::{Config, Version, Witness, WitnessKind, stamp};
-use support::FakeTree;
+use rock_wrap::image::{Config, Version, stamp};
 use support::trace::Trace;
+use support::{FakeTree, witnessed};
 
 /// What may be used beyond the budget, of a hundred.
 const SLACK: u64 = 5;
@@ -39,22 +38,10 @@ fn tree(members: usize) -> FakeTree {
     let bare = FakeTree::new(&Config::default());
     let name = |number| CString::new(format!("member-{number:02}.bc")).unwrap();
     let names: Vec<_> = (0..members).map(name).collect();
-    let of_file = |name: &'_ CString| {
+    let witnesses = names.iter().map(|name| {
         let path = bare.path(name.to_str().unwrap());
         std::fs::write(&path, "").unwrap();
-        path.metadata().unwrap()
-    };
-    let witnesses = names.iter().map(|name| {
-        let metadata = of_file(name);
-        Witness {
-            kind: WitnessKind::File,
-            dir: c"../",
-            name,
-            ino: metadata.ino(),
-            size: 0,
-            mtime: metadata.mtime().cast_unsigned(),
-            mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
-        }
+        witnessed::file(c"../", name, &path.metadata().unwrap())
     });
     let witness = stamp::encode_witnesses(&witnesses.collect::<Vec<_>>());
     std::fs::write(bare.path("k.hip"), "").unwrap();

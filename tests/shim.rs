@@ -8,8 +8,8 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rock_wrap::image::{Config, Witness, WitnessKind};
-use support::{FakeTree, Told, run, stderr};
+use rock_wrap::image::Config;
+use support::{FakeTree, Told, run, stderr, witnessed};
 
 /// A call that the shim forwards to a launcher: one compile of one file that exists.
 const COMPILE: [&str; 5] = ["-O2", "-c", "a.cpp", "-o", "a.o"];
@@ -547,18 +547,10 @@ fn a_session_log_that_has_gone_away_bothers_no_compile() {
 
 /// The witness of a file that lies beside the shim, as it is now or with another size.
 fn witness_of(path: &std::path::Path, name: &str, grown: u64) -> Vec<u8> {
-    use std::os::unix::fs::MetadataExt;
-    let metadata = path.metadata().unwrap();
     let name = std::ffi::CString::new(name).unwrap();
-    rock_wrap::image::stamp::encode_witnesses(&[Witness {
-        kind: WitnessKind::File,
-        dir: c"",
-        name: &name,
-        ino: metadata.ino(),
-        size: metadata.size() + grown,
-        mtime: metadata.mtime().cast_unsigned(),
-        mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
-    }])
+    let mut witness = witnessed::file(c"", &name, &path.metadata().unwrap());
+    witness.size += grown;
+    rock_wrap::image::stamp::encode_witnesses(&[witness])
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::prctl;
 use nix::unistd::Pid;
-use rock_wrap::image::{Config, Version, Witness, WitnessKind, stamp};
+use rock_wrap::image::{Config, Version, stamp};
 
 use super::contest::{Call, Contest, Estimate};
 use super::report::{Bar, Report};
 use super::trace::Trace;
-use super::{Setup, executable};
+use super::{Setup, executable, witnessed};
 
 /// A link: the commonest call that goes straight to the compiler.
 const LINK: [&str; 5] = ["main.o", "kernel.o", "-O2", "-o", "main"];
@@ -91,16 +91,7 @@ impl Place {
             if !path.exists() {
                 std::fs::write(&path, "").expect("a directory of our own");
             }
-            let metadata = path.metadata().expect("written just now");
-            Witness {
-                kind: WitnessKind::File,
-                dir: c"../",
-                name,
-                ino: metadata.ino(),
-                size: 0,
-                mtime: metadata.mtime().cast_unsigned(),
-                mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
-            }
+            witnessed::file(c"../", name, &path.metadata().expect("written just now"))
         });
         let witness = stamp::encode_witnesses(&witnesses.collect::<Vec<_>>());
         let home = self.at(name).join("").into_os_string();

@@ -11,6 +11,8 @@ mod report;
 #[path = "../../tests/support/trace.rs"]
 #[allow(dead_code, reason = "the tests count instructions too")]
 mod trace;
+#[path = "../../tests/support/witnessed.rs"]
+mod witnessed;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

@@ -6,6 +6,7 @@ pub mod launchers;
 pub mod rocm;
 pub mod trace;
 pub mod tree;
+pub mod witnessed;
 
 use std::ffi::OsStr;
 use std::fs::{File, FileTimes};

@@ -1,0 +1,20 @@
+//! Witnesses of files, for shims that are made without an install. The benchmark shares it.
+
+use std::ffi::CStr;
+use std::fs::Metadata;
+use std::os::unix::fs::MetadataExt;
+
+use rock_wrap::image::{Witness, WitnessKind};
+
+/// The file `name`, seen from `dir`, as `metadata` says that it is.
+pub fn file<'a>(dir: &'a CStr, name: &'a CStr, metadata: &Metadata) -> Witness<'a> {
+    Witness {
+        kind: WitnessKind::File,
+        dir,
+        name,
+        ino: metadata.ino(),
+        size: metadata.size(),
+        mtime: metadata.mtime().cast_unsigned(),
+        mtime_nsec: metadata.mtime_nsec().cast_unsigned(),
+    }
+}
