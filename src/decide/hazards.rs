@@ -6,7 +6,7 @@
 
 use super::direct::Reason;
 use super::launchers::Launcher;
-use super::options::{Kind, PAD, Table, row};
+use super::options::{Kind, Packed, Table, split};
 use crate::image::LauncherKind;
 
 /// What an option means for a launch.
@@ -268,9 +268,28 @@ const FINE: u8 = 4;
 
 /// [`RULES`] in the form that is searched. Half the size of the slice, whose references and
 /// padding take more room than the spellings.
-static TABLE: Table = Table {
-    names: &NAMES,
-    rows: &ROWS,
+static TABLE: Table = PACKED.table();
+
+static PACKED: Packed<{ RULES.len() }, RESTS> = {
+    let mut packed = Packed::new();
+    let (mut number, mut at) = (0, 0);
+    while number < RULES.len() {
+        let (name, star) = spelling(number);
+        let kind = if star { Kind::Joined } else { Kind::Flag };
+        at = packed.put(number, at, name, kind);
+        number += 1;
+    }
+    packed
+};
+
+/// Bytes of the spellings' rests.
+const RESTS: usize = {
+    let (mut len, mut number) = (0, 0);
+    while number < RULES.len() {
+        len += split(spelling(number).0).1.len();
+        number += 1;
+    }
+    len
 };
 
 /// Of each rule what it is, and the number of its reason.
@@ -300,44 +319,6 @@ const fn spelling(number: usize) -> (&'static [u8], bool) {
     }
 }
 
-/// Where the spelling of a rule begins; of the one behind the last, where that ends.
-const fn start(number: usize) -> usize {
-    let (mut start, mut before) = (0, 0);
-    while before < number {
-        start += spelling(before).0.len();
-        before += 1;
-    }
-    start
-}
-
-static ROWS: [u16; RULES.len() + 1] = {
-    let mut rows = [row(NAMES.len() - PAD, Kind::Flag); _];
-    let mut number = 0;
-    while number < RULES.len() {
-        let (_, star) = spelling(number);
-        let kind = if star { Kind::Joined } else { Kind::Flag };
-        rows[number] = row(start(number), kind);
-        number += 1;
-    }
-    rows
-};
-
-static NAMES: [u8; start(RULES.len()) + PAD] = {
-    let mut names = [0; _];
-    let (mut at, mut number) = (0, 0);
-    while number < RULES.len() {
-        let (name, _) = spelling(number);
-        let mut from = 0;
-        while from < name.len() {
-            names[at] = name[from];
-            at += 1;
-            from += 1;
-        }
-        number += 1;
-    }
-    names
-};
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,7 +342,7 @@ mod tests {
     #[test]
     fn every_rule_is_found_by_its_own_spelling() {
         for (name, _) in RULES {
-            assert_eq!(TABLE.longest(bare(name)).unwrap().1, bare(name));
+            assert_eq!(TABLE.longest(bare(name)).unwrap().1, bare(name).len());
         }
     }
 }

@@ -11,61 +11,67 @@
 //! * An option with `=` inside that is not listed stands alone, known or not.
 
 use super::options_table::TABLE;
-use core::cmp::Ordering;
 
 /// An argument as clang's table reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// The spelling that matched, without a joined value.
-    pub name: &'static [u8],
+pub struct Found<'a> {
+    /// The spelling that matched, without a joined value: what the argument begins with.
+    pub name: &'a [u8],
     /// Arguments that follow and belong to the option; `usize::MAX`: all that are left.
     pub values: usize,
 }
 
-static OPTIONS: Table = Table {
-    names: &NAMES,
-    rows: &ROWS,
-};
+static OPTIONS: Table = PACKED.table();
 
-static NAMES: [u8; TABLE.len() - TAIL * lines(TABLE.as_bytes()) + PAD] = {
-    let mut names = [0; _];
-    let (mut at, mut from) = (0, 0);
-    while from < TABLE.len() {
-        if TABLE.as_bytes()[from] == b' ' {
-            from += TAIL;
-        } else {
-            names[at] = TABLE.as_bytes()[from];
-            at += 1;
-            from += 1;
-        }
+static PACKED: Packed<{ lines(LISTED) }, { rests(LISTED) }> = {
+    let mut packed = Packed::new();
+    let (mut rest, mut number, mut at) = (LISTED, 0, 0);
+    while let Some((spelling, kind, behind)) = line(rest) {
+        at = packed.put(number, at, spelling, kind);
+        number += 1;
+        rest = behind;
     }
-    names
+    packed
 };
 
-static ROWS: [u16; lines(TABLE.as_bytes()) + 1] = {
-    let mut rows = [row(NAMES.len() - PAD, Kind::Flag); _];
-    let (mut row, mut start, mut at) = (0, 0, 0);
-    while at < TABLE.len() {
-        if TABLE.as_bytes()[at] == b' ' {
-            rows[row] = self::row(start, Kind::of(TABLE.as_bytes()[at + 1]));
-            row += 1;
-            at += TAIL;
-            start = at - TAIL * row;
-        } else {
-            at += 1;
+const LISTED: &[u8] = TABLE.as_bytes();
+
+/// The first line's spelling, what it consumes, and the other lines.
+const fn line(text: &[u8]) -> Option<(&[u8], Kind, &[u8])> {
+    let mut end = 0;
+    while end < text.len() {
+        if let ([spelling @ .., b' '], [letter, b'\n', rest @ ..]) = text.split_at(end) {
+            return Some((spelling, Kind::of(*letter), rest));
         }
+        end += 1;
     }
-    rows
-};
+    None
+}
 
-/// Bytes of a line behind its spelling.
-const TAIL: usize = 3;
+const fn lines(mut text: &[u8]) -> usize {
+    let mut lines = 0;
+    while let Some((.., rest)) = line(text) {
+        lines += 1;
+        text = rest;
+    }
+    lines
+}
+
+/// Bytes of [`Table::rests`] that the lines take.
+const fn rests(mut text: &[u8]) -> usize {
+    let mut len = 0;
+    while let Some((spelling, _, rest)) = line(text) {
+        len += split(spelling).1.len();
+        text = rest;
+    }
+    len
+}
 
 /// Looks up an argument that starts with `-`. `None`: not in the table, so that nobody knows
 /// whether the next argument belongs to it.
 #[must_use]
-pub fn find(argument: &[u8]) -> Option<Found> {
-    let Some((_, name, kind)) = OPTIONS.longest(argument) else {
+pub fn find(argument: &[u8]) -> Option<Found<'_>> {
+    let Some((_, len, kind)) = OPTIONS.longest(argument) else {
         let alone = argument.contains(&b'=');
         return alone.then_some(Found {
             name: b"",
@@ -74,12 +80,13 @@ pub fn find(argument: &[u8]) -> Option<Found> {
     };
     let values = match kind {
         Kind::Flag | Kind::Joined => 0,
-        Kind::JoinedOrSeparate => usize::from(name.len() == argument.len()),
+        Kind::JoinedOrSeparate => usize::from(len == argument.len()),
         Kind::One | Kind::JoinedAndSeparate => 1,
         Kind::Two => 2,
         Kind::Three => 3,
         Kind::Rest => usize::MAX,
     };
+    let name = argument.get(..len)?;
     Some(Found { name, values })
 }
 
@@ -139,98 +146,135 @@ impl Kind {
     }
 }
 
-/// Spellings in the order of their bytes. Packed: two bytes for each beside its text.
+/// Spellings in the order of their bytes, of which all begin with a dash. Few of them are looked at in a
+/// search, and their heads lie together: what a call has not touched before costs more than to compare it.
 pub(super) struct Table {
-    /// The spellings, one behind the other, and [`PAD`] zeros.
-    pub names: &'static [u8],
-    /// Of each, where it begins and what it consumes: see [`row`]. One more, where the last ends.
-    pub rows: &'static [u16],
+    /// Of each the bytes behind the dash, as [`split`] has them.
+    heads: &'static [u32],
+    /// Of each where its rest begins ([`START`]) and, in the other bits, what it consumes.
+    rows: &'static [u16],
+    /// What is behind the heads, one behind the other.
+    rests: &'static [u8],
 }
 
-/// Bytes that are compared at once: most spellings differ in the first ones behind the dash.
-const HEAD: usize = size_of::<u64>();
-
-/// Zeros behind the spellings, so that the last one too has a head.
-pub(super) const PAD: usize = HEAD;
-
-/// Bits of a row that hold where its spelling begins.
-const START: u16 = (1 << 13) - 1;
-
-/// One of [`Table::rows`].
-pub(super) const fn row(start: usize, kind: Kind) -> u16 {
-    assert!(start <= START as usize);
-    (kind as u16) << START.trailing_ones() | start as u16
+/// A [`Table`] of so many spellings, whose rests take so many bytes.
+pub(super) struct Packed<const SPELLINGS: usize, const RESTS: usize> {
+    heads: [u32; SPELLINGS],
+    rows: [u16; SPELLINGS],
+    rests: [u8; RESTS],
 }
 
-/// Lines of a text that ends with a newline.
-const fn lines(text: &[u8]) -> usize {
-    let (mut lines, mut at) = (0, 0);
-    while at < text.len() {
-        lines += (text[at] == b'\n') as usize;
+impl<const SPELLINGS: usize, const RESTS: usize> Packed<SPELLINGS, RESTS> {
+    /// With nothing in it yet.
+    pub(super) const fn new() -> Self {
+        Self {
+            heads: [0; SPELLINGS],
+            rows: [0; SPELLINGS],
+            rests: [0; RESTS],
+        }
+    }
+
+    /// Puts in a spelling, whose rest begins at `at`, and returns where that ends.
+    pub(super) const fn put(
+        &mut self,
+        number: usize,
+        at: usize,
+        spelling: &[u8],
+        kind: Kind,
+    ) -> usize {
+        let (head, rest) = split(spelling);
+        assert!(at <= START as usize);
+        self.heads[number] = head;
+        self.rows[number] = (kind as u16) << START.trailing_ones() | at as u16;
+        let (_, free) = self.rests.split_at_mut(at);
+        free.split_at_mut(rest.len()).0.copy_from_slice(rest);
+        at + rest.len()
+    }
+
+    pub(super) const fn table(&'static self) -> Table {
+        Table {
+            heads: &self.heads,
+            rows: &self.rows,
+            rests: &self.rests,
+        }
+    }
+}
+
+/// Bytes of a head.
+const HEAD: usize = size_of::<u32>();
+
+/// What is behind a spelling's dash: its head, as a number that sorts as the bytes do, with zeros where
+/// there are less, and the rest.
+pub(super) const fn split(spelling: &[u8]) -> (u32, &[u8]) {
+    let (mut head, mut at) = (0, 1);
+    while at <= HEAD {
+        head <<= 8;
+        if at < spelling.len() {
+            head |= spelling[at] as u32;
+        }
         at += 1;
     }
-    lines
+    match spelling.split_at_checked(1 + HEAD) {
+        Some((_, rest)) => (head, rest),
+        None => (head, b""),
+    }
 }
 
+/// Bits of a row that hold where its rest begins.
+const START: u16 = (1 << 13) - 1;
+
 impl Table {
-    /// The longest spelling that covers `argument`: its number, itself and what it consumes.
-    pub fn longest(&self, argument: &[u8]) -> Option<(usize, &'static [u8], Kind)> {
+    /// The longest spelling that covers `argument`: its number, its length and what it consumes.
+    pub fn longest(&self, argument: &[u8]) -> Option<(usize, usize, Kind)> {
         let mut key = argument;
         // No spelling is shorter.
         while key.len() >= 2 {
             let number = self.last_not_after(key)?;
-            let name = self.name(number)?;
-            let same = common(name, argument);
-            if same < name.len() {
-                // No longer prefix of the argument sorts before `name`.
+            let (len, same) = self.compare(number, argument)?;
+            if same < len {
+                // No longer prefix of the argument sorts before that spelling.
                 key = argument.get(..same)?;
                 continue;
             }
             let kind = self.rows.get(number)? >> START.trailing_ones();
             let kind = *Kind::ALL.get(usize::from(kind))?;
-            if same == argument.len() || kind.takes_more() {
-                return Some((number, name, kind));
+            if len == argument.len() || kind.takes_more() {
+                return Some((number, len, kind));
             }
-            key = argument.get(..same.checked_sub(1)?)?;
+            key = argument.get(..len.checked_sub(1)?)?;
         }
         None
     }
 
-    /// The last spelling that does not sort after `key`. All begin with the same byte.
+    /// The last spelling that does not sort after `key`.
     fn last_not_after(&self, key: &[u8]) -> Option<usize> {
-        let byte = |at| u64::from(*key.get(at).unwrap_or(&0));
-        let wanted = (1..=HEAD).fold(0, |head, at| head << 8 | byte(at));
-        let (mut low, mut high) = (0, self.rows.len() - 1);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let is_after = match self.head(middle)?.cmp(&wanted) {
-                Ordering::Equal => self.name(middle)? > key,
-                order => order == Ordering::Greater,
-            };
-            if is_after {
-                high = middle;
-            } else {
-                low = middle + 1;
+        let (wanted, rest) = split(key);
+        let mut number = self.heads.partition_point(|head| *head <= wanted);
+        loop {
+            number = number.checked_sub(1)?;
+            if *self.heads.get(number)? != wanted || self.rest(number)? <= rest {
+                return Some(number);
             }
         }
-        low.checked_sub(1)
     }
 
-    /// What a spelling has behind its dash, as a number that sorts as it does; zeros behind its end.
-    fn head(&self, number: usize) -> Option<u64> {
-        let start = self.start(number)? + 1;
-        let head = u64::from_be_bytes(*self.names.get(start..)?.first_chunk()?);
-        let beyond = (start + HEAD).saturating_sub(self.start(number + 1)?);
-        Some(head >> (8 * beyond) << (8 * beyond))
+    /// The length of a spelling, and how many bytes of it `argument` begins with.
+    fn compare(&self, number: usize, argument: &[u8]) -> Option<(usize, usize)> {
+        let (own, own_rest) = (*self.heads.get(number)?, self.rest(number)?);
+        let (head, rest) = split(argument);
+        let len = 1 + HEAD - own.trailing_zeros() as usize / 8 + own_rest.len();
+        let same = match own ^ head {
+            0 => 1 + HEAD + common(own_rest, rest),
+            differs => 1 + differs.leading_zeros() as usize / 8,
+        };
+        Some((len, same.min(len)))
     }
 
-    fn name(&self, number: usize) -> Option<&'static [u8]> {
-        self.names.get(self.start(number)?..self.start(number + 1)?)
-    }
-
-    /// Where a spelling begins.
-    fn start(&self, number: usize) -> Option<usize> {
-        Some(usize::from(self.rows.get(number)? & START))
+    /// What a spelling has behind its head.
+    fn rest(&self, number: usize) -> Option<&'static [u8]> {
+        let start = |row: &u16| usize::from(row & START);
+        let end = self.rows.get(number + 1).map_or(self.rests.len(), start);
+        self.rests.get(start(self.rows.get(number)?)..end)
     }
 }
 

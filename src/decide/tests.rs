@@ -1034,6 +1034,32 @@ fn consumed(version: &str, option: &str, values: usize) -> Option<bool> {
     Some(!stderr.contains("no such file or directory: '/nonexistent/value.c'"))
 }
 
+/// What LLVM's search makes of the table: the longest spelling that begins the argument and whose kind
+/// accepts what is behind it.
+fn longest_listed(argument: &[u8]) -> Option<&'static [u8]> {
+    let lines = options_table::TABLE.lines();
+    let fits = lines.filter_map(|line| {
+        let (spelling, kind) = line.split_once(' ').unwrap();
+        let behind = argument.strip_prefix(spelling.as_bytes())?;
+        (behind.is_empty() || "JSA".contains(kind)).then_some(spelling.as_bytes())
+    });
+    fits.max_by_key(|spelling| spelling.len())
+}
+
+#[test]
+fn the_longest_spelling_is_found_whatever_is_in_front_of_it_or_behind() {
+    for line in options_table::TABLE.lines() {
+        let (spelling, _) = line.split_once(' ').unwrap();
+        let cut = (1..=spelling.len()).map(|len| spelling[..len].to_owned());
+        let longer = ["=", "x", "=x", "-", "\x01", "\x7f"].map(|more| format!("{spelling}{more}"));
+        for argument in cut.chain(longer) {
+            let found = options::find(argument.as_bytes()).map(|found| found.name);
+            let found = found.filter(|name| !name.is_empty());
+            assert_eq!(found, longest_listed(argument.as_bytes()), "{argument:?}");
+        }
+    }
+}
+
 #[test]
 fn clang_agrees_about_values() {
     let mut compared = 0;
