@@ -12,8 +12,9 @@
 #
 # It makes a release build and, below target/bench, three trees of which two are wrapped, runs every command
 # in turn with its peers, and prints a line for each with the bar that it is held to. It fails if a bar is
-# missed by more than the noise, which is measured too: from the spread of the samples, and from one
-# command that runs against itself. docs/performance.md tells what the numbers mean.
+# missed by more than the noise, which is measured too: from the spread of the samples, from one command
+# that runs against itself and, where a bar is in seconds, from what the host keeps from a virtual machine.
+# docs/performance.md tells what the numbers mean.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"

@@ -12,6 +12,8 @@ use nix::spawn::{PosixSpawnAttr, PosixSpawnFileActions, posix_spawn};
 use nix::sys::stat::Mode;
 use nix::sys::wait::{WaitStatus, waitpid};
 
+use super::host::Ticks;
+
 /// A command line with its environment, ready to be spawned again and again. Its output is not shown.
 #[derive(Clone)]
 pub struct Call {
@@ -215,6 +217,7 @@ impl<'a> Contest<'a> {
     /// Runs everything, in another order for each part, from the first round on.
     pub fn run_cold(mut self, rounds: usize) -> Results {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
+        let start = Ticks::now();
         let mut order: Vec<_> = (0..self.runners.len()).collect();
         for round in 0..rounds {
             for part in 0..self.parts {
@@ -234,6 +237,7 @@ impl<'a> Contest<'a> {
         Results {
             runners: runners.map(|runner| (runner.name, runner.times)).collect(),
             parts: self.parts,
+            stolen: Ticks::now().stolen_since(start),
         }
     }
 }
@@ -243,6 +247,8 @@ pub struct Results {
     /// Names, and the times of each part of each round.
     runners: Vec<(String, Vec<f64>)>,
     parts: usize,
+    /// The share of the processors' time that the host kept from this machine meanwhile.
+    pub stolen: f64,
 }
 
 impl Results {
@@ -315,6 +321,14 @@ impl Results {
             value,
             noise: (interval / 2.0).max((again - value).abs()),
         }
+    }
+
+    /// The same of a number that grows as the time does. A ratio's two sides are slowed down alike by what the
+    /// host keeps; here that is noise, and it is known how much.
+    pub fn time(&self, of: impl Fn(&dyn Fn(usize) -> f64) -> f64) -> Estimate {
+        let Estimate { value, noise } = self.estimate(of);
+        let noise = noise.max(value * self.stolen);
+        Estimate { value, noise }
     }
 
     /// How many times the reference's time a command takes.

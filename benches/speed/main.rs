@@ -7,6 +7,7 @@ mod calls;
 mod commands;
 mod contest;
 mod hits;
+mod host;
 mod report;
 #[path = "../../tests/support/trace.rs"]
 #[allow(dead_code, reason = "the tests count instructions too")]
