@@ -32,7 +32,9 @@ impl Ticks {
 
     /// The share that was stolen since then, of all that was wanted.
     pub fn stolen_since(self, before: Self) -> f64 {
-        let (run, stolen) = (self.run - before.run, self.stolen - before.stolen);
+        // A guest that is moved to another host may find that less was stolen so far.
+        let stolen = self.stolen.saturating_sub(before.stolen);
+        let run = self.run.saturating_sub(before.run);
         stolen as f64 / (run + stolen).max(1) as f64
     }
 }

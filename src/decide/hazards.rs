@@ -6,7 +6,7 @@
 
 use super::direct::Reason;
 use super::launchers::Launcher;
-use super::options::{Kind, Packed, Table, split};
+use super::options::{Kind, Packed, Table, rests};
 use crate::image::LauncherKind;
 
 /// What an option means for a launch.
@@ -270,26 +270,20 @@ const FINE: u8 = 4;
 /// padding take more room than the spellings.
 static TABLE: Table = PACKED.table();
 
-static PACKED: Packed<{ RULES.len() }, RESTS> = {
-    let mut packed = Packed::new();
-    let (mut number, mut at) = (0, 0);
-    while number < RULES.len() {
-        let (name, star) = spelling(number);
-        let kind = if star { Kind::Joined } else { Kind::Flag };
-        at = packed.put(number, at, name, kind);
-        number += 1;
-    }
-    packed
-};
+static PACKED: Packed<{ RULES.len() }, { rests(&SPELLINGS) }> = Packed::of(&SPELLINGS);
 
-/// Bytes of the spellings' rests.
-const RESTS: usize = {
-    let (mut len, mut number) = (0, 0);
+/// The rules without their `*`, which says that more may be joined.
+const SPELLINGS: [(&[u8], Kind); RULES.len()] = {
+    let mut spellings = [(b"".as_slice(), Kind::Flag); _];
+    let mut number = 0;
     while number < RULES.len() {
-        len += split(spelling(number).0).1.len();
+        spellings[number] = match RULES[number].0.as_bytes() {
+            [name @ .., b'*'] => (name, Kind::Joined),
+            name => (name, Kind::Flag),
+        };
         number += 1;
     }
-    len
+    spellings
 };
 
 /// Of each rule what it is, and the number of its reason.
@@ -309,15 +303,6 @@ static VERDICTS: [(u8, u8); RULES.len()] = {
     }
     verdicts
 };
-
-/// The spelling of a rule without its `*`, and whether it has one.
-const fn spelling(number: usize) -> (&'static [u8], bool) {
-    let name = RULES[number].0.as_bytes();
-    match name {
-        [name @ .., b'*'] => (name, true),
-        _ => (name, false),
-    }
-}
 
 #[cfg(test)]
 mod tests {

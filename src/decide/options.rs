@@ -23,18 +23,19 @@ pub struct Found<'a> {
 
 static OPTIONS: Table = PACKED.table();
 
-static PACKED: Packed<{ lines(LISTED) }, { rests(LISTED) }> = {
-    let mut packed = Packed::new();
-    let (mut rest, mut number, mut at) = (LISTED, 0, 0);
+static PACKED: Packed<{ SPELLINGS.len() }, { rests(&SPELLINGS) }> = Packed::of(&SPELLINGS);
+
+/// The lines of [`TABLE`].
+const SPELLINGS: [(&[u8], Kind); lines(TABLE.as_bytes())] = {
+    let mut spellings = [(b"".as_slice(), Kind::Flag); _];
+    let (mut rest, mut number) = (TABLE.as_bytes(), 0);
     while let Some((spelling, kind, behind)) = line(rest) {
-        at = packed.put(number, at, spelling, kind);
+        spellings[number] = (spelling, kind);
         number += 1;
         rest = behind;
     }
-    packed
+    spellings
 };
-
-const LISTED: &[u8] = TABLE.as_bytes();
 
 /// The first line's spelling, what it consumes, and the other lines.
 const fn line(text: &[u8]) -> Option<(&[u8], Kind, &[u8])> {
@@ -55,16 +56,6 @@ const fn lines(mut text: &[u8]) -> usize {
         text = rest;
     }
     lines
-}
-
-/// Bytes of [`Table::rests`] that the lines take.
-const fn rests(mut text: &[u8]) -> usize {
-    let mut len = 0;
-    while let Some((spelling, _, rest)) = line(text) {
-        len += split(spelling).1.len();
-        text = rest;
-    }
-    len
 }
 
 /// Looks up an argument that starts with `-`. `None`: not in the table, so that nobody knows
@@ -165,30 +156,26 @@ pub(super) struct Packed<const SPELLINGS: usize, const RESTS: usize> {
 }
 
 impl<const SPELLINGS: usize, const RESTS: usize> Packed<SPELLINGS, RESTS> {
-    /// With nothing in it yet.
-    pub(super) const fn new() -> Self {
-        Self {
+    /// Of what is in the order of its bytes.
+    pub(super) const fn of(spellings: &[(&[u8], Kind); SPELLINGS]) -> Self {
+        let mut packed = Self {
             heads: [0; SPELLINGS],
             rows: [0; SPELLINGS],
             rests: [0; RESTS],
+        };
+        let (mut number, mut at) = (0, 0);
+        while number < SPELLINGS {
+            let (spelling, kind) = spellings[number];
+            let (head, rest) = split(spelling);
+            assert!(at <= START as usize);
+            packed.heads[number] = head;
+            packed.rows[number] = (kind as u16) << START.trailing_ones() | at as u16;
+            let (_, free) = packed.rests.split_at_mut(at);
+            free.split_at_mut(rest.len()).0.copy_from_slice(rest);
+            at += rest.len();
+            number += 1;
         }
-    }
-
-    /// Puts in a spelling, whose rest begins at `at`, and returns where that ends.
-    pub(super) const fn put(
-        &mut self,
-        number: usize,
-        at: usize,
-        spelling: &[u8],
-        kind: Kind,
-    ) -> usize {
-        let (head, rest) = split(spelling);
-        assert!(at <= START as usize);
-        self.heads[number] = head;
-        self.rows[number] = (kind as u16) << START.trailing_ones() | at as u16;
-        let (_, free) = self.rests.split_at_mut(at);
-        free.split_at_mut(rest.len()).0.copy_from_slice(rest);
-        at + rest.len()
+        packed
     }
 
     pub(super) const fn table(&'static self) -> Table {
@@ -200,12 +187,22 @@ impl<const SPELLINGS: usize, const RESTS: usize> Packed<SPELLINGS, RESTS> {
     }
 }
 
+/// Bytes of [`Table::rests`] that these take.
+pub(super) const fn rests(spellings: &[(&[u8], Kind)]) -> usize {
+    let (mut len, mut number) = (0, 0);
+    while number < spellings.len() {
+        len += split(spellings[number].0).1.len();
+        number += 1;
+    }
+    len
+}
+
 /// Bytes of a head.
 const HEAD: usize = size_of::<u32>();
 
 /// What is behind a spelling's dash: its head, as a number that sorts as the bytes do, with zeros where
 /// there are less, and the rest.
-pub(super) const fn split(spelling: &[u8]) -> (u32, &[u8]) {
+const fn split(spelling: &[u8]) -> (u32, &[u8]) {
     let (mut head, mut at) = (0, 1);
     while at <= HEAD {
         head <<= 8;
@@ -226,29 +223,30 @@ const START: u16 = (1 << 13) - 1;
 impl Table {
     /// The longest spelling that covers `argument`: its number, its length and what it consumes.
     pub fn longest(&self, argument: &[u8]) -> Option<(usize, usize, Kind)> {
-        let mut key = argument;
+        let whole = split(argument);
+        let (mut key, mut wanted) = (argument, whole);
         // No spelling is shorter.
         while key.len() >= 2 {
-            let number = self.last_not_after(key)?;
-            let (len, same) = self.compare(number, argument)?;
+            let number = self.last_not_after(wanted)?;
+            let (len, same) = self.compare(number, whole)?;
             if same < len {
                 // No longer prefix of the argument sorts before that spelling.
                 key = argument.get(..same)?;
-                continue;
+            } else {
+                let kind = self.rows.get(number)? >> START.trailing_ones();
+                let kind = *Kind::ALL.get(usize::from(kind))?;
+                if len == argument.len() || kind.takes_more() {
+                    return Some((number, len, kind));
+                }
+                key = argument.get(..len.checked_sub(1)?)?;
             }
-            let kind = self.rows.get(number)? >> START.trailing_ones();
-            let kind = *Kind::ALL.get(usize::from(kind))?;
-            if len == argument.len() || kind.takes_more() {
-                return Some((number, len, kind));
-            }
-            key = argument.get(..len.checked_sub(1)?)?;
+            wanted = split(key);
         }
         None
     }
 
-    /// The last spelling that does not sort after `key`.
-    fn last_not_after(&self, key: &[u8]) -> Option<usize> {
-        let (wanted, rest) = split(key);
+    /// The last spelling that does not sort after what was [split].
+    fn last_not_after(&self, (wanted, rest): (u32, &[u8])) -> Option<usize> {
         let mut number = self.heads.partition_point(|head| *head <= wanted);
         loop {
             number = number.checked_sub(1)?;
@@ -258,10 +256,9 @@ impl Table {
         }
     }
 
-    /// The length of a spelling, and how many bytes of it `argument` begins with.
-    fn compare(&self, number: usize, argument: &[u8]) -> Option<(usize, usize)> {
+    /// The length of a spelling, and how many bytes of it the argument begins with that was [split].
+    fn compare(&self, number: usize, (head, rest): (u32, &[u8])) -> Option<(usize, usize)> {
         let (own, own_rest) = (*self.heads.get(number)?, self.rest(number)?);
-        let (head, rest) = split(argument);
         let len = 1 + HEAD - own.trailing_zeros() as usize / 8 + own_rest.len();
         let same = match own ^ head {
             0 => 1 + HEAD + common(own_rest, rest),
