@@ -227,6 +227,8 @@ fn config<'a>(
         asks_server: launcher.is_some_and(Launcher::server_can_be_asked),
         strict: policy.strict,
         exact: policy.exact,
+        new_driver: identity.offload_driver.new_by_default,
+        new_driver_uses_id: identity.offload_driver.new_uses_id,
         writer: env!("CARGO_PKG_VERSION").as_bytes(),
         fingerprint: &identity.digest.0,
         witness,

@@ -203,6 +203,10 @@ reasons! {
         "The source includes data by .incbin or #embed, a change of which this launcher does not notice.",
         Some("Compile the data in a file of its own, or use ccache 4.14 or later.");
 
+    NewOffloadDriver, "new-offload-driver",
+        "Under clang's new offload driver `-E` prints the host's source alone, so that a launcher would not notice an edit of device code.",
+        Some("Give --no-offload-new-driver, if this compiler still has the old driver.");
+
     // Options that launchers get wrong.
     UnbundledOutput, "unbundled-output",
         "Without bundling there is one output per target, of which launchers know one.",

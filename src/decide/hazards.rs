@@ -6,7 +6,7 @@
 
 use super::direct::Reason;
 use super::launchers::Launcher;
-use super::options::{Kind, Packed, Table, rests};
+use super::options::{Kind, Table};
 use crate::image::LauncherKind;
 
 /// What an option means for a launch.
@@ -156,7 +156,10 @@ const RULES: &[(&str, Rule)] = &[
     ("-fmodule*", Never(Modules)),
     ("-fmodulo-*", Fine),
     ("-fno-integrated-as", Never(ExternalTools)),
+    // clang 14's spellings of --[no-]offload-new-driver.
+    ("-fno-openmp-new-driver", Never(UnusualSpelling)),
     ("-fopenmp-host-ir-*", Never(FileInput)),
+    ("-fopenmp-new-driver", Never(UnusualSpelling)),
     ("-fopenmp-targets*", Never(OffloadKind)),
     ("-foptimization-record-*", Never(SideOutput)),
     ("-foverride-record-layout*", Never(FileInput)),
@@ -268,12 +271,10 @@ const FINE: u8 = 4;
 
 /// [`RULES`] in the form that is searched. Half the size of the slice, whose references and
 /// padding take more room than the spellings.
-static TABLE: Table = PACKED.table();
-
-static PACKED: Packed<{ RULES.len() }, { rests(&SPELLINGS) }> = Packed::of(&SPELLINGS);
+static TABLE: Table = Table(&SPELLINGS);
 
 /// The rules without their `*`, which says that more may be joined.
-const SPELLINGS: [(&[u8], Kind); RULES.len()] = {
+static SPELLINGS: [(&[u8], Kind); RULES.len()] = {
     let mut spellings = [(b"".as_slice(), Kind::Flag); _];
     let mut number = 0;
     while number < RULES.len() {

@@ -158,7 +158,8 @@ pub fn key<W: World + ?Sized>(
     world: &W,
 ) -> Key {
     let paths = Paths::new(world, steering.base_dir);
-    let cuid = (unit.language == Language::Hip && !unit.has_cuid)
+    let uses_id = !unit.new_driver || call.config.new_driver_uses_id;
+    let cuid = (unit.language == Language::Hip && !unit.has_cuid && uses_id)
         .then(|| cuid(call.argv, unit, &paths, world));
 
     let mut hasher = Hasher::new();

@@ -25,6 +25,8 @@ mod key_tests;
 mod language;
 mod launchers;
 mod nesting;
+#[cfg(all(test, not(rock_wrap_shim)))]
+mod offload_tests;
 mod options;
 mod options_table;
 mod response;
@@ -33,7 +35,7 @@ pub mod sccache;
 mod tests;
 pub mod trouble;
 
-pub use argv::{Role, Text, Unit, default_output};
+pub use argv::{Role, Sides, Text, Unit, default_output};
 pub use direct::{Direct, Reason};
 pub use foreign::{Forward, is_foreign};
 pub use key::Key;
@@ -181,7 +183,8 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
         reason: Reason::DriverName,
         at: Some(0),
     })?;
-    let scan = argv::Scan::run(call.argv, cxx_driver, &launcher, world)?;
+    let new_driver = call.config.new_driver;
+    let scan = argv::Scan::run(call.argv, cxx_driver, &launcher, new_driver, world)?;
     // Before what costs system calls; after what explains the call itself.
     let unit = scan.finish(world, || signs.reason(&launcher))?;
     if nesting::among_ancestors(world, launcher.word) {

@@ -9,8 +9,8 @@ use std::ffi::{CStr, CString};
 use std::fmt::Write as _;
 use std::process::Command;
 
-const SCCACHE: &str = "/usr/bin/sccache 0.16.0";
-const CCACHE: &str = "/usr/bin/ccache 4.14.2";
+pub const SCCACHE: &str = "/usr/bin/sccache 0.16.0";
+pub const CCACHE: &str = "/usr/bin/ccache 4.14.2";
 const OTHER: &str = "/usr/bin/distcc ?";
 
 /// Seconds since 1970 on the [`Fake`] machine.
@@ -18,7 +18,7 @@ const NOW: u64 = 1_800_000_000;
 
 /// A machine in which the usual files are there.
 #[derive(Default)]
-struct Fake {
+pub struct Fake {
     files: BTreeMap<Vec<u8>, Vec<u8>>,
     others: BTreeSet<Vec<u8>>,
     stamps: BTreeMap<Vec<u8>, Stamp>,
@@ -26,7 +26,7 @@ struct Fake {
 }
 
 impl Fake {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let mut fake = Self::default();
         for name in "a.c a.C a.cpp a.hip a.cu a.s a.S a.ii a.h a.o b.cpp dir/a.cpp".split(' ') {
             fake.file(name, "");
@@ -43,7 +43,7 @@ impl Fake {
         fake
     }
 
-    fn file(&mut self, name: &str, content: &str) {
+    pub fn file(&mut self, name: &str, content: &str) {
         self.files.insert(name.into(), content.into());
     }
 }
@@ -127,14 +127,43 @@ fn with<S: AsRef<str>, T>(
     world: &Fake,
     look: impl FnOnce(&Decision<'_>) -> T,
 ) -> T {
+    let config = Config {
+        name: name.as_bytes(),
+        ..Config::default()
+    };
+    decided_in(&config, launcher, env, argv, world, look)
+}
+
+/// The same with an empty environment and more of the configuration, as a shim for clang++.
+pub fn decided<T>(
+    config: &Config<'_>,
+    launcher: &str,
+    argv: &[&str],
+    world: &Fake,
+    look: impl FnOnce(&Decision<'_>) -> T,
+) -> T {
+    let config = Config {
+        name: b"clang++",
+        ..*config
+    };
+    decided_in(&config, launcher, &[], argv, world, look)
+}
+
+fn decided_in<S: AsRef<str>, T>(
+    config: &Config<'_>,
+    launcher: &str,
+    env: &[&str],
+    argv: &[S],
+    world: &Fake,
+    look: impl FnOnce(&Decision<'_>) -> T,
+) -> T {
     let (path, version) = launcher.split_once(' ').unwrap_or((launcher, "?"));
     let parts: Vec<u16> = version.split('.').flat_map(str::parse).collect();
     let config = Config {
-        name: name.as_bytes(),
         launcher: path.as_bytes(),
         launcher_version: (parts.len() == 3).then(|| Version(parts[0], parts[1], parts[2])),
         fingerprint: b"a compiler",
-        ..Config::default()
+        ..*config
     };
     let (argv, env) = (strings(argv), strings(env));
     let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
@@ -147,7 +176,7 @@ fn with<S: AsRef<str>, T>(
     look(&decide(&call, world))
 }
 
-fn word(decision: &Decision<'_>) -> &'static str {
+pub fn word(decision: &Decision<'_>) -> &'static str {
     match decision {
         Decision::Direct(direct) => direct.reason.as_str(),
         Decision::Launch(_) => "launch",
@@ -521,7 +550,7 @@ fn the_table_holds() {
 #[test]
 fn every_reason_is_reached() {
     let reached: BTreeSet<&str> = TABLE.iter().map(|row| row.0).collect();
-    // These have tests of their own, below or in `key_tests`.
+    // These have tests of their own, below, in `key_tests` or in `offload_tests`.
     let elsewhere = [
         "response-file",
         "response-quoting",
@@ -532,6 +561,7 @@ fn every_reason_is_reached() {
         "foreign-compiler",
         "another-shim",
         "launcher-failed",
+        "new-offload-driver",
     ];
     for reason in Reason::ALL {
         let id = reason.as_str();
@@ -651,7 +681,7 @@ fn what_a_key_needs_is_told() {
         assert_eq!(of(Role::Target), ["t1", "t2"]);
         assert_eq!(of(Role::Library), ["--rocm-path=r", "d"]);
         assert!(unit.writes_depfile && unit.debug_info && unit.has_cuid);
-        assert!(unit.device_only && unit.relocatable_device_code);
+        assert!(unit.sides == Sides::Device && unit.relocatable_device_code);
         assert_eq!((unit.language, unit.offload_archs), (Language::Hip, 3));
     });
     assert_eq!(default_output(c"dir.d/a.b.cpp"), b"a.b.o");

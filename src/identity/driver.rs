@@ -9,7 +9,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use super::IdentityError;
+use super::{IdentityError, OffloadDriver};
 use crate::rocm::Program;
 use crate::rocm::compiler::is_version;
 
@@ -25,10 +25,23 @@ const UNTOLD: [&str; 3] = ["-nostdinc", "-nostdinc++", "-nogpuinc"];
 const FIRST: [&str; 2] = ["--driver-mode=g++", "-fgpu-rdc"];
 
 /// Asked with the tree's device libraries, of the C driver, which reads configuration files of its own (since
-/// 16), and of the new offload driver, which runs other programs. With [`FIRST`] this is all that a HIP compile
-/// runs, but for what one of these programs runs itself. 13, which does not know the new driver, says so and
-/// shows nothing. A question takes 35 ms (Debian's clang 19), most of it to load libLLVM.
-const SECOND: [&str; 3] = ["--driver-mode=gcc", "-fgpu-rdc", "--offload-new-driver"];
+/// 16). A question takes 35 ms (Debian's clang 19), most of it to load libLLVM.
+const SECOND: [&str; 2] = ["--driver-mode=gcc", "-fgpu-rdc"];
+
+/// Asked of the new offload driver, which runs other programs. With [`FIRST`] and [`SECOND`] this shows all
+/// that a HIP compile runs, except what one of these programs runs itself. clang 13, which does not know the
+/// new driver, says so and shows nothing. The id tells whether the new driver uses one.
+const NEW_DRIVER: [&str; 3] = ["-fgpu-rdc", "--offload-new-driver", "-cuid=0"];
+
+/// Asked where configuration files exist: what the compiler does without them.
+const NO_CONFIG: [&str; 2] = ["-fgpu-rdc", "--no-default-config"];
+
+/// The programs that pack device code under the new offload driver. The old one runs clang-offload-bundler
+/// instead. (clang 15 to 19: clang-offload-packager; 20 to 23: llvm-offload-binary.)
+const NEW_DRIVER_TOOLS: [&str; 2] = ["clang-offload-packager", "llvm-offload-binary"];
+
+/// How clang says that it has no use for an id (15 to 19 under the new driver; 22 and 23 use it).
+const UNUSED_ID: &[u8] = b"argument unused during compilation: '-cuid=";
 
 /// Not asked under: they change or record what the driver does, and are no part of the compiler.
 const WITHOUT: [&str; 2] = ["CCC_OVERRIDE_OPTIONS", "CCC_PRINT_OPTIONS"];
@@ -54,6 +67,10 @@ pub struct Said {
     pub target: Option<String>,
     /// Its first line.
     pub version: Option<String>,
+    /// Whether it would use the new offload driver.
+    pub new_driver: bool,
+    /// Whether it would ignore the compilation unit id that it was given.
+    pub ignores_id: bool,
 }
 
 /// Asks `compiler`, whatever it is, what it would run for a HIP file if it is clang, else for a C file.
@@ -86,16 +103,35 @@ pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
     Ok(Said::parse(&answer.stderr))
 }
 
-/// Asks clang, its executable at `clang`, about another kind of HIP compile, and adds that to what it said
+/// Asks clang, its executable at `clang`, about the other kinds of HIP compile, and adds that to what it said
 /// `first`. `root` is where device libraries may be that it does not find by itself.
 ///
 /// # Errors
 /// Where it cannot be run.
-pub fn ask_clang(clang: &Path, root: &Path, first: Said) -> Result<Said, IdentityError> {
+pub fn ask_clang(
+    clang: &Path,
+    root: &Path,
+    first: Said,
+) -> Result<(Said, OffloadDriver), IdentityError> {
     let option = root.to_str().map(|root| format!("--rocm-path={root}"));
     // A path that is not UTF-8 is left out: clang then looks where it looks by itself.
     let located: Vec<&str> = SECOND.into_iter().chain(option.as_deref()).collect();
-    Ok(first.merge(ask(clang, &hip(&located))?))
+    let (second, new) = rayon::join(
+        || ask(clang, &hip(&located)),
+        || ask(clang, &hip(&NEW_DRIVER)),
+    );
+    let (second, new) = (second?, new?);
+    // A configuration file can choose either driver, and the environment can turn such files off.
+    let has_configs = !(first.configs.is_empty() && second.configs.is_empty());
+    let bare = match has_configs {
+        true => ask(clang, &hip(&NO_CONFIG))?,
+        false => Said::default(),
+    };
+    let driver = OffloadDriver {
+        new_by_default: first.new_driver || second.new_driver || bare.new_driver,
+        new_uses_id: new.new_driver && !new.ignores_id,
+    };
+    Ok((first.merge(second).merge(new), driver))
 }
 
 fn hip<'a>(args: &[&'a str]) -> Vec<&'a str> {
@@ -113,6 +149,8 @@ impl Said {
         self.configs.extend(other.configs);
         self.target = self.target.or(other.target);
         self.version = self.version.or(other.version);
+        self.new_driver |= other.new_driver;
+        self.ignores_id |= other.ignores_id;
         self
     }
 
@@ -128,6 +166,7 @@ impl Said {
             } else if line.starts_with(b" /") || line.starts_with(b" \"/") {
                 said.command(words(line));
             }
+            said.ignores_id |= memchr::memmem::find(line, UNUSED_ID).is_some();
         }
         said
     }
@@ -138,6 +177,7 @@ impl Said {
             return;
         };
         let args: Vec<_> = words.collect();
+        self.new_driver |= NEW_DRIVER_TOOLS.iter().any(|tool| program.ends_with(tool));
         if args.first().is_some_and(|first| first == b"-cc1") {
             self.clang = Some(program);
         } else if !HOST_TOOLS.iter().any(|tool| program.ends_with(tool)) {
@@ -217,6 +257,26 @@ clang: error: something
         assert_eq!(said.clang, None);
         let cc1 = PathBuf::from("/usr/lib/gcc/x86_64-linux-gnu/12/cc1");
         assert_eq!(said.programs, [cc1].into());
+    }
+
+    #[test]
+    fn the_offload_driver_is_told_by_what_packs_device_code() {
+        let said = |packs: &str| {
+            let line = format!(" \"/r/bin/clang-23\" \"-cc1\"\n \"/r/bin/{packs}\" \"-o\" \"x\"\n");
+            Said::parse(line.as_bytes()).new_driver
+        };
+        assert!(said("clang-offload-packager"));
+        assert!(said("llvm-offload-binary"));
+        assert!(!said("clang-offload-bundler"));
+    }
+
+    #[test]
+    fn an_id_that_clang_would_ignore_is_noticed() {
+        let line = b"clang++: warning: argument unused during compilation: '-cuid=0' \
+                     [-Wunused-command-line-argument]\n";
+        assert!(Said::parse(line).ignores_id);
+        let other = b"clang++: warning: argument unused during compilation: '-pie'\n";
+        assert!(!Said::parse(other).ignores_id);
     }
 
     #[test]

@@ -31,7 +31,7 @@ use super::{Digest, Identity, Stamp};
 pub type Digests = HashMap<PathBuf, (Stamp, Digest)>;
 
 /// Changes with what a record says or how an identity is taken.
-const FORMAT: u32 = 5;
+const FORMAT: u32 = 6;
 
 /// A directory with more records than this loses the oldest ones.
 const MOST_RECORDS: usize = 64;

@@ -24,7 +24,8 @@
 //!
 //! # The digest
 //!
-//! BLAKE3 over role, name and content digest of each member, in the order of these. A name is
+//! BLAKE3 over role, name and content digest of each member, in the order of these, and over the offload
+//! driver that the compiler uses by default. A name is
 //! the one by which the compiler looks for the file: `ocml.bc`, `lld`, `libLLVM.so.19.1`,
 //! `include/stddef.h`. The executable has none, as it has another after `rock-wrap install`. One
 //! file under two names is read once and counts under both, so that a copy in which links became
@@ -178,6 +179,20 @@ impl State {
     }
 }
 
+/// Which of its two offload drivers clang uses for a HIP compile.
+///
+/// The old driver makes one `-E` text that holds the host's and every architecture's; under the new one `-E`
+/// prints the host's text alone. Asked of the compiler by `-###`: the default changed with clang 23, vendors
+/// changed it earlier, and a configuration file can choose either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffloadDriver {
+    /// Whether the new driver is used where no option chooses: by any of clang and clang++, with or without
+    /// the default configuration files.
+    pub new_by_default: bool,
+    /// Whether the new driver uses `-cuid=`. One that does not warns of an unused argument.
+    pub new_uses_id: bool,
+}
+
 /// What decides a compiler's output. `S` and `P` as in [`Member`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity<S = String, P = PathBuf> {
@@ -189,6 +204,8 @@ pub struct Identity<S = String, P = PathBuf> {
     pub notes: Vec<String>,
     /// The line by which clang tells its version; nothing of what is not clang.
     pub version: Option<String>,
+    /// How it compiles for devices.
+    pub offload_driver: OffloadDriver,
     root: PathBuf,
     watched: Vec<Watched<P>>,
     /// PATH, where a program was found by it.
@@ -363,10 +380,11 @@ impl Identity {
             witness: watch.witness,
         });
         Ok(Self {
-            digest: digest(&members),
+            digest: digest(&members, survey.offload_driver),
             members,
             notes: survey.notes,
             version: survey.version,
+            offload_driver: survey.offload_driver,
             root: survey.root,
             path,
             watched: watched.collect(),
@@ -488,7 +506,7 @@ fn read_early(compiler: &Path, system: &System, known: &Digests) -> Digests {
         .collect()
 }
 
-fn digest(members: &[Member]) -> Digest {
+fn digest(members: &[Member], driver: OffloadDriver) -> Digest {
     let mut parts: Vec<_> = members
         .iter()
         .map(|member| (member.role.as_str(), member.name.as_str(), member.digest))
@@ -503,6 +521,10 @@ fn digest(members: &[Member]) -> Digest {
             hasher.update(text.as_bytes());
         }
         hasher.update(&digest.0);
+    }
+    // Added only where it differs from what all compilers once did, whose caches stay filled.
+    if driver.new_by_default {
+        hasher.update(b"new offload driver by default");
     }
     Digest(*hasher.finalize().as_bytes())
 }

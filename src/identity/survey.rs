@@ -8,7 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use super::driver::Said;
 use super::loader::System;
 use super::memo::Environment;
-use super::{IdentityError, Role, config, driver, elf, is_missing, ldcache};
+use super::{IdentityError, OffloadDriver, Role, config, driver, elf, is_missing, ldcache};
 use crate::image::{ALIAS_SUFFIX, base_name, stamp};
 
 /// Programs that others of the compiler's run, and that `-###` does not show therefore: llvm-objcopy is
@@ -46,6 +46,8 @@ pub struct Survey {
     pub notes: Vec<String>,
     /// What clang calls itself.
     pub version: Option<String>,
+    /// How clang compiles for devices.
+    pub offload_driver: OffloadDriver,
     /// Whether a program was found elsewhere than beside the compiler, so that PATH matters.
     pub path_matters: bool,
 }
@@ -81,7 +83,8 @@ impl Survey {
                 let real = canonical(clang)?;
                 let guess = guess_root(directory(&real));
                 survey.root = root.unwrap_or(&guess).to_owned();
-                let said = driver::ask_clang(&real, &survey.root, first)?;
+                let (said, driver) = driver::ask_clang(&real, &survey.root, first)?;
+                survey.offload_driver = driver;
                 (real, said)
             }
             None => {

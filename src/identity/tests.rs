@@ -20,6 +20,10 @@ fn take(compiler: &Path) -> Identity {
     Identity::take_in(compiler, None, &Memo::none(), &Environment::none()).unwrap()
 }
 
+fn digest_of(members: &[Member]) -> Digest {
+    digest(members, OffloadDriver::default())
+}
+
 fn names(identity: &Identity, role: Role) -> Vec<&str> {
     let members = identity.members.iter().filter(|member| member.role == role);
     members.map(|member| member.name.as_str()).collect()
@@ -121,13 +125,25 @@ fn a_link_among_the_bitcode_that_leads_elsewhere_is_another_compiler() {
 }
 
 #[test]
+fn the_same_files_under_another_offload_driver_are_another_compiler() {
+    let members = take(&Fixture::tree().clang()).members;
+    let by_default = |new_by_default| OffloadDriver {
+        new_by_default,
+        new_uses_id: true,
+    };
+    let old = digest(&members, by_default(false));
+    assert_eq!(old, digest_of(&members));
+    assert_ne!(old, digest(&members, by_default(true)));
+}
+
+#[test]
 fn the_order_of_members_does_not_matter() {
     let mut members = take(&Fixture::tree().clang()).members;
-    let forward = digest(&members);
+    let forward = digest_of(&members);
     members.reverse();
-    assert_eq!(digest(&members), forward);
+    assert_eq!(digest_of(&members), forward);
     members.extend(members.clone());
-    assert_eq!(digest(&members), forward);
+    assert_eq!(digest_of(&members), forward);
 }
 
 #[test]
@@ -135,7 +151,7 @@ fn names_and_contents_are_not_run_together() {
     let member = take(&Fixture::tree().clang()).members.remove(0);
     let named = |name: &str| {
         let name = name.to_owned();
-        digest(&[Member {
+        digest_of(&[Member {
             name,
             ..member.clone()
         }])
@@ -145,7 +161,10 @@ fn names_and_contents_are_not_run_together() {
         role: Role::Program,
         ..member.clone()
     };
-    assert_ne!(digest(std::slice::from_ref(&member)), digest(&[other]));
+    assert_ne!(
+        digest_of(std::slice::from_ref(&member)),
+        digest_of(&[other])
+    );
 }
 
 #[test]

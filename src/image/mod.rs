@@ -125,6 +125,10 @@ pub struct Config<'a> {
     pub strict: bool,
     /// Whether the launcher's direct mode is turned off.
     pub exact: bool,
+    /// Whether the compiler uses the new offload driver where no option chooses.
+    pub new_driver: bool,
+    /// Whether the compiler uses `-cuid=` under the new offload driver.
+    pub new_driver_uses_id: bool,
     /// The version of the rock-wrap that wrote this shim.
     pub writer: &'a [u8],
     /// The compiler's fingerprint; empty where it was not taken.
@@ -156,6 +160,8 @@ const TAG_EXACT: u8 = 10;
 const TAG_ASKS_SERVER: u8 = 11;
 const TAG_HOME: u8 = 12;
 const TAG_WITNESS: u8 = 13;
+const TAG_NEW_DRIVER: u8 = 14;
+const TAG_NEW_DRIVER_USES_ID: u8 = 15;
 
 impl<'a> Config<'a> {
     /// Reads a block. That it begins with [`MAGIC`] is how it was found: to compare here would put
@@ -204,6 +210,8 @@ impl<'a> Config<'a> {
                 TAG_EXACT => config.exact = value == [1],
                 TAG_ASKS_SERVER => config.asks_server = value == [1],
                 TAG_HOME => config.home = value,
+                TAG_NEW_DRIVER => config.new_driver = value == [1],
+                TAG_NEW_DRIVER_USES_ID => config.new_driver_uses_id = value == [1],
                 _ => {}
             }
         }

@@ -1,0 +1,101 @@
+//! Which of clang's two offload drivers compiles a call, and what a launcher may then be given.
+
+use super::tests::{CCACHE, Fake, SCCACHE, decided, word};
+use super::*;
+
+/// What becomes of `clang++ ARGS` in front of a compiler with this default; the id that is added with it.
+fn outcome(new_driver: bool, launcher: &str, args: &str) -> (&'static str, bool) {
+    let config = Config {
+        new_driver,
+        ..Config::default()
+    };
+    let mut world = Fake::new();
+    world.file("new.rsp", "--offload-new-driver");
+    world.file("old.rsp", "--no-offload-new-driver");
+    let words: Vec<&str> = "clang++"
+        .split(' ')
+        .chain(args.split_whitespace())
+        .collect();
+    decided(&config, launcher, &words, &world, |decision| {
+        let id = match decision {
+            Decision::Launch(launch) => launch.key.as_ref().is_some_and(|key| key.cuid.is_some()),
+            _ => false,
+        };
+        (word(decision), id)
+    })
+}
+
+#[test]
+fn device_code_that_a_launcher_would_not_see_goes_direct() {
+    const DIRECT: &str = "new-offload-driver";
+    let two = "--offload-arch=gfx906 --offload-arch=gfx942";
+    for (new_by_default, args, expected) in [
+        (false, "-c a.hip", "launch"),
+        (true, "-c a.hip", DIRECT),
+        (true, "-c a.cpp", "launch"),
+        (false, "--offload-new-driver -c a.hip", DIRECT),
+        (true, "--no-offload-new-driver -c a.hip", "launch"),
+        // The last one wins, wherever it stands.
+        (
+            false,
+            "--offload-new-driver -c a.hip --no-offload-new-driver",
+            "launch",
+        ),
+        (
+            true,
+            "--no-offload-new-driver -c a.hip --offload-new-driver",
+            DIRECT,
+        ),
+        (false, "@new.rsp -c a.hip", DIRECT),
+        (true, "-c a.hip @old.rsp", "launch"),
+        (false, "@new.rsp -c a.hip @old.rsp", "launch"),
+        // One side alone is what -E prints.
+        (true, "--offload-host-only -c a.hip", "launch"),
+        (true, "--cuda-host-only -c a.hip", "launch"),
+        (
+            true,
+            "--offload-device-only --offload-arch=gfx942 -c a.hip -o a.o",
+            "launch",
+        ),
+        (
+            true,
+            &format!("--offload-device-only {two} -c a.hip -o a.o"),
+            DIRECT,
+        ),
+        (
+            true,
+            "--offload-device-only --offload-host-device -c a.hip",
+            DIRECT,
+        ),
+        (true, "-fgpu-rdc -c a.hip", DIRECT),
+        (false, "-fopenmp-new-driver -c a.hip", "unusual-spelling"),
+    ] {
+        for launcher in [SCCACHE, CCACHE] {
+            let seen = outcome(new_by_default, launcher, args).0;
+            assert_eq!(seen, expected, "{launcher}: {new_by_default} {args}");
+        }
+    }
+}
+
+#[test]
+fn no_id_is_added_that_the_compiler_would_ignore() {
+    for (new_driver_uses_id, new_driver, expected) in [
+        (false, false, true),
+        (false, true, false),
+        (true, true, true),
+    ] {
+        let config = Config {
+            new_driver,
+            new_driver_uses_id,
+            ..Config::default()
+        };
+        let words = ["clang++", "--offload-host-only", "-c", "a.hip"];
+        decided(&config, SCCACHE, &words, &Fake::new(), |decision| {
+            let Decision::Launch(launch) = decision else {
+                panic!("{decision:?}");
+            };
+            let id = launch.key.as_ref().unwrap().cuid.is_some();
+            assert_eq!(id, expected, "{config:?}");
+        });
+    }
+}
