@@ -5,11 +5,6 @@
 //! SHA-256's instructions, and unlike BLAKE3 little code. Every text is hashed with its length, so
 //! that no two lists of texts look alike.
 
-use core::arch::x86_64::{
-    __m128i, _mm_add_epi32, _mm_or_si128, _mm_shuffle_epi32, _mm_slli_epi32, _mm_srli_epi32,
-    _mm_xor_si128,
-};
-
 /// Bytes of a digest.
 pub const LEN: usize = 32;
 
@@ -41,17 +36,12 @@ const ORDERS: [[u8; 16]; 10] = [
     [10, 2, 8, 4, 7, 6, 1, 5, 15, 11, 9, 14, 3, 12, 13, 0],
 ];
 
-/// The same by half rounds, and of each the words that the first of two additions takes from all four
-/// mixings and those that the second one takes.
-static HALVES: [[[u8; 4]; 2]; 20] = {
-    let mut halves = [[[0; 4]; 2]; _];
-    let mut at = 0;
-    while at < 160 {
-        halves[at / 8][at % 2][at % 8 / 2] = ORDERS[at / 16][at % 16];
-        at += 1;
-    }
-    halves
-};
+/// The columns, then the diagonals.
+#[rustfmt::skip]
+static LANES: [[u8; 4]; 8] = [
+    [0, 4, 8, 12], [1, 5, 9, 13], [2, 6, 10, 14], [3, 7, 11, 15],
+    [0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14],
+];
 
 /// A digest in the making.
 #[derive(Clone)]
@@ -127,76 +117,30 @@ impl Hasher {
     }
 }
 
-/// Four words, on which the processor does each step at once; every x86-64 has that.
-type Row = __m128i;
-
 /// Mixes a block in. `len` is that of all up to its end, `last` all ones for the last block.
 fn compress(state: &mut [u32; 8], block: &[u8; BLOCK], len: u64, last: u32) {
     let (words, _) = block.as_chunks::<4>();
-    let word = |at: u8| u32::from_le_bytes(words[usize::from(at & 15)]);
-    let ([low @ .., _, _, _, _], [_, _, _, _, high @ ..]) = (*state, *state);
-    let ([first @ .., _, _, _, _], [_, _, _, _, second @ ..]) = (INITIAL, INITIAL);
-    let (low, high) = (row(low), row(high));
-    let parameters = row([len as u32, (len >> 32) as u32, last, 0]);
-    let [mut a, mut b, mut c] = [low, high, row(first)];
-    let mut d = exclusive_or(row(second), parameters);
-    // The four columns side by side, then the four diagonals, put into columns and back.
-    for (half, [even, odd]) in HALVES.iter().enumerate() {
-        a = sum(
-            sum(a, b),
-            row([word(even[0]), word(even[1]), word(even[2]), word(even[3])]),
-        );
-        d = rotated::<16, 16>(exclusive_or(d, a));
-        c = sum(c, d);
-        b = rotated::<12, 20>(exclusive_or(b, c));
-        a = sum(
-            sum(a, b),
-            row([word(odd[0]), word(odd[1]), word(odd[2]), word(odd[3])]),
-        );
-        d = rotated::<8, 24>(exclusive_or(d, a));
-        c = turned::<0x4e>(sum(c, d));
-        b = rotated::<7, 25>(exclusive_or(b, turned::<0x4e>(c)));
-        [b, d] = match half % 2 {
-            0 => [turned::<0x39>(b), turned::<0x93>(d)],
-            _ => [turned::<0x93>(b), turned::<0x39>(d)],
-        };
+    let mut v = [0_u32; 16];
+    v[..8].copy_from_slice(state);
+    v[8..].copy_from_slice(&INITIAL);
+    v[12] ^= len as u32;
+    v[13] ^= (len >> 32) as u32;
+    v[14] ^= last;
+    for order in &ORDERS {
+        for (i, lanes) in LANES.iter().enumerate() {
+            let [a, b, c, d] = lanes.map(usize::from);
+            for (half, (right_d, right_b)) in [(16, 12), (8, 7)].into_iter().enumerate() {
+                let word = u32::from_le_bytes(words[usize::from(order[2 * i + half])]);
+                v[a] = v[a].wrapping_add(v[b]).wrapping_add(word);
+                v[d] = (v[d] ^ v[a]).rotate_right(right_d);
+                v[c] = v[c].wrapping_add(v[d]);
+                v[b] = (v[b] ^ v[c]).rotate_right(right_b);
+            }
+        }
     }
-    let low = exclusive_or(low, exclusive_or(a, c));
-    let high = exclusive_or(high, exclusive_or(b, d));
-    // SAFETY: eight words, of which every value is one.
-    *state = unsafe { core::mem::transmute::<[Row; 2], [u32; 8]>([low, high]) };
-}
-
-#[inline(always)]
-fn row(words: [u32; 4]) -> Row {
-    // SAFETY: four words, of which every value is one.
-    unsafe { core::mem::transmute::<[u32; 4], Row>(words) }
-}
-
-#[inline(always)]
-fn sum(a: Row, b: Row) -> Row {
-    // SAFETY: every x86-64 has SSE2.
-    unsafe { _mm_add_epi32(a, b) }
-}
-
-#[inline(always)]
-fn exclusive_or(a: Row, b: Row) -> Row {
-    // SAFETY: every x86-64 has SSE2.
-    unsafe { _mm_xor_si128(a, b) }
-}
-
-/// Each word rotated to the right by so many bits; `LEFT` is what is left to 32.
-#[inline(always)]
-fn rotated<const RIGHT: i32, const LEFT: i32>(a: Row) -> Row {
-    // SAFETY: every x86-64 has SSE2.
-    unsafe { _mm_or_si128(_mm_srli_epi32::<RIGHT>(a), _mm_slli_epi32::<LEFT>(a)) }
-}
-
-/// The words in another order, two bits for each.
-#[inline(always)]
-fn turned<const ORDER: i32>(a: Row) -> Row {
-    // SAFETY: every x86-64 has SSE2.
-    unsafe { _mm_shuffle_epi32::<ORDER>(a) }
+    for (i, word) in state.iter_mut().enumerate() {
+        *word ^= v[i] ^ v[i + 8];
+    }
 }
 
 /// Appends the hexadecimal digits of `digest`.

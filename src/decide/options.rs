@@ -21,12 +21,10 @@ pub struct Found<'a> {
     pub values: usize,
 }
 
-static OPTIONS: Table = PACKED.table();
-
-static PACKED: Packed<{ SPELLINGS.len() }, { rests(&SPELLINGS) }> = Packed::of(&SPELLINGS);
+static OPTIONS: Table = Table(&SPELLINGS);
 
 /// The lines of [`TABLE`].
-const SPELLINGS: [(&[u8], Kind); lines(TABLE.as_bytes())] = {
+static SPELLINGS: [(&[u8], Kind); lines(TABLE.as_bytes())] = {
     let mut spellings = [(b"".as_slice(), Kind::Flag); _];
     let (mut rest, mut number) = (TABLE.as_bytes(), 0);
     while let Some((spelling, kind, behind)) = line(rest) {
@@ -103,17 +101,6 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    const ALL: [Self; 8] = [
-        Self::Flag,
-        Self::Joined,
-        Self::JoinedOrSeparate,
-        Self::JoinedAndSeparate,
-        Self::One,
-        Self::Two,
-        Self::Three,
-        Self::Rest,
-    ];
-
     /// By the letter that stands for it in [`TABLE`].
     const fn of(letter: u8) -> Self {
         match letter {
@@ -137,145 +124,30 @@ impl Kind {
     }
 }
 
-/// Spellings in the order of their bytes, of which all begin with a dash. Few of them are looked at in a
-/// search, and their heads lie together: what a call has not touched before costs more than to compare it.
-pub(super) struct Table {
-    /// Of each the bytes behind the dash, as [`split`] has them.
-    heads: &'static [u32],
-    /// Of each where its rest begins ([`START`]) and, in the other bits, what it consumes.
-    rows: &'static [u16],
-    /// What is behind the heads, one behind the other.
-    rests: &'static [u8],
-}
-
-/// A [`Table`] of so many spellings, whose rests take so many bytes.
-pub(super) struct Packed<const SPELLINGS: usize, const RESTS: usize> {
-    heads: [u32; SPELLINGS],
-    rows: [u16; SPELLINGS],
-    rests: [u8; RESTS],
-}
-
-impl<const SPELLINGS: usize, const RESTS: usize> Packed<SPELLINGS, RESTS> {
-    /// Of what is in the order of its bytes.
-    pub(super) const fn of(spellings: &[(&[u8], Kind); SPELLINGS]) -> Self {
-        let mut packed = Self {
-            heads: [0; SPELLINGS],
-            rows: [0; SPELLINGS],
-            rests: [0; RESTS],
-        };
-        let (mut number, mut at) = (0, 0);
-        while number < SPELLINGS {
-            let (spelling, kind) = spellings[number];
-            let (head, rest) = split(spelling);
-            assert!(at <= START as usize);
-            packed.heads[number] = head;
-            packed.rows[number] = (kind as u16) << START.trailing_ones() | at as u16;
-            let (_, free) = packed.rests.split_at_mut(at);
-            free.split_at_mut(rest.len()).0.copy_from_slice(rest);
-            at += rest.len();
-            number += 1;
-        }
-        packed
-    }
-
-    pub(super) const fn table(&'static self) -> Table {
-        Table {
-            heads: &self.heads,
-            rows: &self.rows,
-            rests: &self.rests,
-        }
-    }
-}
-
-/// Bytes of [`Table::rests`] that these take.
-pub(super) const fn rests(spellings: &[(&[u8], Kind)]) -> usize {
-    let (mut len, mut number) = (0, 0);
-    while number < spellings.len() {
-        len += split(spellings[number].0).1.len();
-        number += 1;
-    }
-    len
-}
-
-/// Bytes of a head.
-const HEAD: usize = size_of::<u32>();
-
-/// What is behind a spelling's dash: its head, as a number that sorts as the bytes do, with zeros where
-/// there are less, and the rest.
-const fn split(spelling: &[u8]) -> (u32, &[u8]) {
-    let (mut head, mut at) = (0, 1);
-    while at <= HEAD {
-        head <<= 8;
-        if at < spelling.len() {
-            head |= spelling[at] as u32;
-        }
-        at += 1;
-    }
-    match spelling.split_at_checked(1 + HEAD) {
-        Some((_, rest)) => (head, rest),
-        None => (head, b""),
-    }
-}
-
-/// Bits of a row that hold where its rest begins.
-const START: u16 = (1 << 13) - 1;
+/// Spellings with what each consumes, sorted by bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Table(pub &'static [(&'static [u8], Kind)]);
 
 impl Table {
     /// The longest spelling that covers `argument`: its number, its length and what it consumes.
     pub fn longest(&self, argument: &[u8]) -> Option<(usize, usize, Kind)> {
-        let whole = split(argument);
-        let (mut key, mut wanted) = (argument, whole);
-        // No spelling is shorter.
+        let mut key = argument;
         while key.len() >= 2 {
-            let number = self.last_not_after(wanted)?;
-            let (len, same) = self.compare(number, whole)?;
-            if same < len {
-                // No longer prefix of the argument sorts before that spelling.
-                key = argument.get(..same)?;
+            let number = self.0.partition_point(|row| row.0 <= key).checked_sub(1)?;
+            let (spelling, kind) = *self.0.get(number)?;
+            let same = spelling
+                .iter()
+                .zip(argument)
+                .take_while(|(a, b)| a == b)
+                .count();
+            key = if same < spelling.len() {
+                argument.get(..same)?
+            } else if same == argument.len() || kind.takes_more() {
+                return Some((number, same, kind));
             } else {
-                let kind = self.rows.get(number)? >> START.trailing_ones();
-                let kind = *Kind::ALL.get(usize::from(kind))?;
-                if len == argument.len() || kind.takes_more() {
-                    return Some((number, len, kind));
-                }
-                key = argument.get(..len.checked_sub(1)?)?;
-            }
-            wanted = split(key);
+                argument.get(..same - 1)?
+            };
         }
         None
     }
-
-    /// The last spelling that does not sort after what was [split].
-    fn last_not_after(&self, (wanted, rest): (u32, &[u8])) -> Option<usize> {
-        let mut number = self.heads.partition_point(|head| *head <= wanted);
-        loop {
-            number = number.checked_sub(1)?;
-            if *self.heads.get(number)? != wanted || self.rest(number)? <= rest {
-                return Some(number);
-            }
-        }
-    }
-
-    /// The length of a spelling, and how many bytes of it the argument begins with that was [split].
-    fn compare(&self, number: usize, (head, rest): (u32, &[u8])) -> Option<(usize, usize)> {
-        let (own, own_rest) = (*self.heads.get(number)?, self.rest(number)?);
-        let len = 1 + HEAD - own.trailing_zeros() as usize / 8 + own_rest.len();
-        let same = match own ^ head {
-            0 => 1 + HEAD + common(own_rest, rest),
-            differs => 1 + differs.leading_zeros() as usize / 8,
-        };
-        Some((len, same.min(len)))
-    }
-
-    /// What a spelling has behind its head.
-    fn rest(&self, number: usize) -> Option<&'static [u8]> {
-        let start = |row: &u16| usize::from(row & START);
-        let end = self.rows.get(number + 1).map_or(self.rests.len(), start);
-        self.rests.get(start(self.rows.get(number)?)..end)
-    }
-}
-
-/// Bytes that both begin with.
-fn common(a: &[u8], b: &[u8]) -> usize {
-    a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

@@ -37,7 +37,6 @@ mod image;
 
 use alloc::vec::Vec;
 use core::arch::naked_asm;
-use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 use core::ffi::CStr;
 use core::hint::black_box;
 
@@ -60,11 +59,6 @@ static BLOCK: Block = {
     mark.copy_from_slice(&MAGIC);
     Block(bytes)
 };
-
-unsafe extern "C" {
-    /// Where what every call touches begins: a place that `link.ld` names.
-    static hot: u8;
-}
 
 /// Bytes of the deepest frames of a call that is launched, or a few more.
 const FRAMES: usize = 2816;
@@ -99,10 +93,6 @@ unsafe extern "C" fn _start() -> ! {
 /// # Safety
 /// `stack` is the stack pointer at the process's first instruction, and `memory` the heap's.
 unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
-    // SAFETY: `argc`.
-    if unsafe { *stack } > PROBE {
-        fetch();
-    }
     // SAFETY: nothing was allocated yet, and `_start` has left so much room there.
     unsafe { heap::open(memory) };
     // SAFETY: this is the layout of the x86-64 ABI, and it stays as long as the process.
@@ -143,26 +133,6 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
         Decision::Forward(forward) => {
             exec::launch(&real, &call, &forward.launcher, forward.edits, None)
         }
-    }
-}
-
-/// Arguments of a call that only asks, at most, its name among them: it needs little of this file.
-const PROBE: usize = 3;
-
-/// Has the processor fetch all that one page fault has mapped of this file (see `link.ld`), before any of it
-/// is asked for: a compiler has been at work since the last call, and left nothing of this in the caches.
-/// Otherwise each line is waited for by itself: a compile uses five hundred, and is launched in 5 to 15 us
-/// less with this, of 700; a link gains 1 to 3.
-#[inline(always)]
-fn fetch() {
-    const MAPPED: usize = 64 * 1024;
-    const LINE: usize = 64;
-    let mut at = (&raw const hot).addr();
-    let end = at | (MAPPED - 1);
-    while at < end {
-        // SAFETY: a hint, which no address makes a fault.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(at as *const i8) };
-        at += LINE;
     }
 }
 
