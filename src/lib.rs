@@ -19,5 +19,6 @@ pub mod rocm;
 pub mod session;
 pub mod shim;
 pub mod signals;
+pub mod stand_in;
 mod user;
 pub mod wrap;

@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{CliError, Exit, ExplainArgs, output};
-use crate::decide::{self, Call, Decision, Source};
-use crate::image::{ALIAS_SUFFIX, Config, base_name, stamp};
+use crate::decide::stand_in::{Plan, texts};
+use crate::decide::{self, Call, Decision, Launch, Source};
+use crate::image::{ALIAS_SUFFIX, Config, STAND_IN_SUFFIX, base_name, stamp};
 use crate::shim::world::Machine;
 
 /// The answer.
@@ -62,8 +63,13 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
     let Some(argv) = argv.get(shift..).filter(|argv| !argv.is_empty()) else {
         return Err(CliError::NoCompiler(compiler));
     };
+    // As the caller's shell finds it.
+    let word = &args.call[shift];
+    let found = which::which(word).unwrap_or_else(|_| PathBuf::from(word));
+    let called = CString::new(found.into_os_string().into_vec()).map_err(|_| CliError::Nul)?;
     let call = Call {
         argv,
+        called: &called,
         env: &env,
         config: &config,
     };
@@ -128,6 +134,40 @@ fn real(call: &Call<'_>, dir: &[u8], machine: &Machine<'_>) -> PathBuf {
     }
 }
 
+/// The stand-in beside the shim at `compiler`, which a launcher is given as the compiler.
+fn stand_in(compiler: &Path, call: &Call<'_>) -> PathBuf {
+    let cxx = call.argv[0].to_bytes().contains(&b'+');
+    let name = match (call.config.is_launcher(), cxx) {
+        (true, true) => OsStr::new("clang++"),
+        (true, false) => OsStr::new("clang"),
+        (false, _) => compiler.file_name().unwrap_or_default(),
+    };
+    let name = [name.as_bytes(), STAND_IN_SUFFIX].concat();
+    compiler.with_file_name(OsString::from_vec(name))
+}
+
+/// What the stand-in is told of a launch.
+fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
+    let is_beside = call.config.dir.is_empty();
+    let own_name = real.as_os_str().as_bytes();
+    let own_name = own_name.strip_suffix(ALIAS_SUFFIX).unwrap_or(own_name);
+    let name = if is_beside {
+        call.argv[0].to_bytes()
+    } else {
+        own_name
+    };
+    decide::stand_in::is_used(&launch.launcher).then(|| {
+        let plan = Plan {
+            kind: launch.launcher.kind,
+            real: real.as_os_str().as_bytes(),
+            name,
+            input: launch.unit.input.to_bytes(),
+            texts: texts(&launch.unit),
+        };
+        plan.entry()
+    })
+}
+
 fn answer(
     call: &Call<'_>,
     compiler: PathBuf,
@@ -137,6 +177,8 @@ fn answer(
 ) -> Answer {
     let text = |word: &CStr| word.to_string_lossy().into_owned();
     let given: Vec<String> = call.argv.iter().skip(1).map(|word| text(word)).collect();
+    let stand_in = stand_in(&compiler, call);
+    let real_path = real;
     let real = real.display().to_string();
     let mut answer = Answer {
         compiler,
@@ -153,7 +195,7 @@ fn answer(
         environment_added: Vec::new(),
         environment_removed: Vec::new(),
     };
-    let (launcher, edits, key) = match decide::decide(call, machine) {
+    let (launcher, edits, key, plan) = match decide::decide(call, machine) {
         Decision::Direct(direct) => {
             answer.reason = Some(direct.reason.as_str());
             answer.explanation = Some(direct.reason.explanation());
@@ -165,8 +207,11 @@ fn answer(
             answer.runs = [vec![real], given].concat();
             return answer;
         }
-        Decision::Launch(launch) => (launch.launcher, launch.edits, launch.key),
-        Decision::Forward(forward) => (forward.launcher, forward.edits, None),
+        Decision::Launch(launch) => {
+            let plan = plan(&launch, call, real_path);
+            (launch.launcher, launch.edits, launch.key, plan)
+        }
+        Decision::Forward(forward) => (forward.launcher, forward.edits, None, None),
     };
     let word = String::from_utf8_lossy(launcher.word).into_owned();
     answer.decision = "launch";
@@ -177,10 +222,15 @@ fn answer(
     answer.asks_server = launcher.asks_server && key.is_some();
     let cuid = key.as_ref().and_then(|key| key.cuid.as_deref());
     let cuid = cuid.map(text).into_iter().collect();
-    answer.runs = [vec![word.clone(), real], given, cuid].concat();
+    let given_compiler = match plan {
+        Some(_) => stand_in.display().to_string(),
+        None => real,
+    };
+    answer.runs = [vec![word.clone(), given_compiler], given, cuid].concat();
     answer.launcher = Some(word);
     let entry = key.as_ref().map(|key| text(&key.entry));
-    answer.environment_added = edits.added().map(text).chain(entry).collect();
+    let plan = plan.as_deref().map(text);
+    answer.environment_added = edits.added().map(text).chain(entry).chain(plan).collect();
     let removed = call
         .env
         .iter()

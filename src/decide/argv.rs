@@ -8,9 +8,10 @@ use super::World;
 use super::direct::{Direct, Reason};
 use super::language::Language;
 use super::launchers::Launcher;
-use super::{hazards, options, response};
+use super::{hazards, options, response, stand_in};
 use crate::image::LauncherKind;
 use alloc::borrow::Cow;
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -38,8 +39,10 @@ pub struct Unit<'a> {
     pub new_driver: bool,
     /// Whether device code is linked later (`-fgpu-rdc`).
     pub relocatable_device_code: bool,
-    /// Architectures named by `--offload-arch` and `--cuda-gpu-arch`.
-    pub offload_archs: u32,
+    /// Architectures named by `--offload-arch` and `--cuda-gpu-arch`, in their order.
+    pub archs: Vec<CString>,
+    /// Whether some of them are taken away again, in ways that clang alone knows.
+    pub drops_archs: bool,
 }
 
 /// The sides of a HIP compile that are compiled.
@@ -75,15 +78,16 @@ pub enum Role {
 }
 
 impl Unit<'_> {
-    /// Whether `-E` of this HIP compile leaves device code out, so that a launcher would not notice an edit
-    /// of it (clang 19, 22 and 23 under the new driver, measured). With one side alone it prints that side;
+    /// Whether the compiler's own `-E` of this call leaves device code out, so that a launcher would not
+    /// notice an edit of it (clang 19, 22 and 23 under the new driver, measured). With one side alone it prints that side;
     /// the device's for several architectures makes clang 23 crash (llvm-project#207375).
-    fn hides_device_text(&self) -> bool {
-        self.new_driver
+    pub(super) fn hides_device_text(&self) -> bool {
+        self.language == Language::Hip
+            && self.new_driver
             && match self.sides {
                 Sides::Both => true,
                 Sides::Host => false,
-                Sides::Device => self.offload_archs > 1,
+                Sides::Device => self.archs.len() > 1 || self.drops_archs,
             }
     }
 
@@ -235,7 +239,8 @@ impl<'a, 'l> Scan<'a, 'l> {
                 sides: Sides::Both,
                 new_driver,
                 relocatable_device_code: false,
-                offload_archs: 0,
+                archs: Vec::new(),
+                drops_archs: false,
             },
         };
         for (at, text) in argv.iter().copied().enumerate().skip(1) {
@@ -314,14 +319,17 @@ impl<'a, 'l> Scan<'a, 'l> {
         {
             return Err(input(Reason::LanguageMode));
         }
+        self.unit.language = language;
         if language == Language::Hip {
             if let Some(reason) = self.launcher.lacks_hip() {
                 return Err(reason.into());
             }
-            if self.unit.hides_device_text() {
+            // The stand-in asks for each architecture's text by its name.
+            let is_told = stand_in::is_used(self.launcher) && !self.unit.drops_archs;
+            if self.unit.hides_device_text() && !is_told {
                 return Err(Reason::NewOffloadDriver.into());
             }
-        } else if self.openmp && self.unit.offload_archs > 0 {
+        } else if self.openmp && !self.unit.archs.is_empty() {
             return Err(Reason::OffloadKind.into());
         }
         // sccache 0.16 assumes <stem>.o; clang makes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
@@ -341,7 +349,6 @@ impl<'a, 'l> Scan<'a, 'l> {
         if several || self.unit.word(Role::Depfile).is_some() && !self.unit.writes_depfile {
             return Err(Reason::Depfile.into());
         }
-        self.unit.language = language;
         Ok(())
     }
 
@@ -522,6 +529,8 @@ impl<'a, 'l> Scan<'a, 'l> {
         } else if bytes == b"--offload-new-driver" || bytes == b"--no-offload-new-driver" {
             // The last one wins.
             self.unit.new_driver = bytes == b"--offload-new-driver";
+        } else if bytes.starts_with(b"--no-offload-arch=") {
+            self.unit.drops_archs = true;
         } else if bytes.starts_with(b"-cuid=") || bytes.starts_with(b"-fuse-cuid=") {
             self.unit.has_cuid = true;
         } else if let Some(value) = bytes.strip_prefix(b"-mllvm=") {
@@ -544,7 +553,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 if arch == b"native" {
                     return Err(Reason::NativeTarget);
                 }
-                self.unit.offload_archs = self.unit.offload_archs.saturating_add(1);
+                self.unit.archs.push(CString::new(arch).unwrap_or_default());
             }
         }
         Ok(())

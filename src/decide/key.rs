@@ -7,7 +7,7 @@
 use super::argv::{Role, Unit, default_output};
 use super::hash::{Hasher, push_hex};
 use super::launchers::Launcher;
-use super::{Call, Language, World};
+use super::{Call, Language, World, stand_in};
 use crate::image::{Config, LauncherKind, base_name};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ use core::ffi::CStr;
 
 /// Changes whenever the same call may get another key, so that an entry of an older rock-wrap is
 /// never taken for one of this.
-const FORMAT: &[u8] = b"rock-wrap key 2";
+const FORMAT: &[u8] = b"rock-wrap key 3";
 
 /// What of the environment steers clang, or comes into the key otherwise.
 #[derive(Clone, Copy, Default)]
@@ -164,7 +164,9 @@ pub fn key<W: World + ?Sized>(
 
     let mut hasher = Hasher::new();
     hasher.text(FORMAT);
+    hasher.text(stand_in::ANSWER);
     hasher.text(call.config.fingerprint);
+    called_from(&mut hasher, call, &paths);
     hasher.text(steering.own_key.unwrap_or_default());
     for variable in [
         steering.ld_library_path,
@@ -194,6 +196,17 @@ pub fn key<W: World + ?Sized>(
     Key {
         entry: CString::new(entry).unwrap_or_default(),
         cuid,
+    }
+}
+
+/// Adds the directory from which the compiler is called where that is not its own: clang up to 18 looks from
+/// there for GCC's headers, whose paths the dependency file and debug information hold.
+fn called_from(hasher: &mut Hasher, call: &Call<'_>, paths: &Paths<'_>) {
+    let called = call.called.to_bytes();
+    let dir = called.strip_suffix(base_name(called)).unwrap_or_default();
+    if !call.config.home.is_empty() && dir != call.config.home {
+        hasher.text(b"called from");
+        paths.path(hasher, dir);
     }
 }
 

@@ -172,6 +172,7 @@ fn call(
     let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
     let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
     let call = Call {
+        called: c"",
         argv: &argv,
         env: &env,
         config: &config,

@@ -17,7 +17,7 @@
 mod argv;
 mod direct;
 mod foreign;
-mod hash;
+pub(crate) mod hash;
 mod hazards;
 mod key;
 #[cfg(all(test, not(rock_wrap_shim)))]
@@ -29,8 +29,10 @@ mod nesting;
 mod offload_tests;
 mod options;
 mod options_table;
+pub mod preprocessed;
 mod response;
 pub mod sccache;
+pub mod stand_in;
 #[cfg(all(test, not(rock_wrap_shim)))]
 mod tests;
 pub mod trouble;
@@ -55,6 +57,9 @@ use key::Steering;
 pub struct Call<'a> {
     /// The arguments, the program's name first.
     pub argv: &'a [&'a CStr],
+    /// The path by which the compiler was found: its name in `argv`, or where that has no slash, what the
+    /// caller's search of `PATH` came to.
+    pub called: &'a CStr,
     /// The environment, `NAME=VALUE`.
     pub env: &'a [&'a CStr],
     /// What the shim was installed with.

@@ -1,6 +1,6 @@
 //! Which of clang's two offload drivers compiles a call, and what a launcher may then be given.
 
-use super::tests::{CCACHE, Fake, SCCACHE, decided, word};
+use super::tests::{CCACHE, Fake, OTHER, SCCACHE, decided, word};
 use super::*;
 
 /// What becomes of `clang++ ARGS` in front of a compiler with this default; the id that is added with it.
@@ -70,11 +70,71 @@ fn device_code_that_a_launcher_would_not_see_goes_direct() {
         (true, "-fgpu-rdc -c a.hip", DIRECT),
         (false, "-fopenmp-new-driver -c a.hip", "unusual-spelling"),
     ] {
+        let seen = outcome(new_by_default, OTHER, args).0;
+        assert_eq!(seen, expected, "{new_by_default} {args}");
+    }
+}
+
+#[test]
+fn with_a_stand_in_every_side_is_told_under_the_new_driver() {
+    use stand_in::Side::{self, Device, Host, Whole};
+    let two = "--offload-arch=gfx942,gfx1100";
+    for (new_by_default, args, expected) in [
+        (false, "-c a.hip", &[Whole][..]),
+        (true, "-c a.cpp", &[Whole]),
+        (true, "-c a.hip", &[Device(b""), Host]),
+        (
+            true,
+            &format!("{two} -c a.hip"),
+            &[Device(b"gfx942"), Device(b"gfx1100"), Host],
+        ),
+        (
+            true,
+            &format!("{two} --offload-host-only -c a.hip"),
+            &[Whole],
+        ),
+        (
+            true,
+            &format!("{two} --offload-device-only -c a.hip -o a.o"),
+            &[Device(b"gfx942"), Device(b"gfx1100")],
+        ),
+        (
+            true,
+            "--offload-arch=gfx942 --offload-device-only -c a.hip -o a.o",
+            &[Whole],
+        ),
+        (
+            true,
+            &format!("{two} --no-offload-new-driver -c a.hip"),
+            &[Whole],
+        ),
+    ] {
+        let config = Config {
+            new_driver: new_by_default,
+            ..Config::default()
+        };
+        let words: Vec<&str> = "clang++"
+            .split(' ')
+            .chain(args.split_whitespace())
+            .collect();
         for launcher in [SCCACHE, CCACHE] {
-            let seen = outcome(new_by_default, launcher, args).0;
-            assert_eq!(seen, expected, "{launcher}: {new_by_default} {args}");
+            let texts = decided(&config, launcher, &words, &Fake::new(), |decision| {
+                let Decision::Launch(launch) = decision else {
+                    panic!("{args}: {decision:?}");
+                };
+                let own = |side: Side<'_>| format!("{side:?}");
+                stand_in::texts(&launch.unit)
+                    .into_iter()
+                    .map(own)
+                    .collect::<Vec<_>>()
+            });
+            let expected: Vec<_> = expected.iter().map(|side| format!("{side:?}")).collect();
+            assert_eq!(texts, expected, "{new_by_default} {args}");
         }
     }
+    let taken_away = "--offload-arch=gfx942 --no-offload-arch=all -c a.hip";
+    assert_eq!(outcome(true, SCCACHE, taken_away).0, "new-offload-driver");
+    assert_eq!(outcome(false, SCCACHE, taken_away).0, "launch");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use std::process::Command;
 
 pub const SCCACHE: &str = "/usr/bin/sccache 0.16.0";
 pub const CCACHE: &str = "/usr/bin/ccache 4.14.2";
-const OTHER: &str = "/usr/bin/distcc ?";
+pub const OTHER: &str = "/usr/bin/distcc ?";
 
 /// Seconds since 1970 on the [`Fake`] machine.
 const NOW: u64 = 1_800_000_000;
@@ -169,6 +169,7 @@ fn decided_in<S: AsRef<str>, T>(
     let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
     let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
     let call = Call {
+        called: c"",
         argv: &argv,
         env: &env,
         config: &config,
@@ -682,7 +683,8 @@ fn what_a_key_needs_is_told() {
         assert_eq!(of(Role::Library), ["--rocm-path=r", "d"]);
         assert!(unit.writes_depfile && unit.debug_info && unit.has_cuid);
         assert!(unit.sides == Sides::Device && unit.relocatable_device_code);
-        assert_eq!((unit.language, unit.offload_archs), (Language::Hip, 3));
+        assert_eq!(unit.language, Language::Hip);
+        assert_eq!(unit.archs, [c"gfx906", c"gfx908", c"gfx90a"]);
     });
     assert_eq!(default_output(c"dir.d/a.b.cpp"), b"a.b.o");
     assert_eq!(default_output(c"dir.d/a"), b"a.o");
@@ -750,6 +752,7 @@ fn a_launcher_that_failed_for_its_settings_is_left_alone_for_a_while() {
         let (env, config) = (strings(&env), Config::default());
         let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
         let call = Call {
+            called: c"",
             argv: &[],
             env: &env,
             config: &config,
@@ -1195,6 +1198,7 @@ fn decide_bytes(argv: &[Vec<u8>], env: &[Vec<u8>], world: &Fake) -> &'static str
         ..Config::default()
     };
     let call = Call {
+        called: c"",
         argv: &argv,
         env: &env,
         config: &config,

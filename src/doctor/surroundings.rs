@@ -99,6 +99,7 @@ fn direct(subject: &Subject, bench: &Bench) -> Option<Direct> {
     let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
     let config = subject.config();
     let call = Call {
+        called: c"",
         argv: &argv,
         env: &env,
         config: &config,

@@ -70,7 +70,7 @@ fn line(
             };
             let shape = Shape {
                 language: Some(unit.language),
-                archs: unit.offload_archs,
+                archs: u32::try_from(unit.archs.len()).unwrap_or(u32::MAX),
                 source: Some(unit.input.to_bytes()),
                 output: Some(output),
             };

@@ -1,23 +1,25 @@
 //! Becoming another program: the real compiler, or a launcher in front of it.
 
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::cell::OnceCell;
 use core::ffi::CStr;
 use core::ptr;
 
+use crate::decide::stand_in::{Plan, texts};
 use crate::decide::trouble;
-use crate::decide::{Call, Edits, Key, Launcher, Source, lookup, sccache};
-use crate::image::{ALIAS_SUFFIX, Config, base_name};
+use crate::decide::{self, Call, Edits, Launch, Launcher, Source, lookup, sccache};
+use crate::image::{ALIAS_SUFFIX, Config, LAUNCHER_NAME, STAND_IN_SUFFIX, base_name};
 use crate::message::say;
 use crate::server::{self, Outcome, Server};
 use crate::supervise::{self, Trouble};
 use crate::sys::{self, Errno, StringList};
-use crate::{heap, process, tell};
+use crate::{heap, process, stand_in, tell};
 
 /// What is to be run is there and cannot be executed, as shells report it.
-const EXIT_NOT_EXECUTABLE: i32 = 126;
+pub const EXIT_NOT_EXECUTABLE: i32 = 126;
 /// What is to be run is not there, as shells report it.
-const EXIT_NOT_FOUND: i32 = 127;
+pub const EXIT_NOT_FOUND: i32 = 127;
 
 /// What the process was given, as the kernel laid it out and as slices.
 pub struct Given {
@@ -34,6 +36,14 @@ pub struct Given {
 }
 
 impl Given {
+    /// The path by which the caller found this file.
+    pub fn called(&self) -> &'static CStr {
+        match self.args.first() {
+            Some(name) if name.to_bytes().contains(&b'/') => name,
+            _ => self.file.unwrap_or_default(),
+        }
+    }
+
     /// What is left when the first argument is taken away.
     fn shift(&mut self) {
         self.args = self.args.get(1..).unwrap_or_default();
@@ -117,6 +127,17 @@ impl Real {
         Self { dir, home: b"", name: name.to_vec(), place: Place::Elsewhere, given }
     }
 
+    /// For a stand-in that a launcher calls without the plan of a launch.
+    pub fn behind_stand_in(given: Given, config: &Config<'static>) -> Self {
+        if config.dir.is_empty() {
+            return Self::beside(given, Some(config));
+        }
+        let called = given.args.first().map_or(config.name, |name| name.to_bytes());
+        let name = stand_in::compiler_of(called).to_vec();
+        let dir = OnceCell::from(config.dir.to_vec());
+        Self { dir, home: b"", name, place: Place::Elsewhere, given }
+    }
+
     /// The directory that the real compilers lie in, with the slash and without links: clang 15 tells
     /// headers by the path by which it is called, so that a launcher must be given one for all.
     pub fn dir(&self) -> &[u8] {
@@ -166,6 +187,45 @@ impl Real {
             Place::Foreign => Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())]),
             Place::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[self.dir(), &self.name]),
             Place::Beside | Place::Elsewhere => alias,
+        }
+    }
+
+    /// The path of the stand-in, as a launcher is given it: beside this file.
+    fn stand_in(&self) -> Path {
+        if self.place == Place::Beside {
+            return Path::new(&[self.dir(), &self.name, STAND_IN_SUFFIX]);
+        }
+        let file = self.given.file.map(CStr::to_bytes).filter(|file| file.starts_with(b"/"));
+        let own = file.map_or_else(|| self.own_path(), <[u8]>::to_vec);
+        let name = base_name(&own);
+        let dir = own.strip_suffix(name).unwrap_or_default();
+        let name = match name {
+            LAUNCHER_NAME if self.name.contains(&b'+') => &b"clang++"[..],
+            LAUNCHER_NAME => b"clang",
+            name => name,
+        };
+        Path::new(&[dir, name, STAND_IN_SUFFIX])
+    }
+
+    /// What the stand-in is told of a launch.
+    #[cold]
+    fn plan(&self, launch: &Launch<'_>) -> CString {
+        let (real, name) = (self.path(), self.name_for_launch());
+        let plan = Plan {
+            kind: launch.launcher.kind,
+            real: real.as_bytes(),
+            name: &name,
+            input: launch.unit.input.to_bytes(),
+            texts: texts(&launch.unit),
+        };
+        plan.entry()
+    }
+
+    /// The name by which the stand-in calls the real compiler: the caller's, where it is beside.
+    fn name_for_launch(&self) -> Vec<u8> {
+        match self.given.args.first() {
+            Some(name) if self.place == Place::Beside => name.to_bytes().to_vec(),
+            _ => [self.dir(), &self.name].concat(),
         }
     }
 
@@ -256,15 +316,24 @@ fn cannot_execute(path: &Path, errno: Errno) -> ! {
 
 /// Hands the compile to the launcher; where that cannot be run or fails by itself, to the real
 /// compiler or, if the installation is strict, to nobody.
-pub fn launch(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, edits: Edits, key: Option<&Key>) -> ! {
+pub fn launch(
+    real: &Real,
+    call: &Call<'_>,
+    launcher: &Launcher<'_>,
+    edits: Edits,
+    launch: Option<&Launch<'_>>,
+) -> ! {
     let word = launcher.word;
-    let compiler = real.path();
+    let key = launch.and_then(|launch| launch.key.as_ref());
+    let plan = launch.filter(|_| decide::stand_in::is_used(launcher)).map(|launch| real.plan(launch));
+    let compiler = if plan.is_some() { real.stand_in() } else { real.path() };
     let cuid = key.and_then(|key| key.cuid.as_deref());
     let args = call.argv.get(1..).unwrap_or_default();
-    let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 6);
+    let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
     env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())));
     edits.added().for_each(|entry| env.push(entry));
     key.iter().for_each(|key| env.push(&key.entry));
+    plan.iter().for_each(|plan| env.push(plan));
 
     if key.is_some() && launcher.asks_server {
         ask_server(real, call, launcher, &compiler, cuid, &env);

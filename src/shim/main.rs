@@ -23,6 +23,7 @@ mod message;
 mod process;
 mod server;
 mod socket;
+mod stand_in;
 mod supervise;
 mod sys;
 mod tell;
@@ -107,12 +108,17 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
     let Ok(config) = Config::decode(block()) else {
         Real::beside(given, None).exec()
     };
+    if stand_in::is_called(given.args) {
+        stand_in::answer(&given);
+        Real::behind_stand_in(given, &config).exec()
+    }
+    let called = given.called();
     let mut real = if config.dir.is_empty() {
         Real::beside(given, Some(&config))
     } else {
         Real::elsewhere(given, &config)
     };
-    let call = Call { argv: real.args(), env, config: &config };
+    let call = Call { argv: real.args(), called, env, config: &config };
     if decide::is_foreign(&call, &world::Machine::new(&|| config.dir)) {
         real.make_foreign();
     }
@@ -128,7 +134,7 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
             real.exec()
         }
         Decision::Launch(launch) => {
-            exec::launch(&real, &call, &launch.launcher, launch.edits, launch.key.as_ref())
+            exec::launch(&real, &call, &launch.launcher, launch.edits, Some(&launch))
         }
         Decision::Forward(forward) => {
             exec::launch(&real, &call, &forward.launcher, forward.edits, None)

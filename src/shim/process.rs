@@ -160,6 +160,11 @@ impl Child {
         }
     }
 
+    /// Waits for its end, with nothing to pass on.
+    pub fn ended(self) -> End {
+        self.reap(true).unwrap_or(End::Exited(1))
+    }
+
     /// Ends it at once.
     pub fn kill(self) {
         self.send(SIGKILL);

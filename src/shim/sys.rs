@@ -71,6 +71,8 @@ const EXIT_GROUP: usize = 231;
 const GETDENTS64: usize = 217;
 const OPENAT: usize = 257;
 const NEWFSTATAT: usize = 262;
+const PIPE2: usize = 293;
+const GETRANDOM: usize = 318;
 const MEMFD_CREATE: usize = 319;
 
 /// The working directory, where a directory is asked for.
@@ -278,9 +280,10 @@ pub fn write_stderr(bytes: &[u8]) {
     write(2, bytes);
 }
 
-/// Writes all of `bytes`, however long that takes; what nobody takes any more is dropped.
+/// Writes all of `bytes`, however long that takes, and tells whether that was done: what nobody takes any
+/// more is dropped.
 #[cold]
-pub fn write_all(descriptor: usize, mut bytes: &[u8]) {
+pub fn write_all(descriptor: usize, mut bytes: &[u8]) -> bool {
     const POLLOUT: u64 = 4;
     while !bytes.is_empty() {
         let args = [descriptor, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
@@ -295,9 +298,20 @@ pub fn write_all(descriptor: usize, mut bytes: &[u8]) {
                 // SAFETY: one struct pollfd.
                 let _ = unsafe { syscall(POLL, args) };
             }
-            Err(_) => return,
+            Err(_) => return false,
         }
     }
+    true
+}
+
+/// Bytes that nobody can foresee; zeros where the kernel has none.
+#[must_use]
+pub fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let args = [bytes.as_mut_ptr() as usize, bytes.len(), 0, 0, 0, 0];
+    // SAFETY: the kernel writes at most the buffer's length.
+    let _ = unsafe { syscall(GETRANDOM, args) };
+    bytes
 }
 
 /// Whether a descriptor leads to a terminal.
@@ -362,6 +376,32 @@ impl File {
         const O_CREAT: usize = 0o100;
         const O_NOFOLLOW: usize = 0o400_000;
         Self::with_flags(path, O_WRONLY | O_CREAT | O_NOFOLLOW)
+    }
+
+    /// Opens `path` for writing and leaves nothing of what it held; makes it where it is not there.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn replace(path: &CStr) -> Result<Self, Errno> {
+        const O_WRONLY: usize = 1;
+        const O_CREAT: usize = 0o100;
+        const O_TRUNC: usize = 0o1000;
+        Self::with_flags(path, O_WRONLY | O_CREAT | O_TRUNC)
+    }
+
+    /// A pipe: the end that is read from, and the one that is written to. Programs that are started do not
+    /// inherit it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn pipe() -> Result<(Self, Self), Errno> {
+        const O_CLOEXEC: usize = 0o2_000_000;
+        let mut ends = [0_i32; 2];
+        let args = [ends.as_mut_ptr() as usize, O_CLOEXEC, 0, 0, 0, 0];
+        // SAFETY: the kernel writes two descriptors.
+        unsafe { syscall(PIPE2, args) }?;
+        let [read, write] = ends;
+        Ok((Self(read as usize), Self(write as usize)))
     }
 
     /// A file without a name.

@@ -1,0 +1,182 @@
+//! The stand-in: what runs when a launcher runs what it takes for the compiler.
+//!
+//! Owns: carrying the answer out. Which calls are answered and how is [`stand_in`]'s. Everything that is no
+//! question for the text of the launched compile becomes the real compiler, by the name by which the caller
+//! of the shim called it.
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::ptr;
+
+use crate::decide::hash::{Hasher, push_hex};
+use crate::decide::preprocessed::{Scanner, path_of};
+use crate::decide::stand_in::{Plan, Question, Side, VARIABLE};
+use crate::decide::trouble::End;
+use crate::decide::lookup;
+use crate::exec::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
+use crate::image::{ALIAS_SUFFIX, LauncherKind, STAND_IN_SUFFIX, base_name};
+use crate::message::say;
+use crate::process::Child;
+use crate::sys::{self, Errno, File};
+
+/// Bytes of text that are read at once.
+const PIECE: usize = 64 * 1024;
+
+/// Whether a launcher runs this file as the compiler: by the name that only the stand-in has.
+pub fn is_called(args: &[&CStr]) -> bool {
+    args.first().is_some_and(|name| name.to_bytes().ends_with(STAND_IN_SUFFIX))
+}
+
+/// Answers the launcher. Returns where the call is not that of a launch, as a probe of the launcher's that is
+/// made without the shim's environment.
+pub fn answer(given: &Given) {
+    let Some(value) = lookup(given.env, VARIABLE) else { return };
+    let Some(plan) = Plan::parse(value.to_bytes()) else { return };
+    let args = given.args.get(1..).unwrap_or_default();
+    if plan.is_asked_for_text(args) {
+        sys::exit(give_text(&plan, &Question::of(args), given))
+    }
+    become_compiler(&plan, args, given)
+}
+
+/// Becomes the real compiler.
+fn become_compiler(plan: &Plan<'_>, args: &[&CStr], given: &Given) -> ! {
+    let errno = execute(plan, args, given);
+    say(&[b"cannot execute the compiler ", plan.real, b" (", errno.text(), b")"]);
+    sys::exit(if errno.means_missing() { EXIT_NOT_FOUND } else { EXIT_NOT_EXECUTABLE })
+}
+
+/// Runs the real compiler in this process. Where its alias is gone, the tree was restored since the launch, and
+/// the compiler stands at its own name again.
+fn execute(plan: &Plan<'_>, args: &[&CStr], given: &Given) -> Errno {
+    let own = |bytes: &[u8]| CString::new(bytes).unwrap_or_default();
+    let (real, name) = (own(plan.real), own(plan.name));
+    let words = [name.as_c_str()];
+    let words = words.iter().chain(args).map(|word| word.as_ptr().cast());
+    let argv: Vec<*const u8> = words.chain([ptr::null()]).collect();
+    // SAFETY: the list was ended above and its strings outlive the call; the environment is the kernel's own.
+    let errno = unsafe { sys::execve(&real, argv.as_ptr(), given.envp) };
+    let restored = plan.real.strip_suffix(ALIAS_SUFFIX).map(own);
+    let is = |path: &CStr| sys::stat(path).map(|stat| (stat.stamp.dev, stat.stamp.ino));
+    match restored.filter(|_| errno.means_missing()) {
+        // SAFETY: as above.
+        Some(path) if is(&path) != is(c"/proc/self/exe") => unsafe {
+            sys::execve(&path, argv.as_ptr(), given.envp)
+        },
+        _ => errno,
+    }
+}
+
+/// Prints every text of the compile, and a digest of each file that they name. The exit status.
+fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
+    const FAILED: i32 = 1;
+    let output = match question.output.map(File::replace) {
+        None => None,
+        Some(Ok(file)) => Some(file),
+        Some(Err(_)) => return FAILED,
+    };
+    let to = output.as_ref().map_or(1, File::descriptor);
+    let mut scanner = Scanner::default();
+    let told = plan.texts.iter().all(|side| {
+        give_side(*side, plan, question, given, to, &mut scanner) && sys::write_all(to, b"\n")
+    });
+    let told = told && !scanner.is_untold();
+    if !told && plan.kind == LauncherKind::Ccache {
+        // It then compiles without its cache, and says nothing. The compiler's errors come from that compile.
+        return FAILED;
+    }
+    // Memory is never given back (see `heap`): one buffer serves all files.
+    let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
+    scanner.names().for_each(|name| digest(name, &mut piece, &mut rest));
+    if !told {
+        never_the_same(&mut rest);
+    }
+    if sys::write_all(to, &rest) { 0 } else { FAILED }
+}
+
+/// Prints one text as the real compiler makes it. Whether it made one.
+fn give_side(
+    side: Side<'_>,
+    plan: &Plan<'_>,
+    question: &Question<'_>,
+    given: &Given,
+    to: usize,
+    scanner: &mut Scanner,
+) -> bool {
+    let more = Question::for_side(side);
+    let words = question.words.iter().copied();
+    let words: Vec<&CStr> = words.chain(more.iter().map(CString::as_c_str)).collect();
+    let Ok((read, write)) = File::pipe() else { return false };
+    let child = Child::start(&mut || {
+        sys::duplicate(write.descriptor(), 1);
+        execute(plan, &words, given);
+    });
+    drop(write);
+    let Ok(child) = child else { return false };
+    let mut piece = Vec::with_capacity(PIECE);
+    let mut is_whole = true;
+    loop {
+        piece.clear();
+        match read.read_more(&mut piece) {
+            Ok(0) => break,
+            Ok(_) => {
+                scanner.feed(&piece);
+                is_whole &= sys::write_all(to, &piece);
+            }
+            Err(Errno::EINTR) => {}
+            Err(_) => is_whole = false,
+        }
+        if !is_whole {
+            break;
+        }
+    }
+    drop(read);
+    scanner.end_text();
+    child.ended() == End::Exited(0) && is_whole
+}
+
+/// Adds a line marker for the file called `name` and a line with the digest of its bytes: the form that is inert
+/// to both launchers, and from which both take the file for their direct mode.
+fn digest(name: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"# 1 \"");
+    out.extend_from_slice(name);
+    out.extend_from_slice(b"\"\n#pragma rock-wrap ");
+    match CString::new(path_of(name)).ok().and_then(|path| content(&path, piece)) {
+        Some(digest) => push_hex(out, &digest),
+        None => out.extend_from_slice(b"absent"),
+    }
+    out.push(b'\n');
+}
+
+/// The digest of a regular file's bytes.
+fn content(path: &CStr, piece: &mut Vec<u8>) -> Option<[u8; 32]> {
+    if !sys::is_regular(path) {
+        return None;
+    }
+    let file = File::open(path).ok()?;
+    let mut hasher = Hasher::new();
+    loop {
+        piece.clear();
+        match file.read_more(piece) {
+            Ok(0) => return Some(hasher.finish()),
+            Ok(_) => hasher.bytes(piece),
+            Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
+
+/// Adds what no other answer has, so that this compile is not found in the cache by its text, and a marker for
+/// a file that is not there, so that it is not found by direct mode either.
+fn never_the_same(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"# 1 \"/nonexistent/rock-wrap/");
+    push_hex(out, &sys::random());
+    out.extend_from_slice(b"\"\n#pragma rock-wrap untold\n");
+}
+
+/// The name of the compiler that this stand-in is for.
+pub fn compiler_of(name: &[u8]) -> &[u8] {
+    let name = base_name(name);
+    name.strip_suffix(STAND_IN_SUFFIX).unwrap_or(name)
+}
