@@ -199,7 +199,15 @@ fn in_place(
         Ok((share, guard))
     };
     let (share, guard) = wrap().inspect_err(|_| {
-        // Whatever shims there still are, `rock-wrap restore` knows them without it.
+        // Shims that still stand, an abandoned session's among them, must not count as installed for
+        // good: the next session takes them over, and restores.
+        let observed = bin.observe(&Goal::Restore);
+        let stands = observed.map_or(true, |observed| {
+            observed.names.iter().any(|known| known.at.is_shim())
+        });
+        if stands {
+            return;
+        }
         if let Err(error) = locked.forget() {
             tracing::debug!(%error, "the session's file stays");
         }

@@ -53,6 +53,15 @@ pub enum CliError {
         #[source]
         failure: Failure,
     },
+    /// An install or restore succeeded, but the file remains by which the tree counts as wrapped for
+    /// a session.
+    #[error("{what}: done, but the tree still counts as wrapped for a build session only")]
+    StillShared {
+        /// `install` or `restore`.
+        what: &'static str,
+        /// Why.
+        source: DivertError,
+    },
     /// `run` was asked for a compiler that an installation in the tree leaves out.
     #[error("{dir} is wrapped already, and {name} is not among what is")]
     OtherNames {
@@ -151,6 +160,7 @@ impl CliError {
                 After::AsBefore => Exit::Failed,
                 After::Restored | After::Unfinished { .. } => Exit::Incomplete,
             },
+            Self::StillShared { .. } => Exit::Incomplete,
             Self::Session(SessionError::Wait { .. })
             | Self::Interrupted(_)
             | Self::Signals(_)
@@ -237,6 +247,12 @@ impl CliError {
                 refusal: Refusal::MissingButKept { .. },
                 ..
             } => "run `rock-wrap restore` first",
+            Self::StillShared {
+                what: "restore", ..
+            } => "run `rock-wrap restore` again",
+            Self::StillShared { .. } => {
+                "run `rock-wrap install` again; else the originals come back with the session's end"
+            }
             Self::Divert(cause) if is_denied(cause) => {
                 "run it as the owner of the directory or as root; `rock-wrap run --attach shadow` \
                  writes nothing to it"

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::{CliError, Exit, InstallArgs, WrapArgs, output};
-use crate::divert::{Bin, Did, Entry, Error, Goal, Locked, Outcome, Plan, ProcDrain, plan};
+use crate::divert::{Bin, Did, Entry, Error, Goal, Keeper, Locked, Outcome, Plan, ProcDrain, plan};
 use crate::image::stamp;
 use crate::launcher::Launcher;
 use crate::rocm::{Name, Tree};
@@ -53,9 +53,10 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     let signals = Signals::watch().map_err(CliError::Signals)?;
     let locked = lock(&bin, Some(&signals))?;
     let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), policy)?;
-    // From now on it is wrapped for good, whatever session may have wrapped it.
-    locked.forget()?;
+    let keeper = locked.keeper()?;
     let outcome = apply("install", &locked, &plan, &signals)?;
+    // From now on it is wrapped for good, whatever session may have wrapped it.
+    end_sharing("install", &locked, keeper)?;
     show(
         &tree,
         &survey,
@@ -143,6 +144,21 @@ pub fn apply(
     locked
         .apply(plan, &|| signals.pending(), &drain)
         .map_err(|failure| CliError::Failed { what, failure })
+}
+
+/// Takes the tree from the sessions that wrapped it, if any did, now that `what` has succeeded. Not
+/// before: after a failure everything is as it was, and so the sessions still have to restore.
+pub fn end_sharing(
+    what: &'static str,
+    locked: &Locked<'_>,
+    keeper: Keeper,
+) -> Result<(), CliError> {
+    match keeper {
+        Keeper::Nobody => Ok(()),
+        Keeper::Abandoned | Keeper::Sessions => locked
+            .forget()
+            .map_err(|source| CliError::StillShared { what, source }),
+    }
 }
 
 /// The plan for a goal, from what stands in the directory now.

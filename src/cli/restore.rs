@@ -31,9 +31,10 @@ pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
     let locked = install::lock(&bin, Some(&signals))?;
-    // Whatever session may have wrapped it has nothing to restore any more.
-    locked.forget()?;
+    let keeper = locked.keeper()?;
     let outcome = restore(&tree, &bin, &locked, &signals)?;
+    // Whatever session may have wrapped it has nothing to restore any more.
+    install::end_sharing("restore", &locked, keeper)?;
     drop(locked);
     if args.plan.json {
         output::json(&Answer {

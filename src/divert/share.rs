@@ -136,10 +136,11 @@ impl Locked<'_> {
         }
     }
 
-    /// Ends the sharing: what is wrapped is so for good, or nothing is wrapped any more.
+    /// Ends the sharing: what is wrapped is so for good, or nothing is wrapped any more. Called after
+    /// the change that makes this true; a change that fails leaves the sessions what they had.
     ///
     /// # Errors
-    /// The file is there and cannot be removed.
+    /// The file is there and cannot be removed, or the removal does not reach the disk.
     pub fn forget(&self) -> Result<(), Error> {
         let path = || self.bin.share_path();
         let name = OsStr::new(names::SESSION);
@@ -149,11 +150,17 @@ impl Locked<'_> {
             source,
         })?;
         match there.map(|_| self.bin.fs.remove(name)) {
+            None => Ok(()),
             Some(Err(source)) if source.kind() != io::ErrorKind::NotFound => Err(Error::Remove {
                 path: path(),
                 source,
             }),
-            _ => Ok(()),
+            // Were the file back after a power cut, the next session would take an installation for
+            // what another session left, and restore.
+            Some(_) => self.bin.fs.sync_dir().map_err(|source| Error::SyncDir {
+                path: self.bin.fs.path().to_owned(),
+                source,
+            }),
         }
     }
 }

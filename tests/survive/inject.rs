@@ -74,13 +74,18 @@ const CHANGING: [&str; 26] = [
 /// The calls of `action` that touch the tree, which is left as the action leaves it.
 pub fn points(tree: &Tree, action: Action, rung: Rung) -> Vec<Point> {
     tree.prepare(action);
+    points_of(tree, &tree.command(action), rung)
+}
+
+/// The calls of `command` that touch the tree, from where that stands.
+pub fn points_of(tree: &Tree, command: &Command, rung: Rung) -> Vec<Point> {
     let log = tree.outside("trace");
     let mut strace = clean("strace");
     strace.args(["-qq", "-y", "-s", "32", "-o"]).arg(&log);
     for fault in rung.faults() {
         strace.arg("-e").arg(format!("inject={fault}"));
     }
-    super::tree::ok(append(&mut strace, &tree.command(action)));
+    super::tree::ok(append(&mut strace, command));
     let log = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
     let root = tree.root().to_str().unwrap();
     let mut seen = BTreeMap::<&str, usize>::new();
@@ -118,6 +123,17 @@ pub fn points(tree: &Tree, action: Action, rung: Rung) -> Vec<Point> {
 /// Runs `action`, from where the tree stands, with `fault` (`signal=KILL`, `error=EIO`) at `point`,
 /// and says whether the point was reached.
 pub fn run(tree: &Tree, action: Action, rung: Rung, point: &Point, fault: &str) -> (Output, bool) {
+    run_command(tree, &tree.command(action), rung, point, fault)
+}
+
+/// The same for any command.
+pub fn run_command(
+    tree: &Tree,
+    command: &Command,
+    rung: Rung,
+    point: &Point,
+    fault: &str,
+) -> (Output, bool) {
     let log = tree.outside("trace");
     let mut strace = clean("strace");
     strace.args(["-qq", "-o"]).arg(&log);
@@ -134,8 +150,7 @@ pub fn run(tree: &Tree, action: Action, rung: Rung, point: &Point, fault: &str) 
             "inject={}:{fault}:when={}",
             point.syscall, point.when
         ));
-    let command = tree.command(action);
-    let output = append(&mut strace, &command).output().unwrap();
+    let output = append(&mut strace, command).output().unwrap();
     let log = String::from_utf8_lossy(&std::fs::read(&log).unwrap()).into_owned();
     let calls = log
         .lines()

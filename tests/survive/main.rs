@@ -14,6 +14,7 @@ mod packages;
 mod places;
 mod races;
 mod recovery;
+mod sessions;
 mod signals;
 mod tree;
 
