@@ -9,8 +9,9 @@ use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
 
 use crate::shim::events::Event;
 
-/// The unit of a process's start in `/proc/<pid>/stat`: USER_HZ, 100 on every x86-64 kernel.
-const TICK: Duration = Duration::from_millis(10);
+/// The unit of a process's start in `/proc/<pid>/stat`, in milliseconds: USER_HZ is 100 on every
+/// x86-64 kernel.
+const TICK: u64 = 10;
 
 /// Descriptors of processes, by the index of the call.
 #[derive(Debug)]
@@ -73,11 +74,14 @@ impl Running {
 
 /// When the process started, since boot; rounded down.
 fn started(pid: u32) -> Option<Duration> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    start_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn start_in(stat: &str) -> Option<Duration> {
     // Behind the name, which may have anything in it, it is the 20th field (proc_pid_stat(5)).
     let (_, fields) = stat.rsplit_once(") ")?;
-    let ticks: u32 = fields.split(' ').nth(19)?.parse().ok()?;
-    Some(TICK * ticks)
+    let ticks: u64 = fields.split(' ').nth(19)?.parse().ok()?;
+    Some(Duration::from_millis(ticks.saturating_mul(TICK)))
 }
 
 #[cfg(test)]
@@ -109,6 +113,16 @@ mod tests {
             running.open(&event(pid, since_boot())),
             Opened::Over
         ));
+    }
+
+    #[test]
+    fn a_start_is_read_however_long_the_machine_has_been_up() {
+        let day = Duration::from_secs(24 * 60 * 60);
+        for days in [1, 498, 5000] {
+            let ticks = (day * days).as_millis() / u128::from(TICK);
+            let stat = format!("7 (a) b) S 1 7 7 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0 0\n");
+            assert_eq!(start_in(&stat), Some(day * days), "{days} days");
+        }
     }
 
     #[test]
