@@ -81,7 +81,7 @@ pub fn choose(asked: Attach, facts: Facts) -> (Way, Option<&'static str>) {
 /// Something that could not be made outside of the tree.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    /// There is no place for it: neither HOME nor XDG_CACHE_HOME is set.
+    /// There is no place for it: neither HOME nor XDG_CACHE_HOME is an absolute path.
     #[error("there is no cache directory for rock-wrap's own files")]
     NoPlace,
     /// A directory cannot be made, opened or locked.

@@ -775,6 +775,12 @@ fn a_launcher_that_failed_for_its_settings_is_left_alone_for_a_while() {
     assert_eq!(failed(299, &env), "launcher-failed");
     assert_eq!(failed(300, &env), "launch");
     let other = ["HOME=/home/me", "SCCACHE_DIR=/y"];
+    let relative = ["XDG_CACHE_HOME=cache", "HOME=/home/me", "SCCACHE_DIR=/x"];
+    assert_eq!(
+        failed(0, &relative),
+        "launcher-failed",
+        "a relative path is ignored"
+    );
     assert_eq!(failed(0, &other), "launch", "with other settings");
     assert_eq!(failed(0, &env[1..]), "launch", "nowhere to remember it");
 }

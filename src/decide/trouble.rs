@@ -63,20 +63,22 @@ pub fn blame(kind: LauncherKind, end: End) -> Blame {
 /// a port on which nobody answers costs a build little, short enough that nobody wonders for long.
 const PAUSE: u64 = 300;
 
-/// rock-wrap's directory in the user's cache, without a slash at its end.
+/// rock-wrap's directory in the user's cache, without a slash at its end, by what `value` says of
+/// XDG_CACHE_HOME and HOME. `None` where neither is an absolute path: a relative one is to be ignored
+/// (XDG Base Directory Specification), and would be another directory for each that is worked in.
+pub fn user_cache<V: AsRef<[u8]>>(value: impl Fn(&'static str) -> Option<V>) -> Option<Vec<u8>> {
+    let below = |name, rest: &[u8]| {
+        let dir = value(name)?;
+        let dir = dir.as_ref();
+        (dir.first() == Some(&b'/')).then(|| [dir, rest].concat())
+    };
+    below("XDG_CACHE_HOME", b"/rock-wrap").or_else(|| below("HOME", b"/.cache/rock-wrap"))
+}
+
+/// The same by a call's environment.
 #[must_use]
-pub fn user_cache(env: &[&CStr]) -> Option<Vec<u8>> {
-    let value = |name: &[u8]| {
-        lookup(env, name)
-            .map(CStr::to_bytes)
-            .filter(|dir| !dir.is_empty())
-    };
-    let (parent, rest): (_, &[u8]) = match (value(b"XDG_CACHE_HOME"), value(b"HOME")) {
-        (Some(cache), _) => (cache, b"/rock-wrap"),
-        (None, Some(home)) => (home, b"/.cache/rock-wrap"),
-        (None, None) => return None,
-    };
-    Some([parent, rest].concat())
+pub fn user_cache_of(env: &[&CStr]) -> Option<Vec<u8>> {
+    user_cache(|name| lookup(env, name.as_bytes()).map(CStr::to_bytes))
 }
 
 /// The file whose time of change says when `launcher` last failed for its settings, which are its
@@ -88,7 +90,7 @@ pub fn mark(call: &Call<'_>, launcher: &Launcher<'_>) -> Option<CString> {
         LauncherKind::Ccache => b"CCACHE_",
         LauncherKind::Other => return None,
     };
-    let mut path = user_cache(call.env)?;
+    let mut path = user_cache_of(call.env)?;
     let mut hasher = Hasher::new();
     hasher.text(launcher.word);
     for entry in call.env {

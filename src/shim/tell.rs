@@ -30,7 +30,7 @@ pub fn compiler_changed(env: &[&CStr], changed: &[u8]) {
 
 /// Whether a call of this build has told it already. Where that cannot be known, it has not.
 fn told_lately(env: &[&CStr]) -> bool {
-    let Some(mut path) = trouble::user_cache(env) else { return false };
+    let Some(mut path) = trouble::user_cache_of(env) else { return false };
     path.extend_from_slice(b"/told");
     let Some(file) = CString::new(path).ok().and_then(|path| open(&path)) else { return false };
     let told = file.own_stat().is_ok_and(|stat| {
