@@ -277,3 +277,28 @@ fn an_environment_larger_than_a_socket_holds_is_no_matter() {
     assert_eq!(said(&output), (Some(0), String::new(), String::new()));
     assert_eq!(site.cache.asked(), Asked::new(0, 1));
 }
+
+#[test]
+fn a_server_at_an_abstract_socket_is_asked_like_any_other() {
+    let site = Site::new();
+    let name = format!(r"\x00rock-wrap-test-{}", std::process::id());
+    let server = |request: &str| {
+        let mut client = Command::new(sccache());
+        client.arg(request).envs(site.cache.env());
+        let client = client.env("SCCACHE_SERVER_UDS", &name);
+        assert!(client.stdout(Stdio::null()).status().unwrap().success());
+    };
+    server("--start-server");
+    // With nobody else to do it.
+    fs::remove_file(&site.client).unwrap();
+    let output = run(site
+        .compile("int one;\n", true)
+        .env("SCCACHE_SERVER_UDS", &name));
+    server("--stop-server");
+    assert_eq!(said(&output), (Some(0), String::new(), String::new()));
+    assert_eq!(
+        site.cache.asked(),
+        Asked::default(),
+        "another server was asked"
+    );
+}

@@ -28,6 +28,44 @@ const KEPT_BACK: [&[u8]; 12] = [
     b"CARGO_MAKEFLAGS",
 ];
 
+/// Where the server listens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Address<'a> {
+    /// A port of this machine.
+    Port(u16),
+    /// A socket in the file system.
+    Path(&'a [u8]),
+    /// A socket in Linux's own name space, by the name that follows the NUL.
+    Abstract(&'a [u8]),
+}
+
+impl<'a> Address<'a> {
+    /// Where clients look for it, by their SCCACHE_SERVER_UDS and SCCACHE_SERVER_PORT (0.9 to 0.16,
+    /// `net.rs` and `commands.rs`). Empty values are none.
+    #[must_use]
+    pub fn of(socket: Option<&'a [u8]>, port: Option<&[u8]>) -> Self {
+        const DEFAULT_PORT: u16 = 4226;
+        match socket.filter(|socket| !socket.is_empty()) {
+            Some(socket) => match socket.strip_prefix(br"\x00") {
+                Some(name) => Self::Abstract(name),
+                None => Self::Path(socket),
+            },
+            None => Self::Port(port.and_then(decimal).unwrap_or(DEFAULT_PORT)),
+        }
+    }
+}
+
+fn decimal(digits: &[u8]) -> Option<u16> {
+    let number = digits.iter().try_fold(0_u16, |number, digit| {
+        let digit = u16::from(digit.wrapping_sub(b'0'));
+        number
+            .checked_mul(10)?
+            .checked_add(digit)
+            .filter(|_| digit < 10)
+    });
+    number.filter(|_| !digits.is_empty())
+}
+
 /// Bytes in front of a message, which hold its length, big endian.
 pub const HEAD: usize = 4;
 

@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::decide::sccache::{self, Answer};
+use crate::decide::sccache::{self, Address, Answer};
 use crate::decide::trouble::End;
 use crate::decide::lookup;
 use crate::message::say;
@@ -25,39 +25,22 @@ const FAILED: End = End::Exited(254);
 
 /// Where sccache's client looks for its server.
 #[derive(Clone, Copy)]
-pub enum Server<'a> {
-    /// A socket in the file system.
-    Path(&'a CStr),
-    /// A port of this machine.
-    Port(u16),
-}
+pub struct Server<'a>(Address<'a>);
 
 impl<'a> Server<'a> {
     /// As the environment has it.
     pub fn of(env: &[&'a CStr]) -> Self {
-        const DEFAULT: u16 = 4226;
-        // Empty ones do not reach the client.
-        let value = |name: &[u8]| lookup(env, name).filter(|value| !value.is_empty());
-        if let Some(path) = value(b"SCCACHE_SERVER_UDS") {
-            return Self::Path(path);
-        }
-        let port = value(b"SCCACHE_SERVER_PORT");
-        Self::Port(port.and_then(|port| decimal(port.to_bytes())).unwrap_or(DEFAULT))
+        let value = |name: &[u8]| lookup(env, name).map(CStr::to_bytes);
+        Self(Address::of(value(b"SCCACHE_SERVER_UDS"), value(b"SCCACHE_SERVER_PORT")))
     }
 
     fn connect(self, wait: Wait) -> Option<Socket> {
-        match self {
-            Self::Path(path) => Socket::of_path(path, wait),
-            Self::Port(port) => Socket::of_port(port, wait),
+        match self.0 {
+            Address::Path(path) => Socket::of_path(path, wait),
+            Address::Abstract(name) => Socket::of_path(&[b"\0", name].concat(), wait),
+            Address::Port(port) => Socket::of_port(port, wait),
         }
     }
-}
-
-fn decimal(digits: &[u8]) -> Option<u16> {
-    digits.iter().try_fold(0_u16, |number, digit| {
-        let digit = u16::from(digit.wrapping_sub(b'0'));
-        number.checked_mul(10)?.checked_add(digit).filter(|_| digit < 10)
-    })
 }
 
 /// How long a server is waited for that has something to do.

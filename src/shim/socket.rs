@@ -2,7 +2,6 @@
 //! is told to. Layouts as in [`sys`](crate::sys).
 
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
 use crate::sys::{Errno, File, syscall};
 
@@ -37,13 +36,17 @@ impl Socket {
         Self::connect(AF_INET, &address, wait)
     }
 
-    /// To a socket in the file system; `None` where nobody listens.
-    pub fn of_path(path: &CStr, wait: Wait) -> Option<Self> {
+    /// To a socket in the file system or, where `path` begins with a NUL, in Linux's own name space;
+    /// `None` where nobody listens.
+    pub fn of_path(path: &[u8], wait: Wait) -> Option<Self> {
+        // Where a `struct sockaddr_un` has its path.
+        const PATH: usize = 2;
         let mut address = [0; 110];
-        address[..2].copy_from_slice(&AF_UNIX.to_ne_bytes());
-        let path = path.to_bytes();
-        address.get_mut(2..2 + path.len())?.copy_from_slice(path);
-        Self::connect(AF_UNIX, &address, wait)
+        address[..PATH].copy_from_slice(&AF_UNIX.to_ne_bytes());
+        // As long as the path, in which any NUL that followed would count, were it no file's.
+        let address = address.get_mut(..PATH + path.len())?;
+        address[PATH..].copy_from_slice(path);
+        Self::connect(AF_UNIX, address, wait)
     }
 
     fn connect(family: u16, address: &[u8], wait: Wait) -> Option<Self> {

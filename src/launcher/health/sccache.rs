@@ -1,5 +1,6 @@
 //! sccache: its server, and what that says of itself.
 
+use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
@@ -8,12 +9,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Asked, Health, HealthError, Mode, Said, Server, settings, without_password};
+use crate::decide::sccache;
 use crate::image::Version;
 use crate::launcher::{Environment, parse_version};
 use crate::rocm::ProgramError;
-
-/// sccache's own (0.16, `commands.rs`).
-const DEFAULT_PORT: u16 = 4226;
 
 /// Sockets in the file system since 0.9; an older client knows ports alone.
 const FIRST_WITH_SOCKETS: Version = Version(0, 9, 0);
@@ -187,7 +186,7 @@ impl Stats {
     }
 }
 
-/// Where the server listens, by the environment of its clients.
+/// [Where the server listens](sccache::Address), by the environment of its clients.
 enum Address {
     Port(u16),
     Socket(PathBuf),
@@ -207,15 +206,15 @@ impl Address {
         let socket = environment
             .get("SCCACHE_SERVER_UDS")
             .filter(|_| knows_sockets(client));
-        if let Some(socket) = socket {
-            return match socket.as_bytes().strip_prefix(br"\x00") {
-                Some(name) => Self::Abstract(name.to_owned()),
-                None => Self::Socket(socket.into()),
-            };
-        }
         let port = environment.get("SCCACHE_SERVER_PORT");
-        let port = port.and_then(|port| port.to_str()?.parse().ok());
-        Self::Port(port.unwrap_or(DEFAULT_PORT))
+        match sccache::Address::of(
+            socket.as_deref().map(OsStr::as_bytes),
+            port.as_deref().map(OsStr::as_bytes),
+        ) {
+            sccache::Address::Port(port) => Self::Port(port),
+            sccache::Address::Path(path) => Self::Socket(OsStr::from_bytes(path).into()),
+            sccache::Address::Abstract(name) => Self::Abstract(name.to_owned()),
+        }
     }
 
     fn connect(&self, limit: Duration) -> Connection {
