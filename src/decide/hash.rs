@@ -93,10 +93,11 @@ impl Hasher {
         self.bytes(text);
     }
 
-    /// Adds the state of a file.
+    /// Adds the state of a file, without the device: a reboot or another container changes its number.
+    /// Whoever calls this adds the path, which tells the file systems of one machine apart.
     pub fn stamp(&mut self, stamp: &super::Stamp) {
         let times = [stamp.mtime, stamp.mtime_nsec];
-        let numbers = [stamp.dev, stamp.ino, stamp.size].into_iter().chain(times);
+        let numbers = [stamp.ino, stamp.size].into_iter().chain(times);
         numbers.for_each(|number| self.number(number));
     }
 

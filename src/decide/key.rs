@@ -19,6 +19,7 @@ const FORMAT: &[u8] = b"rock-wrap key 3";
 
 /// What of the environment steers clang, or comes into the key otherwise.
 #[derive(Clone, Copy, Default)]
+#[cfg_attr(test, derive(Debug))]
 pub struct Steering<'a> {
     /// Directory of the device libraries (clang 19, `Driver/ToolChains/AMDGPU.cpp`).
     pub hip_device_lib_path: Option<&'a [u8]>,
@@ -76,19 +77,7 @@ impl<'a> Paths<'a> {
     /// link it leads elsewhere than its spelling says. Never relative to the working directory: two directories of one build would give
     /// the same (measured: their objects then share `__hip_cuid_*`).
     fn path(&self, hasher: &mut Hasher, path: &[u8]) {
-        let cwd: &[u8] = if path.first() == Some(&b'/') {
-            b""
-        } else {
-            &self.cwd
-        };
-        let mut absolute = Vec::with_capacity(cwd.len() + path.len() + 1);
-        let parts = cwd
-            .split(|byte| *byte == b'/')
-            .chain(path.split(|byte| *byte == b'/'));
-        for part in parts.filter(|part| !matches!(*part, b"" | b".")) {
-            absolute.push(b'/');
-            absolute.extend_from_slice(part);
-        }
+        let absolute = self.absolute(path);
         let below = absolute
             .strip_prefix(self.base)
             .filter(|rest| rest.first() == Some(&b'/'));
@@ -102,6 +91,23 @@ impl<'a> Paths<'a> {
                 hasher.text(&absolute);
             }
         }
+    }
+
+    fn absolute(&self, path: &[u8]) -> Vec<u8> {
+        let cwd: &[u8] = if path.first() == Some(&b'/') {
+            b""
+        } else {
+            &self.cwd
+        };
+        let mut absolute = Vec::with_capacity(cwd.len() + path.len() + 1);
+        let parts = cwd
+            .split(|byte| *byte == b'/')
+            .chain(path.split(|byte| *byte == b'/'));
+        for part in parts.filter(|part| !matches!(*part, b"" | b".")) {
+            absolute.push(b'/');
+            absolute.extend_from_slice(part);
+        }
+        absolute
     }
 
     /// Adds an argument, in which the base may stand anywhere.
@@ -176,8 +182,8 @@ pub fn key<W: World + ?Sized>(
         paths.argument(&mut hasher, variable.unwrap_or_default());
     }
     hasher.number(u64::from(steering.no_default_config.is_some()));
-    loaded(&mut hasher, steering, call.config, world);
-    libraries(&mut hasher, unit, steering, fingerprinted, world);
+    loaded(&mut hasher, steering, call.config, &paths, world);
+    libraries(&mut hasher, unit, steering, fingerprinted, &paths, world);
     paths.output(&mut hasher, unit);
     if unit.writes_depfile {
         depfile(&mut hasher, unit, &paths);
@@ -295,11 +301,15 @@ fn loaded<W: World + ?Sized>(
     hasher: &mut Hasher,
     steering: &Steering<'_>,
     config: &Config<'_>,
+    paths: &Paths<'_>,
     world: &W,
 ) {
     let mut look = |path: Vec<u8>| {
-        let found = CString::new(path).ok().and_then(|path| world.stamp(&path));
-        found.iter().for_each(|stamp| hasher.stamp(stamp));
+        let path = CString::new(path).unwrap_or_default();
+        if let Some(stamp) = world.stamp(&path) {
+            hasher.text(&paths.absolute(path.to_bytes()));
+            hasher.stamp(&stamp);
+        }
     };
     // The loader parts the one at colons and semicolons, the other at colons and spaces (ld.so(8)).
     let dirs = steering.ld_library_path.unwrap_or_default();
@@ -332,13 +342,14 @@ const BITCODE_DIRS: [&[u8]; 3] = [
 /// otherwise: ROCm's `lib` has a thousand entries.
 const LATER_BITCODE_DIRS: [&[u8]; 2] = [b"/lib", b"/lib/bitcode"];
 
-/// Adds the device libraries that the call names and the fingerprint does not hold, by name, size,
+/// Adds the device libraries that the call names and the fingerprint does not hold, by path, size,
 /// inode and time of change of each.
 fn libraries<W: World + ?Sized>(
     hasher: &mut Hasher,
     unit: &Unit<'_>,
     steering: &Steering<'_>,
     fingerprinted: &Directories,
+    paths: &Paths<'_>,
     world: &W,
 ) {
     let mut look = |dir: &[u8], below: &[u8]| {
@@ -367,6 +378,7 @@ fn libraries<W: World + ?Sized>(
             }
         });
         hasher.text(b"libraries");
+        hasher.text(&paths.absolute(path.to_bytes()));
         sum.iter().for_each(|sum| hasher.number(*sum));
         false
     };

@@ -499,3 +499,33 @@ fn sccache_is_not_given_debug_information_of_a_directory_by_another_name() {
     assert_eq!(of("sccache", "PWD=/link", PLAIN), Ok(()));
     assert_eq!(of("ccache", "PWD=/link", debug), Ok(()), "it passes PWD on");
 }
+
+#[test]
+fn a_device_number_is_not_in_the_key_and_a_path_is() {
+    // A reboot or another container mounts the same file system under another number; two file systems
+    // may hold a file of the same name with an equal inode, size and time.
+    let on_device = |dev: u64| {
+        let moved = |ino| Stamp { dev, ..stamp(ino) };
+        Fake::in_dir("/w")
+            .with("/other", moved(3))
+            .with("/other/ocml.bc", moved(4))
+            .with("/mnt", moved(3))
+            .with("/mnt/ocml.bc", moved(4))
+            .with("/lib1/libLLVM.so.19.1", moved(6))
+            .with("/lib1/p.so", moved(7))
+    };
+    for (env, line) in [
+        (&["HIP_DEVICE_LIB_PATH=/other"][..], HIP.to_owned()),
+        (&[], format!("{HIP} --hip-device-lib-path=/other")),
+        (&["LD_LIBRARY_PATH=/lib1"], HIP.to_owned()),
+        (&["LD_PRELOAD=/lib1/p.so"], HIP.to_owned()),
+    ] {
+        let keys = [1, 2].map(|dev| key_in(&on_device(dev), "ccache", env, &line));
+        assert_eq!(keys[0], keys[1], "{env:?} {line}");
+    }
+    let of = |dir: &str| {
+        let env = format!("HIP_DEVICE_LIB_PATH={dir}");
+        key_in(&on_device(1), "ccache", &[&env], HIP)
+    };
+    assert_ne!(of("/other"), of("/mnt"));
+}
