@@ -302,3 +302,67 @@ fn a_server_at_an_abstract_socket_is_asked_like_any_other() {
         "another server was asked"
     );
 }
+
+/// Runs what follows with its first argument, `NAME=VALUE`, in front of its environment.
+const TWICE: &str = r#"
+#include <unistd.h>
+extern char **environ;
+int main(int count, char **args) {
+    char *env[1000] = {args[1]};
+    for (int i = 0; environ[i] && i < 998; ++i) env[i + 1] = environ[i];
+    execve(args[2], args + 2, env);
+    return 127;
+}
+"#;
+
+#[test]
+fn a_variable_with_two_values_means_what_it_means_to_the_compiler() {
+    let site = Site::new();
+    let [twice, source] = ["twice", "twice.c"].map(|name| site.rocm.beside(name));
+    fs::write(&source, TWICE).unwrap();
+    let mut cc = Command::new("cc");
+    assert!(
+        cc.arg(&source)
+            .arg("-o")
+            .arg(&twice)
+            .status()
+            .unwrap()
+            .success()
+    );
+    for (dir, value) in [("one", 1), ("two", 2)] {
+        let dir = site.rocm.beside(dir);
+        fs::create_dir(&dir).unwrap();
+        fs::write(dir.join("v.h"), format!("#define V {value}\n")).unwrap();
+    }
+    let set = |dir: &str| format!("C_INCLUDE_PATH={}", site.rocm.beside(dir).display());
+    // The object, and how many calls have reached sccache by then.
+    let made = |program: &std::ffi::OsStr, first: &str, through: bool| {
+        let call = site.compile("#include <v.h>\nint v = V;\n", through);
+        let mut compile = Command::new(&twice);
+        compile.arg(set(first)).arg(program);
+        if program != call.get_program() {
+            compile.arg(site.rocm.bin().join("clang.7625"));
+        }
+        compile
+            .args(call.get_args())
+            .current_dir(site.rocm.beside("."));
+        compile.env_clear().envs(
+            call.get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        );
+        compile.env("C_INCLUDE_PATH", site.rocm.beside("two"));
+        assert_eq!(
+            said(&run(&mut compile)),
+            (Some(0), String::new(), String::new())
+        );
+        let asked = site.cache.asked();
+        (site.object(), asked.hits + asked.misses)
+    };
+    let shim = site.rocm.bin().join("clang");
+    let (bare, _) = made(shim.as_os_str(), "one", false);
+    let (alone, before) = made(site.client.as_os_str(), "one", true);
+    assert!(alone != bare, "sccache by itself takes the other value");
+    assert_eq!(made(shim.as_os_str(), "one", true), (bare, before));
+    // The same value twice is one value.
+    assert_eq!(made(shim.as_os_str(), "two", true), (alone, before + 1));
+}

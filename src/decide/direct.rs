@@ -266,6 +266,9 @@ reasons! {
     OverrideOptions, "override-options",
         "CCC_OVERRIDE_OPTIONS edits the command line behind the launcher's back.",
         Some("Unset CCC_OVERRIDE_OPTIONS.");
+    RepeatedVariable, "repeated-variable",
+        "An environment variable is given twice with different values, of which the compiler and launchers take different ones.",
+        Some("Give the variable once.");
     DriverLog, "driver-log",
         "A CC_PRINT_ or CC_LOG_ variable makes the compiler write a log, which a cache hit would not.",
         None;

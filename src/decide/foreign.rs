@@ -51,7 +51,7 @@ pub fn forward<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Forw
     if !is_host_compiler(call) || compiles_for_devices(call) {
         return Err(Reason::ForeignCompiler.into());
     }
-    if let Some(reason) = signs.reason(&launcher) {
+    if let Some(reason) = signs.reason(&launcher, call.env) {
         return Err(reason.into());
     }
     if nesting::among_ancestors(world, launcher.word) {

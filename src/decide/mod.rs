@@ -191,7 +191,7 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     let new_driver = call.config.new_driver;
     let scan = argv::Scan::run(call.argv, cxx_driver, &launcher, new_driver, world)?;
     // Before what costs system calls; after what explains the call itself.
-    let unit = scan.finish(world, || signs.reason(&launcher))?;
+    let unit = scan.finish(world, || signs.reason(&launcher, call.env))?;
     if nesting::among_ancestors(world, launcher.word) {
         return Err(Reason::NestedAncestor.into());
     }
@@ -335,6 +335,7 @@ fn versionless(name: &[u8]) -> &[u8] {
 
 /// What the environment says, gathered in one pass.
 #[derive(Default)]
+#[cfg_attr(test, derive(Debug))]
 struct Signs<'a> {
     disabled: bool,
     hip_clang_launcher: Option<&'a [u8]>,
@@ -354,15 +355,14 @@ struct Signs<'a> {
 /// What a variable's value changes.
 type Take = for<'a> fn(&mut Signs<'a>, &'a [u8]);
 
-/// The variables that count. A table, which takes a fifth of the room of as many comparisons in the
-/// shim.
+/// The variables that count; of one that is given twice the first, which is what getenv finds. A
+/// table, which takes a fifth of the room of as many comparisons in the shim.
 const SIGNS: [(&str, Take); 18] = [
     ("ROCK_WRAP_DISABLE", |signs, value| {
         signs.disabled = !matches!(value, b"" | b"0");
     }),
-    // Of two, getenv finds the first.
     ("HIP_CLANG_LAUNCHER", |signs, value| {
-        signs.hip_clang_launcher = signs.hip_clang_launcher.or(Some(value));
+        signs.hip_clang_launcher = Some(value);
     }),
     ("SOURCE_DATE_EPOCH", |signs, _| signs.source_date = true),
     ("CCC_OVERRIDE_OPTIONS", |signs, value| {
@@ -407,6 +407,8 @@ const SIGNS: [(&str, Take); 18] = [
 impl<'a> Signs<'a> {
     fn of(env: &[&'a CStr]) -> Self {
         let mut signs = Self::default();
+        // A bit for each variable of the table that has been seen.
+        let mut seen = 0_u32;
         for entry in env {
             let entry = entry.to_bytes();
             // Few variables begin with one of these.
@@ -421,19 +423,22 @@ impl<'a> Signs<'a> {
             };
             let (name, value) = entry.split_at(split);
             let value = value.get(1..).unwrap_or_default();
-            let Some(sign) = SIGNS.iter().find(|sign| sign.0.as_bytes() == name) else {
+            let Some(at) = SIGNS.iter().position(|sign| sign.0.as_bytes() == name) else {
                 // CC_PRINT_OPTIONS, CC_PRINT_HEADERS, CC_PRINT_PROC_STAT, CC_LOG_DIAGNOSTICS and
                 // their _FILE (the strings in libclang-cpp 15 and 19).
                 signs.log |= name.starts_with(b"CC_PRINT_") || name.starts_with(b"CC_LOG_");
                 continue;
             };
-            sign.1(&mut signs, value);
+            if seen & (1 << at) == 0 {
+                seen |= 1 << at;
+                (SIGNS[at].1)(&mut signs, value);
+            }
         }
         signs
     }
 
     /// Why the environment speaks against launching what `argv` would allow.
-    fn reason(&self, launcher: &Launcher<'_>) -> Option<Reason> {
+    fn reason(&self, launcher: &Launcher<'_>, env: &[&CStr]) -> Option<Reason> {
         if self.guard {
             Some(Reason::NestedShim)
         } else if self.sccache {
@@ -457,8 +462,26 @@ impl<'a> Signs<'a> {
             && launcher.hides_variables()
         {
             Some(Reason::Preload)
+        } else if contradicts(env) {
+            Some(Reason::RepeatedVariable)
         } else {
             None
         }
     }
+}
+
+/// Whether a variable has two values. clang takes the first; sccache compiles with the last, which is
+/// also what the loader takes of LD_LIBRARY_PATH and LD_PRELOAD (0.16 and glibc 2.36, measured).
+fn contradicts(env: &[&CStr]) -> bool {
+    env.iter().enumerate().any(|(at, entry)| {
+        let entry = entry.to_bytes();
+        let end = entry.iter().position(|byte| *byte == b'=');
+        let Some(name) = end.and_then(|end| entry.get(..=end)) else {
+            return false;
+        };
+        env.iter().take(at).any(|before| {
+            let before = before.to_bytes();
+            before.first() == name.first() && before.starts_with(name) && before != entry
+        })
+    })
 }

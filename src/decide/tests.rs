@@ -524,6 +524,8 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("ld-preload", SCCACHE, "LD_PRELOAD=/p.so clang++ -c a.cpp"),
     ("launch", SCCACHE, "LD_PRELOAD= clang++ -c a.cpp"),
     ("launch", CCACHE, "LD_PRELOAD=/p.so clang++ -c a.cpp"),
+    ("repeated-variable", CCACHE, "CPATH=/a CPATH=/b clang++ -c a.cpp"),
+    ("repeated-variable", OTHER, "CPATH=/a CPATH=/b clang++ -c a.cpp"),
     ("override-options", CCACHE, "CCC_OVERRIDE_OPTIONS=x-c clang++ -c a.cpp"),
     ("driver-log", SCCACHE, "CC_PRINT_OPTIONS=1 clang++ -c a.cpp"),
     ("nested-shim", SCCACHE, "ROCK_WRAP_GUARD=1 clang++ -c a.cpp"),
@@ -729,10 +731,7 @@ fn the_launcher_is_the_environments_then_the_installers() {
         ("/a b/ccache".into(), Ccache, None, Source::Environment)
     );
     assert_eq!(
-        launcher(
-            &["HIP_CLANG_LAUNCHER=$(x)", "HIP_CLANG_LAUNCHER=ccache"],
-            SCCACHE
-        ),
+        launcher(&["HIP_CLANG_LAUNCHER=$(x)"], SCCACHE),
         ("$(x)".into(), Other, None, Source::Environment)
     );
     assert_eq!(
@@ -775,13 +774,13 @@ fn a_launcher_that_failed_for_its_settings_is_left_alone_for_a_while() {
     assert_eq!(failed(299, &env), "launcher-failed");
     assert_eq!(failed(300, &env), "launch");
     let other = ["HOME=/home/me", "SCCACHE_DIR=/y"];
+    assert_eq!(failed(0, &other), "launch", "with other settings");
     let relative = ["XDG_CACHE_HOME=cache", "HOME=/home/me", "SCCACHE_DIR=/x"];
     assert_eq!(
         failed(0, &relative),
         "launcher-failed",
         "a relative path is ignored"
     );
-    assert_eq!(failed(0, &other), "launch", "with other settings");
     assert_eq!(failed(0, &env[1..]), "launch", "nowhere to remember it");
 }
 
@@ -1257,4 +1256,62 @@ proptest! {
         let all: usize = tokens(&text).iter().map(|token| token.chars().count() + 1).sum();
         prop_assert!(all <= text.len() + 1);
     }
+}
+
+#[test]
+fn of_a_variable_that_is_given_twice_the_first_counts_as_with_getenv() {
+    // Each with a value that changes nothing, and one that shows.
+    for (name, quiet, loud) in [
+        ("ROCK_WRAP_DISABLE", "0", "1"),
+        ("CCC_OVERRIDE_OPTIONS", "", "+-g"),
+        ("COMPILER_PATH", "", "/tools"),
+        ("LD_PRELOAD", "", "/lib/p.so"),
+        ("HIP_DEVICE_LIB_PATH", "/a", "/b"),
+        ("ROCM_PATH", "/a", "/b"),
+        ("HIP_PATH", "/a", "/b"),
+        ("LD_LIBRARY_PATH", "/a", "/b"),
+        ("CLANG_NO_DEFAULT_CONFIG", "", "1"),
+        ("ROCK_WRAP_BASE_DIR", "/a", "/b"),
+        ("PWD", "/a", "/b"),
+        ("HIP_CLANG_LAUNCHER", "/a", "/b"),
+    ] {
+        let entry = |value: &str| CString::new(format!("{name}={value}")).unwrap();
+        let (quiet, loud) = (entry(quiet), entry(loud));
+        for (first, second) in [(&quiet, &loud), (&loud, &quiet)] {
+            let signs = |env: &[&CStr]| format!("{:?}", Signs::of(env));
+            assert_eq!(
+                signs(&[first, second]),
+                signs(&[first]),
+                "{first:?} {second:?}"
+            );
+        }
+        assert_ne!(
+            format!("{:?}", Signs::of(&[&quiet])),
+            format!("{:?}", Signs::of(&[&loud])),
+            "{name} shows"
+        );
+    }
+}
+
+#[test]
+fn a_call_under_a_variable_with_two_values_is_not_launched() {
+    let argv = ["clang", "-c", "a.c"];
+    let decided = |env: &[&str]| with("clang", SCCACHE, env, &argv, &Fake::new(), word);
+    for name in ["HIP_DEVICE_LIB_PATH", "LD_LIBRARY_PATH", "CPATH", "ANY", ""] {
+        let [a, b] = ["/a", "/b"].map(|value| format!("{name}={value}"));
+        assert_eq!(decided(&[&a, "X=1", &b]), "repeated-variable", "{name}");
+        assert_eq!(
+            decided(&[&a, "X=1", &a]),
+            "launch",
+            "{name}: both are the same"
+        );
+    }
+    let many: Vec<_> = (0..3000)
+        .map(|number| format!("V{number}={number}"))
+        .collect();
+    let mut many: Vec<&str> = many.iter().map(String::as_str).collect();
+    assert_eq!(decided(&many), "launch");
+    many.push("V1=2");
+    assert_eq!(decided(&many), "repeated-variable");
+    assert_eq!(decided(&["odd", "odd", "odder"]), "launch", "no variables");
 }
