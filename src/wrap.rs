@@ -12,7 +12,7 @@ use std::path::{Component, Path, PathBuf};
 use crate::divert::{Entry, Goal, Keep, Kept, Observed, Time, Want};
 use crate::identity::{Identity, IdentityError, Memo, Role};
 use crate::image::{Config, LauncherKind, Witness, WitnessKind, base_name, stamp};
-use crate::launcher::Launcher;
+use crate::launcher::{self, Launcher};
 use crate::rocm::compiler::{CompilerError, Said};
 use crate::rocm::hipcc::{self, Hipcc};
 use crate::rocm::{Compiler, Layout, Name, Tree};
@@ -448,8 +448,7 @@ fn warnings(launcher: Option<&Launcher>, hipcc: Option<&Hipcc>) -> Vec<String> {
                 .to_owned(),
         );
     }
-    let in_environment = std::env::var_os("HIP_CLANG_LAUNCHER").is_some_and(|it| !it.is_empty());
-    if in_environment && hipcc.is_some_and(|hipcc| hipcc.knows_launcher) {
+    if launcher::passes_shims_by() && hipcc.is_some_and(|hipcc| hipcc.knows_launcher) {
         warnings.push(
             "this hipcc obeys HIP_CLANG_LAUNCHER itself, and it is set: hipcc's compiles reach the \
              launcher without a shim; unset it to have them go through rock-wrap"

@@ -319,6 +319,30 @@ fn what_cmake_has_written_down_works_after_the_session() {
 }
 
 #[test]
+fn doctor_within_a_session_examines_the_sessions_launcher() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&ccache());
+    // One that hipcc would call by itself, were it not for the session.
+    let hipcc = rocm.root.join("bin/hipcc");
+    let _ = std::fs::remove_file(&hipcc);
+    std::fs::write(&hipcc, "getenv HIP_CLANG_LAUNCHER").unwrap();
+    // What is behind a shadow is not in the environment.
+    for way in ["in-place", "launcher"] {
+        let build = format!(
+            "{} doctor --rocm-path {} --json",
+            env!("CARGO_BIN_EXE_rock-wrap"),
+            rocm.root.display()
+        );
+        let ran = ran(&mut session(&rocm, &cache, &["--attach", way], &build));
+        let answer: serde_json::Value = serde_json::from_str(&ran.out)
+            .unwrap_or_else(|error| panic!("{way}: {error}: {ran:?}"));
+        assert_eq!(answer["verdict"], "ok", "{way}: {answer:#}");
+        let program = cache.program.to_str().unwrap();
+        assert!(ran.out.contains(program), "{way}: {answer:#}");
+    }
+}
+
+#[test]
 fn without_an_option_the_way_follows_from_the_tree_and_is_said() {
     let cache = Cache::new(&ccache());
     let said = |rocm: &Rocm| ran(&mut session(rocm, &cache, &[], "true")).ok().err;

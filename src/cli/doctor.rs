@@ -10,7 +10,7 @@ use super::{CliError, DoctorArgs, Exit, install, output};
 use crate::divert::{Bin, Goal};
 use crate::doctor::bench::Bench;
 use crate::doctor::{self, Finding, Severity, Subject};
-use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher};
+use crate::launcher::Launcher;
 use crate::rocm::Tree;
 
 /// The answer in JSON; see `docs/doctor.md`.
@@ -84,9 +84,11 @@ impl Drop for Progress {
 /// The launcher that a build would get: the one named, HIP_CLANG_LAUNCHER, the installed one, or one
 /// that is there.
 fn launcher(args: &DoctorArgs, bin: &Bin) -> Result<Launcher, CliError> {
-    let from_environment = || std::env::var_os(HIP_CLANG_LAUNCHER).filter(|it| !it.is_empty());
-    if let Some(word) = args.launcher.clone().or_else(from_environment) {
-        return Ok(Launcher::find(&word)?);
+    if let Some(word) = &args.launcher {
+        return Ok(Launcher::find(word)?);
+    }
+    if let Some(launcher) = Launcher::from_environment()? {
+        return Ok(launcher);
     }
     match install::installed(bin)? {
         (Some(launcher), _) => Ok(launcher),

@@ -14,7 +14,6 @@ use tempfile::NamedTempFile;
 use super::attach;
 use super::report::Outputs;
 use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
-use crate::image::LAUNCHER_NAME;
 use crate::launcher::alive::Alive;
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher, health};
 use crate::report::UNATTACHED;
@@ -161,14 +160,11 @@ fn become_command(program: &Path, mut command: Command) -> CliError {
 
 /// The launcher for this run: the one named, the one that hipcc would use, or one that is there.
 fn choose_launcher(args: &RunArgs) -> Result<Launcher, CliError> {
-    let ours = |word: &std::ffi::OsString| {
-        let name = Path::new(word).file_name().unwrap_or_default();
-        name.as_encoded_bytes() == LAUNCHER_NAME
-    };
-    let from_environment =
-        || std::env::var_os(HIP_CLANG_LAUNCHER).filter(|word| !word.is_empty() && !ours(word));
-    match args.wrap.launcher.clone().or_else(from_environment) {
-        Some(word) => Ok(Launcher::find(&word)?),
+    if let Some(word) = &args.wrap.launcher {
+        return Ok(Launcher::find(word)?);
+    }
+    match Launcher::from_environment()? {
+        Some(launcher) => Ok(launcher),
         None => Launcher::find_any()?.ok_or(CliError::NoLauncher),
     }
 }

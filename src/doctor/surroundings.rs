@@ -8,7 +8,7 @@ use super::bench::{Bench, Trouble};
 use super::{Finding, Subject};
 use crate::decide::{self, Call, Decision, Direct, Reason};
 use crate::image::LauncherKind;
-use crate::launcher::HIP_CLANG_LAUNCHER;
+use crate::launcher::{self, HIP_CLANG_LAUNCHER};
 use crate::rocm::hipcc;
 use crate::shim::world::Machine;
 
@@ -22,7 +22,7 @@ pub fn environment(subject: &Subject, bench: &Bench) -> Result<Vec<Finding>, Tro
     let outer = |name: &&'static str| outer_launcher(name, &get(name)?);
     findings.extend(OUTER.iter().filter_map(outer));
     let obeys = hipcc::find(&subject.tree).is_some_and(|hipcc| hipcc.knows_launcher);
-    if obeys && get(HIP_CLANG_LAUNCHER).is_some() {
+    if obeys && launcher::passes_shims_by() {
         let statement = "hipcc obeys HIP_CLANG_LAUNCHER itself: its compiles go without a shim";
         let remedy = "unset HIP_CLANG_LAUNCHER and give the launcher to `rock-wrap install`";
         findings.push(Finding::warning(CHECK, statement).remedy(remedy));

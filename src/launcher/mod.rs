@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 pub use environment::Environment;
 pub use results::Outcome;
 
-use crate::image::{LauncherKind, Version, stamp};
+use crate::image::{LAUNCHER_NAME, LauncherKind, Version, base_name, stamp};
 use crate::rocm::ProgramError;
 
 /// Names the launcher for hipcc and for the shim; one word.
@@ -100,6 +100,28 @@ impl Launcher {
         })
     }
 
+    /// The launcher that HIP_CLANG_LAUNCHER names, or that the file stands for which a session has put
+    /// there.
+    ///
+    /// # Errors
+    /// See [`LauncherError`]. `Ok(None)` where the variable names none.
+    pub fn from_environment() -> Result<Option<Self>, LauncherError> {
+        let Some(word) = std::env::var_os(HIP_CLANG_LAUNCHER).filter(|word| !word.is_empty())
+        else {
+            return Ok(None);
+        };
+        if !is_sessions_file(&word) {
+            return Self::find(&word).map(Some);
+        }
+        let image = std::fs::read(&word).unwrap_or_default();
+        match stamp::read(&image) {
+            Some(Ok(config)) if !config.launcher.is_empty() => {
+                Self::find(OsStr::from_bytes(config.launcher)).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// The first of sccache and ccache that is on PATH.
     ///
     /// # Errors
@@ -154,6 +176,19 @@ impl std::fmt::Display for Launcher {
             None => Ok(()),
         }
     }
+}
+
+/// Whether HIP_CLANG_LAUNCHER names a program that a hipcc which knows the variable would run without
+/// a shim.
+#[must_use]
+pub fn passes_shims_by() -> bool {
+    std::env::var_os(HIP_CLANG_LAUNCHER)
+        .is_some_and(|word| !word.is_empty() && !is_sessions_file(&word))
+}
+
+/// Whether a launcher's name is that of the shim which a session has called as one.
+fn is_sessions_file(word: &OsStr) -> bool {
+    base_name(word.as_bytes()) == LAUNCHER_NAME
 }
 
 /// Whether the file that `path` leads to is a shim of any version.
