@@ -49,6 +49,10 @@ mod tests {
 
     #[test]
     fn every_code_is_documented() {
+        // `  126,127  what they mean`: two blanks, the codes, two blanks.
+        let columns = HELP.lines().filter_map(|line| line.strip_prefix("  "));
+        let codes = columns.flat_map(|line| line.split("  ").next().unwrap_or_default().split(','));
+        let documented: Vec<u8> = codes.filter_map(|code| code.parse().ok()).collect();
         for exit in [
             Exit::Success,
             Exit::Failed,
@@ -59,8 +63,7 @@ mod tests {
             Exit::NotExecutable,
             Exit::NotFound,
         ] {
-            let code = (exit as u8).to_string();
-            assert!(HELP.contains(&code), "{exit:?}");
+            assert!(documented.contains(&(exit as u8)), "{exit:?}");
         }
     }
 }
