@@ -1,6 +1,6 @@
 use std::os::unix::fs::symlink;
 
-use super::super::testing::{Fixture, have};
+use super::super::testing::{Fixture, debians};
 use super::*;
 
 const RPATH: &str = "-Wl,--disable-new-dtags";
@@ -161,9 +161,7 @@ fn a_name_that_was_loaded_under_another_is_not_loaded_again() {
 
 #[test]
 fn the_systems_own_are_told_apart_from_the_compilers() {
-    let Some(clang) = have("/usr/lib/llvm-19/bin/clang") else {
-        return;
-    };
+    let clang = debians("/usr/lib/llvm-19/bin/clang");
     let closure = System::new(None).closure(&clang).unwrap();
     let is_system = |name: &str| {
         let loaded = closure.loaded.iter().find(|loaded| loaded.name == name);

@@ -119,11 +119,11 @@ impl Fixture {
     }
 }
 
-/// `path`, where this machine has it: Debian's compilers are installed for the tests, and not
-/// everywhere.
-pub fn have(path: &str) -> Option<PathBuf> {
+/// A file of Debian's compilers.
+pub fn debians(path: &str) -> PathBuf {
     let path = PathBuf::from(path);
-    path.exists().then_some(path)
+    assert!(path.exists(), "no {path:?}; run scripts/setup.sh");
+    path
 }
 
 /// Changes one bit of a file's last byte, which is data in none of the files that are run.
