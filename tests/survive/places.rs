@@ -4,28 +4,50 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use super::manifest::Manifest;
 use super::report;
 use super::tree::{Action, Compiler, Layout, NAMES, Tree, clean, ok, stderr};
 
-/// Runs `test` on a thread whose mounts nobody else sees and that are gone afterwards; says so where
-/// that cannot be.
-fn with_mounts(what: &str, test: impl FnOnce() + Send) {
-    std::thread::scope(|scope| {
-        let thread = scope.spawn(|| {
-            if let Err(error) = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS) {
-                report!("SKIPPED: {what}: no mounts can be made here ({error})");
-                return;
-            }
-            ok(clean("mount").args(["--make-rprivate", "/"]));
-            test();
-        });
-        if let Err(panic) = thread.join() {
-            std::panic::resume_unwind(panic);
-        }
-    });
+/// Set in a process that runs one test.
+const ALONE: &str = "ROCK_WRAP_TEST_ALONE";
+
+/// Runs `test`, the body of the test called `name`, in a process of its own whose mounts nobody else
+/// sees and that are gone afterwards; says so where that cannot be.
+///
+/// A thread with mounts of its own would not do. A child that another test starts holds every file that
+/// this test has open, until it has become its program; for as long, nothing can be unmounted.
+fn with_mounts(name: &str, test: impl FnOnce()) {
+    if std::env::var_os(ALONE).is_some() {
+        return test();
+    }
+    let unshare = || {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--mount", "--propagation", "private"]);
+        unshare
+    };
+    let tried = unshare().arg("true").output().unwrap();
+    if !tried.status.success() {
+        let why = stderr(&tried);
+        report!(
+            "SKIPPED: {name}: no mounts can be made here ({})",
+            why.trim()
+        );
+        return;
+    }
+    let output = unshare()
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", &format!("places::{name}")])
+        .env(ALONE, "1")
+        .stderr(Stdio::inherit())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
 }
 
 /// Mounts a file system, or says that it cannot be had.
@@ -85,56 +107,65 @@ fn every_file_system_gives_back_the_exact_tree() {
     }
     ran.sort();
     ran.dedup();
-    with_mounts("file systems in images", || {
-        let dir = tempfile::tempdir().unwrap();
-        let at = dir.path().join("mounted");
-        std::fs::create_dir(&at).unwrap();
-        for kind in ["tmpfs", "ramfs"] {
-            if mount(
-                kind,
-                &["-t", kind, "none"]
-                    .map(OsStr::new)
-                    .into_iter()
-                    .chain([at.as_ref()])
-                    .collect::<Vec<_>>(),
-            ) {
-                each_layout(&at, kind);
-                ran.push(format!("{kind} (mounted)"));
-                ok(clean("umount").arg(&at));
-            }
-        }
-        let made: [(&str, &[&str]); 5] = [
-            ("ext4", &["-q"]),
-            ("ext2", &["-q"]),
-            ("xfs", &["-q"]),
-            ("btrfs", &["-q"]),
-            ("vfat", &[]),
-        ];
-        for (kind, options) in made {
-            let image = dir.path().join(kind);
-            std::fs::File::create(&image)
-                .unwrap()
-                .set_len(400 << 20)
-                .unwrap();
-            let make = format!("mkfs.{kind}");
-            match clean(&make).args(options).arg(&image).output() {
-                Err(error) => {
-                    report!("SKIPPED: {kind}: {make}: {error}");
-                    continue;
-                }
-                Ok(output) => assert!(output.status.success(), "{}", stderr(&output)),
-            }
-            if mount(
-                kind,
-                &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()],
-            ) {
-                each_layout(&at, kind);
-                ran.push(format!("{kind} (image)"));
-                ok(clean("umount").arg(&at));
-            }
-        }
-    });
     report!("file systems: {}", ran.join(", "));
+}
+
+#[test]
+fn every_file_system_that_can_be_mounted_gives_back_the_exact_tree() {
+    with_mounts(
+        "every_file_system_that_can_be_mounted_gives_back_the_exact_tree",
+        || {
+            let mut ran = vec![];
+            let dir = tempfile::tempdir().unwrap();
+            let at = dir.path().join("mounted");
+            std::fs::create_dir(&at).unwrap();
+            for kind in ["tmpfs", "ramfs"] {
+                if mount(
+                    kind,
+                    &["-t", kind, "none"]
+                        .map(OsStr::new)
+                        .into_iter()
+                        .chain([at.as_ref()])
+                        .collect::<Vec<_>>(),
+                ) {
+                    each_layout(&at, kind);
+                    ran.push(format!("{kind} (mounted)"));
+                    ok(clean("umount").arg(&at));
+                }
+            }
+            let made: [(&str, &[&str]); 5] = [
+                ("ext4", &["-q"]),
+                ("ext2", &["-q"]),
+                ("xfs", &["-q"]),
+                ("btrfs", &["-q"]),
+                ("vfat", &[]),
+            ];
+            for (kind, options) in made {
+                let image = dir.path().join(kind);
+                std::fs::File::create(&image)
+                    .unwrap()
+                    .set_len(400 << 20)
+                    .unwrap();
+                let make = format!("mkfs.{kind}");
+                match clean(&make).args(options).arg(&image).output() {
+                    Err(error) => {
+                        report!("SKIPPED: {kind}: {make}: {error}");
+                        continue;
+                    }
+                    Ok(output) => assert!(output.status.success(), "{}", stderr(&output)),
+                }
+                if mount(
+                    kind,
+                    &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()],
+                ) {
+                    each_layout(&at, kind);
+                    ran.push(format!("{kind} (image)"));
+                    ok(clean("umount").arg(&at));
+                }
+            }
+            report!("file systems: {}", ran.join(", "));
+        },
+    );
 }
 
 fn each_layout(at: &Path, what: &str) {
@@ -146,16 +177,21 @@ fn each_layout(at: &Path, what: &str) {
 
 #[test]
 fn an_image_layer_is_wrapped_built_in_and_restored_in_others() {
-    with_mounts("overlayfs", || {
-        for upper in ["tmpfs", "disk"] {
-            for options in ["", ",metacopy=on,redirect_dir=on", ",index=on"] {
-                for layout in Layout::ALL {
-                    layers(layout, upper, options);
+    with_mounts(
+        "an_image_layer_is_wrapped_built_in_and_restored_in_others",
+        || {
+            for upper in ["tmpfs", "disk"] {
+                for options in ["", ",metacopy=on,redirect_dir=on", ",index=on"] {
+                    for layout in Layout::ALL {
+                        layers(layout, upper, options);
+                    }
                 }
             }
-        }
-        report!("file systems: overlayfs (compiler in a lower layer; upper on tmpfs and on disk)");
-    });
+            report!(
+                "file systems: overlayfs (compiler in a lower layer; upper on tmpfs and on disk)"
+            );
+        },
+    );
 }
 
 fn layers(layout: Layout, upper: &str, options: &str) {
@@ -218,7 +254,7 @@ fn layers(layout: Layout, upper: &str, options: &str) {
 
 #[test]
 fn a_read_only_tree_is_refused_and_works_as_it_is() {
-    with_mounts("read-only bind mount", || {
+    with_mounts("a_read_only_tree_is_refused_and_works_as_it_is", || {
         for layout in Layout::ALL {
             for wrapped in [false, true] {
                 let tree = Tree::fake(layout);
@@ -252,75 +288,81 @@ fn a_read_only_tree_is_refused_and_works_as_it_is() {
 
 #[test]
 fn a_full_disk_refuses_an_install_and_lets_a_restore_through() {
-    with_mounts("a full disk", || {
-        for kind in ["tmpfs", "ext4"] {
-            for layout in Layout::ALL {
-                let dir = tempfile::tempdir().unwrap();
-                let (at, image) = (dir.path().join("mounted"), dir.path().join("image"));
-                std::fs::create_dir(&at).unwrap();
-                if kind == "tmpfs" {
-                    ok(clean("mount")
-                        .args(["-t", "tmpfs", "-o", "size=8m", "none"])
-                        .arg(&at));
-                } else {
-                    std::fs::File::create(&image)
-                        .unwrap()
-                        .set_len(16 << 20)
-                        .unwrap();
-                    ok(clean("mkfs.ext4").args(["-q", "-m", "0"]).arg(&image));
-                    if !mount(
-                        kind,
-                        &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()],
-                    ) {
-                        return;
+    with_mounts(
+        "a_full_disk_refuses_an_install_and_lets_a_restore_through",
+        || {
+            for kind in ["tmpfs", "ext4"] {
+                for layout in Layout::ALL {
+                    let dir = tempfile::tempdir().unwrap();
+                    let (at, image) = (dir.path().join("mounted"), dir.path().join("image"));
+                    std::fs::create_dir(&at).unwrap();
+                    if kind == "tmpfs" {
+                        ok(clean("mount")
+                            .args(["-t", "tmpfs", "-o", "size=8m", "none"])
+                            .arg(&at));
+                    } else {
+                        std::fs::File::create(&image)
+                            .unwrap()
+                            .set_len(16 << 20)
+                            .unwrap();
+                        ok(clean("mkfs.ext4").args(["-q", "-m", "0"]).arg(&image));
+                        if !mount(
+                            kind,
+                            &["-o".as_ref(), "loop".as_ref(), image.as_ref(), at.as_ref()],
+                        ) {
+                            return;
+                        }
                     }
+                    let tree = Tree::at(&at.join("rocm"), layout, Compiler::Fake);
+                    let original = tree.manifest();
+                    let filler = at.join("filler");
+                    let fill = || {
+                        let mut dd = clean("dd");
+                        dd.args(["if=/dev/zero", "bs=4k"])
+                            .arg(format!("of={}", filler.display()));
+                        assert!(!dd.output().unwrap().status.success(), "it can be filled");
+                    };
+                    let what = format!("{layout} on a full {kind}");
+                    fill();
+                    assert_refused(&tree.rock_wrap(["install"]).output().unwrap(), &tree, "");
+                    original.assert_same(&tree.manifest(), &what);
+                    std::fs::remove_file(&filler).unwrap();
+                    tree.install();
+                    fill();
+                    tree.assert_compiles(&what);
+                    tree.restore();
+                    original.assert_same(&tree.manifest(), &what);
+                    ok(clean("umount").arg(&at));
                 }
-                let tree = Tree::at(&at.join("rocm"), layout, Compiler::Fake);
-                let original = tree.manifest();
-                let filler = at.join("filler");
-                let fill = || {
-                    let mut dd = clean("dd");
-                    dd.args(["if=/dev/zero", "bs=4k"])
-                        .arg(format!("of={}", filler.display()));
-                    assert!(!dd.output().unwrap().status.success(), "it can be filled");
-                };
-                let what = format!("{layout} on a full {kind}");
-                fill();
-                assert_refused(&tree.rock_wrap(["install"]).output().unwrap(), &tree, "");
-                original.assert_same(&tree.manifest(), &what);
-                std::fs::remove_file(&filler).unwrap();
-                tree.install();
-                fill();
-                tree.assert_compiles(&what);
-                tree.restore();
-                original.assert_same(&tree.manifest(), &what);
-                ok(clean("umount").arg(&at));
+                report!("file systems: a full {kind}");
             }
-            report!("file systems: a full {kind}");
-        }
-    });
+        },
+    );
 }
 
 #[test]
 fn a_compiler_that_is_a_mount_of_its_own_is_left_as_it_is() {
-    with_mounts("a file mounted over the compiler", || {
-        for layout in [Layout::Regular, Layout::HardLink] {
-            let tree = Tree::fake(layout);
-            let other = tree.outside("mounted");
-            ok(clean("cp")
-                .arg("-a")
-                .args([tree.path("clang"), other.clone()]));
-            ok(clean("mount")
-                .arg("--bind")
-                .arg(&other)
-                .arg(tree.path("clang")));
-            let before = tree.manifest();
-            let output = tree.rock_wrap(["install"]).output().unwrap();
-            assert_refused(&output, &tree, "");
-            before.assert_same(&tree.manifest(), layout);
-            ok(clean("umount").arg(tree.path("clang")));
-        }
-    });
+    with_mounts(
+        "a_compiler_that_is_a_mount_of_its_own_is_left_as_it_is",
+        || {
+            for layout in [Layout::Regular, Layout::HardLink] {
+                let tree = Tree::fake(layout);
+                let other = tree.outside("mounted");
+                ok(clean("cp")
+                    .arg("-a")
+                    .args([tree.path("clang"), other.clone()]));
+                ok(clean("mount")
+                    .arg("--bind")
+                    .arg(&other)
+                    .arg(tree.path("clang")));
+                let before = tree.manifest();
+                let output = tree.rock_wrap(["install"]).output().unwrap();
+                assert_refused(&output, &tree, "");
+                before.assert_same(&tree.manifest(), layout);
+                ok(clean("umount").arg(tree.path("clang")));
+            }
+        },
+    );
 }
 
 #[track_caller]
