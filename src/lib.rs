@@ -4,6 +4,7 @@
 
 extern crate alloc;
 
+pub mod access;
 pub mod attach;
 pub mod causes;
 pub mod cli;

@@ -225,9 +225,7 @@ fn a_depfile_made_in_a_shadow_names_nothing_that_goes_with_it() {
 
 #[test]
 fn who_may_not_write_to_the_tree_is_told_of_the_shadow_and_gets_one_by_default() {
-    // Below /tmp: a home directory may be closed to others.
-    let dir = tempfile::tempdir().unwrap();
-    let rocm = Rocm::in_dir(dir, 19, "symlink");
+    let rocm = Rocm::for_everybody(19, "symlink");
     let open = |path: PathBuf, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };

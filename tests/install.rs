@@ -602,18 +602,43 @@ fn without_any_tree_the_message_lists_what_was_looked_at() {
     assert_has(&ran(&mut install).refused(4), &places);
 }
 
-#[test]
-fn a_tree_without_the_right_to_write_is_refused_by_path_and_right() {
-    // Below /tmp: a home directory may be closed to others.
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-    let program = dir.path().join("rock-wrap");
+/// A copy of rock-wrap where any user can run it.
+fn program_for_everybody(rocm: &Rocm) -> PathBuf {
+    let program = rocm.beside("rock-wrap");
     let built = Path::new(env!("CARGO_BIN_EXE_rock-wrap"));
     sh(r#"cp "$1" "$2""#, &[built, &program]);
+    program
+}
+
+#[test]
+fn a_part_of_the_compiler_behind_a_closed_directory_is_named_with_what_is_closed() {
+    let rocm = Rocm::for_everybody(19, "symlink");
+    let program = program_for_everybody(&rocm);
+    let closed = rocm.beside("closed");
+    let script = r#"mkdir "$2" && mv "$1" "$2/clang" && ln -s "$2/clang" "$1" && chmod 000 "$2""#;
+    sh(script, &[&rocm.root.join("lib/llvm/lib/clang"), &closed]);
+    let install = rocm.rock_wrap("install");
+    let message = rocm.untouched(|_| ran(&mut as_nobody(&install, &program)).refused(4));
+    let owner = format!("(owner {}, mode 000)", nix::unistd::geteuid());
+    let open = format!("`chmod a+x {}`", closed.display());
+    assert_has(
+        &message,
+        &[
+            "Permission denied",
+            "hint: ",
+            "cannot enter",
+            text(&closed),
+            &owner,
+            &open,
+        ],
+    );
+}
+
+#[test]
+fn a_tree_without_the_right_to_write_is_refused_by_path_and_right() {
     for layout in ["symlink", "regular"] {
-        let sub = tempfile::tempdir_in(dir.path()).unwrap();
-        std::fs::set_permissions(sub.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let rocm = Rocm::in_dir(sub, 19, layout);
+        let rocm = Rocm::for_everybody(19, layout);
+        let program = program_for_everybody(&rocm);
         let bin = rocm.bin();
         std::fs::set_permissions(&bin, std::fs::Permissions::from_mode(0o555)).unwrap();
         let install = rocm.rock_wrap("install");

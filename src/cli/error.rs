@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::Exit;
+use crate::access::{self, Closed};
 use crate::attach::AttachError;
 use crate::divert::{After, Error as DivertError, Failure, Refusal};
 use crate::doctor::bench::Trouble;
@@ -188,6 +189,11 @@ impl CliError {
     /// What a person can do about it, a line for each.
     #[must_use]
     pub fn hints(&self) -> Vec<String> {
+        if let Self::Identity(error) | Self::Wrap(WrapError::Identity(error)) = self
+            && let Some(closed) = closed_to_us(error)
+        {
+            return vec![closed.to_string()];
+        }
         let hint = match self {
             Self::Tree(TreeError::Missing { .. } | TreeError::NotFound { .. }) => {
                 "name the ROCm tree with --rocm-path DIR"
@@ -265,6 +271,17 @@ impl CliError {
             _ => return Vec::new(),
         };
         vec![hint.to_owned()]
+    }
+}
+
+/// What keeps this user from a file of the compiler.
+fn closed_to_us(error: &IdentityError) -> Option<Closed> {
+    match error {
+        IdentityError::Read { path, source } | IdentityError::Find { path, source } => {
+            let denied = source.kind() == std::io::ErrorKind::PermissionDenied;
+            denied.then(|| access::closed(path))?
+        }
+        _ => None,
     }
 }
 

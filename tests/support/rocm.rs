@@ -113,8 +113,18 @@ impl Rocm {
         Self::in_dir(scratch(), clang, layout)
     }
 
-    /// A whole one in `dir`.
-    pub fn in_dir(dir: TempDir, clang: u32, layout: &str) -> Self {
+    /// A whole one that any user can use: below the system's directory for temporary files, and with
+    /// no link to where the tests are built, since a home directory may be closed to others.
+    pub fn for_everybody(clang: u32, layout: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let root = dir.path().join("rocm");
+        let copy = r#"cp -a --reflink=auto "$1" "$2""#;
+        sh(copy, &[&template(clang, layout), &root]);
+        Self { dir, root }
+    }
+
+    fn in_dir(dir: TempDir, clang: u32, layout: &str) -> Self {
         let template = template(clang, layout);
         let root = dir.path().join("rocm");
         // The compilers' directory is a copy; what they only read is the template's.
