@@ -154,7 +154,7 @@ impl Launcher {
     /// What a person should know of this launcher before relying on it.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        // facts: sccache has HIP since 0.8.0; 0.4 and 0.7 hand `-x hip` to the compiler uncached.
+        // sccache has HIP since 0.8.0; 0.4 and 0.7 hand `-x hip` to the compiler uncached.
         const FIRST_WITH_HIP: Version = Version(0, 8, 0);
         let mut warnings = Vec::new();
         if self.kind == LauncherKind::Sccache
