@@ -328,6 +328,52 @@ fn the_build_is_wrapped_and_what_sccache_counted_is_printed() {
     }
 }
 
+/// Configures and builds a project of one file, whose configuration compiles two probes.
+const CMAKE: &str = r#"
+    mkdir -p project && cd project
+    cat >CMakeLists.txt <<'END'
+cmake_minimum_required(VERSION 3.20)
+project(probing CXX)
+include(CheckCXXSourceCompiles)
+check_cxx_source_compiles("int main() { return 0; }" COMPILES)
+try_compile(FIXED "${CMAKE_BINARY_DIR}/fixed" SOURCES "${CMAKE_SOURCE_DIR}/a.cpp")
+if(NOT COMPILES OR NOT FIXED)
+  message(FATAL_ERROR "a probe failed")
+endif()
+add_library(a OBJECT a.cpp)
+END
+    printf 'int main() { return 0; }\n' >a.cpp
+    rm -rf build
+    cmake -S . -B build -DCMAKE_CXX_COMPILER="$CXX" >&2 && cmake --build build >&2
+"#;
+
+#[test]
+fn what_cmake_tries_out_is_counted_apart_and_leaves_nothing_in_the_cache() {
+    for (launcher, files) in [(ccache(), "ccache"), (sccache(), "sccache")] {
+        let rocm = Rocm::new(19, "symlink");
+        let server = Sccache::start(&rocm);
+        for cxx in [rocm.bin().join("clang++"), "/usr/bin/g++".into()] {
+            for (hits, misses) in [(0, 1), (1, 0)] {
+                let mut build = run(&rocm, CMAKE);
+                build
+                    .env("HIP_CLANG_LAUNCHER", &launcher)
+                    .env("CXX", &cxx)
+                    .envs(server.env());
+                let ran = comes_back(&rocm, || ran(&mut build).ok());
+                // The control: the project's own file is launched, and found the second time.
+                let host = format!("rock-wrap: host           1{hits:8}{misses:8}       0\n");
+                let launched = host.replace("host    ", "launched");
+                assert!(
+                    ran.err.contains(&host) || ran.err.contains(&launched),
+                    "{files}: {}",
+                    ran.err
+                );
+                assert_has(&ran.err, &["configure-probe 2"]);
+            }
+        }
+    }
+}
+
 #[test]
 fn only_what_this_build_did_is_counted() {
     let rocm = Rocm::new(19, "symlink");

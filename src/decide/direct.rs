@@ -86,6 +86,9 @@ reasons! {
     NotACompile, "not-a-compile",
         "There is no -c: the call links, probes or does nothing that a launcher could cache.",
         None;
+    ConfigureProbe, "configure-probe",
+        "CMake tries the compiler out (try_compile) under a name drawn at random, which no cache can have seen.",
+        None;
     OtherAction, "other-action",
         "An option asks for something else than an object file.",
         None;

@@ -6,9 +6,10 @@
 
 use super::direct::{Direct, Reason};
 use super::launchers::{Edits, Launcher};
-use super::{Call, Signs, Stamp, World, nesting, versionless};
-use crate::image::base_name;
+use super::{Call, Signs, Stamp, World, nesting, probe, versionless};
+use crate::image::{LauncherKind, base_name};
 use alloc::ffi::CString;
+use core::ffi::CStr;
 
 /// A call that a launcher is handed as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +55,9 @@ pub fn forward<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Forw
     if let Some(reason) = signs.reason(&launcher, call.env) {
         return Err(reason.into());
     }
+    if launcher.kind != LauncherKind::Other && probe::is_configure_probe(output(call), world) {
+        return Err(Reason::ConfigureProbe.into());
+    }
     if nesting::among_ancestors(world, launcher.word) {
         return Err(Reason::NestedAncestor.into());
     }
@@ -77,6 +81,12 @@ fn is_shim<W: World + ?Sized>(call: &Call<'_>, world: &W) -> bool {
         && world
             .read(path)
             .is_some_and(|file| file.starts_with(b"\x7fELF") && file.get(SECTIONS) == Some(&[0; 8]))
+}
+
+/// The output, in the one form in which CMake names it.
+fn output<'a>(call: &Call<'a>) -> Option<&'a CStr> {
+    let option = call.argv.iter().position(|argument| *argument == c"-o")?;
+    call.argv.get(option + 1).copied()
 }
 
 /// Whether the name is one of the usual, apart from a target in front and a version behind:

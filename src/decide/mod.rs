@@ -30,6 +30,7 @@ mod offload_tests;
 mod options;
 mod options_table;
 pub mod preprocessed;
+mod probe;
 mod response;
 pub mod sccache;
 pub mod stand_in;
@@ -192,6 +193,11 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     let scan = argv::Scan::run(call.argv, cxx_driver, &launcher, new_driver, world)?;
     // Before what costs system calls; after what explains the call itself.
     let unit = scan.finish(world, || signs.reason(&launcher, call.env))?;
+    if launcher.kind != LauncherKind::Other
+        && probe::is_configure_probe(unit.word(Role::Output), world)
+    {
+        return Err(Reason::ConfigureProbe.into());
+    }
     if nesting::among_ancestors(world, launcher.word) {
         return Err(Reason::NestedAncestor.into());
     }

@@ -23,11 +23,15 @@ pub struct Fake {
     others: BTreeSet<Vec<u8>>,
     stamps: BTreeMap<Vec<u8>, Stamp>,
     ancestors: Vec<(&'static str, &'static str)>,
+    cwd: &'static str,
 }
 
 impl Fake {
     pub fn new() -> Self {
-        let mut fake = Self::default();
+        let mut fake = Self {
+            cwd: "/build",
+            ..Self::default()
+        };
         for name in "a.c a.C a.cpp a.hip a.cu a.s a.S a.ii a.h a.o b.cpp dir/a.cpp".split(' ') {
             fake.file(name, "");
         }
@@ -72,7 +76,7 @@ impl World for Fake {
     }
 
     fn cwd(&self) -> Vec<u8> {
-        b"/build".to_vec()
+        self.cwd.as_bytes().to_vec()
     }
 
     fn stamp(&self, path: &CStr) -> Option<Stamp> {
@@ -565,6 +569,7 @@ fn every_reason_is_reached() {
         "another-shim",
         "launcher-failed",
         "new-offload-driver",
+        "configure-probe",
     ];
     for reason in Reason::ALL {
         let id = reason.as_str();
@@ -616,6 +621,50 @@ fn a_launcher_forwards_plain_compiles_of_compilers_that_are_not_of_the_tree() {
     assert_eq!(nested("ROCK_WRAP_DISABLE=1"), "disabled");
     let own = "HIP_CLANG_LAUNCHER=/home/me/rock-wrap-launcher";
     assert_eq!(nested(own), "forward", "its own name is no other launcher");
+}
+
+#[test]
+fn what_cmake_tries_out_in_a_directory_of_its_own_is_kept_from_caches() {
+    const PROBE: &str = "CMakeFiles/cmTC_66f73.dir/a.cpp.o";
+    const SCRATCH: &str = "/b/CMakeFiles/CMakeScratch/TryCompile-Gl1Swe";
+    let decided = |cwd, launcher: &str, name: &str, output: &str| {
+        let mut world = Fake { cwd, ..Fake::new() };
+        let dir = output.rsplit_once('/').map_or("", |(dir, _)| dir);
+        world.others.insert(dir.into());
+        world.others.insert(format!("{dir}/").into());
+        let compiler = if name.is_empty() {
+            "/usr/bin/g++"
+        } else {
+            name
+        };
+        let words = [compiler, "-c", "a.cpp", "-o", output];
+        with(name, launcher, &[], &words, &world, word)
+    };
+    for launcher in [SCCACHE, CCACHE] {
+        for cwd in [SCRATCH, "/b/CMakeFiles/CMakeTmp"] {
+            for name in ["clang++", ""] {
+                let found = decided(cwd, launcher, name, PROBE);
+                assert_eq!(found, "configure-probe", "{launcher} {cwd} {name}");
+            }
+        }
+    }
+    for (cwd, output) in [
+        (SCRATCH, "CMakeFiles/app.dir/a.cpp.o"),
+        (SCRATCH, "x/a.o"),
+        ("/b", PROBE),
+        ("/b/CMakeFiles/CMakeScratch", PROBE),
+        ("/b/CMakeFiles/CMakeScratch/TryCompile-", PROBE),
+        ("/b/CMakeFiles/CMakeScratch/TryCompile-Gl1Swe/sub", PROBE),
+        ("/b/CMakeScratch/TryCompile-Gl1Swe", PROBE),
+        ("/b/CMakeFiles/TryCompile-Gl1Swe", PROBE),
+        ("/b/myCMakeFiles/CMakeTmp", PROBE),
+        ("/CMakeTmp", PROBE),
+        ("", PROBE),
+    ] {
+        assert_eq!(decided(cwd, CCACHE, "clang++", output), "launch", "{cwd}");
+        assert_eq!(decided(cwd, CCACHE, "", output), "forward", "{cwd}");
+    }
+    assert_eq!(decided(SCRATCH, OTHER, "clang++", PROBE), "launch");
 }
 
 #[test]
