@@ -14,8 +14,7 @@ use crate::identity::{Identity, IdentityError, Memo, Role};
 use crate::image::{Config, LauncherKind, Witness, WitnessKind, base_name, stamp};
 use crate::launcher::{self, Launcher};
 use crate::rocm::compiler::{CompilerError, Said};
-use crate::rocm::hipcc::{self, Hipcc};
-use crate::rocm::{Compiler, Layout, Name, Tree};
+use crate::rocm::{Compiler, Hipcc, Layout, Name, Tree};
 
 /// How a launcher is used.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,12 +99,11 @@ pub fn survey(
             want(tree, &compilers, compiler, identity, launcher, policy)
         })
         .collect::<Result<_, _>>()?;
-    let hipcc = hipcc::find(tree);
+    let hipcc = tree.hipcc.clone();
     let mut warnings = warnings(launcher, hipcc.as_ref());
-    warnings.extend(tree.passed_over.iter().map(|root| {
-        let used = tree.root.display();
-        format!("{root} holds none of these compilers; {used} is used instead")
-    }));
+    let used = tree.root.display();
+    let passed_over = tree.passed_over.iter();
+    warnings.extend(passed_over.map(|why| format!("{why}; {used} is used instead")));
     for note in identities.into_values().flat_map(|identity| identity.notes) {
         tracing::debug!("fingerprint: {note}");
     }

@@ -11,6 +11,8 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
+use crate::rocm::Hipcc;
+
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Attach {
@@ -50,31 +52,37 @@ impl Way {
 
 /// What the choice depends on.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts {
+pub struct Facts<'a> {
     /// Whether shims stand in the tree already.
     pub wrapped: bool,
-    /// Whether the tree's hipcc forwards compiles through HIP_CLANG_LAUNCHER.
-    pub hipcc_knows_launcher: bool,
+    /// The hipcc that belongs to the tree.
+    pub hipcc: Option<&'a Hipcc>,
     /// Whether this user may change the compilers' directory.
     pub writable: bool,
 }
 
 /// The way to take, and why it was chosen where it was not asked for.
 #[must_use]
-pub fn choose(asked: Attach, facts: Facts) -> (Way, Option<&'static str>) {
+pub fn choose(asked: Attach, facts: Facts<'_>) -> (Way, Option<String>) {
+    let hipcc = facts.hipcc;
+    let of_hipcc = |what| hipcc.map(|hipcc| format!("{} {what}", hipcc.path.display()));
     match asked {
         Attach::InPlace => (Way::InPlace, None),
         Attach::Shadow => (Way::Shadow, None),
         Attach::Launcher => (Way::Launcher, None),
-        Attach::Auto if facts.wrapped => (Way::InPlace, Some("the tree is wrapped already")),
-        Attach::Auto if facts.hipcc_knows_launcher => {
-            (Way::Launcher, Some("this hipcc obeys HIP_CLANG_LAUNCHER"))
+        Attach::Auto if facts.wrapped => {
+            (Way::InPlace, Some("the tree is wrapped already".to_owned()))
         }
-        Attach::Auto if facts.writable => (
-            Way::InPlace,
-            Some("this hipcc does not know HIP_CLANG_LAUNCHER"),
-        ),
-        Attach::Auto => (Way::Shadow, Some("the tree cannot be written to")),
+        Attach::Auto if hipcc.is_some_and(|hipcc| hipcc.knows_launcher) => {
+            (Way::Launcher, of_hipcc("obeys HIP_CLANG_LAUNCHER"))
+        }
+        Attach::Auto if facts.writable => {
+            (Way::InPlace, of_hipcc("does not know HIP_CLANG_LAUNCHER"))
+        }
+        Attach::Auto => {
+            let why = "the tree cannot be written to";
+            (Way::Shadow, Some(why.to_owned()))
+        }
     }
 }
 
@@ -107,22 +115,30 @@ mod tests {
 
     #[test]
     fn auto_takes_what_changes_the_least_and_reaches_the_compiles() {
-        let facts = |wrapped, hipcc_knows_launcher, writable| Facts {
+        let [old, new] = [false, true].map(|knows_launcher| Hipcc {
+            path: "/opt/rocm/bin/hipcc".into(),
+            knows_launcher,
+        });
+        let (old, new) = (Some(&old), Some(&new));
+        let facts = |wrapped, hipcc, writable| Facts {
             wrapped,
-            hipcc_knows_launcher,
+            hipcc,
             writable,
         };
-        for (facts, expected) in [
-            (facts(true, true, true), Way::InPlace),
-            (facts(true, false, false), Way::InPlace),
-            (facts(false, true, true), Way::Launcher),
-            (facts(false, true, false), Way::Launcher),
-            (facts(false, false, true), Way::InPlace),
-            (facts(false, false, false), Way::Shadow),
+        for (facts, expected, why) in [
+            (facts(true, new, true), Way::InPlace, "wrapped already"),
+            (facts(true, old, false), Way::InPlace, "wrapped already"),
+            (facts(false, new, true), Way::Launcher, "hipcc obeys"),
+            (facts(false, new, false), Way::Launcher, "hipcc obeys"),
+            (facts(false, old, true), Way::InPlace, "hipcc does not know"),
+            (facts(false, None, true), Way::InPlace, ""),
+            (facts(false, old, false), Way::Shadow, "cannot be written"),
+            (facts(false, None, false), Way::Shadow, "cannot be written"),
         ] {
-            let (way, why) = choose(Attach::Auto, facts);
+            let (way, said) = choose(Attach::Auto, facts);
             assert_eq!(way, expected, "{facts:?}");
-            assert!(why.is_some());
+            assert_eq!(said.is_some(), !why.is_empty(), "{said:?}");
+            assert!(said.unwrap_or_default().contains(why), "{facts:?}");
             assert_eq!(choose(Attach::Shadow, facts), (Way::Shadow, None));
         }
     }

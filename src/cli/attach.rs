@@ -10,7 +10,7 @@ use crate::attach::shadow::Shadow;
 use crate::attach::{AttachError, Facts, Variables, Way, choose, file};
 use crate::divert::{Bin, Goal, Keeper, Share};
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher};
-use crate::rocm::{Name, Tree, hipcc};
+use crate::rocm::{Name, Tree};
 use crate::session::guard::Guard;
 use crate::signals::Signals;
 use crate::{user, wrap};
@@ -43,19 +43,22 @@ pub fn attach(
     launcher: &Launcher,
     signals: &Signals,
 ) -> Result<Attached, CliError> {
-    let names = args.wrap.names();
-    let tree = Tree::find(args.tree.rocm_path.as_deref(), &names)?;
+    let tree = Tree::find(args.tree.rocm_path.as_deref(), &args.wrap.compilers)?;
+    let names = &tree.names;
+    if let Some(text) = tree.misses_hipcc() {
+        output::warning(text);
+    }
     let bin = Bin::open(&tree.bin)?;
     let observed = bin.observe(&Goal::Restore)?;
     let (way, why) = choose(
         args.attach,
         Facts {
             wrapped: observed.names.iter().any(|known| known.at.is_shim()),
-            hipcc_knows_launcher: hipcc::find(&tree).is_some_and(|it| it.knows_launcher),
+            hipcc: tree.hipcc.as_ref(),
             writable: is_writable(&tree.bin),
         },
     );
-    let shims = || wrap::outside(&tree, &observed, &names, launcher, args.wrap.policy());
+    let shims = || wrap::outside(&tree, &observed, names, launcher, args.wrap.policy());
     let mut variables = Variables::new();
     let (part, guard) = match way {
         Way::InPlace => in_place(args, &tree, bin, launcher, signals, &mut variables)?,
@@ -113,13 +116,7 @@ fn host_launchers(args: &RunArgs, tree: &Tree, launcher: &Launcher) -> Result<Va
     // What has just been wrapped looks otherwise now.
     let observed = Bin::open(&tree.bin)?.observe(&Goal::Restore)?;
     // It knows the state of what lies in the tree, and hands on the rest as it is.
-    let outside = wrap::outside(
-        tree,
-        &observed,
-        &args.wrap.names(),
-        launcher,
-        args.wrap.policy(),
-    )?;
+    let outside = wrap::outside(tree, &observed, &tree.names, launcher, args.wrap.policy())?;
     let path = place(&outside.launcher)?;
     let set = |name| (name, Some(path.clone().into()));
     Ok(missing.into_iter().map(set).collect())
@@ -139,7 +136,7 @@ fn in_place(
     signals: &Signals,
     variables: &mut Variables,
 ) -> Result<(Part, Guard), CliError> {
-    let names = args.wrap.names();
+    let names = &tree.names;
     let locked = install::lock(&bin, Some(signals))?;
     let observed = bin.observe(&Goal::Restore)?;
     let is_wrapped = |name: &Name| {
@@ -182,7 +179,7 @@ fn in_place(
     variables.push((HIP_CLANG_LAUNCHER, None));
     let wrap = || -> Result<_, CliError> {
         let (survey, plan) =
-            install::prepare(tree, &bin, &names, Some(launcher), args.wrap.policy())?;
+            install::prepare(tree, &bin, names, Some(launcher), args.wrap.policy())?;
         // On disk from here on: a session's file. Without a shim it means nothing.
         let share = locked.join()?;
         // Before the first shim: who is killed among them leaves none either.
@@ -245,8 +242,8 @@ impl Attached {
     }
 
     /// The tree.
-    pub fn root(&self) -> &Path {
-        &self.tree.root
+    pub fn tree(&self) -> &Tree {
+        &self.tree
     }
 
     /// How it is attached.

@@ -10,6 +10,7 @@ use crate::doctor::bench::Trouble;
 use crate::identity::IdentityError;
 use crate::launcher::LauncherError;
 use crate::launcher::health::HealthError;
+use crate::report::Unseen;
 use crate::rocm::Name;
 use crate::rocm::compiler::CompilerError;
 use crate::rocm::tree::TreeError;
@@ -113,6 +114,12 @@ pub enum CliError {
     /// `run --require-cache`: calls could have been cached, and none was.
     #[error("the cache was of no use to the build, and --require-cache asks for it")]
     NothingSaved,
+    /// `run --require-cache`: nothing came that could have been cached or not.
+    #[error(
+        "no compiler call was seen, and --require-cache asks for a cache that is used; wrapped: {}; {}",
+        .0.wrapped, .0.hipcc
+    )]
+    NothingSeen(Unseen),
     /// `run --require-cache` with a launcher that does not tell.
     #[error("whether the cache was of use cannot be known, and --require-cache asks for it")]
     UseUnknown,
@@ -170,7 +177,7 @@ impl CliError {
             | Self::Events(_)
             | Self::Rewritten(_)
             | Self::Bench(_) => Exit::Failed,
-            Self::NothingSaved | Self::UseUnknown => Exit::NothingSaved,
+            Self::NothingSaved | Self::NothingSeen(_) | Self::UseUnknown => Exit::NothingSaved,
             Self::Tree(_)
             | Self::Launcher(_)
             | Self::Health(_)
@@ -196,11 +203,23 @@ impl CliError {
         }
         let hint = match self {
             Self::Tree(TreeError::Missing { .. } | TreeError::NotFound { .. }) => {
-                "name the ROCm tree with --rocm-path DIR"
+                "name the ROCm tree with --rocm-path DIR, or its compiler with --compiler PATH"
             }
             Self::Tree(TreeError::NoCompiler { .. }) => {
                 "--rocm-path takes the directory that holds lib/llvm/bin; other compilers are named \
-                 with --compiler"
+                 with --compiler NAME or --compiler PATH"
+            }
+            Self::Tree(TreeError::NotInDirectory { held, .. }) if held.is_empty() => {
+                "`hipconfig -l` prints the directory of the compilers that hipcc calls; without \
+                 --compiler that is what is wrapped"
+            }
+            Self::Tree(TreeError::NotInDirectory { .. }) => "name one of those",
+            Self::Tree(TreeError::TwoDirectories(..)) => {
+                "run `rock-wrap install` for each directory, or name compilers of one"
+            }
+            Self::Tree(TreeError::NotOfTree { .. }) => "leave --rocm-path out",
+            Self::NothingSeen(unseen) => {
+                return vec![unseen.remedy().to_owned()];
             }
             Self::Launcher(LauncherError::NotFound(_)) => {
                 "install it, or name another one with --launcher NAME|PATH"

@@ -12,7 +12,7 @@ pub enum Exit {
     Failed = 1,
     /// The command line is wrong (clap's own code).
     Usage = 2,
-    /// `run --require-cache`: the build succeeded, and the cache was of no use to it.
+    /// `run --require-cache`: the build succeeded, and the cache was of no use to it, or no call came.
     NothingSaved = 3,
     /// What was asked for cannot be done here; nothing was touched.
     Refused = 4,
@@ -31,7 +31,7 @@ Exit status:
   1        something failed on the way; the tree is as it was before (doctor: caching is not safe,
            or does not work)
   2        wrong usage
-  3        run --require-cache: the cache was of no use to the build
+  3        run --require-cache: the cache was of no use to the build, or no compiler call came
   4        refused; nothing was touched
   5        something was left behind, and `rock-wrap restore` finishes it
   126,127  run: the command cannot be executed, is not there

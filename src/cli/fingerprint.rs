@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{CliError, Exit, FingerprintArgs, output};
 use crate::identity::{Identity, Memo, Role};
-use crate::rocm::{Name, Tree};
+use crate::rocm::Tree;
 
 /// The answer in JSON.
 #[derive(Serialize)]
@@ -44,9 +44,8 @@ pub fn main(args: &FingerprintArgs) -> Result<Exit, CliError> {
             )
         }
         None => {
-            let names = Name::defaults();
-            let tree = Tree::find(root, &names)?;
-            (first_of(&tree, &names), Some(tree.root))
+            let tree = Tree::find(root, &[])?;
+            (first_of(&tree), Some(tree.root))
         }
     };
     let root = root.as_deref();
@@ -77,7 +76,8 @@ fn tell(notes: &[String]) {
 }
 
 /// Any of the tree's compilers: they are names of one.
-fn first_of(tree: &Tree, names: &[Name]) -> PathBuf {
+fn first_of(tree: &Tree) -> PathBuf {
+    let names = &tree.names;
     let files = names
         .iter()
         .flat_map(|name| [name.as_os_str().to_owned(), name.alias()]);
@@ -113,6 +113,7 @@ fn answer(identity: &Identity) -> Answer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rocm::Name;
 
     #[test]
     fn the_answer_lists_every_file_with_its_digest() {
@@ -136,9 +137,12 @@ mod tests {
             root: dir.path().to_owned(),
             bin: dir.path().to_owned(),
             found_by: "a test",
+            names: Name::defaults(),
+            hipcc: None,
+            calls: None,
             passed_over: Vec::new(),
         };
-        let found = first_of(&tree, &Name::defaults());
+        let found = first_of(&tree);
         assert_eq!(found, dir.path().join("clang++.7625"));
     }
 }

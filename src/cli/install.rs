@@ -25,8 +25,9 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     let named = args.wrap.launcher.as_deref().map(Launcher::find);
     let named = named.transpose()?;
-    let names = args.wrap.names();
-    let tree = Tree::find(args.tree.rocm_path.as_deref(), &names)?;
+    let tree = Tree::find(args.tree.rocm_path.as_deref(), &args.wrap.compilers)?;
+    let missed = tree.misses_hipcc();
+    let names = tree.names.clone();
     let bin = Bin::open(&tree.bin)?;
     let (launcher, policy) = match named {
         Some(launcher) => (Some(launcher), args.wrap.policy()),
@@ -40,7 +41,8 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
         }
     };
     if args.plan.dry_run {
-        let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), policy)?;
+        let (mut survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), policy)?;
+        survey.warnings.extend(missed);
         show(
             &tree,
             &survey,
@@ -52,7 +54,8 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
     let locked = lock(&bin, Some(&signals))?;
-    let (survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), policy)?;
+    let (mut survey, plan) = prepare(&tree, &bin, &names, launcher.as_ref(), policy)?;
+    survey.warnings.extend(missed);
     let keeper = locked.keeper()?;
     let outcome = apply("install", &locked, &plan, &signals)?;
     // From now on it is wrapped for good, whatever session may have wrapped it.
@@ -92,14 +95,6 @@ impl WrapArgs {
         Policy {
             strict: self.strict,
             exact: self.exact,
-        }
-    }
-
-    pub fn names(&self) -> Vec<Name> {
-        if self.compilers.is_empty() {
-            Name::defaults()
-        } else {
-            self.compilers.clone()
         }
     }
 }

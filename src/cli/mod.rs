@@ -28,7 +28,7 @@ pub use error::CliError;
 pub use exit::Exit;
 
 use crate::attach::Attach;
-use crate::rocm::Name;
+use crate::rocm::Asked;
 use crate::signals::die_by;
 
 /// Puts a compiler cache in front of ROCm's clang, where CMake's launchers never reach.
@@ -57,7 +57,8 @@ enum Command {
 Examples:
   rock-wrap install --rocm-path /opt/rocm --launcher sccache
   rock-wrap install                       # a pass-through until HIP_CLANG_LAUNCHER is set
-  rock-wrap install --rocm-path /usr --compiler clang++-15 --launcher ccache   # Debian's hipcc
+  rock-wrap install --launcher ccache     # for the compiler that hipcc calls, wherever it lies
+  rock-wrap install --compiler /usr/lib/llvm-21/bin/clang++ --launcher ccache
   rock-wrap install --dry-run
 
 Installing again changes what differs and nothing else, so this is also how to switch the
@@ -110,6 +111,7 @@ bitcode, headers and run-time libraries.")]
 Examples:
   rock-wrap run -- python setup.py bdist_wheel
   rock-wrap run --rocm-path /opt/rocm --launcher ccache -- make -j8
+  rock-wrap run --compiler /usr/lib/llvm-21/bin/clang++ -- make   # another one than hipcc calls
   rock-wrap run --attach shadow -- pip wheel .        # writes nothing to the tree
 
 Without --launcher it uses HIP_CLANG_LAUNCHER, then sccache, then ccache. A tree that is wrapped
@@ -124,8 +126,8 @@ put back all the same.")]
 /// Which tree.
 #[derive(Debug, Args)]
 struct TreeArgs {
-    /// The ROCm tree [default: ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`, `hipconfig
-    /// --rocmpath`, /opt/rocm: the first that holds one]
+    /// The ROCm tree, or the directory of its compilers [default: ROCM_PATH, ROCM_HOME, `rocm-sdk path
+    /// --root`, what hipcc calls, `hipconfig --rocmpath`, /opt/rocm: the first that holds one]
     #[arg(long, value_name = "DIR")]
     rocm_path: Option<PathBuf>,
 }
@@ -144,10 +146,11 @@ struct WrapArgs {
     /// the one it knows; each hit then costs a preprocessing
     #[arg(long)]
     exact: bool,
-    /// The compiler to stand in for, clang or clang++ or one with a version; may be given more
-    /// than once [default: clang and clang++]
-    #[arg(long = "compiler", value_name = "NAME")]
-    compilers: Vec<Name>,
+    /// The compiler to stand in for, clang or clang++ or one with a version: a name in the tree, or a
+    /// path such as /usr/lib/llvm-21/bin/clang++, whose directory is then the one of the tree's
+    /// compilers; may be given more than once [default: what hipcc calls, and clang and clang++]
+    #[arg(long = "compiler", value_name = "NAME|PATH")]
+    compilers: Vec<Asked>,
 }
 
 /// How to act and to answer.

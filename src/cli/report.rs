@@ -17,8 +17,8 @@ use crate::image::LauncherKind;
 use crate::launcher::stats::{Counts, Snapshot};
 use crate::launcher::{Launcher, results};
 use crate::report::{
-    Call, Facts, Report, Tail, Title, Verdict, Watch, Weight, assign, github, since_boot, trace,
-    wrap,
+    Call, Facts, Report, Tail, Title, Unseen, Verdict, Watch, Weight, assign, github, since_boot,
+    trace, wrap,
 };
 use crate::session::Ended;
 
@@ -34,7 +34,7 @@ pub struct ReportArgs {
     /// Write the report in JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// End with 3 if the build succeeds and the cache was of no use to it
+    /// End with 3 if the build succeeds and the cache was of no use to it, or no compiler call came
     #[arg(long)]
     require_cache: bool,
     /// Print no report, but warnings; leave the terminal's title alone
@@ -185,14 +185,16 @@ impl Built<'_> {
     /// Says what there is to say.
     ///
     /// # Errors
-    /// Where the cache was required and of no use.
+    /// Where the cache was required and of no use. `unseen` is asked where no call has come.
     pub fn report(
         mut self,
         tree: &Path,
         attachment: &str,
         command: &[OsString],
         ended: Option<Ended>,
+        unseen: impl FnOnce() -> Unseen,
     ) -> Result<(), CliError> {
+        let unseen = self.calls.is_empty().then(unseen);
         let facts = Facts {
             tree: tree.display().to_string(),
             attachment: attachment.to_owned(),
@@ -204,12 +206,16 @@ impl Built<'_> {
             started: self.started,
             elapsed: self.elapsed,
             ended,
+            unseen: unseen.clone(),
         };
         let counts = counts(self.launcher, self.before);
         let report = Report::new(facts, &self.calls, counts);
         self.outputs.write(&report, &self.calls, self.start);
         print(&report, self.outputs.args.quiet);
         match report.verdict() {
+            Verdict::NothingSeen if self.outputs.args.require_cache => {
+                Err(CliError::NothingSeen(unseen.unwrap_or_default()))
+            }
             Verdict::NothingSaved if self.outputs.args.require_cache => Err(CliError::NothingSaved),
             Verdict::Unknown if self.outputs.args.require_cache => Err(CliError::UseUnknown),
             _ => Ok(()),

@@ -16,8 +16,8 @@ use super::report::Outputs;
 use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
 use crate::launcher::alive::Alive;
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher, health};
-use crate::report::UNATTACHED;
-use crate::rocm::Tree;
+use crate::report::{UNATTACHED, Unseen};
+use crate::rocm::{Hipcc, Tree};
 use crate::session::{self, Ended, SessionError};
 use crate::shim::events;
 use crate::signals::{Signals, die_by};
@@ -85,10 +85,12 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     drop(awake);
     let built = reporting.built();
     // Whatever became of the build, the tree comes first.
-    let (tree, way) = (attached.root().to_owned(), attached.way());
+    let (tree, way) = (attached.tree().clone(), attached.way());
     let detached = attached.detach(&signals);
     let command = &args.command;
-    let reported = built.report(&tree, way.as_str(), command, ended.as_ref().ok().copied());
+    let (root, ended_by) = (&tree.root, ended.as_ref().ok().copied());
+    let missed = || unseen(&tree);
+    let reported = built.report(root, way.as_str(), command, ended_by, missed);
     detached?;
     // The process ends below without dropping anything: the log must go now.
     drop(calls);
@@ -120,9 +122,10 @@ fn without_launcher(
     let ended = session::run(program, command, signals);
     let tree = args.tree.rocm_path.clone().unwrap_or_default();
     let ended_by = ended.as_ref().ok().copied();
-    let reported = reporting
-        .built()
-        .report(&tree, UNATTACHED, &args.command, ended_by);
+    let reported =
+        reporting
+            .built()
+            .report(&tree, UNATTACHED, &args.command, ended_by, Unseen::default);
     drop(calls);
     match ended? {
         Ended::Exited(0) => {
@@ -130,6 +133,32 @@ fn without_launcher(
             args.report.without_cache().map(|()| Exit::Success)
         }
         ended => end(ended),
+    }
+}
+
+/// What explains that no call has come: what was wrapped, and what hipcc calls.
+fn unseen(tree: &Tree) -> Unseen {
+    let wrapped = tree.shown_names();
+    let Some(hipcc) = tree.hipcc.clone().or_else(Hipcc::on_path) else {
+        return Unseen {
+            wrapped,
+            hipcc: "no hipcc is on PATH".to_owned(),
+            remedy: None,
+        };
+    };
+    let path = hipcc.path.display();
+    match hipcc.ask() {
+        Ok(calls) => Unseen {
+            wrapped,
+            hipcc: format!("{path} calls {}", calls.display()),
+            remedy: (!tree.covers(&calls))
+                .then(|| format!("if the build uses {path}: --compiler {}", calls.display())),
+        },
+        Err(why) => Unseen {
+            wrapped,
+            hipcc: format!("{path}, asked what it calls: {why}"),
+            remedy: None,
+        },
     }
 }
 
@@ -145,7 +174,7 @@ fn end(ended: Ended) -> Result<Exit, CliError> {
 fn around(args: &RunArgs) -> Option<String> {
     let bin = std::env::var_os(SESSION)?;
     let log = std::env::var_os(events::VARIABLE)?;
-    let tree = Tree::find(args.tree.rocm_path.as_deref(), &args.wrap.names()).ok()?;
+    let tree = Tree::find(args.tree.rocm_path.as_deref(), &args.wrap.compilers).ok()?;
     (tree.bin == bin && Path::new(&log).exists()).then(|| tree.bin.display().to_string())
 }
 

@@ -10,8 +10,7 @@ use crate::divert::{Bin, Entry, Goal, Keeper, Name as Known, Phase, Record};
 use crate::identity::IdentityError;
 use crate::image::stamp;
 use crate::installed::{self, Standing};
-use crate::rocm::hipcc;
-use crate::rocm::{Name, Tree};
+use crate::rocm::Tree;
 
 /// The answer.
 #[derive(Serialize)]
@@ -94,16 +93,15 @@ struct Shim {
 
 /// Shows the state of the tree.
 pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
-    let defaults = Name::defaults();
     let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
     let bin = Bin::open(&tree.bin)?;
     let observed = bin.observe(&Goal::Restore)?;
-    let hipcc = hipcc::find(&tree);
     let known = observed.names.iter();
     let mut compilers = known
         .map(|known| compiler(&tree, known))
         .collect::<Result<Vec<_>, _>>()?;
-    let unknown = defaults
+    let unknown = tree
+        .names
         .iter()
         .filter(|name| observed.name(name.as_os_str()).is_none());
     compilers.extend(unknown.map(|name| {
@@ -132,7 +130,7 @@ pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
             Record::Ignored { reason, .. } => Some(reason),
             Record::None | Record::Trusted(_) => None,
         },
-        hipcc_knows_launcher: hipcc.map(|hipcc| hipcc.knows_launcher),
+        hipcc_knows_launcher: tree.hipcc.as_ref().map(|hipcc| hipcc.knows_launcher),
     };
     if args.json {
         output::json(&answer);

@@ -48,7 +48,8 @@ impl Subject {
         let (name, image, real) = match installed {
             Some((name, image)) => (name.clone(), Some(image.clone()), name.alias()),
             None => {
-                let name = Name::defaults().pop().expect("clang++ is the last one");
+                let is_cxx = |name: &&Name| name.as_os_str().as_bytes().contains(&b'+');
+                let name = tree.names.iter().max_by_key(is_cxx).expect("one at least");
                 (name.clone(), None, name.as_os_str().to_owned())
             }
         };

@@ -9,7 +9,6 @@ use super::{Finding, Subject};
 use crate::decide::{self, Call, Decision, Direct, Reason};
 use crate::image::LauncherKind;
 use crate::launcher::{self, HIP_CLANG_LAUNCHER};
-use crate::rocm::hipcc;
 use crate::shim::world::Machine;
 
 const CHECK: &str = "environment";
@@ -21,7 +20,11 @@ pub fn environment(subject: &Subject, bench: &Bench) -> Result<Vec<Finding>, Tro
     let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
     let outer = |name: &&'static str| outer_launcher(name, &get(name)?);
     findings.extend(OUTER.iter().filter_map(outer));
-    let obeys = hipcc::find(&subject.tree).is_some_and(|hipcc| hipcc.knows_launcher);
+    let obeys = subject
+        .tree
+        .hipcc
+        .as_ref()
+        .is_some_and(|hipcc| hipcc.knows_launcher);
     if obeys && launcher::passes_shims_by() {
         let statement = "hipcc obeys HIP_CLANG_LAUNCHER itself: its compiles go without a shim";
         let remedy = "unset HIP_CLANG_LAUNCHER and give the launcher to `rock-wrap install`";

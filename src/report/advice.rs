@@ -5,7 +5,7 @@
 
 use serde::Serialize;
 
-use super::{Report, UNATTACHED, Verdict};
+use super::{Report, Verdict};
 
 /// How much an advice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -103,19 +103,17 @@ fn nothing_saved(report: &Report) -> Option<Found> {
 }
 
 fn no_calls(report: &Report) -> Option<Found> {
-    // Without a launcher that works, nothing was attached.
-    if report.session.attachment == UNATTACHED {
-        return None;
-    }
-    let none = report.calls.launched + report.calls.direct == 0;
-    let remedy = format!(
-        "if it compiles HIP, see that it uses {}",
-        report.session.tree
+    let unseen = report.unseen.as_ref().filter(|_| report.saw_nothing())?;
+    let text = format!(
+        "the build has not called the compilers that are wrapped ({}); {}",
+        unseen.wrapped, unseen.hipcc
     );
-    none.then(|| {
-        let text = "the build has not called the compilers that are wrapped".to_owned();
-        (Weight::Note, text, Some(remedy))
-    })
+    // Another compiler than hipcc's is hardly what was meant.
+    let weight = match unseen.remedy {
+        Some(_) => Weight::Warning,
+        None => Weight::Note,
+    };
+    Some((weight, text, Some(unseen.remedy().to_owned())))
 }
 
 fn statistics_unknown(report: &Report) -> Option<Found> {

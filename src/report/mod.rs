@@ -62,6 +62,29 @@ pub struct Facts {
     pub elapsed: Duration,
     /// How it ended; `None` where it could not be run.
     pub ended: Option<crate::session::Ended>,
+    /// What explains it where no call has come.
+    pub unseen: Option<Unseen>,
+}
+
+/// What may explain that no call has come, for a person.
+#[derive(Clone, Debug, Default)]
+pub struct Unseen {
+    /// The compilers that were wrapped.
+    pub wrapped: String,
+    /// What hipcc says that it calls.
+    pub hipcc: String,
+    /// What to do about it, where hipcc calls another compiler.
+    pub remedy: Option<String>,
+}
+
+impl Unseen {
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &str {
+        self.remedy.as_deref().unwrap_or(
+            "if it compiles at all, see which compiler it calls, and wrap that one with --compiler PATH",
+        )
+    }
 }
 
 /// The launcher, as a report names it.
@@ -97,6 +120,8 @@ pub struct Report {
     slowest: Vec<Unit>,
     verdict: Verdict,
     advice: Vec<Advice>,
+    #[serde(skip)]
+    unseen: Option<Unseen>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -161,6 +186,8 @@ struct Unit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
+    /// No call has come at all.
+    NothingSeen,
     /// Something came out of it, or was put into it.
     Used,
     /// There was nothing that could have been cached.
@@ -180,6 +207,7 @@ impl Report {
             Ok(counts) => (Some(counts), None),
             Err(why) => (None, Some(why)),
         };
+        let unseen = facts.unseen.clone();
         let mut report = Self {
             version: VERSION,
             session: facts.into(),
@@ -190,6 +218,7 @@ impl Report {
             slowest: slowest(calls),
             verdict: Verdict::Unknown,
             advice: Vec::new(),
+            unseen,
         };
         report.verdict = report.judge();
         report.advice = advice::advice(&report);
@@ -208,10 +237,17 @@ impl Report {
         &self.advice
     }
 
+    /// Whether no call has come, although compilers were wrapped: without a launcher that works, none
+    /// is.
+    fn saw_nothing(&self) -> bool {
+        self.session.attachment != UNATTACHED && self.calls.launched + self.calls.direct == 0
+    }
+
     fn judge(&self) -> Verdict {
         let compiles = self.calls.compiles();
         let remediable = self.calls.reasons.iter().any(|of| of.remedy.is_some());
         match &self.cache {
+            _ if self.saw_nothing() => Verdict::NothingSeen,
             _ if compiles == 0 && remediable => Verdict::NothingSaved,
             _ if compiles == 0 => Verdict::NothingToCache,
             None => Verdict::Unknown,

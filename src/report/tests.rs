@@ -21,6 +21,11 @@ fn facts() -> Facts {
         started: SystemTime::UNIX_EPOCH,
         elapsed: Duration::from_secs(92),
         ended: Some(Ended::Exited(0)),
+        unseen: Some(Unseen {
+            wrapped: "clang in /opt/rocm/llvm/bin".to_owned(),
+            hipcc: "/usr/bin/hipcc calls /usr/bin/clang++-17".to_owned(),
+            remedy: None,
+        }),
     }
 }
 
@@ -206,7 +211,7 @@ fn a_build_that_did_nothing_for_the_cache_is_told_from_one_that_had_nothing_for_
     );
     let failed = Counts { failed: 1, ..none };
     assert_eq!(verdict(&launched, failed), Verdict::NothingToCache);
-    assert_eq!(verdict(&[], none), Verdict::NothingToCache);
+    assert_eq!(verdict(&[], none), Verdict::NothingSeen);
     assert_eq!(
         verdict(&[direct("not-a-compile")], none),
         Verdict::NothingToCache
@@ -257,6 +262,33 @@ fn each_rule_speaks_up_when_it_has_reason_to() {
     );
     let unknown = Report::new(facts(), &calls, Err("why".to_owned()));
     assert_eq!(self::ids(&unknown), ["statistics-unknown"]);
+}
+
+#[test]
+fn a_build_that_called_nothing_is_told_what_was_wrapped_and_what_hipcc_calls() {
+    let told = |remedy: Option<&str>| {
+        let mut facts = facts();
+        let unseen = facts.unseen.as_mut().unwrap();
+        unseen.remedy = remedy.map(ToOwned::to_owned);
+        let report = Report::new(facts, &[], Ok(Counts::default()));
+        report.advice()[0].clone()
+    };
+    let usual = told(None);
+    assert_eq!(usual.weight, Weight::Note);
+    for part in ["clang in /opt/rocm/llvm/bin", "calls /usr/bin/clang++-17"] {
+        assert!(usual.text.contains(part), "{}", usual.text);
+    }
+    let other = told(Some("--compiler /usr/bin/clang++-17"));
+    assert_eq!(other.weight, Weight::Warning);
+    assert_eq!(
+        other.remedy.as_deref(),
+        Some("--compiler /usr/bin/clang++-17")
+    );
+    let mut unattached = facts();
+    unattached.attachment = UNATTACHED.to_owned();
+    let report = Report::new(unattached, &[], Ok(Counts::default()));
+    assert_eq!(report.verdict(), Verdict::NothingToCache);
+    assert_eq!(ids(&report), [""; 0]);
 }
 
 #[test]

@@ -71,6 +71,30 @@ impl Name {
     }
 }
 
+/// A compiler as it is asked for on the command line: by its name, or by its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The directory that holds it, where a path was given.
+    pub dir: Option<PathBuf>,
+    /// Its name.
+    pub name: Name,
+}
+
+impl std::str::FromStr for Asked {
+    type Err = UnknownName;
+
+    fn from_str(word: &str) -> Result<Self, UnknownName> {
+        let (dir, name) = match word.rsplit_once('/') {
+            Some(("", name)) => (Some("/"), name),
+            Some((dir, name)) => (Some(dir), name),
+            None => (None, word),
+        };
+        let name = name.parse().map_err(|_| UnknownName(word.to_owned()))?;
+        let dir = dir.map(PathBuf::from);
+        Ok(Self { dir, name })
+    }
+}
+
 /// How a name leads to the real executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
@@ -356,6 +380,24 @@ mod tests {
             "CLANG",
         ] {
             assert!(name.parse::<Name>().is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_path_names_the_directory_too() {
+        let asked = |word: &str| word.parse::<Asked>().map(|asked| asked.dir);
+        assert_eq!(asked("clang++-17").unwrap(), None);
+        for (word, dir) in [
+            ("/usr/lib/llvm-21/bin/clang++", "/usr/lib/llvm-21/bin"),
+            ("bin/clang", "bin"),
+            ("./clang", "."),
+            ("/clang", "/"),
+        ] {
+            assert_eq!(asked(word).unwrap(), Some(dir.into()), "{word}");
+        }
+        for word in ["/usr/bin/hipcc", "/usr/bin/", "/usr/bin/clang/", "/"] {
+            let error = asked(word).unwrap_err().to_string();
+            assert!(error.contains(word), "{error}");
         }
     }
 

@@ -1,10 +1,21 @@
-//! What the tree's hipcc can do.
+//! What a hipcc calls, and what it can do.
 
-use std::path::PathBuf;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use super::Tree;
+use super::Program;
+use crate::causes::chain;
+use crate::image::stamp;
 
-/// A hipcc of the tree.
+/// The variable by which a new hipcc is told a launcher.
+const LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
+
+/// A shim is smaller; nothing larger is read to see whether it is one.
+const SHIM_LIMIT: u64 = 256 * 1024;
+
+/// A hipcc.
 #[derive(Clone, Debug)]
 pub struct Hipcc {
     /// Where it is.
@@ -14,24 +25,123 @@ pub struct Hipcc {
     pub knows_launcher: bool,
 }
 
-/// The first hipcc of `tree`, if it has one.
-///
-/// The variable's name is looked for in the program's own bytes: asking hipcc would need a compile,
-/// and its version does not tell (distributions patch it).
-#[must_use]
-pub fn find(tree: &Tree) -> Option<Hipcc> {
-    const NAME: &[u8] = b"HIP_CLANG_LAUNCHER";
-    let bin = tree.root.join("bin");
-    let path = bin.join("hipcc");
-    path.exists().then(|| {
+impl Hipcc {
+    /// The one in the tree at `root`, if it has one.
+    #[must_use]
+    pub fn of(root: &Path) -> Option<Self> {
+        let path = root.join("bin/hipcc");
+        path.exists().then(|| Self::at(path))
+    }
+
+    /// The one that a shell would run.
+    #[must_use]
+    pub fn on_path() -> Option<Self> {
+        which::which("hipcc").ok().map(Self::at)
+    }
+
+    /// The variable's name is looked for in the program's own bytes: no option of hipcc tells, and
+    /// its version does not either (distributions patch it).
+    fn at(path: PathBuf) -> Self {
+        let real = path.canonicalize().unwrap_or_else(|_| path.clone());
         // A script beside it may carry the logic: hipcc.pl, or hipcc.bin behind a wrapper.
         let knows_launcher = ["hipcc", "hipcc.bin", "hipcc.pl"].iter().any(|file| {
-            std::fs::read(bin.join(file))
-                .is_ok_and(|bytes| bytes.windows(NAME.len()).any(|window| window == NAME))
+            std::fs::read(real.with_file_name(file))
+                .is_ok_and(|bytes| memchr::memmem::find(&bytes, LAUNCHER.as_bytes()).is_some())
         });
-        Hipcc {
+        Self {
             path,
             knows_launcher,
         }
-    })
+    }
+
+    /// Asks it which compiler it calls in this environment, HIP_CLANG_PATH and all; why that is not
+    /// known where it does not say.
+    ///
+    /// Of all that hipcc and hipconfig print, only the command of a verbose hipcc has the compiler's
+    /// name too: `hipconfig -l` has the directory alone (5.2, 5.7, 7.2). `--cxxflags` runs no compile,
+    /// and with an architecture no search for a GPU.
+    ///
+    /// # Errors
+    /// A clause for a person.
+    pub fn ask(&self) -> Result<PathBuf, String> {
+        const LIMIT: Duration = Duration::from_secs(20);
+        let answer = Program::at(&self.path)
+            .args(["--offload-arch=gfx906", "--cxxflags"])
+            .with([("HIPCC_VERBOSE", "1")])
+            // It would stand in the command in front of the compiler.
+            .without([LAUNCHER.into()])
+            .within(LIMIT)
+            .ask()
+            .map_err(|error| chain(&error))?;
+        let calls = command(&answer.stdout).ok_or("does not say what it calls")?;
+        Ok(behind_shadow(calls))
+    }
+}
+
+/// The program of the first `hipcc-cmd:` line.
+fn command(output: &[u8]) -> Option<PathBuf> {
+    let mut lines = output.split(|byte| *byte == b'\n');
+    let command = lines.find_map(|line| line.strip_prefix(b"hipcc-cmd:"))?;
+    let program = shlex::bytes::Shlex::new(command).next()?;
+    Some(PathBuf::from(OsStr::from_bytes(&program)))
+}
+
+/// The tree's own compiler, where a session around this one has HIP_CLANG_PATH name its shadow.
+fn behind_shadow(compiler: PathBuf) -> PathBuf {
+    let is_small = compiler.metadata().is_ok_and(|it| it.len() <= SHIM_LIMIT);
+    let file = is_small.then(|| std::fs::read(&compiler).unwrap_or_default());
+    let config = file.as_deref().and_then(stamp::read).and_then(Result::ok);
+    match (config, compiler.file_name()) {
+        (Some(config), Some(name)) if !config.dir.is_empty() => {
+            Path::new(OsStr::from_bytes(config.dir)).join(name)
+        }
+        _ => compiler,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::Config;
+
+    #[test]
+    fn the_compiler_is_the_first_word_of_the_command() {
+        for (line, expected) in [
+            // 5.2, 7.2, and 5.7 in a directory with a space.
+            ("/usr/bin/clang++-15  -std=c++11 -O3", "/usr/bin/clang++-15"),
+            (
+                "/opt/rocm/lib/llvm/bin/clang++ --driver-mode=g++",
+                "/opt/rocm/lib/llvm/bin/clang++",
+            ),
+            (r"/a\ b/clang++-17  -O3", "/a b/clang++-17"),
+            (r#""/a b/clang++" -O3"#, "/a b/clang++"),
+        ] {
+            let output = format!("HIP version: 1\nhipcc-cmd: {line}\n -O3\n");
+            assert_eq!(command(output.as_bytes()).unwrap(), Path::new(expected));
+        }
+        for output in ["", "-O3", "hipcc-cmd:", "hipcc-args: a"] {
+            assert_eq!(command(output.as_bytes()), None, "{output}");
+        }
+    }
+
+    #[test]
+    fn the_shim_of_a_shadow_leads_to_the_trees_own_compiler() {
+        let dir = tempfile::tempdir().unwrap();
+        let shim = dir.path().join("clang++");
+        let image = |dir| {
+            let config = Config {
+                name: b"clang++",
+                dir,
+                ..Config::default()
+            };
+            stamp::stamp(&config).unwrap()
+        };
+        std::fs::write(&shim, image(b"/rocm/llvm/bin/")).unwrap();
+        assert_eq!(
+            behind_shadow(shim.clone()),
+            Path::new("/rocm/llvm/bin/clang++")
+        );
+        std::fs::write(&shim, image(b"")).unwrap();
+        assert_eq!(behind_shadow(shim.clone()), shim, "in the compiler's place");
+    }
 }

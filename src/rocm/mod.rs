@@ -8,6 +8,7 @@ pub mod tree;
 
 mod program;
 
-pub use compiler::{Compiler, Layout, Name};
+pub use compiler::{Asked, Compiler, Layout, Name};
+pub use hipcc::Hipcc;
 pub use program::{Answer, Program, ProgramError};
 pub use tree::Tree;

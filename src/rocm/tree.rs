@@ -4,13 +4,16 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{Name, Program};
+use super::hipcc::Hipcc;
+use super::{Asked, Name, Program};
+use crate::causes::chain;
 use crate::divert::JOURNAL;
 use crate::image::ALIAS_SUFFIX;
 
 /// Where a tree keeps clang, in the order of preference. ROCm has both of the first two, one of
-/// them a link to the other; the last is that of an LLVM prefix such as Debian's.
-const BIN_DIRS: [&str; 3] = ["lib/llvm/bin", "llvm/bin", "bin"];
+/// them a link to the other; the third is that of an LLVM prefix such as Debian's; the last is for
+/// a directory of compilers that has another name.
+const BIN_DIRS: [&str; 4] = ["lib/llvm/bin", "llvm/bin", "bin", ""];
 
 /// A ROCm tree.
 #[derive(Clone, Debug)]
@@ -21,7 +24,14 @@ pub struct Tree {
     pub bin: PathBuf,
     /// How the tree was found: an option, a variable, a program or a default.
     pub found_by: &'static str,
-    /// What was named by variables or programs before, and holds no compiler.
+    /// The names that are to be wrapped: those that were asked for, or else those by which hipcc and
+    /// others call the tree's compiler.
+    pub names: Vec<Name>,
+    /// The hipcc that belongs to it.
+    pub hipcc: Option<Hipcc>,
+    /// The compiler that this hipcc calls, as far as it was asked and said so.
+    pub calls: Option<PathBuf>,
+    /// What variables and programs named before that holds no compiler, a clause for each.
     pub passed_over: Vec<String>,
 }
 
@@ -37,7 +47,10 @@ pub enum TreeError {
         found_by: &'static str,
     },
     /// The directory that was named holds no compiler.
-    #[error("{path} (from {found_by}) holds none of {} of {names}", BIN_DIRS.map(|dir| format!("{dir}/")).join(", "))]
+    #[error(
+        "{path} (from {found_by}) holds none of {} of {names}{hipcc}",
+        bin_dirs()
+    )]
     NoCompiler {
         /// The directory.
         path: PathBuf,
@@ -45,12 +58,38 @@ pub enum TreeError {
         found_by: &'static str,
         /// What was looked for.
         names: String,
+        /// What its hipcc has to say, behind a semicolon.
+        hipcc: String,
+    },
+    /// A compiler that was named by its path is not there.
+    #[error("there is no {name} in {dir} (from --compiler); {}", holds(.held))]
+    NotInDirectory {
+        /// The directory.
+        dir: PathBuf,
+        /// The name.
+        name: Name,
+        /// The compilers that are there.
+        held: Vec<String>,
+    },
+    /// Compilers were named by paths into two directories.
+    #[error("--compiler names compilers in {0} and in {1}; one directory at a time can be wrapped")]
+    TwoDirectories(PathBuf, PathBuf),
+    /// A compiler was named by a path, and so was a tree that it is not of.
+    #[error(
+        "{dir} (from --compiler) is none of {} of {root} (from --rocm-path)",
+        bin_dirs()
+    )]
+    NotOfTree {
+        /// The directory of the compiler.
+        dir: PathBuf,
+        /// The tree.
+        root: PathBuf,
     },
     /// Nothing was named, and no usual place holds a tree.
-    #[error("no ROCm tree was found; looked at {looked_at}")]
+    #[error("no ROCm tree was found; {}", .answers.join("; "))]
     NotFound {
-        /// What was tried, for a person.
-        looked_at: String,
+        /// Who was asked, and what the answer was.
+        answers: Vec<String>,
     },
     /// A path on the way could not be read.
     #[error("cannot look at {path}")]
@@ -63,40 +102,74 @@ pub enum TreeError {
     },
 }
 
+fn bin_dirs() -> String {
+    let dirs = BIN_DIRS.map(|dir| if dir.is_empty() { "." } else { dir });
+    dirs.map(|dir| format!("{dir}/")).join(", ")
+}
+
+fn holds(held: &[String]) -> String {
+    match held {
+        [] => "it holds no clang".to_owned(),
+        held => format!("it holds {}", held.join(", ")),
+    }
+}
+
 /// What a tree has to hold.
 #[derive(Clone, Copy, Debug)]
 enum Sought<'a> {
-    /// A compiler of one of these names.
-    Names(&'a [Name]),
-    /// What an installation left, whatever its names; else a compiler of one of these.
-    Installed(&'a [Name]),
+    /// One of these compilers; where none is named, one that is wrapped by default.
+    Compilers(&'a [Asked]),
+    /// What an installation left, whatever its names; else a compiler that is wrapped by default.
+    Installed,
 }
 
-impl<'a> Sought<'a> {
-    fn names(self) -> &'a [Name] {
+impl Sought<'_> {
+    fn asked(self) -> Vec<Name> {
         match self {
-            Self::Names(names) | Self::Installed(names) => names,
+            Self::Compilers(asked) => asked.iter().map(|asked| asked.name.clone()).collect(),
+            Self::Installed => Vec::new(),
         }
     }
+}
 
-    /// The one of `dirs` that holds it.
-    fn among(self, dirs: &[PathBuf]) -> Option<&PathBuf> {
-        let installed = match self {
-            Self::Names(_) => None,
-            Self::Installed(_) => dirs.iter().find(|dir| holds_ours(dir)),
+/// The compiler that a hipcc calls, where it is one that can be wrapped and is there.
+struct Called {
+    /// Its directory, without links.
+    dir: PathBuf,
+    name: Name,
+}
+
+impl Called {
+    fn of(compiler: &Path) -> Result<Self, String> {
+        let shown = compiler.display();
+        let name = compiler.file_name().and_then(OsStr::to_str);
+        let Some(name) = name.and_then(|name| name.parse().ok()) else {
+            return Err(format!("calls {shown}, which is not clang"));
         };
-        installed.or_else(|| dirs.iter().find(|dir| holds_one_of(dir, self.names())))
+        let dir = compiler.parent().and_then(|dir| dir.canonicalize().ok());
+        match dir.filter(|dir| holds_name(dir, &name)) {
+            Some(dir) => Ok(Self { dir, name }),
+            None => Err(format!("calls {shown}, which is not there")),
+        }
     }
 }
 
 impl Tree {
-    /// The tree at `named`, or else the first of ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`,
-    /// `hipconfig --rocmpath` and /opt/rocm that holds one of `names`.
+    /// The tree at `named`, or around the compilers that are `asked` for by a path, or else the first
+    /// of ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`, hipcc, `hipconfig --rocmpath` and /opt/rocm
+    /// that holds one of them.
     ///
     /// # Errors
-    /// See [`TreeError`]. A directory that was named by the option must hold a tree.
-    pub fn find(named: Option<&Path>, names: &[Name]) -> Result<Self, TreeError> {
-        Self::search(named, Sought::Names(names))
+    /// See [`TreeError`]. A directory that was named by an option must hold a tree.
+    pub fn find(named: Option<&Path>, asked: &[Asked]) -> Result<Self, TreeError> {
+        let mut dirs = asked.iter().filter_map(|asked| asked.dir.as_deref());
+        let Some(dir) = dirs.next() else {
+            return Self::search(named, Sought::Compilers(asked));
+        };
+        if let Some(other) = dirs.find(|other| *other != dir) {
+            return Err(TreeError::TwoDirectories(dir.to_owned(), other.to_owned()));
+        }
+        Self::around(dir, named, Sought::Compilers(asked).asked())
     }
 
     /// The same, to look at an installation or to end it: which names it was made for need not be
@@ -105,56 +178,122 @@ impl Tree {
     /// # Errors
     /// As [`find`](Self::find).
     pub fn find_installed(named: Option<&Path>) -> Result<Self, TreeError> {
-        Self::search(named, Sought::Installed(&Name::defaults()))
+        Self::search(named, Sought::Installed)
     }
 
     fn search(named: Option<&Path>, sought: Sought<'_>) -> Result<Self, TreeError> {
         if let Some(root) = named {
             return Self::at(root, "--rocm-path", sought);
         }
-        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        let variable = |name| {
+            let value = std::env::var_os(name).filter(|value| !value.is_empty());
+            value.map(PathBuf::from).ok_or("not set".to_owned())
+        };
         // Asked one after the other: the programs only where the variables do not tell.
-        type Source<'a> = (&'static str, &'a dyn Fn() -> Option<PathBuf>);
-        let sources: [Source<'_>; 5] = [
-            ("ROCM_PATH", &|| Some(variable("ROCM_PATH")?.into())),
-            ("ROCM_HOME", &|| Some(variable("ROCM_HOME")?.into())),
+        type Source<'a> = (&'static str, &'a dyn Fn() -> Result<PathBuf, String>);
+        let sources: [Source<'_>; 6] = [
+            ("ROCM_PATH", &|| variable("ROCM_PATH")),
+            ("ROCM_HOME", &|| variable("ROCM_HOME")),
             ("rocm-sdk path --root", &|| {
                 ask("rocm-sdk", &["path", "--root"])
             }),
+            (HIPCC, &|| Err(String::new())),
             ("hipconfig --rocmpath", &|| {
                 ask("hipconfig", &["--rocmpath"])
             }),
-            ("the default", &|| Some(PathBuf::from("/opt/rocm"))),
+            ("the default", &|| Ok(PathBuf::from("/opt/rocm"))),
         ];
         let mut passed_over = Vec::new();
-        let mut silent = Vec::new();
+        let mut answers = Vec::new();
         for (found_by, root) in sources {
-            let Some(root) = root() else {
-                silent.push(found_by);
-                continue;
+            let found = if found_by == HIPCC {
+                Self::by_hipcc(sought)
+            } else {
+                match root() {
+                    Ok(root) => match Self::at(&root, found_by, sought) {
+                        Err(error @ (TreeError::Missing { .. } | TreeError::NoCompiler { .. })) => {
+                            Err(Silence::Nothing(error.to_string()))
+                        }
+                        found => Ok(found?),
+                    },
+                    Err(why) => Err(Silence::Mute(format!("{found_by}: {why}"))),
+                }
             };
-            match Self::at(&root, found_by, sought) {
+            match found {
                 Ok(tree) => {
                     return Ok(Self {
                         passed_over,
                         ..tree
                     });
                 }
-                Err(TreeError::Missing { .. } | TreeError::NoCompiler { .. }) => {
-                    passed_over.push(format!("{} ({found_by})", root.display()));
+                Err(Silence::Nothing(why)) => {
+                    passed_over.push(why.clone());
+                    answers.push(why);
                 }
-                Err(error) => return Err(error),
+                Err(Silence::Mute(why)) => answers.push(why),
             }
         }
-        let silent = silent
-            .iter()
-            .map(|source| format!("{source} (not set, or no answer)"));
-        Err(TreeError::NotFound {
-            looked_at: passed_over
-                .into_iter()
-                .chain(silent)
-                .collect::<Vec<_>>()
-                .join(", "),
+        Err(TreeError::NotFound { answers })
+    }
+
+    /// The tree of the compiler that the hipcc on PATH calls.
+    fn by_hipcc(sought: Sought<'_>) -> Result<Self, Silence> {
+        let mute = |why: &str| Silence::Mute(format!("{HIPCC}: {why}"));
+        let hipcc = Hipcc::on_path().ok_or_else(|| mute("not on PATH"))?;
+        let calls = hipcc.ask().map_err(|why| mute(&why))?;
+        let says = |what: String| format!("{} ({HIPCC}) {what}", hipcc.path.display());
+        let called = Called::of(&calls).map_err(|what| Silence::Nothing(says(what)))?;
+        let asked = sought.asked();
+        if !asked.is_empty() && !holds_one_of(&called.dir, &asked) {
+            let what = format!("calls {}; {} is not there", calls.display(), list(&asked));
+            return Err(Silence::Nothing(says(what)));
+        }
+        // Its own tree, if it lies in one that has these compilers.
+        let real = hipcc.path.canonicalize().ok();
+        let own = real
+            .as_deref()
+            .and_then(Path::parent)
+            .and_then(Path::parent);
+        let root = own.unwrap_or(&called.dir).to_owned();
+        let (dir, called) = (called.dir.clone(), Some(called));
+        Ok(Self::new(root, dir, HIPCC, asked, called).with(Some(hipcc), Some(calls)))
+    }
+
+    /// The tree around the directory of compilers that were named by their paths.
+    fn around(dir: &Path, named: Option<&Path>, asked: Vec<Name>) -> Result<Self, TreeError> {
+        let bin = dir.canonicalize().map_err(|source| TreeError::Look {
+            path: dir.to_owned(),
+            source,
+        })?;
+        if let Some(name) = asked.iter().find(|name| !holds_name(&bin, name)) {
+            return Err(TreeError::NotInDirectory {
+                dir: dir.to_owned(),
+                name: name.clone(),
+                held: compilers_in(&bin),
+            });
+        }
+        let root = match named {
+            Some(root) if is_bin_of(root, &bin) => root.to_owned(),
+            Some(root) => {
+                return Err(TreeError::NotOfTree {
+                    dir: dir.to_owned(),
+                    root: root.to_owned(),
+                });
+            }
+            None => root_of(&bin),
+        };
+        let tree = Self::new(root, bin, "--compiler", asked, None);
+        let own = Hipcc::of(&tree.root).map(|hipcc| (hipcc.ask().ok(), hipcc));
+        if let Some((calls, hipcc)) = own {
+            return Ok(tree.with(Some(hipcc), calls));
+        }
+        // One that lies elsewhere belongs to it if it calls these compilers.
+        let others = Hipcc::on_path().and_then(|hipcc| Some((hipcc.ask().ok()?, hipcc)));
+        let ours = others
+            .filter(|(calls, _)| Called::of(calls).is_ok_and(|called| called.dir == tree.bin));
+        Ok(match ours {
+            Some((calls, hipcc)) => tree.with(Some(hipcc), Some(calls)),
+            None => tree,
         })
     }
 
@@ -175,26 +314,94 @@ impl Tree {
             Err(source) => return Err(look(source)),
         }
         let dirs = BIN_DIRS.map(|dir| root.join(dir));
-        if let Some(bin) = sought.among(&dirs) {
+        let asked = sought.asked();
+        let hipcc = Hipcc::of(root);
+        let installed = |dirs: &[PathBuf]| {
+            let wanted = matches!(sought, Sought::Installed);
+            dirs.iter().find(|dir| wanted && holds_ours(dir)).cloned()
+        };
+        // What lies in a usual place needs no question.
+        if let Some(bin) = installed(&dirs) {
             let bin = bin.canonicalize().map_err(look)?;
-            return Ok(Self {
-                root: root.to_owned(),
-                bin,
-                found_by,
-                passed_over: Vec::new(),
-            });
+            return Ok(Self::new(root.to_owned(), bin, found_by, asked, None).with(hipcc, None));
         }
-        let names = sought
-            .names()
-            .iter()
-            .map(Name::to_string)
-            .collect::<Vec<_>>()
-            .join(", ");
-        Err(TreeError::NoCompiler {
-            path: root.to_owned(),
+        let calls = hipcc.as_ref().map(Hipcc::ask);
+        let called = match &calls {
+            Some(Ok(calls)) => Some(Called::of(calls)),
+            Some(Err(why)) => Some(Err(why.clone())),
+            None => None,
+        };
+        let (called, silence) = match called {
+            Some(Ok(called)) => (Some(called), None),
+            Some(Err(why)) => (None, Some(why)),
+            None => (None, None),
+        };
+        // A tree that was named comes before what HIP_CLANG_PATH or the like have its hipcc call.
+        let is_inside = |dir: &Path| root.canonicalize().is_ok_and(|root| dir.starts_with(root));
+        let first = |called: &&Called| found_by != "--rocm-path" || is_inside(&called.dir);
+        let of_hipcc = called.as_ref().map(|called| called.dir.clone());
+        let before = called
+            .as_ref()
+            .filter(first)
+            .map(|called| called.dir.clone());
+        let dirs: Vec<_> = before.into_iter().chain(dirs).chain(of_hipcc).collect();
+        let holds = |dir: &&PathBuf| match &called {
+            _ if !asked.is_empty() => holds_one_of(dir, &asked),
+            Some(called) if called.dir == **dir => true,
+            _ => holds_one_of(dir, &Name::defaults()),
+        };
+        let bin = installed(&dirs).or_else(|| dirs.iter().find(holds).cloned());
+        let Some(bin) = bin else {
+            let names = match asked.is_empty() {
+                true => Name::defaults(),
+                false => asked,
+            };
+            let says = |why| format!("; its hipcc {why}");
+            return Err(TreeError::NoCompiler {
+                path: root.to_owned(),
+                found_by,
+                names: list(&names),
+                hipcc: silence.map(says).unwrap_or_default(),
+            });
+        };
+        let bin = bin.canonicalize().map_err(look)?;
+        let tree = Self::new(root.to_owned(), bin, found_by, asked, called);
+        Ok(tree.with(hipcc, calls.and_then(Result::ok)))
+    }
+
+    /// A tree whose compilers lie in `bin`: that of `root` if it is one of its usual places.
+    fn new(
+        root: PathBuf,
+        bin: PathBuf,
+        found_by: &'static str,
+        asked: Vec<Name>,
+        called: Option<Called>,
+    ) -> Self {
+        let called = called.filter(|called| called.dir == bin);
+        Self {
+            root: if is_bin_of(&root, &bin) {
+                root
+            } else {
+                root_of(&bin)
+            },
+            names: match asked.is_empty() {
+                true => names_for(&bin, called.map(|called| called.name)),
+                false => asked,
+            },
+            bin,
             found_by,
-            names,
-        })
+            hipcc: None,
+            calls: None,
+            passed_over: Vec::new(),
+        }
+    }
+
+    fn with(self, hipcc: Option<Hipcc>, calls: Option<PathBuf>) -> Self {
+        Self {
+            hipcc,
+            calls,
+            ..self
+        }
     }
 
     /// The release that the tree says it is, where it says so.
@@ -203,15 +410,139 @@ impl Tree {
         let text = std::fs::read_to_string(self.root.join(".info/version")).ok()?;
         Some(text.lines().next()?.trim().to_owned())
     }
+
+    /// The compilers that are to be wrapped, for a person.
+    #[must_use]
+    pub fn shown_names(&self) -> String {
+        format!("{} in {}", list(&self.names), self.bin.display())
+    }
+
+    /// Whether a call of `compiler` comes to one of the names that are to be wrapped.
+    #[must_use]
+    pub fn covers(&self, compiler: &Path) -> bool {
+        Called::of(compiler).is_ok_and(|called| {
+            called.dir == self.bin
+                && (self.names.contains(&called.name)
+                    || leads_to_one_of(&self.bin, &called.name, &self.names))
+        })
+    }
+
+    /// A warning where its hipcc calls another compiler than those that are to be wrapped.
+    #[must_use]
+    pub fn misses_hipcc(&self) -> Option<String> {
+        let (hipcc, calls) = (self.hipcc.as_ref()?, self.calls.as_ref()?);
+        (!self.covers(calls)).then(|| {
+            format!(
+                "{} calls {}, which is not among what is wrapped: {}",
+                hipcc.path.display(),
+                calls.display(),
+                self.shown_names()
+            )
+        })
+    }
 }
 
-/// Whether a compiler of one of `names` stands in `dir`, or stood there and only our own files still
-/// know it.
+/// How a hipcc is named that was looked up on PATH.
+const HIPCC: &str = "hipcc";
+
+/// Why a source has named no tree.
+enum Silence {
+    /// It named something that is none.
+    Nothing(String),
+    /// It said nothing.
+    Mute(String),
+}
+
+fn list(names: &[Name]) -> String {
+    let names: Vec<_> = names.iter().map(Name::to_string).collect();
+    names.join(", ")
+}
+
+/// The names to be wrapped where none was asked for, in a directory in which hipcc calls `called`.
+///
+/// Without a version they are the tree's. With one, as in Debian's /usr/bin, the plain names may be
+/// those of another release, which hipcc has nothing to do with.
+fn names_for(bin: &Path, called: Option<Name>) -> Vec<Name> {
+    let defaults = Name::defaults();
+    let Some(called) = called else {
+        return defaults;
+    };
+    if defaults.contains(&called) || leads_to_one_of(bin, &called, &defaults) {
+        return defaults;
+    }
+    let real = |name: &Name| {
+        let alias = bin.join(name.alias()).canonicalize();
+        alias
+            .or_else(|_| bin.join(name.as_os_str()).canonicalize())
+            .ok()
+    };
+    let executable = real(&called);
+    let same = |name: &Name| executable.is_some() && real(name) == executable;
+    let same = defaults.into_iter().filter(same);
+    std::iter::once(called.clone()).chain(same).collect()
+}
+
+/// Whether `name` is a link, or a chain of them, to one of `names` in the same directory: a call of
+/// it then comes to that one's shim.
+fn leads_to_one_of(bin: &Path, name: &Name, names: &[Name]) -> bool {
+    /// As many as the kernel follows.
+    const LINKS: usize = 40;
+    let mut file = name.as_os_str().to_owned();
+    for _ in 0..LINKS {
+        match std::fs::read_link(bin.join(&file)) {
+            Ok(target) if target.file_name() == Some(target.as_os_str()) => {
+                file = target.into_os_string();
+            }
+            _ => return false,
+        }
+        if names.iter().any(|name| name.as_os_str() == file) {
+            return true;
+        }
+    }
+    false
+}
+
+/// Whether `bin`, which is without links, is where the tree at `root` keeps its compilers.
+fn is_bin_of(root: &Path, bin: &Path) -> bool {
+    let mut dirs = BIN_DIRS.iter().map(|dir| root.join(dir).canonicalize());
+    dirs.any(|dir| dir.is_ok_and(|dir| dir == bin))
+}
+
+/// The tree whose compilers lie in `bin`, going by its path.
+fn root_of(bin: &Path) -> PathBuf {
+    let above = |dir: &&str| {
+        let levels = Path::new(dir).components().count();
+        bin.ancestors().nth(levels).filter(|_| bin.ends_with(dir))
+    };
+    let mut roots = BIN_DIRS.iter().filter_map(above);
+    roots.next().unwrap_or(bin).to_owned()
+}
+
+/// Whether a compiler stands at `name` in `dir`, or stood there and only our own files still know it.
+fn holds_name(dir: &Path, name: &Name) -> bool {
+    let is_there = |name: &OsStr| {
+        let metadata = dir.join(name).symlink_metadata();
+        metadata.is_ok_and(|metadata| !metadata.is_dir())
+    };
+    is_there(name.as_os_str()) || is_there(&name.alias())
+}
+
 fn holds_one_of(dir: &Path, names: &[Name]) -> bool {
-    let exists = |name: &OsStr| dir.join(name).symlink_metadata().is_ok();
+    names.iter().any(|name| holds_name(dir, name))
+}
+
+/// The compilers in `dir` that could be named.
+fn compilers_in(dir: &Path) -> Vec<String> {
+    let entries = dir.read_dir().into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names
+        .filter(|name| {
+            name.parse::<Name>()
+                .is_ok_and(|name| holds_name(dir, &name))
+        })
+        .collect();
+    names.sort();
     names
-        .iter()
-        .any(|name| exists(name.as_os_str()) || exists(&name.alias()))
 }
 
 /// Whether an installation has files in `dir`: its record, or should that be lost, an alias.
@@ -226,13 +557,24 @@ fn holds_ours(dir: &Path) -> bool {
 }
 
 /// The first line that `program`, looked up on PATH, prints: a directory.
-fn ask(program: &str, args: &[&str]) -> Option<PathBuf> {
-    let path = which::which(program).ok()?;
-    let answer = Program::at(&path).args(args).ask().ok()?;
+fn ask(program: &str, args: &[&str]) -> Result<PathBuf, String> {
+    let path = which::which(program).map_err(|_| "not on PATH".to_owned())?;
+    let answer = Program::at(&path).args(args).ask();
+    let answer = answer.map_err(|error| chain(&error))?;
     let line = answer
         .stdout
         .split(|byte| *byte == b'\n')
-        .next()?
+        .next()
+        .unwrap_or_default()
         .trim_ascii();
-    (answer.status.success() && !line.is_empty()).then(|| PathBuf::from(OsStr::from_bytes(line)))
+    if !answer.status.success() {
+        return Err(format!("{} failed ({})", path.display(), answer.status));
+    }
+    match line {
+        b"" => Err(format!("{} said nothing", path.display())),
+        line => Ok(PathBuf::from(OsStr::from_bytes(line))),
+    }
 }
+
+#[cfg(test)]
+mod tests;
