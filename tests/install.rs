@@ -381,6 +381,7 @@ fn the_tree_is_found_by_variable_program_or_default_in_this_order() {
         by("ROCM_PATH"),
         by("ROCM_HOME"),
         by("rocm-sdk path --root"),
+        by("hipcc"),
         by("hipconfig --rocmpath"),
     ];
     let programs = scratch();
@@ -391,10 +392,15 @@ fn the_tree_is_found_by_variable_program_or_default_in_this_order() {
     };
     // The one that is looked at last first; each one that is added comes before it.
     let mut install = rock_wrap(["install", "--dry-run"]);
-    install.env("PATH", format!("{}:/bin", text(path)));
+    // Not /bin, where the machine's own hipcc may be.
+    install.env("PATH", path);
     for (rocm, name) in trees.iter().rev() {
         match name.as_str() {
             "hipconfig --rocmpath" => says("hipconfig", "--rocmpath", rocm),
+            "hipcc" => {
+                let body = format!("echo 'hipcc-cmd: {}/clang++'", text(&rocm.bin()));
+                script(&path.join("hipcc"), &body);
+            }
             "rocm-sdk path --root" => says("rocm-sdk", "path --root", rocm),
             "--rocm-path" => drop(install.arg("--rocm-path").arg(&rocm.root)),
             variable => drop(install.env(variable, &rocm.root)),
@@ -413,7 +419,7 @@ fn an_empty_variable_and_a_program_that_fails_are_passed_over() {
     script(&programs.path().join("hipconfig"), &body);
     let mut install = rock_wrap(["install", "--dry-run"]);
     install
-        .env("PATH", format!("{}:/bin", text(programs.path())))
+        .env("PATH", programs.path())
         .env("ROCM_PATH", "")
         .env("ROCM_HOME", "");
     assert_has(
@@ -435,7 +441,12 @@ fn a_variable_that_names_no_tree_is_passed_over_with_a_warning() {
         assert_has(&ran.out, &["(from ROCM_HOME)"]);
         assert_has(
             &ran.err,
-            &["warning: ", text(&named), "(ROCM_PATH)", text(&rocm.root)],
+            &[
+                "warning: ",
+                text(&named),
+                "(from ROCM_PATH)",
+                text(&rocm.root),
+            ],
         );
     }
 }
