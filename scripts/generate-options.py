@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Prints src/decide/options_table.rs; called by generate-options.sh with VERSION=PATH arguments.
 
-Reads clang's own option table as TableGen wrote it (clang/Driver/Options.inc), takes the options
-that the driver accepts in gcc and g++ mode, forms the union of all versions and drops what
-src/decide/options.rs knows by rule. Fails on a conflict that it has not been told how to resolve.
+Reads clang's own option table as TableGen wrote it (Options.inc), takes the options that the driver
+accepts in gcc and g++ mode, forms the union of all versions and drops what src/decide/options.rs
+knows by rule. Fails on a conflict that it has not been told how to resolve.
 """
 
+import hashlib
 import re
 import sys
 
@@ -41,16 +42,28 @@ RESOLVED = {
     "-Tbss": "S",
     "-Tdata": "S",
     "-Ttext": "S",
-    # clang 15 has no such options: they are joined to -a, -d, -e and -X.
+    # clang 22 has no such options: they are joined to -ccc-.
+    "-ccc-arcmt-migrate": "1",
+    "-ccc-objcmt-migrate": "1",
+    # Older ones have no such options: they are joined to -a, -d, -e, -l, -u and -X.
     "-alias_list": "1",
     "-dumpdir": "1",
+    "-emit-cir": "F",
     "-emit-symbol-graph": "F",
+    "-lifetime-safety-lifetimebound-macro=": "J",
+    "-lifetime-safety-max-cfg-blocks=": "J",
+    "-use-spirv-backend": "F",
+    "-Xclangas": "1",
+    "-Xoffload-compiler": "A",
     "-Xmicrosoft-visualc-tools-root": "1",
     "-Xmicrosoft-visualc-tools-version": "1",
     "-Xmicrosoft-windows-sdk-root": "1",
     "-Xmicrosoft-windows-sdk-version": "1",
     "-Xmicrosoft-windows-sys-root": "1",
 }
+
+# The same for all that begins so. clang 22 has no such options: they are joined to -o.
+RESOLVED_FAMILIES = ("-objcmt-",)
 
 # Every option of these families stands alone unless the table says otherwise. Not options of
 # clang: they keep 1700 flags out of the table. An unlisted member is a flag, as in GCC.
@@ -75,6 +88,8 @@ LEFT_OUT = re.compile(r"-[a-z0-9]*_\w*")
 
 def fields(entry):
     """The top-level arguments of one OPTION(...) invocation."""
+    # clang 21 and later name each offset in a comment, which may hold a comma.
+    entry = re.sub(r"^(\d+)(?: /\* no prefixes \*/)?, (\d+) /\* .*? \*/,", r"\1, \2,", entry)
     out, depth, start, quoted, skip = [], 0, 0, False, False
     for at, char in enumerate(entry):
         if skip:
@@ -103,63 +118,97 @@ def visible(version, flags, visibility):
     return "CoreOption" in flags or not flags & {"CLOption", "DXCOption", "CLDXCOption"}
 
 
-def options(version, path):
+class Strings:
+    """The names and prefixes of an Options.inc that spells them out in each entry (clang 15 to 20)."""
+
+    def __init__(self, text):
+        self.prefixes = {
+            name: [prefix for prefix in re.findall(r'"([^"]*)"', values) if prefix]
+            for name, values in re.findall(r"^PREFIX\((\w+), \{(.*)\}\)$", text, re.M)
+        }
+
+    def prefixes_of(self, field):
+        return self.prefixes.get(field, [])
+
+    def name(self, field, prefix):
+        # &"--all-warnings"[2] (15), llvm::StringLiteral("all-warnings") (17), "--all-warnings" (19).
+        name = re.fullmatch(r'([^"]*)"([^"]*)"(?:\[(\d+)\]|\))?', field)
+        if name[1].endswith("("):
+            return name[2]
+        return name[2][int(name[3]) :] if name[1] else name[2].removeprefix(prefix)
+
+
+class Offsets:
+    """The same where an entry has offsets into two tables (from clang 21 on)."""
+
+    def __init__(self, text):
+        storage = text[text.index("OptionStrTableStorage[] =") :]
+        literals = re.findall(r'^  "(.*)"', storage[: storage.index(";\n")], re.M)
+        self.storage = "".join(literals).replace("\\0", "\0")
+        if "\\" in self.storage or not self.storage.isascii():
+            sys.exit("the string table holds an escape sequence that is not \\0")
+        table = text[text.index("OptionPrefixesTable[] = {") :]
+        table = re.sub(r"/\*.*?\*/", "", table[table.index("{") + 1 : table.index("}")])
+        self.table = [int(number) for number in table.split(",")]
+
+    def at(self, offset):
+        return self.storage[offset : self.storage.index("\0", offset)]
+
+    def prefixes_of(self, field):
+        start = int(field) + 1
+        return [self.at(offset) for offset in self.table[start : start + self.table[start - 1]]]
+
+    def name(self, field, prefix):
+        return self.at(int(field)).removeprefix(prefix)
+
+
+def options(version, text):
     """Yields (spelling, kind) of every option that the driver accepts."""
-    with open(path, encoding="utf-8") as file:
-        text = file.read()
-    prefixes = {
-        name: [prefix for prefix in re.findall(r'"([^"]*)"', values) if prefix]
-        for name, values in re.findall(r"^PREFIX\((\w+), \{(.*)\}\)$", text, re.M)
-    }
+    words = lambda text: {word.strip() for word in text.split("|")}
+    names = Offsets(text) if "OptionStrTableStorage" in text else Strings(text)
     body = text[text.index("#ifdef OPTION\n") :]
     body = body[: body.index("#endif // OPTION")]
     for entry in body.split("\nOPTION(")[1:]:
         field = fields(entry)
-        if field[0] not in prefixes:  # a group
+        kind, prefixes = field[3], names.prefixes_of(field[0])
+        if kind in ("Input", "Unknown", "Group"):
             continue
-        names, kind = prefixes[field[0]], field[3]
         flags, visibility, number = (
             (field[7], field[8], field[9]) if version >= 18 else (field[7], "", field[8])
         )
-        if kind in ("Input", "Unknown", "Group"):
-            continue
-        words = lambda text: {word.strip() for word in text.split("|")}
         if not visible(version, words(flags), words(visibility)):
             continue
-        # clang 15 writes &"--all-warnings"[2], later ones the first full spelling.
-        name = re.fullmatch(r'(&?)"([^"]*)"(?:\[(\d+)\])?', field[1])
-        spelling = name[2]
-        if name[1]:
-            spelling = spelling[int(name[3]) :]
-        else:
-            spelling = spelling.removeprefix(names[0])
+        name = names.name(field[1], prefixes[0])
         letter = number if kind == "MultiArg" else KINDS[kind]
-        for prefix in names:
+        for prefix in prefixes:
             if prefix != "/":
-                yield prefix + spelling, letter
+                yield prefix + name, letter
 
 
 def union(versions):
-    table = {}
+    table, conflicts = {}, []
     for number, options in versions.items():
         for spelling, kind in options.items():
-            table[spelling] = merge(spelling, table.get(spelling, kind), kind, number)
+            have = table.get(spelling, kind)
+            table[spelling] = merged(spelling, have, kind) or have
+            if not merged(spelling, have, kind):
+                conflicts.append(f"{spelling}: {have}, and to clang {number} it is {kind}")
     for spelling, kind in table.items():
         for number, options in versions.items():
             # A version without the option may still accept its spelling, as a shorter one.
             found = match(options, spelling)
-            if found and values(found) != values(kind):
-                if spelling not in RESOLVED:
-                    sys.exit(f"{spelling}: {kind}, and to clang {number} it is {found}")
+            resolved = spelling in RESOLVED or spelling.startswith(RESOLVED_FAMILIES)
+            if found and values(found) != values(kind) and not resolved:
+                conflicts.append(f"{spelling}: {kind}, and to clang {number} it is {found}")
+    if conflicts:
+        sys.exit("\n".join(conflicts))
     return table
 
 
-def merge(spelling, have, kind, number):
-    merged = have if have == kind else MERGED.get(frozenset((have, kind)))
-    merged = RESOLVED.get(spelling, merged)
-    if merged is None:
-        sys.exit(f"{spelling}: {have} and {kind} (clang {number})")
-    return merged
+def merged(spelling, one, other):
+    """What stands for two kinds of one spelling; `None`: nobody has said."""
+    same = one if one == other else MERGED.get(frozenset((one, other)))
+    return RESOLVED.get(spelling, same)
 
 
 def values(kind):
@@ -195,12 +244,16 @@ def prune(table):
 
 
 def main():
-    versions = {}
+    versions, inputs = {}, []
     for number, path in (argument.split("=", 1) for argument in sys.argv[1:]):
+        with open(path, "rb") as file:
+            content = file.read()
+        inputs.append((number, hashlib.sha256(content).hexdigest()))
         options_of = versions[int(number)] = {}
-        for spelling, kind in options(int(number), path):
-            have = options_of.get(spelling, kind)
-            options_of[spelling] = merge(spelling, have, kind, number)
+        for spelling, kind in options(int(number), content.decode("utf-8")):
+            options_of[spelling] = merged(spelling, options_of.get(spelling, kind), kind)
+            if not options_of[spelling]:
+                sys.exit(f"{spelling}: two kinds in clang {number}")
     table = union(versions)
     for spelling in table:
         # Each of these is what options.rs and the blob's own format rely on.
@@ -211,10 +264,15 @@ def main():
             sys.exit(f"{spelling}: an option with '=' inside that takes the next argument")
     total = len(table)
     table = prune(table)
-    versions = " and ".join(map(str, versions))
-    print(f"//! Options of clang {versions} as [`options`](super::options) looks them up.")
+    *first, last = map(str, versions)
+    numbers = f"{', '.join(first)} and {last}"
+    print(f"//! Options of clang {numbers} as [`options`](super::options) looks them up.")
     print("//!")
-    print("//! Made by `scripts/generate-options.sh`; do not edit.")
+    print("//! Made by `scripts/generate-options.sh`, do not edit, of these Options.inc (SHA-256):")
+    print("//!")
+    for number, digest in inputs:
+        print(f"//! clang {number}: {digest}")
+    print("//!")
     print(f"//! {len(table)} of {total} spellings: the others stand alone by a rule of that module, but for")
     print("//! flags of Darwin's linker, which it does not know.")
     print()

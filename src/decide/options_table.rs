@@ -1,7 +1,14 @@
-//! Options of clang 15 and 19 as [`options`](super::options) looks them up.
+//! Options of clang 15, 17, 19, 22 and 23 as [`options`](super::options) looks them up.
 //!
-//! Made by `scripts/generate-options.sh`; do not edit.
-//! 372 of 2664 spellings: the others stand alone by a rule of that module, but for
+//! Made by `scripts/generate-options.sh`, do not edit, of these Options.inc (SHA-256):
+//!
+//! clang 15: 96a0e651930d49c04c737bc98c55fa2bc8fce73eccc7b8a6e9fa1cfdbd63ac61
+//! clang 17: a15eea58b17e4203c51a1c2e797b9ce3e9edb65d44e130ef340678afc348c092
+//! clang 19: f7ea18f1b8d040bd05e090809ff68183708cf7a3388c8e84a25bca48e52ee357
+//! clang 22: 4cee96814c78f4044b705d0d5c753c73f776184d33b957149c0ef35d1a470bc3
+//! clang 23: e6619640621481524d3af86298147a45f0d37b4f01af897f4ce95c547c7a59b2
+//!
+//! 396 of 2987 spellings: the others stand alone by a rule of that module, but for
 //! flags of Darwin's linker, which it does not know.
 
 /// One option a line, sorted by bytes: the spelling, a space, what it consumes.
@@ -26,6 +33,7 @@ pub const TABLE: &str = "\
 --config 1
 --constant-cfstrings F
 --coverage F
+--cstdlib 1
 --cuda-compile-host-device F
 --cuda-device-only F
 --cuda-host-only F
@@ -37,6 +45,7 @@ pub const TABLE: &str = "\
 --dyld-prefix 1
 --emit-extension-symbol-graphs F
 --emit-static-lib F
+--emit-symbol-graph= S
 --encoding 1
 --end-no-unused-arguments F
 --entry F
@@ -79,8 +88,10 @@ pub const TABLE: &str = "\
 --offload-device-only F
 --offload-host-device F
 --offload-host-only F
+--offload-inc F
 --offload-link F
 --offload-new-driver F
+--offloadlib F
 --optimize F
 --output 1
 --output-class-directory 1
@@ -90,6 +101,7 @@ pub const TABLE: &str = "\
 --pedantic-errors F
 --pipe F
 --precompile F
+--precompile-reduced-bmi F
 --prefix 1
 --preprocess F
 --pretty-sgf F
@@ -107,10 +119,14 @@ pub const TABLE: &str = "\
 --shared F
 --signed-char F
 --specs 1
+--ssaf-include-local-entities F
+--ssaf-list-extractors F
+--ssaf-list-formats F
 --start-no-unused-arguments F
 --static F
 --std 1
 --stdlib 1
+--sycl-link F
 --sysroot 1
 --system-header-prefix 1
 --target-help F
@@ -181,6 +197,7 @@ pub const TABLE: &str = "\
 -Xarch_host 1
 -Xassembler 1
 -Xclang 1
+-Xclangas 1
 -Xcuda-fatbinary 1
 -Xcuda-ptxas 1
 -Xlinker 1
@@ -189,6 +206,7 @@ pub const TABLE: &str = "\
 -Xmicrosoft-windows-sdk-root 1
 -Xmicrosoft-windows-sdk-version 1
 -Xmicrosoft-windows-sys-root 1
+-Xoffload-compiler A
 -Xoffload-linker A
 -Xopenmp-target 1
 -Xopenmp-target= A
@@ -212,6 +230,10 @@ pub const TABLE: &str = "\
 -ccc-install-dir 1
 -ccc-objcmt-migrate 1
 -cl- J
+-clangir-disable-passes F
+-clangir-disable-verifier F
+-clangir-enable-idiom-recognizer F
+-clangir-lib-opt F
 -client_name S
 -combine F
 -compatibility_version S
@@ -230,6 +252,7 @@ pub const TABLE: &str = "\
 -dylinker_install_name S
 -e S
 -emit-ast F
+-emit-cir F
 -emit-interface-stubs F
 -emit-llvm F
 -emit-merged-ifs F
@@ -258,12 +281,14 @@ pub const TABLE: &str = "\
 -gen-cdb-fragment-path 1
 -headerpad_max_install_names J
 -help F
+-hlsl-all-resources-bound F
 -hlsl-entry 1
 -iapinotes-modules S
 -ibuiltininc F
 -idirafter S
 -iframework S
 -iframeworkwithsysroot S
+-ignore-pch F
 -imacros S
 -image_base 1
 -imultilib 1
@@ -286,6 +311,8 @@ pub const TABLE: &str = "\
 -l S
 -lazy_framework 1
 -lazy_library 1
+-lifetime-safety-lifetimebound-macro= J
+-lifetime-safety-max-cfg-blocks= J
 -m J
 -meabi 1
 -mllvm 1
@@ -322,6 +349,7 @@ pub const TABLE: &str = "\
 -regcall4 F
 -relocatable-pch F
 -remap F
+-res-may-alias F
 -resource-dir 1
 -rewrite-legacy-objc F
 -rewrite-objc F
@@ -346,7 +374,9 @@ pub const TABLE: &str = "\
 -serialize-diagnostics 1
 -shared J
 -specs 1
+-startfiles F
 -static J
+-stdlib F
 -stdlib++-isystem S
 -sub_library S
 -sub_umbrella S
@@ -362,6 +392,7 @@ pub const TABLE: &str = "\
 -undefined S
 -unexported_symbols_list 1
 -unwindlib= J
+-use-spirv-backend F
 -v F
 -validator-version 1
 -verify-pch F
