@@ -31,7 +31,7 @@ pub struct Unit<'a> {
     pub writes_depfile: bool,
     /// Whether there may be debug information, which holds the working directory.
     pub debug_info: bool,
-    /// Whether the call settles `__hip_cuid_*` itself (`-cuid=`, `-fuse-cuid=`).
+    /// Whether the call settles `__hip_cuid_*` itself (`-cuid=`, `-fuse-cuid=none`).
     pub has_cuid: bool,
     /// Which of a HIP compile's sides are compiled.
     pub sides: Sides,
@@ -178,6 +178,10 @@ pub struct Scan<'a, 'l> {
     compiles: bool,
     bitcode: bool,
     openmp: bool,
+    /// There is an id, which wins over any way to make one.
+    cuid: bool,
+    /// An id is to be made of the call.
+    hashed_cuid: bool,
     x: Option<Language>,
     /// Where the input is; 0: there is none yet.
     input_at: usize,
@@ -225,6 +229,8 @@ impl<'a, 'l> Scan<'a, 'l> {
             compiles: false,
             bitcode: false,
             openmp: false,
+            cuid: false,
+            hashed_cuid: true,
             x: None,
             input_at: 0,
             second_at: 0,
@@ -349,6 +355,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         if several || self.unit.word(Role::Depfile).is_some() && !self.unit.writes_depfile {
             return Err(Reason::Depfile.into());
         }
+        self.unit.has_cuid = self.cuid || !self.hashed_cuid;
         Ok(())
     }
 
@@ -529,10 +536,16 @@ impl<'a, 'l> Scan<'a, 'l> {
         } else if bytes == b"--offload-new-driver" || bytes == b"--no-offload-new-driver" {
             // The last one wins.
             self.unit.new_driver = bytes == b"--offload-new-driver";
-        } else if bytes.starts_with(b"--no-offload-arch=") {
+        } else if bytes.starts_with(b"--no-offload-arch=")
+            || bytes.starts_with(b"--no-cuda-gpu-arch=")
+        {
             self.unit.drops_archs = true;
-        } else if bytes.starts_with(b"-cuid=") || bytes.starts_with(b"-fuse-cuid=") {
-            self.unit.has_cuid = true;
+        } else if let Some(id) = bytes.strip_prefix(b"-cuid=") {
+            self.cuid = !id.is_empty();
+        } else if let Some(how) = bytes.strip_prefix(b"-fuse-cuid=") {
+            // `hash`, the default, is one of all the words that the compiler is given, and launchers
+            // rewrite those (clang 15 to 23, `Driver.cpp`).
+            self.hashed_cuid = how == b"hash";
         } else if let Some(value) = bytes.strip_prefix(b"-mllvm=") {
             backend_option(value)?;
         } else if let Some(value) = bytes.strip_prefix(b"-Xclang=") {

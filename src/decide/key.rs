@@ -5,9 +5,10 @@
 //! on paths only as far as the output does. A launcher that does not cache gets neither.
 
 use super::argv::{Role, Unit, default_output};
+use super::direct::Reason;
 use super::hash::{Hasher, push_hex};
 use super::launchers::Launcher;
-use super::{Call, Language, World, stand_in};
+use super::{Call, Language, World, response, stand_in};
 use crate::image::{Config, LauncherKind, base_name};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -184,6 +185,9 @@ pub fn key<W: World + ?Sized>(
     hasher.number(u64::from(steering.no_default_config.is_some()));
     loaded(&mut hasher, steering, call.config, &paths, world);
     libraries(&mut hasher, unit, steering, fingerprinted, &paths, world);
+    // Debug information and some names of symbols hold it, and sccache's text has no line markers
+    // outside of direct mode (0.16, `clang.rs`).
+    paths.argument(&mut hasher, unit.input.to_bytes());
     paths.output(&mut hasher, unit);
     if unit.writes_depfile {
         depfile(&mut hasher, unit, &paths);
@@ -216,6 +220,18 @@ fn called_from(hasher: &mut Hasher, call: &Call<'_>, paths: &Paths<'_>) {
     }
 }
 
+/// Options that choose which architectures are compiled for, or how many at once. They are left out of
+/// the id, so that a device's object is the same whatever it is compiled together with.
+const CHOICES: [&[u8]; 7] = [
+    b"--offload-arch=",
+    b"--no-offload-arch=",
+    b"--cuda-gpu-arch=",
+    b"--no-cuda-gpu-arch=",
+    b"--offload-targets=",
+    b"--offload-jobs=",
+    b"-parallel-jobs=",
+];
+
 /// `-cuid=` for a HIP compile that has none.
 ///
 /// clang makes `__hip_cuid_*` from the source's path and all options, `-o` among them; launchers
@@ -231,14 +247,23 @@ fn cuid<W: World + ?Sized>(
     hasher.text(FORMAT);
     paths.path(&mut hasher, unit.input.to_bytes());
     paths.output(&mut hasher, unit);
-    for argument in argv.iter().skip(1) {
+    let mut take = |argument: &CStr| {
         let argument = argument.to_bytes();
-        paths.argument(&mut hasher, argument);
-        // What a response file says is what counts, not what it is called.
-        if let [b'@', name @ ..] = argument {
-            let name = CString::new(name).unwrap_or_default();
-            hasher.text(&world.read(&name).unwrap_or_default());
+        if !CHOICES.iter().any(|choice| argument.starts_with(choice)) {
+            paths.argument(&mut hasher, argument);
         }
+        Ok::<(), Reason>(())
+    };
+    for argument in argv.iter().skip(1) {
+        // What a response file says is what counts, not what it is called. Each could be read, or the
+        // call would not be launched.
+        let _ = match argument.to_bytes_with_nul() {
+            [b'@', name @ ..] if name.len() > 1 => {
+                let name = CStr::from_bytes_until_nul(name).unwrap_or_default();
+                response::expand(world, name, &mut take)
+            }
+            _ => take(argument),
+        };
     }
     let mut option = Vec::from(b"-cuid=");
     // As long as clang's own.

@@ -280,6 +280,13 @@ fn another_output_has_another_key() {
 }
 
 #[test]
+fn the_inputs_name_is_in_the_key_as_clang_sees_it() {
+    // sccache's text has no names in it outside of direct mode.
+    assert_ne!(key(&[], "-c x/a.cpp -o a.o"), key(&[], "-c y/a.cpp -o a.o"));
+    assert_ne!(key(&[], "-c ./a.cpp -o a.o"), key(&[], "-c a.cpp -o a.o"));
+}
+
+#[test]
 fn two_directories_of_one_build_never_share() {
     let of = |dir, env: &[&str]| key_in(&Fake::in_dir(dir), "sccache", env, HIP);
     assert_ne!(of("/w/build/x", &[]), of("/w/build/y", &[]));
@@ -402,8 +409,45 @@ fn a_hip_compile_gets_an_id_unless_it_has_one() {
     let id = cuid("/w", &[], HIP).unwrap();
     assert_eq!(id.len(), "-cuid=".len() + 16, "{id}");
     assert_eq!(cuid("/w", &[], &format!("{HIP} -cuid=1")), None);
-    assert_eq!(cuid("/w", &[], &format!("{HIP} -fuse-cuid=hash")), None);
+    assert_eq!(cuid("/w", &[], &format!("{HIP} -fuse-cuid=none")), None);
     assert_eq!(cuid("/w", &[], PLAIN), None, "never on a host compile");
+}
+
+#[test]
+fn a_call_that_asks_for_a_hash_gets_the_id_in_its_place() {
+    // Of the words that the compiler is given, which launchers rewrite; -cuid= comes before it.
+    for line in ["-fuse-cuid=hash", "-cuid=", "-fuse-cuid=none -fuse-cuid=hash"] {
+        assert!(cuid("/w", &[], &format!("{HIP} {line}")).is_some(), "{line}");
+    }
+    for line in ["-fuse-cuid=hash -cuid=1", "-fuse-cuid=hash -fuse-cuid=none"] {
+        assert_eq!(cuid("/w", &[], &format!("{HIP} {line}")), None, "{line}");
+    }
+}
+
+#[test]
+fn what_chooses_architectures_or_jobs_is_not_in_the_id() {
+    let id = |line: &str| cuid("/w", &[], line);
+    for option in [
+        "--offload-arch=gfx900,gfx906",
+        "--no-offload-arch=gfx900",
+        "--cuda-gpu-arch=gfx900",
+        "--no-cuda-gpu-arch=all",
+        "--offload-targets=amdgcn-amd-amdhsa",
+        "--offload-jobs=4",
+        "--offload-jobs=jobserver",
+        "-parallel-jobs=4",
+    ] {
+        assert_eq!(id(&format!("{HIP} {option}")), id(HIP), "{option}");
+        let mut world = Fake::in_dir("/w");
+        let of = |world: &Fake| call(b"clang", "sccache", &[], &format!("{HIP} @r"), world);
+        world.responses.insert("r", "-DX @s");
+        world.responses.insert("s", "-DY");
+        let without = of(&world).unwrap().1;
+        let text: &'static str = format!("-DY {option}").leak();
+        world.responses.insert("s", text);
+        assert_eq!(of(&world).unwrap().1, without, "{option} in a response file");
+    }
+    assert_ne!(id(&format!("{HIP} -DX")), id(HIP), "the control");
 }
 
 #[test]
@@ -425,6 +469,16 @@ fn the_id_knows_what_a_response_file_says() {
             .1
     };
     assert_ne!(of("-DX=1"), of("-DX=2"));
+    assert_eq!(of("-DX=1"), of("  '-DX=1'\n"), "how it is written makes no difference");
+    let nested = |content| {
+        let mut world = Fake::in_dir("/w");
+        world.responses.insert("r", "@s");
+        world.responses.insert("s", content);
+        call(b"clang", "sccache", &[], &format!("{HIP} @r"), &world)
+            .unwrap()
+            .1
+    };
+    assert_ne!(nested("-DX=1"), nested("-DX=2"));
 }
 
 #[test]

@@ -160,7 +160,7 @@ impl Call {
 
     /// The `-cuid=` that the shim adds, if it adds one.
     pub fn added_id(&self, site: &Site) -> Option<String> {
-        let own = |arg: &String| arg.starts_with("-cuid=") || arg.starts_with("-fuse-cuid=");
+        let own = |arg: &String| arg.starts_with("-cuid=");
         if self.args.iter().any(own) {
             return None;
         }
