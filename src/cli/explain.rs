@@ -195,7 +195,7 @@ fn answer(
         environment_added: Vec::new(),
         environment_removed: Vec::new(),
     };
-    let (launcher, edits, key, plan) = match decide::decide(call, machine) {
+    let (launcher, edits, key, plan, given) = match decide::decide(call, machine) {
         Decision::Direct(direct) => {
             answer.reason = Some(direct.reason.as_str());
             answer.explanation = Some(direct.reason.explanation());
@@ -209,9 +209,11 @@ fn answer(
         }
         Decision::Launch(launch) => {
             let plan = plan(&launch, call, real_path);
-            (launch.launcher, launch.edits, launch.key, plan)
+            let given = launch.unit.arguments(call.argv);
+            let given = given.into_iter().map(text).collect();
+            (launch.launcher, launch.edits, launch.key, plan, given)
         }
-        Decision::Forward(forward) => (forward.launcher, forward.edits, None, None),
+        Decision::Forward(forward) => (forward.launcher, forward.edits, None, None, given),
     };
     let word = String::from_utf8_lossy(launcher.word).into_owned();
     answer.decision = "launch";

@@ -25,7 +25,7 @@ pub struct Unit<'a> {
     pub input: Text<'a>,
     /// Its language.
     pub language: Language,
-    /// Words that name other files, in the order of the command line.
+    /// Words that count beside the input, in the order of the command line.
     pub words: Vec<(Role, Text<'a>)>,
     /// Whether a dependency file is written (`-MD`, `-MMD`).
     pub writes_depfile: bool,
@@ -43,6 +43,8 @@ pub struct Unit<'a> {
     pub archs: Vec<CString>,
     /// Whether some of them are taken away again, in ways that clang alone knows.
     pub drops_archs: bool,
+    /// Arguments in the spelling that launchers know, by their index in `argv`.
+    pub respelled: Vec<(usize, CString)>,
 }
 
 /// The sides of a HIP compile that are compiled.
@@ -75,6 +77,8 @@ pub enum Role {
     /// `-fdebug-prefix-map=OLD=NEW`, `-ffile-prefix-map=OLD=NEW`, `-fdebug-compilation-dir=DIR`,
     /// `-ffile-compilation-dir=DIR`.
     PrefixMap,
+    /// Macros that are given to the preprocessor alone, as it is written: `-Wp,-DNAME,-UNAME`.
+    Preprocessor,
 }
 
 impl Unit<'_> {
@@ -96,6 +100,21 @@ impl Unit<'_> {
     pub fn word(&self, role: Role) -> Option<&CStr> {
         let word = self.words.iter().find(|(is, _)| *is == role);
         word.map(|(_, text)| &**text)
+    }
+
+    /// The arguments of `argv` as a launcher is given them: those that mean the same to the compiler and
+    /// that launchers do not know in their spelling are put in another.
+    #[must_use]
+    pub fn arguments<'s>(&'s self, argv: &[&'s CStr]) -> Vec<&'s CStr> {
+        // Room for an id and the end of a list.
+        let mut arguments = Vec::with_capacity(argv.len() + 1);
+        arguments.extend_from_slice(argv.get(1..).unwrap_or_default());
+        for (at, text) in &self.respelled {
+            if let Some(argument) = arguments.get_mut(at.wrapping_sub(1)) {
+                *argument = text;
+            }
+        }
+        arguments
     }
 }
 
@@ -153,6 +172,12 @@ enum Expect {
     /// A word of the unit.
     Word(Role),
     Language,
+    /// What is compiled for.
+    Target,
+    /// The value of `-resource-dir`, which is at the index, or in a file.
+    ResourceDir(Option<usize>),
+    /// An option of the device's linker.
+    OffloadLinker,
     Frontend,
     Backend,
     /// The value of `-Xarch_host`, `-Xarch_device` or `-Xarch_<architecture>`.
@@ -171,6 +196,8 @@ pub struct Scan<'a, 'l> {
     launcher: &'l Launcher<'a>,
     cxx_driver: bool,
     expect: Expect,
+    /// Where the argument is that is looked at.
+    at: usize,
     /// The argument before is an option that nobody knows.
     unknown: bool,
     /// The last `-Xclang` value wants another one.
@@ -178,6 +205,16 @@ pub struct Scan<'a, 'l> {
     compiles: bool,
     bitcode: bool,
     openmp: bool,
+    /// The last target is an AMD GPU.
+    gpu_target: bool,
+    /// `--offload-targets=` was given.
+    offload_targets: bool,
+    /// The devices' objects are not put together.
+    unbundled: bool,
+    /// Options are given to the device's linker.
+    offload_linker: bool,
+    /// Some warnings are errors.
+    strict_warnings: bool,
     /// There is an id, which wins over any way to make one.
     cuid: bool,
     /// An id is to be made of the call.
@@ -192,6 +229,9 @@ pub struct Scan<'a, 'l> {
 }
 
 type Step = Result<(), Reason>;
+
+/// How the targets begin that are AMD's GPUs.
+const GPU: &[u8] = b"amdgcn";
 
 /// See [`Role::Library`].
 const LIBRARY_OPTIONS: [&[u8]; 5] = [
@@ -224,11 +264,17 @@ impl<'a, 'l> Scan<'a, 'l> {
             launcher,
             cxx_driver,
             expect: Expect::Anything,
+            at: 0,
             unknown: false,
             frontend_value: false,
             compiles: false,
             bitcode: false,
             openmp: false,
+            gpu_target: false,
+            offload_targets: false,
+            unbundled: false,
+            offload_linker: false,
+            strict_warnings: false,
             cuid: false,
             hashed_cuid: true,
             x: None,
@@ -247,6 +293,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 relocatable_device_code: false,
                 archs: Vec::new(),
                 drops_archs: false,
+                respelled: Vec::new(),
             },
         };
         for (at, text) in argv.iter().copied().enumerate().skip(1) {
@@ -331,12 +378,34 @@ impl<'a, 'l> Scan<'a, 'l> {
                 return Err(reason.into());
             }
             // The stand-in asks for each architecture's text by its name.
-            let is_told = stand_in::is_used(self.launcher) && !self.unit.drops_archs;
+            let is_told = stand_in::is_used(self.launcher)
+                && !self.unit.drops_archs
+                && !self.offload_targets;
             if self.unit.hides_device_text() && !is_told {
                 return Err(Reason::NewOffloadDriver.into());
             }
-        } else if self.openmp && !self.unit.archs.is_empty() {
+        } else if self.openmp && !self.unit.archs.is_empty() || self.offload_targets {
             return Err(Reason::OffloadKind.into());
+        }
+        if language == Language::Assembler {
+            // Only for these targets clang never runs an assembler of the system's.
+            if !self.gpu_target {
+                return Err(input(Reason::InputLanguage));
+            }
+            // clang writes none, and sccache would wait for it.
+            if self.unit.writes_depfile {
+                return Err(Reason::Depfile.into());
+            }
+        }
+        if self.unbundled && self.unit.archs.len() != 1 {
+            return Err(Reason::UnbundledOutput.into());
+        }
+        // Unused by the preprocessor, which sccache 0.16 runs with these options (measured).
+        if self.offload_linker
+            && self.strict_warnings
+            && self.launcher.kind == LauncherKind::Sccache
+        {
+            return Err(Reason::TargetForwarding.into());
         }
         // sccache 0.16 assumes <stem>.o; clang makes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
         if (self.unit.sides == Sides::Device || self.bitcode)
@@ -394,6 +463,7 @@ impl<'a, 'l> Scan<'a, 'l> {
     }
 
     fn take(&mut self, word: Word<'_, 'a>, at: usize) -> Step {
+        self.at = at;
         let bytes = word.text.to_bytes();
         match core::mem::replace(&mut self.expect, Expect::Anything) {
             Expect::Anything if bytes.first() == Some(&b'-') => self.option(word),
@@ -406,6 +476,12 @@ impl<'a, 'l> Scan<'a, 'l> {
             }
             Expect::Word(role) => self.word(role, word),
             Expect::Language => self.set_language(bytes),
+            Expect::Target => {
+                self.gpu_target = bytes.starts_with(GPU);
+                Ok(())
+            }
+            Expect::ResourceDir(option) => self.resource_dir(option, word),
+            Expect::OffloadLinker => self.linker_option(bytes),
             Expect::Frontend => self.frontend_option(bytes),
             Expect::Backend => backend_option(bytes),
             Expect::Xarch(architecture) => self.xarch(architecture, bytes),
@@ -436,7 +512,14 @@ impl<'a, 'l> Scan<'a, 'l> {
                 return Ok(());
             }
             [_, b'W', b'a', b',', rest @ ..] => return assembler_options(rest),
-            [_, b'W', rest @ ..] if !rest.starts_with(b"p,") => return Ok(()),
+            [_, b'W', b'p', b',', rest @ ..] => {
+                preprocessor_options(rest)?;
+                return self.word(Role::Preprocessor, word);
+            }
+            [_, b'W', rest @ ..] => {
+                self.strict_warnings |= rest.starts_with(b"error");
+                return Ok(());
+            }
             _ => {}
         }
         if let Some(reason) = hazards::reason(bytes, self.launcher) {
@@ -452,11 +535,17 @@ impl<'a, 'l> Scan<'a, 'l> {
         }
         self.expect = match found.name {
             b"-o" => Expect::Word(Role::Output),
+            b"--output" => {
+                self.respell(word, b"-o", b"")?;
+                Expect::Word(Role::Output)
+            }
             b"-x" => Expect::Language,
+            b"-target" => Expect::Target,
+            b"-Xoffload-linker" => Expect::OffloadLinker,
             b"-MF" => Expect::Word(Role::Depfile),
             b"-MT" | b"-MQ" => Expect::Word(Role::Target),
             b"-include" | b"--include" => Expect::Word(Role::Include),
-            b"-resource-dir" => Expect::Word(Role::Library),
+            b"-resource-dir" => Expect::ResourceDir(word.argv.map(|_| self.at)),
             b"-Xclang" => Expect::Frontend,
             b"-mllvm" => Expect::Backend,
             b"-Xarch_host" => Expect::Xarch(Architecture::Host),
@@ -507,6 +596,10 @@ impl<'a, 'l> Scan<'a, 'l> {
             }
             _ => {
                 let bytes = word.text.to_bytes();
+                if let Some(output) = bytes.strip_prefix(b"--output=") {
+                    self.respell(word, b"-o", output)?;
+                    return self.word(Role::Output, word.tail(b"--output=".len()));
+                }
                 for (options, role) in [
                     (&LIBRARY_OPTIONS[..], Role::Library),
                     (&PREFIX_MAP_OPTIONS, Role::PrefixMap),
@@ -522,7 +615,9 @@ impl<'a, 'l> Scan<'a, 'l> {
 
     /// An option that is told apart by what is behind its `=` or its family.
     fn with_value(&mut self, bytes: &[u8]) -> Step {
-        if bytes.starts_with(b"-g") {
+        if let Some(how) = bytes.strip_suffix(b"gpu-bundle-output") {
+            self.unbundled = how.ends_with(b"no-");
+        } else if bytes.starts_with(b"-g") {
             // `-g0` alone turns it off. Too much is on the safe side.
             self.unit.debug_info = bytes != b"-g0";
         } else if bytes.starts_with(b"--debug=") {
@@ -558,6 +653,16 @@ impl<'a, 'l> Scan<'a, 'l> {
                 b"g++" => true,
                 _ => return Err(Reason::DriverMode),
             };
+        } else if let Some(target) = bytes.strip_prefix(b"--target=") {
+            self.gpu_target = target.starts_with(GPU);
+        } else if let Some(targets) = bytes.strip_prefix(b"--offload-targets=") {
+            self.offload_targets = true;
+            if !targets
+                .split(|byte| *byte == b',')
+                .all(|target| target.starts_with(GPU))
+            {
+                return Err(Reason::OffloadKind);
+            }
         } else if let Some(archs) = bytes
             .strip_prefix(b"--offload-arch=")
             .or_else(|| bytes.strip_prefix(b"--cuda-gpu-arch="))
@@ -590,6 +695,43 @@ impl<'a, 'l> Scan<'a, 'l> {
         }
         self.unit.words.push((role, word.keep()));
         Ok(())
+    }
+
+    /// Puts `start` and `end` in the place of `word`, which clang takes for the same.
+    fn respell(&mut self, word: Word<'_, 'a>, start: &[u8], end: &[u8]) -> Step {
+        let text = CString::new([start, end].concat());
+        match (word.argv, text) {
+            (Some(_), Ok(text)) => {
+                self.unit.respelled.push((self.at, text));
+                Ok(())
+            }
+            // What stands in a file stays as it is.
+            _ => Err(Reason::UnusualSpelling),
+        }
+    }
+
+    /// sccache 0.16 takes a value that is a word of its own for an input.
+    fn resource_dir(&mut self, option: Option<usize>, word: Word<'_, 'a>) -> Step {
+        if self.launcher.kind == LauncherKind::Sccache {
+            let at = option.ok_or(Reason::UnusualSpelling)?;
+            let value = word.text.to_bytes();
+            // Twice, in the place of both words: clang obeys the last one.
+            self.respell(word, b"-resource-dir=", value)?;
+            let same = self.unit.respelled.last().map(|(_, text)| text.clone());
+            self.unit.respelled.extend(same.map(|text| (at, text)));
+        }
+        self.word(Role::Library, word)
+    }
+
+    /// The value of `-Xoffload-linker`: how much is optimised. sccache and ccache leave it behind its
+    /// option, in command and key, since they know neither (measured).
+    fn linker_option(&mut self, bytes: &[u8]) -> Step {
+        self.offload_linker = true;
+        if bytes.starts_with(b"-O") || bytes.starts_with(b"--lto-O") {
+            Ok(())
+        } else {
+            Err(Reason::TargetForwarding)
+        }
     }
 
     fn set_language(&mut self, name: &[u8]) -> Step {
@@ -714,6 +856,16 @@ fn backend_option(bytes: &[u8]) -> Step {
         return Err(Reason::BackendOption);
     }
     Ok(())
+}
+
+/// The values of `-Wp,`: macros, which every launcher sees what becomes of.
+fn preprocessor_options(values: &[u8]) -> Step {
+    let mut values = values.split(|byte| *byte == b',');
+    if values.all(|value| matches!(value, [b'-', b'D' | b'U', _, ..])) {
+        Ok(())
+    } else {
+        Err(Reason::Passthrough)
+    }
 }
 
 /// The values of `-Wa,`: those that write nothing and read no file.

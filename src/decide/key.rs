@@ -189,6 +189,18 @@ pub fn key<W: World + ?Sized>(
     // outside of direct mode (0.16, `clang.rs`).
     paths.argument(&mut hasher, unit.input.to_bytes());
     paths.output(&mut hasher, unit);
+    // sccache has only the text that they lead to, and -fdebug-macro writes them into the object.
+    for (_, text) in unit
+        .words
+        .iter()
+        .filter(|(role, _)| *role == Role::Preprocessor)
+    {
+        paths.argument(&mut hasher, text.to_bytes());
+    }
+    // What a launcher reads of it differs from version to version, and there is no preprocessor.
+    if unit.language == Language::Assembler {
+        hasher.text(&world.read(&unit.input).unwrap_or_default());
+    }
     if unit.writes_depfile {
         depfile(&mut hasher, unit, &paths);
     }
@@ -282,7 +294,8 @@ fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, paths: &Paths<'_>) {
                 hasher.text(text.to_bytes());
             }
             Role::Depfile => paths.path(hasher, text.to_bytes()),
-            Role::Output | Role::Include | Role::Library | Role::PrefixMap => {}
+            Role::Output | Role::Include | Role::Library | Role::PrefixMap | Role::Preprocessor => {
+            }
         }
     }
     if !explicit {

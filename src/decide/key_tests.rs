@@ -321,6 +321,29 @@ fn a_base_that_is_no_absolute_path_means_nothing() {
 }
 
 #[test]
+fn what_is_passed_to_the_preprocessor_alone_is_in_the_key() {
+    // -fdebug-macro writes it into the object; sccache has only the text that it leads to.
+    for launcher in ["sccache", "ccache"] {
+        let of = |line: &str| key_in(&Fake::in_dir("/w"), launcher, &[], line);
+        let with = |option: &str| of(&format!("{PLAIN} {option}"));
+        assert_ne!(with("-Wp,-DX"), with("-Wp,-DY"), "{launcher}");
+        assert_ne!(with("-Wp,-DX"), of(PLAIN), "{launcher}");
+    }
+}
+
+#[test]
+fn an_assembler_source_is_in_the_key_as_a_whole() {
+    let of = |content| {
+        let mut world = Fake::in_dir("/w");
+        world.responses.insert("k.s", content);
+        let line = "-x assembler --target=amdgcn-amd-amdhsa -c k.s -o k.o";
+        key_in(&world, "sccache", &[], line)
+    };
+    assert_eq!(of("s_nop 0"), of("s_nop 0"));
+    assert_ne!(of("s_nop 0"), of("s_nop 1"));
+}
+
+#[test]
 fn a_dependency_file_has_its_targets_text_in_the_key() {
     let depfile = "-c a.cpp -o a.o -MD -MF a.d";
     assert_ne!(key(&[], depfile), key(&[], PLAIN));
@@ -416,8 +439,15 @@ fn a_hip_compile_gets_an_id_unless_it_has_one() {
 #[test]
 fn a_call_that_asks_for_a_hash_gets_the_id_in_its_place() {
     // Of the words that the compiler is given, which launchers rewrite; -cuid= comes before it.
-    for line in ["-fuse-cuid=hash", "-cuid=", "-fuse-cuid=none -fuse-cuid=hash"] {
-        assert!(cuid("/w", &[], &format!("{HIP} {line}")).is_some(), "{line}");
+    for line in [
+        "-fuse-cuid=hash",
+        "-cuid=",
+        "-fuse-cuid=none -fuse-cuid=hash",
+    ] {
+        assert!(
+            cuid("/w", &[], &format!("{HIP} {line}")).is_some(),
+            "{line}"
+        );
     }
     for line in ["-fuse-cuid=hash -cuid=1", "-fuse-cuid=hash -fuse-cuid=none"] {
         assert_eq!(cuid("/w", &[], &format!("{HIP} {line}")), None, "{line}");
@@ -445,7 +475,11 @@ fn what_chooses_architectures_or_jobs_is_not_in_the_id() {
         let without = of(&world).unwrap().1;
         let text: &'static str = format!("-DY {option}").leak();
         world.responses.insert("s", text);
-        assert_eq!(of(&world).unwrap().1, without, "{option} in a response file");
+        assert_eq!(
+            of(&world).unwrap().1,
+            without,
+            "{option} in a response file"
+        );
     }
     assert_ne!(id(&format!("{HIP} -DX")), id(HIP), "the control");
 }
@@ -469,7 +503,11 @@ fn the_id_knows_what_a_response_file_says() {
             .1
     };
     assert_ne!(of("-DX=1"), of("-DX=2"));
-    assert_eq!(of("-DX=1"), of("  '-DX=1'\n"), "how it is written makes no difference");
+    assert_eq!(
+        of("-DX=1"),
+        of("  '-DX=1'\n"),
+        "how it is written makes no difference"
+    );
     let nested = |content| {
         let mut world = Fake::in_dir("/w");
         world.responses.insert("r", "@s");

@@ -1,6 +1,6 @@
 //! What language an input is in, as clang tells it.
 //!
-//! Owns: the names that `-x` takes and the file name extensions of the three languages that are
+//! Owns: the names that `-x` takes and the file name extensions of the languages that are
 //! ever launched. Must never guess: whatever is not listed is `None`.
 
 /// A language whose compiles may be launched.
@@ -12,6 +12,8 @@ pub enum Language {
     Cxx,
     /// HIP, also in a file with CUDA's extension if `-x hip` says so.
     Hip,
+    /// Assembler without a preprocessor, such as Tensile writes for devices.
+    Assembler,
 }
 
 impl Language {
@@ -22,6 +24,7 @@ impl Language {
             b"c" => Some(Self::C),
             b"c++" => Some(Self::Cxx),
             b"hip" => Some(Self::Hip),
+            b"assembler" => Some(Self::Assembler),
             _ => None,
         }
     }
@@ -38,6 +41,7 @@ impl Language {
                 Some(Self::Cxx)
             }
             b"hip" => Some(Self::Hip),
+            b"s" => Some(Self::Assembler),
             _ => None,
         }
     }
@@ -49,6 +53,7 @@ impl Language {
             Self::C => "c",
             Self::Cxx => "c++",
             Self::Hip => "hip",
+            Self::Assembler => "assembler",
         }
     }
 }

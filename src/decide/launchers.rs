@@ -126,9 +126,13 @@ impl<'a> Launcher<'a> {
     /// The directive by which a source names a file whose content this launcher does not look at, as
     /// a mark and the word behind it: sccache caches `.incbin` by the file's name, with and without
     /// direct mode (0.4 and 0.16); ccache leaves that alone, but in direct mode does not know of
-    /// `#embed` (4.7.5; 4.14.2 does). All measured.
-    pub(super) fn blind_to(&self, exact: bool) -> Option<(u8, &'static [u8])> {
+    /// `#embed` (4.7.5; 4.14.2 does). Of a source in assembler both hash no more than
+    /// the text, in which `.include` may stand too. All measured.
+    pub(super) fn blind_to(&self, exact: bool, language: Language) -> Option<(u8, &'static [u8])> {
         match self.kind {
+            LauncherKind::Sccache | LauncherKind::Ccache if language == Language::Assembler => {
+                Some((b'.', b"inc"))
+            }
             LauncherKind::Sccache => Some((b'.', b"incbin")),
             LauncherKind::Ccache if !exact && !self.since(Version(4, 14, 0)) => {
                 Some((b'#', b"embed"))

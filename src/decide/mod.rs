@@ -109,8 +109,8 @@ pub trait World {
     /// longer than [`BUDGET`].
     fn read(&self, path: &CStr) -> Option<Vec<u8>>;
 
-    /// Whether `word` stands behind `mark` in the file at `path`, with at most a few blanks between
-    /// them; also true where that cannot be told.
+    /// Whether `word` stands behind `mark` in the file at `path`, in capitals or not, with at most a few
+    /// blanks between them; also true where that cannot be told.
     fn holds(&self, path: &CStr, mark: u8, word: &[u8]) -> bool;
 
     /// The working directory, as the kernel knows it; empty if it cannot be told.
@@ -204,7 +204,7 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     if !call.config.strict && trouble::failed_lately(call, &launcher, world) {
         return Err(Reason::LauncherFailed.into());
     }
-    if let Some((mark, word)) = launcher.blind_to(call.config.exact)
+    if let Some((mark, word)) = launcher.blind_to(call.config.exact, unit.language)
         && world.holds(&unit.input, mark, word)
     {
         return Err(Reason::IncludedData.into());

@@ -38,6 +38,8 @@ impl Fake {
         }
         fake.file("incbin.cpp", "asm(\".incbin \\\"data\\\"\");");
         fake.file("embed.cpp", "#embed <data>");
+        fake.file("include.s", "\t.include \"more.s\"");
+        fake.file("incbin.s", ".INCBIN \"data\"");
         fake.file("with pch.h", "");
         fake.file("pch.h.pch", "");
         for dir in ["dir", "dir/", "out", "out/", "x/"] {
@@ -73,7 +75,11 @@ impl World for Fake {
     fn holds(&self, path: &CStr, mark: u8, word: &[u8]) -> bool {
         let text = [&[mark], word].concat();
         let content = self.files.get(path.to_bytes());
-        content.is_none_or(|content| content.windows(text.len()).any(|part| part == text))
+        content.is_none_or(|content| {
+            content
+                .windows(text.len())
+                .any(|part| part.eq_ignore_ascii_case(&text))
+        })
     }
 
     fn cwd(&self) -> Vec<u8> {
@@ -264,8 +270,13 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("repeated-option", SCCACHE, "clang++ -x c++ -x hip -c a.cpp"),
     ("launch", SCCACHE, "clang++ -x hip -xhip -c a.cpp"),
     ("unusual-spelling", SCCACHE, "clang++ --compile a.cpp"),
-    ("unusual-spelling", SCCACHE, "clang++ -c a.cpp --output=a.o"),
-    ("unusual-spelling", SCCACHE, "clang++ -c a.cpp --output a.o"),
+    ("launch", SCCACHE, "clang++ -c a.cpp --output=a.o"),
+    ("launch", CCACHE, "clang++ -c a.cpp --output a.o"),
+    ("output-not-a-file", SCCACHE, "clang++ -c a.cpp --output=-"),
+    ("repeated-option", SCCACHE, "clang++ -c a.cpp --output=a.o -o b.o"),
+    ("missing-value", SCCACHE, "clang++ -c a.cpp --output"),
+    ("unusual-spelling", SCCACHE, "clang++ -c a.cpp --output-class-directory=x"),
+    ("unusual-spelling", SCCACHE, "clang++ -c a.cpp --output-asm-variant=1"),
     ("unusual-spelling", SCCACHE, "clang++ --language=hip -c a.cpp"),
     ("unusual-spelling", SCCACHE, "clang++ --write-dependencies -c a.cpp"),
     ("double-dash", SCCACHE, "clang++ -c -- a.cpp"),
@@ -302,6 +313,17 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("input-language", SCCACHE, "clang++ -x none -c a.cpp"),
     ("input-language", SCCACHE, "clang++ -x cuda -c a.cu"),
     ("input-language", SCCACHE, "clang++ -x assembler-with-cpp -c a.s"),
+    // What Tensile writes.
+    ("launch", SCCACHE, "clang++ -x assembler -target amdgcn-amd-amdhsa -mcpu=gfx942 -c a.s -o a.o"),
+    ("launch", CCACHE, "clang++ --target=amdgcn-amd-amdhsa -mcpu=gfx942 -c a.s -o a.o"),
+    ("launch", OTHER, "clang -x assembler --target=amdgcn -c include.s"),
+    ("included-data", SCCACHE, "clang -x assembler --target=amdgcn -c include.s"),
+    ("included-data", CCACHE, "clang -x assembler --target=amdgcn -c include.s"),
+    ("included-data", CCACHE, "clang --target=amdgcn -c incbin.s"),
+    ("depfile", SCCACHE, "clang --target=amdgcn -MD -MF a.d -c a.s"),
+    ("input-language", SCCACHE, "clang -x assembler -c a.s"),
+    ("input-language", SCCACHE, "clang -x assembler --target=amdgcn --target=x86_64-linux-gnu -c a.s"),
+    ("input-language", SCCACHE, "clang --target=amdgcn -c a.S"),
     ("input-language", SCCACHE, "clang++ -x c++-header -c a.h"),
     ("language-mode", SCCACHE, "clang++ -c a.c"),
     ("launch", CCACHE, "clang++ -c a.c"),
@@ -439,6 +461,10 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", SCCACHE, "clang++ -fuse-cuid=hash -c a.hip"),
     // What launchers get wrong.
     ("unbundled-output", SCCACHE, "clang++ --no-gpu-bundle-output --cuda-device-only -c a.hip -o x"),
+    ("unbundled-output", SCCACHE, "clang++ -no-gpu-bundle-output --offload-arch=gfx900,gfx906 -c a.hip -o x"),
+    ("launch", SCCACHE, "clang++ --no-gpu-bundle-output --offload-arch=gfx900 --cuda-device-only -c a.hip -o x"),
+    ("default-output", CCACHE, "clang++ --no-gpu-bundle-output --offload-arch=gfx900 --cuda-device-only -c a.hip"),
+    ("launch", CCACHE, "clang++ --no-gpu-bundle-output --gpu-bundle-output -c a.hip -o x"),
     ("launch", SCCACHE, "clang++ -Xarch_device -DX=1 -Xarch_host -fno-exceptions -c a.hip"),
     ("launch", SCCACHE, "clang++ -Xarch_gfx906 -DX=1 -c a.hip"),
     ("xarch", SCCACHE, "clang++ -Xarch_host -Idir -c a.hip"),
@@ -488,6 +514,13 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("xarch", OTHER, "clang++ -Xarch_host a.cpp -c a.hip"),
     ("target-forwarding", SCCACHE, "clang++ -Xopenmp-target=x -O1 -c a.cpp"),
     ("target-forwarding", SCCACHE, "clang++ -Xoffload-linker -x -c a.hip"),
+    ("target-forwarding", CCACHE, "clang++ -Xoffload-linker --save-temps -c a.hip"),
+    ("target-forwarding", SCCACHE, "clang++ -Xoffload-compiler -O3 -c a.hip"),
+    ("launch", SCCACHE, "clang++ -Xoffload-linker -O3 -c a.hip"),
+    ("launch", CCACHE, "clang++ -Xoffload-linker-amdgcn-amd-amdhsa --lto-O3 -c a.hip"),
+    ("target-forwarding", SCCACHE, "clang++ -Xoffload-linker -O3 -Werror -c a.hip"),
+    ("launch", CCACHE, "clang++ -Xoffload-linker -O3 -Werror -c a.hip"),
+    ("missing-value", SCCACHE, "clang++ -c a.hip -Xoffload-linker"),
     ("target-forwarding", SCCACHE, "clang++ -Xcuda-ptxas -x -c a.hip"),
     ("target-forwarding", SCCACHE, "clang++ -Xthinlto-distributor=x -c a.hip"),
     ("reordered-options", SCCACHE, "clang++ --start-no-unused-arguments -c a.cpp"),
@@ -511,6 +544,11 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("frontend-option", SCCACHE, "clang++ -Xclang -mllvm=-print-after-all -c a.hip"),
     ("launch", SCCACHE, "clang++ -mllvm=-amdgpu-x=1 -c a.hip"),
     ("passthrough", SCCACHE, "clang++ -Wp,-MD,x.d -c a.cpp"),
+    ("passthrough", SCCACHE, "clang++ -Wp,-D,X -c a.cpp"),
+    ("passthrough", CCACHE, "clang++ -Wp,-DX,-MD -c a.cpp"),
+    ("passthrough", CCACHE, "clang++ -Wp, -c a.cpp"),
+    ("launch", SCCACHE, "clang++ -Wp,-D_FORTIFY_SOURCE=3 -Wp,-D_GLIBCXX_ASSERTIONS -c a.cpp"),
+    ("launch", CCACHE, "clang++ -Wp,-U_FORTIFY_SOURCE,-D_FORTIFY_SOURCE=3 -c a.hip"),
     ("passthrough", SCCACHE, "clang++ -Wa,-alh=x -c a.cpp"),
     ("passthrough", SCCACHE, "clang++ -Wa,--noexecstack,--MD,x -c a.cpp"),
     ("launch", SCCACHE, "clang++ -Wa,--noexecstack -Wl,x -c a.cpp"),
@@ -524,6 +562,9 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("offload-kind", SCCACHE, "clang++ -fopenmp --offload-arch=gfx90a -c a.cpp"),
     ("launch", SCCACHE, "clang++ -fopenmp --offload-arch=gfx90a -c a.hip"),
     ("launch", SCCACHE, "clang++ --offload-arch=gfx90a -c a.cpp"),
+    ("offload-kind", SCCACHE, "clang++ --offload-targets=spirv64-amd-amdhsa -c a.hip"),
+    ("offload-kind", SCCACHE, "clang++ --offload-targets=amdgcn-amd-amdhsa -c a.cpp"),
+    ("launch", SCCACHE, "clang++ --offload-targets=amdgcn-amd-amdhsa --offload-arch=gfx900 -c a.hip"),
     ("offload-kind", SCCACHE, "clang++ --hipstdpar -c a.cpp"),
     ("offload-kind", SCCACHE, "clang++ -foffload-via-llvm -c a.hip"),
     ("offload-kind", SCCACHE, "clang++ --sycl-link -c a.cpp"),
@@ -754,6 +795,50 @@ fn what_a_key_needs_is_told() {
     });
     assert_eq!(default_output(c"dir.d/a.b.cpp"), b"a.b.o");
     assert_eq!(default_output(c"dir.d/a"), b"a.o");
+}
+
+/// What the launcher is given in the place of a call's arguments.
+fn given(launcher: &str, line: &str, world: &Fake) -> String {
+    let words: Vec<&str> = line.split(' ').collect();
+    with("clang++", launcher, &[], &words, world, |decision| {
+        let Decision::Launch(launch) = decision else {
+            panic!("{line}: {decision:?}");
+        };
+        let argv = strings(&words);
+        let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
+        let arguments = launch.unit.arguments(&argv);
+        let arguments = arguments.iter().map(|word| word.to_str().unwrap());
+        arguments.collect::<Vec<_>>().join(" ")
+    })
+}
+
+#[test]
+fn spellings_that_launchers_do_not_know_are_put_in_the_ones_that_they_do() {
+    let given = |launcher, line| given(launcher, line, &Fake::new());
+    for launcher in [SCCACHE, CCACHE] {
+        for (line, expected) in [
+            ("clang++ -c a.cpp --output=out/a.o", "-c a.cpp -oout/a.o"),
+            ("clang++ --output a.o -c a.cpp", "-o a.o -c a.cpp"),
+            ("clang++ -c a.cpp -D --output", "-c a.cpp -D --output"),
+        ] {
+            assert_eq!(given(launcher, line), expected, "{launcher}");
+        }
+    }
+    let line = "clang++ -resource-dir dir -c a.cpp";
+    let joined = "-resource-dir=dir -resource-dir=dir -c a.cpp";
+    assert_eq!(given(SCCACHE, line), joined, "it takes dir for an input");
+    assert_eq!(given(CCACHE, line), &line[8..]);
+    let mut world = Fake::new();
+    world.file("r", "--output=a.o");
+    assert_eq!(
+        outcome_in(&world, SCCACHE, "clang++ -c a.cpp @r"),
+        "unusual-spelling",
+        "what is in a file stays there"
+    );
+    world.file("r", "-resource-dir dir");
+    let line = "clang++ -c a.cpp @r";
+    assert_eq!(outcome_in(&world, SCCACHE, line), "unusual-spelling");
+    assert_eq!(outcome_in(&world, CCACHE, line), "launch");
 }
 
 #[test]

@@ -76,7 +76,8 @@ impl Call {
     #[must_use]
     pub fn side(&self) -> Option<Side> {
         self.event.language.map(|language| match language {
-            Language::Hip => Side::Hip,
+            // Tensile writes assembler for devices; hardly any build has some for the host.
+            Language::Hip | Language::Assembler => Side::Hip,
             Language::C | Language::Cxx => Side::Host,
         })
     }

@@ -314,7 +314,7 @@ fn cannot_execute(path: &Path, errno: Errno) -> ! {
     sys::exit(EXIT_NOT_EXECUTABLE)
 }
 
-/// Hands the compile to the launcher; where that cannot be run or fails by itself, to the real
+/// Hands the compile to the launcher, with `args`; where that cannot be run or fails by itself, to the real
 /// compiler or, if the installation is strict, to nobody.
 pub fn launch(
     real: &Real,
@@ -328,7 +328,10 @@ pub fn launch(
     let plan = launch.filter(|_| decide::stand_in::is_used(launcher)).map(|launch| real.plan(launch));
     let compiler = if plan.is_some() { real.stand_in() } else { real.path() };
     let cuid = key.and_then(|key| key.cuid.as_deref());
-    let args = call.argv.get(1..).unwrap_or_default();
+    let args = match launch {
+        Some(launch) => launch.unit.arguments(call.argv),
+        None => call.argv.get(1..).unwrap_or_default().to_vec(),
+    };
     let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
     env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())));
     edits.added().for_each(|entry| env.push(entry));
@@ -336,7 +339,7 @@ pub fn launch(
     plan.iter().for_each(|plan| env.push(plan));
 
     if key.is_some() && launcher.asks_server {
-        ask_server(real, call, launcher, &compiler, cuid, &env);
+        ask_server(real, call, &args, launcher, &compiler, cuid, &env);
     }
 
     let mut argv = Vec::with_capacity(args.len() + 4);
@@ -389,6 +392,7 @@ pub fn launch(
 fn ask_server(
     real: &Real,
     call: &Call<'_>,
+    args: &[&CStr],
     launcher: &Launcher<'_>,
     compiler: &Path,
     cuid: Option<&CStr>,
@@ -397,7 +401,6 @@ fn ask_server(
     let directory = sys::getcwd();
     // A path that is none from everywhere is the client's to look up.
     let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) else { return };
-    let args = call.argv.get(1..).unwrap_or_default();
     let request = sccache::request(compiler.as_bytes(), &directory, args, cuid, env);
     match server::compile(Server::of(call.env), &request, call.env) {
         Outcome::NotAsked => {}

@@ -152,7 +152,7 @@ impl World for Machine<'_> {
     }
 }
 
-/// Whether `word` stands behind `mark`, blanks aside.
+/// Whether `word` stands behind `mark`, blanks aside. Assemblers do not mind capitals.
 fn stands_behind(text: &[u8], mark: u8, word: &[u8]) -> bool {
     let mut rest = text;
     while let Some(at) = find(rest, mark) {
@@ -161,7 +161,8 @@ fn stands_behind(text: &[u8], mark: u8, word: &[u8]) -> bool {
             .iter()
             .take_while(|byte| matches!(byte, b' ' | b'\t'))
             .count();
-        if rest[blanks..].starts_with(word) {
+        let next = rest[blanks..].get(..word.len());
+        if next.is_some_and(|next| next.eq_ignore_ascii_case(word)) {
             return true;
         }
     }
@@ -291,6 +292,8 @@ mod tests {
         for before in (0..24).chain(4_050..4_110).chain([100_000]) {
             let mut content = vec![b'.'; before];
             content.extend(b"# #  embed <a>");
+            assert!(holds(&content), "{before}");
+            content[before + 6..before + 11].make_ascii_uppercase();
             assert!(holds(&content), "{before}");
             content.extend(b"\n");
             content[before + 2] = b'e';
