@@ -181,13 +181,14 @@ fn split_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 fn split_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let colon = bytes.iter().position(|byte| *byte == b':')?;
     let (digits, rest) = (bytes.get(..colon)?, bytes.get(colon + 1..)?);
-    let len = digits.iter().try_fold(0_usize, |len, digit| {
+    let number = digits.iter().try_fold(0_usize, |number, digit| {
         let digit = usize::from(digit.wrapping_sub(b'0'));
-        len.checked_mul(10)?
+        number
+            .checked_mul(10)?
             .checked_add(digit)
             .filter(|_| digit < 10)
     })?;
-    (!digits.is_empty()).then(|| rest.split_at_checked(len))?
+    (!digits.is_empty()).then_some((number, rest))
 }
 
 /// A question for text, and where the answer goes.
