@@ -15,6 +15,7 @@ pub mod identity;
 pub mod image;
 pub mod installed;
 pub mod launcher;
+mod paths;
 pub mod report;
 pub mod rocm;
 pub mod session;

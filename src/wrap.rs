@@ -7,12 +7,13 @@ use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use crate::divert::{Entry, Goal, Keep, Kept, Observed, Time, Want};
 use crate::identity::{Identity, IdentityError, Memo, Role};
 use crate::image::{Config, LauncherKind, Witness, WitnessKind, base_name, stamp};
 use crate::launcher::{self, Launcher};
+use crate::paths::relative;
 use crate::rocm::compiler::{CompilerError, Said};
 use crate::rocm::{Compiler, Hipcc, Layout, Name, Tree};
 
@@ -426,17 +427,6 @@ fn alias_target(tree: &Tree, compilers: &[Compiler], real: &Path) -> OsString {
     relative(&tree.bin, real).into_os_string()
 }
 
-/// `to` as seen from the directory `from`; both without links.
-fn relative(from: &Path, to: &Path) -> PathBuf {
-    let shared = from
-        .components()
-        .zip(to.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let up = from.components().skip(shared).map(|_| Component::ParentDir);
-    up.chain(to.components().skip(shared)).collect()
-}
-
 fn warnings(launcher: Option<&Launcher>, hipcc: Option<&Hipcc>) -> Vec<String> {
     let mut warnings = launcher.map(Launcher::warnings).unwrap_or_default();
     if launcher.is_some_and(|launcher| launcher.kind == LauncherKind::Other) {
@@ -454,21 +444,4 @@ fn warnings(launcher: Option<&Launcher>, hipcc: Option<&Hipcc>) -> Vec<String> {
         );
     }
     warnings
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_alias_leads_to_its_neighbour_or_out_of_the_directory() {
-        let from = Path::new("/opt/rocm/lib/llvm/bin");
-        for (to, expected) in [
-            ("/opt/rocm/lib/llvm/bin/clang-19", "clang-19"),
-            ("/opt/rocm/lib/real/clang-19", "../../real/clang-19"),
-            ("/usr/lib/llvm/clang", "../../../../../usr/lib/llvm/clang"),
-        ] {
-            assert_eq!(relative(from, Path::new(to)), Path::new(expected));
-        }
-    }
 }

@@ -58,12 +58,13 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
 use crate::divert::is_companion;
+use crate::paths::relative;
 
 pub use error::IdentityError;
 pub use memo::Memo;
@@ -423,14 +424,7 @@ impl Identity {
         else {
             return path.to_owned();
         };
-        let same = |(a, b): &(Component<'_>, Component<'_>)| a == b;
-        let shared = up
-            .components()
-            .zip(down.components())
-            .take_while(same)
-            .count();
-        let back = up.components().skip(shared).map(|_| Component::ParentDir);
-        back.chain(down.components().skip(shared)).collect()
+        relative(up, down)
     }
 
     /// Reads these members, and tells whether their contents are what they were.
