@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{IdentityError, OffloadDriver};
 use crate::rocm::Program;
-use crate::rocm::compiler::is_version;
+use crate::rocm::compiler::{is_version, words};
 
 /// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
 const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
@@ -198,27 +198,6 @@ impl Said {
 
 fn path_of(bytes: Vec<u8>) -> PathBuf {
     PathBuf::from(OsString::from_vec(bytes))
-}
-
-/// The words of a command line.
-fn words(line: &[u8]) -> Vec<Vec<u8>> {
-    let mut words = Vec::new();
-    let mut word: Option<Vec<u8>> = None;
-    let mut quoted = false;
-    let mut bytes = line.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'"' => {
-                quoted = !quoted;
-                word.get_or_insert_default();
-            }
-            b'\\' => word.get_or_insert_default().extend(bytes.next()),
-            b' ' if !quoted => words.extend(word.take()),
-            byte => word.get_or_insert_default().push(*byte),
-        }
-    }
-    words.extend(word);
-    words
 }
 
 #[cfg(test)]

@@ -319,19 +319,35 @@ pub fn is_version(line: &[u8]) -> bool {
     line.windows(MARK.len()).any(|window| window == MARK)
 }
 
-/// The program of a ` "PROGRAM" "-cc1" ...` line; clang puts a backslash before a quote, a
-/// backslash or a dollar sign in it.
+/// The program of a ` "PROGRAM" "-cc1" ...` line.
 fn first_word_of_cc1(line: &[u8]) -> Option<Vec<u8>> {
-    let mut bytes = line.trim_ascii_start().strip_prefix(b"\"")?.iter();
-    let mut word = Vec::new();
-    loop {
-        match bytes.next()? {
-            b'"' => break,
-            b'\\' => word.push(*bytes.next()?),
-            byte => word.push(*byte),
+    line.trim_ascii_start().strip_prefix(b"\"")?;
+    let mut words = words(line).into_iter();
+    let program = words.next()?;
+    (words.next()? == b"-cc1").then_some(program)
+}
+
+/// The words of a command line that `-###` has printed: clang quotes each, with a backslash before a
+/// quote, a backslash or a dollar sign, and gcc only where it must.
+#[must_use]
+pub fn words(line: &[u8]) -> Vec<Vec<u8>> {
+    let mut words = Vec::new();
+    let mut word: Option<Vec<u8>> = None;
+    let mut quoted = false;
+    let mut bytes = line.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            b'\\' => word.get_or_insert_default().extend(bytes.next()),
+            b' ' if !quoted => words.extend(word.take()),
+            byte => word.get_or_insert_default().push(*byte),
         }
     }
-    bytes.as_slice().starts_with(b" \"-cc1\"").then_some(word)
+    words.extend(word);
+    words
 }
 
 fn not_clang(path: &Path, answer: &super::program::Answer) -> CompilerError {
