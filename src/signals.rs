@@ -7,12 +7,28 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
 use std::thread;
 
-use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal, killpg, raise, sigaction};
+use nix::sys::signal::{
+    SaFlags, SigAction, SigHandler, SigSet, SigmaskHow, Signal, killpg, pthread_sigmask, raise,
+    sigaction,
+};
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
 /// No signal, no process group.
 const NONE: i32 = 0;
+
+/// Runs `act` with SIGTTOU blocked in this thread, by which the kernel would stop a process in the
+/// background for what `act` does to the terminal.
+pub fn without_ttou<T>(act: impl FnOnce() -> T) -> T {
+    let mut ttou = SigSet::empty();
+    ttou.add(Signal::SIGTTOU);
+    let mut before = SigSet::empty();
+    // Neither call can fail with these arguments.
+    let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ttou), Some(&mut before));
+    let done = act();
+    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    done
+}
 
 /// The signals that arrived, for all of a process.
 #[derive(Clone, Debug)]

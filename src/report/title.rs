@@ -6,12 +6,11 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, pthread_sigmask};
-
 use super::Call;
 use super::tail::Tail;
 use super::text::elapsed;
 use crate::launcher::{Outcome, results};
+use crate::signals::without_ttou;
 
 /// How long one title stays at least.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -79,10 +78,5 @@ impl Drop for Title {
 /// Writes to the terminal at once. The build has it in the foreground, so that under `stty tostop`
 /// the kernel would stop us for it, were that signal not blocked.
 fn write(text: &str) {
-    let mut ttou = SigSet::empty();
-    ttou.add(Signal::SIGTTOU);
-    let mut before = SigSet::empty();
-    let _ = pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ttou), Some(&mut before));
-    let _ = stderr().write_all(text.as_bytes());
-    let _ = pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None);
+    let _ = without_ttou(|| stderr().write_all(text.as_bytes()));
 }

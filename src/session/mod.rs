@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use nix::errno::Errno;
-use nix::sys::signal::{SigSet, SigmaskHow, Signal, killpg, pthread_sigmask, raise};
+use nix::sys::signal::{Signal, killpg, raise};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
@@ -161,11 +161,5 @@ impl Terminal {
 /// Makes `group` the foreground of the terminal. From the background that raises SIGTTOU, which would
 /// stop us.
 fn hand_over(group: Pid) -> nix::Result<()> {
-    let mut ttou = SigSet::empty();
-    ttou.add(Signal::SIGTTOU);
-    let mut before = SigSet::empty();
-    pthread_sigmask(SigmaskHow::SIG_BLOCK, Some(&ttou), Some(&mut before))?;
-    let given = tcsetpgrp(std::io::stdin().as_fd(), group);
-    pthread_sigmask(SigmaskHow::SIG_SETMASK, Some(&before), None)?;
-    given
+    signals::without_ttou(|| tcsetpgrp(std::io::stdin().as_fd(), group))
 }
