@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
 # rocm-tree.sh: build a directory that looks like /opt/rocm out of Debian's own packages.
 #
-# usage: rocm-tree.sh [--clang 15|19] [--layout LAYOUT] [--cfg] [--copy-libs] [--no-check] DIR
+# usage: rocm-tree.sh [--clang N] [--layout LAYOUT] [--cfg] [--copy-libs] [--no-check] DIR
+#        rocm-tree.sh [--clang N] --get
 #
 #   --clang N        which of Debian's clang releases becomes ROCm's compiler (default: 15)
+#       15, 19       Debian 12's own, with HIP 5.2
+#       17           Debian 13's, with HIP 5.7
+#       22, 23       sid's, with HIP 7.2 of experimental; 23 has the new offload driver by default
+#       newest       the newest for which there are device libraries; 19 if only Debian 12 can be had
 #   --layout LAYOUT  how lib/llvm/bin holds the compiler (default: symlink)
 #       symlink      clang++ -> clang -> clang-N, as in ROCm's packages and tarballs
 #       regular      clang++ -> clang, clang-N -> clang; clang is the program, as in Debian
@@ -14,20 +19,28 @@
 #                    (clang 15 reads them only when told so with --config)
 #   --copy-libs      copy libLLVM and libclang-cpp (200 MB), for tests that change them
 #   --no-check       do not try the tree out after it is built
+#   --get            make no tree, only get what one is made of; prints N
 #
-# What is missing is installed with apt. DIR must not exist or be empty. Everything that a test may
-# want to touch (compiler, lld, tools, headers, device bitcode, configuration files) is a copy of
-# its own; only the large libraries are links to the system's, and the host's run-time archives.
+# What is missing of Debian 12 is installed with apt. What is of other releases is extracted below
+# target/tools, once; the compiler runs from there with libraries of its own. DIR must not exist or be
+# empty. Everything that a test may want to touch (compiler, lld, tools, headers, device bitcode,
+# configuration files) is a copy of its own; only the large libraries are links to the system's or to
+# those below target/tools, and the host's run-time archives.
 #
-# How to compile in the tree (hipcc also links: k.o -o k):
+# The exit status is 77 if the packages cannot be had, as when a release has been removed from a suite.
+#
+# How to compile in the tree (hipcc also links: k.o -o k; with another release's HIP, the program needs
+# what runtime_flags of suites.sh prints):
 #   DIR/bin/hipcc --offload-arch=gfx900 --offload-arch=gfx906 -c k.hip -o k.o
 #   DIR/lib/llvm/bin/clang++ --rocm-path=DIR -x hip --offload-arch=gfx900 -c k.hip -o k.o
-# --rocm-path can also come from ROCM_PATH or, with clang 19, from --cfg: unlike AMD's own, these two
-# releases do not look beyond lib/llvm. clang searches DIR/include last, so that it finds the same
-# headers in /usr/include first; -isystem DIR/include, which hipcc gives, takes the tree's.
+# --rocm-path can also come from ROCM_PATH or, from clang 17 on, from --cfg: unlike AMD's own, these
+# releases do not look beyond lib/llvm. clang 15 and 19 find the same headers in /usr/include first;
+# -isystem DIR/include, which their hipcc gives, takes the tree's.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=suites.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/suites.sh"
 
 bad_usage() {
     say "error: $*"
@@ -35,7 +48,7 @@ bad_usage() {
     exit 2
 }
 
-version=15 layout=symlink cfg=no copy_libs=no check=yes dir=
+version=15 layout=symlink cfg=no copy_libs=no check=yes get=no dir=
 while (($#)); do
     case $1 in
     -h | --help) usage && exit 0 ;;
@@ -46,6 +59,7 @@ while (($#)); do
     --cfg) cfg=yes ;;
     --copy-libs) copy_libs=yes ;;
     --no-check) check=no ;;
+    --get) get=yes ;;
     -*) bad_usage "unknown option $1" ;;
     *)
         [[ -z $dir ]] || bad_usage "more than one directory: $dir, $1"
@@ -54,8 +68,9 @@ while (($#)); do
     esac
     (($#)) && shift
 done
-[[ -n $dir ]] || bad_usage "which directory?"
-case $version in 15 | 19) ;; *) bad_usage "--clang takes 15 or 19, not '$version'" ;; esac
+[[ -n $dir || $get == yes ]] || bad_usage "which directory?"
+case $version in 15 | 17 | 19 | 22 | 23 | newest) ;;
+*) bad_usage "--clang takes 15, 17, 19, 22, 23 or newest, not '$version'" ;; esac
 case $layout in symlink | regular | hardlink | stub) ;;
 *) bad_usage "--layout takes symlink, regular, hardlink or stub, not '$layout'" ;; esac
 if [[ -e $dir || -L $dir ]]; then
@@ -63,14 +78,59 @@ if [[ -e $dir || -L $dir ]]; then
     [[ -z $(ls -A -- "$dir") ]] || die "$dir exists and is not empty; remove it or name another directory"
 fi
 
-need_packages hipcc rocm-device-libs libamdhip64-dev file \
-    "clang-$version" "clang-tools-$version" "lld-$version" "llvm-$version"
-((version < 16)) || need_packages "libclang-rt-$version-dev" # part of libclang-common-15-dev before
+# --- the packages -------------------------------------------------------------------------------
 
-debian=/usr/lib/llvm-$version
-multiarch=/usr/lib/$("$debian/bin/clang" -print-multiarch 2>/dev/null || true)
-[[ -e $multiarch/libamdhip64.so ]] || multiarch=/usr/lib/x86_64-linux-gnu
-hip_version=$(sed -n 's/^HIP_VERSION_\(MAJOR\|MINOR\|PATCH\)=//p' /usr/share/hip/version | paste -sd .)
+# Sets $version to the newest clang that comes with device libraries of its own. 19 is here in any case.
+choose_newest() {
+    local work packages package
+    work=$(mktemp -d)
+    # In a subshell, since it exits where nothing can be had.
+    packages=$( (private_apt "$work" sid experimental && packages_like 'clang-[0-9]+|rocm-device-libs-[0-9]+')) || true
+    rm -rf -- "$work"
+    version=19
+    while read -r package; do
+        if [[ $package == rocm-device-libs-* ]] && ((${package##*-} > version)) &&
+            grep -qx "clang-${package##*-}" <<<"$packages"; then
+            version=${package##*-}
+        fi
+    done <<<"$packages"
+    say "the newest clang with device libraries of its own that can be had is $version"
+}
+[[ $version != newest ]] || choose_newest
+
+# Sets $usr to what holds the packages.
+case $version in
+15 | 19)
+    need_packages hipcc rocm-device-libs libamdhip64-dev file \
+        "clang-$version" "clang-tools-$version" "lld-$version" "llvm-$version"
+    ((version < 16)) || need_packages "libclang-rt-$version-dev" # part of libclang-common-15-dev before
+    usr=/usr
+    ;;
+*)
+    if ((version == 17)); then
+        of=trixie device_libs=17
+    else
+        # clang 23 has no device libraries of its own, and takes those of 22.
+        of="sid experimental" device_libs=$((version == 23 ? 22 : version))
+    fi
+    # The C library's headers, start files and libstdc++ are this machine's.
+    need_packages g++ libc6-dev file
+    need_unpacked "$TOOLS/debian-clang-$version" "$of" \
+        "clang-$version" "clang-tools-$version" "lld-$version" "llvm-$version" \
+        "libclang-common-$version-dev" "libclang-rt-$version-dev" \
+        "rocm-device-libs-$device_libs" hipcc libamdhip64-dev
+    usr=$TOOLS/debian-clang-$version/usr
+    ;;
+esac
+if [[ $get == yes ]]; then
+    echo "$version"
+    exit
+fi
+
+debian=$usr/lib/llvm-$version
+multiarch=$usr/lib/$("$debian/bin/clang" -print-multiarch 2>/dev/null || true)
+[[ -e $multiarch/libamdhip64.so ]] || multiarch=$usr/lib/x86_64-linux-gnu
+hip_version=$(sed -n 's/^HIP_VERSION_\(MAJOR\|MINOR\|PATCH\)=//p' "$usr/share/hip/version" | paste -sd .)
 
 mkdir -p -- "$dir"
 dir=$(cd -- "$dir" && pwd -P)
@@ -153,7 +213,8 @@ alias_to clang clang++ clang-cpp clang-cl
 copy "$debian/bin/lld" "$bin/"
 alias_to lld ld.lld ld64.lld lld-link wasm-ld
 for tool in amdgpu-arch clang-linker-wrapper clang-nvlink-wrapper clang-offload-bundler \
-    clang-offload-packager clang-offload-wrapper clang-scan-deps llc llvm-ar llvm-as llvm-cov \
+    clang-offload-packager clang-offload-wrapper clang-scan-deps llvm-offload-binary \
+    llvm-offload-wrapper offload-arch llc llvm-ar llvm-as llvm-cov \
     llvm-cxxfilt llvm-dis llvm-dwarfdump llvm-link llvm-mc llvm-nm llvm-objcopy llvm-objdump \
     llvm-profdata llvm-readobj llvm-size llvm-symbolizer opt; do
     # Not every release has every one.
@@ -204,10 +265,13 @@ for name in amdclang amdclang++ amdclang-cpp amdclang-cl amdlld; do
     ln -s "../lib/llvm/bin/$name" "$dir/bin/$name" # a symlink in every one of ROCm's packages
 done
 
-# Debian's hipcc calls clang++-15 and llc-15 whatever the release. These names are for it alone, and
-# links in every layout: they must lead to whatever takes the place of clang++.
-ln -s clang++ "$bin/clang++-15"
-ln -s llc "$bin/llc-15"
+# Debian's hipcc calls the compiler of its own release, whatever $version is. These names are for it alone,
+# and links in every layout: they must lead to whatever takes the place of clang++.
+case $hip_version in
+5.2.*) ln -s clang++ "$bin/clang++-15" && ln -s llc "$bin/llc-15" ;;
+5.*) ln -s clang++ "$bin/clang++-17" && ln -s llc "$bin/llc-17" ;;
+7.*) ln -s llvm "$dir/lib/llvm-22" ;; # lib/llvm-22/bin/clang++ below the tree's top
+esac
 
 # Configuration files as ROCm's tarballs have them.
 if [[ $cfg == yes ]]; then
@@ -221,7 +285,8 @@ fi
 
 # The programs have RUNPATH $ORIGIN/../lib. Where Debian has the libraries only the loader knows: their
 # names in lib/llvm-N/lib come with the development package, which nothing here needs.
-loaded=$(ldd "$debian/bin/clang")
+# The loader is asked itself: it need not be the machine's, as ldd takes it to be.
+loaded=$("$(loader_of "$debian/bin/clang")" --list "$debian/bin/clang")
 for soname in $(readelf -d "$debian/bin/clang" | sed -n 's/.*(NEEDED).*\[\(lib\(LLVM\|clang\).*\)\]/\1/p'); do
     library=$(sed -n "s/^[[:space:]]*${soname//./\\.} => \(.*\) (0x.*/\1/p" <<<"$loaded")
     library=$(readlink -e -- "$library") || die "$debian/bin/clang has no $soname"
@@ -240,21 +305,31 @@ ln -s "$resource/lib" "$llvm/lib/clang/${resource##*/}/lib"
 # Debian's hipcc looks for the whole version, clang since 16 has only the major number.
 [[ ${resource##*/} == "$full_version" ]] || ln -s "${resource##*/}" "$llvm/lib/clang/$full_version"
 
-copy "$multiarch/amdgcn/bitcode" "$llvm/amdgcn/"
+# Newer releases have it where clang looks without being told of a ROCm.
+if [[ $usr == /usr ]]; then
+    copy "$multiarch/amdgcn/bitcode" "$llvm/amdgcn/"
+else
+    copy "$usr/lib/llvm-$device_libs/lib/clang/$device_libs/amdgcn/bitcode" "$llvm/amdgcn/"
+    ln -s ../../../amdgcn "$llvm/lib/clang/${resource##*/}/amdgcn"
+fi
 
 # --- HIP ----------------------------------------------------------------------------------------
 
-copy /usr/include/hip "$dir/include/"
-[[ ! -d /usr/include/hsa ]] || copy /usr/include/hsa "$dir/include/"
-copy "$multiarch"/libamdhip64.so* "$multiarch"/libhiprtc-builtins.so* "$dir/lib/"
-copy /usr/share/hip/version "$dir/share/hip/version"
-copy /usr/share/hip/version "$dir/bin/.hipVersion"
+copy "$usr/include/hip" "$dir/include/"
+[[ ! -d $usr/include/hsa ]] || copy "$usr/include/hsa" "$dir/include/"
+# clang searches DIR/include last, and in /usr/include may be the headers of Debian 12's HIP, which newer
+# compilers refuse. What lies beside clang's own headers comes before both.
+[[ $usr == /usr ]] || ln -s ../../../../../../include/hip "$llvm/lib/clang/${resource##*/}/include/hip"
+copy "$multiarch"/libamdhip64.so* "$multiarch"/libhiprtc*.so* "$dir/lib/"
+copy "$usr/share/hip/version" "$dir/share/hip/version"
+copy "$usr/share/hip/version" "$dir/bin/.hipVersion"
 echo "$hip_version" >"$dir/.info/version"
 
 # Debian's hipcc and hipconfig find everything by where they lie, once rocm_agent_enumerator is
 # beside them; so they are copies and need no variables set.
 for tool in hipcc hipcc.pl hipconfig hipconfig.pl hipvars.pm hipcc_cmake_linker_helper; do
-    copy "/usr/bin/$tool" "$dir/bin/"
+    # HIP 7's are programs and not scripts.
+    [[ ! -e $usr/bin/$tool ]] || copy "$usr/bin/$tool" "$dir/bin/"
 done
 # The real one dies of a missing driver with a Python traceback; hipcc asks it when no architecture
 # is named. This one knows of no GPU.
@@ -326,12 +401,15 @@ CPP
     attempt amdclang++ "$dir/bin/amdclang++" --version >/dev/null
     # Debian's hipcc does not quote the compiler's path.
     by_hipcc=", hipcc"
-    if [[ $dir == *[[:space:]]* ]]; then
+    if [[ $dir == *[[:space:]]* && $hip_version == 5.* ]]; then
         say "note: Debian's hipcc does not work in a path with spaces"
         by_hipcc=
     else
         attempt "hipcc compile" "$dir/bin/hipcc" "${archs[@]}" -w -c kernel.hip -o by-hipcc.o
-        attempt "hipcc link" "$dir/bin/hipcc" "${archs[@]}" by-hipcc.o -o by-hipcc
+        attempt "hipcc link" env HIPCC_LINK_FLAGS_APPEND="$(runtime_flags "$dir")" \
+            "$dir/bin/hipcc" "${archs[@]}" by-hipcc.o -o by-hipcc
+        # With a GPU it ends with 1, and without one with 0.
+        attempt "run with HIP's runtime" sh -c './by-hipcc || [ $? = 1 ]'
     fi
     wait "$hip" || exit 1
     for arch in gfx900 gfx906; do
