@@ -30,7 +30,7 @@
 # The exit status is 77 if the packages cannot be had, as when a release has been removed from a suite.
 #
 # How to compile in the tree (hipcc also links: k.o -o k; with another release's HIP, the program needs
-# what runtime_flags of suites.sh prints):
+# what runtime_flags of suites.sh prints, as HIPCC_LINK_FLAGS_APPEND or, of CMake, as LDFLAGS):
 #   DIR/bin/hipcc --offload-arch=gfx900 --offload-arch=gfx906 -c k.hip -o k.o
 #   DIR/lib/llvm/bin/clang++ --rocm-path=DIR -x hip --offload-arch=gfx900 -c k.hip -o k.o
 # --rocm-path can also come from ROCM_PATH or, from clang 17 on, from --cfg: unlike AMD's own, these
@@ -342,8 +342,8 @@ for package in hip hip-lang; do
     copy "$multiarch/cmake/$package" "$dir/lib/cmake/"
     # shellcheck disable=SC2016 # CMake's variables
     find "$dir/lib/cmake/$package" -name '*.cmake' -exec sed -i \
-        -e 's:\${_DIR}/\.\./\.\./\.\./\.\./:${_DIR}/../../..:' \
-        -e 's:\${CMAKE_CURRENT_LIST_DIR}/\.\./\.\./\.\./\.\./:${CMAKE_CURRENT_LIST_DIR}/../../..:' \
+        -e 's:_DIR}/\.\./\.\./\.\./\.\./:_DIR}/../../../:' \
+        -e 's:^set(_IMPORT_PREFIX "/usr"):get_filename_component(_IMPORT_PREFIX "${CMAKE_CURRENT_LIST_DIR}/../../.." ABSOLUTE):' \
         -e "s:/lib/${multiarch##*/}:/lib:g" \
         -e '0,/^get_filename_component(_IMPORT_PREFIX "${_IMPORT_PREFIX}" PATH)$/{//d}' {} +
 done
