@@ -9,6 +9,7 @@ use std::process::{Command, ExitStatus};
 
 use tempfile::TempDir;
 
+use super::Form;
 use super::support::launchers::{self, Cache};
 use super::support::tree::{Kind, Tree, alias};
 use super::support::{run, stderr};
@@ -17,28 +18,48 @@ use super::support::{run, stderr};
 pub struct Launcher {
     /// Name and version.
     pub name: &'static str,
-    program: fn() -> PathBuf,
+    /// Where it is, absolute or below `target/tools`.
+    path: &'static str,
+    /// Which cases the quick form has for it, if any.
+    pub quick: Option<Form>,
 }
 
-pub const SCCACHE: Launcher = Launcher {
-    name: "sccache 0.16.0",
-    program: launchers::sccache,
-};
-pub const OLD_SCCACHE: Launcher = Launcher {
-    name: "sccache 0.4.0-pre.6",
-    program: || "/usr/bin/sccache".into(),
-};
-pub const CCACHE: Launcher = Launcher {
-    name: "ccache 4.14.2",
-    program: launchers::ccache,
-};
-pub const OLD_CCACHE: Launcher = Launcher {
-    name: "ccache 4.7.5",
-    program: || "/usr/bin/ccache".into(),
-};
+const fn launcher(name: &'static str, path: &'static str, quick: Option<Form>) -> Launcher {
+    Launcher { name, path, quick }
+}
+
+pub const SCCACHE_16: Launcher = launcher(
+    "sccache 0.16.0",
+    "sccache-0.16.0/sccache",
+    Some(Form::Newer),
+);
+pub const SCCACHE_17: Launcher = launcher(
+    "sccache 0.17.0",
+    "sccache-0.17.0/sccache",
+    Some(Form::Everywhere),
+);
+pub const SCCACHE_19: Launcher = launcher("sccache 0.19.0", "sccache-0.19.0/sccache", None);
+pub const SCCACHE_4: Launcher = launcher("sccache 0.4.0-pre.6", "/usr/bin/sccache", None);
+pub const CCACHE_14: Launcher =
+    launcher("ccache 4.14.2", "ccache-4.14.2/ccache", Some(Form::Newer));
+pub const CCACHE_7: Launcher = launcher("ccache 4.7.5", "/usr/bin/ccache", None);
 
 /// The columns.
-pub const LAUNCHERS: [&Launcher; 4] = [&SCCACHE, &OLD_SCCACHE, &CCACHE, &OLD_CCACHE];
+pub const LAUNCHERS: [&Launcher; 6] = [
+    &SCCACHE_19,
+    &SCCACHE_17,
+    &SCCACHE_16,
+    &SCCACHE_4,
+    &CCACHE_14,
+    &CCACHE_7,
+];
+
+impl Launcher {
+    /// The executable. Without one the running test is recorded as skipped.
+    pub fn program(&self) -> Option<PathBuf> {
+        launchers::find(self.name, self.path)
+    }
+}
 
 /// The tree and the cache that all cases of one launcher and clang share.
 pub struct Site {
@@ -46,25 +67,29 @@ pub struct Site {
     pub tree: Tree,
     pub cache: Cache,
     pub clang: u32,
+    /// Whether the compiler uses the new offload driver unless it is told otherwise. rock-wrap keeps device code
+    /// from launchers under it.
+    pub new_driver: bool,
     /// How many results of calls were held against the compiler's own.
     pub objects: Cell<usize>,
 }
 
 impl Site {
-    pub fn new(clang: u32, launcher: &Launcher) -> Self {
-        let program = (launcher.program)();
-        let version = run(Command::new(&program).arg("--version"));
+    pub fn new(clang: u32, launcher: &Launcher, program: &Path) -> Self {
+        let version = run(Command::new(program).arg("--version"));
         let version = String::from_utf8_lossy(&version.stdout).replacen(" version", "", 1);
         assert!(version.starts_with(launcher.name), "{version}");
         let dir = tempfile::tempdir().unwrap();
         let tree = Kind::new(clang, "symlink").build(&dir.path().join("rocm"));
-        tree.install(Some(&program));
-        let cache = Cache::new(&program);
+        let new_driver = has_new_driver(&tree);
+        tree.install(Some(program));
+        let cache = Cache::new(program);
         Self {
             dir,
             tree,
             cache,
             clang,
+            new_driver,
             objects: Cell::new(0),
         }
     }
@@ -73,6 +98,22 @@ impl Site {
     pub fn install(&self) {
         self.tree.install(Some(&self.cache.program));
     }
+}
+
+/// Asks the compiler itself: the new driver does without the bundler, which the old one always runs.
+fn has_new_driver(tree: &Tree) -> bool {
+    let mut ask = Command::new(tree.bin().join("clang++"));
+    ask.args(["-###", "-x", "hip", "-nogpuinc", "-nogpulib"]);
+    ask.args([
+        "--offload-arch=gfx900",
+        "-c",
+        "/dev/null",
+        "-o",
+        "/dev/null",
+    ]);
+    let output = run(&mut ask);
+    assert!(output.status.success(), "{}", stderr(&output));
+    !stderr(&output).contains("clang-offload-bundler")
 }
 
 /// One call of the compiler, as a build would make it.

@@ -6,13 +6,32 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
+use super::skips::skip;
+
+fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools")
+}
+
 /// What `scripts/setup.sh` installed.
 pub fn tool(path: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("target/tools")
-        .join(path);
+    let path = tools().join(path);
     assert!(path.exists(), "no {path:?}; run scripts/setup.sh");
     path
+}
+
+/// A launcher of which tests can do without: `path` is absolute, or below `target/tools`. If it is not there,
+/// the running test is recorded as skipped.
+pub fn find(name: &str, path: &str) -> Option<PathBuf> {
+    let path = tools().join(path);
+    if !path.exists() {
+        let why = format!(
+            "{} is not there; scripts/setup.sh tells why",
+            path.display()
+        );
+        skip(name, &why);
+        return None;
+    }
+    Some(path)
 }
 
 /// The sccache that most tests use.

@@ -1,9 +1,15 @@
 //! What the integration tests share.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test binary uses its own part"
+)]
 
+pub mod compilers;
 pub mod launchers;
 pub mod rocm;
+pub mod skips;
 pub mod trace;
 pub mod tree;
 pub mod witnessed;

@@ -10,36 +10,8 @@ use std::process::{Command, ExitStatus};
 
 use tempfile::TempDir;
 
-/// The ways in which ROCm comes, as `scripts/rocm-tree.sh` names them.
-pub const LAYOUTS: [&str; 4] = ["symlink", "regular", "hardlink", "stub"];
-
-/// Debian's releases of clang that stand for ROCm's.
-pub const CLANGS: [u32; 2] = [15, 19];
-
-/// Every layout with every clang.
-pub fn kinds() -> impl Iterator<Item = (u32, &'static str)> {
-    LAYOUTS
-        .into_iter()
-        .flat_map(|layout| CLANGS.map(|clang| (clang, layout)))
-}
-
-/// What `scripts/setup.sh` brought.
-fn tool(path: &str) -> PathBuf {
-    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools");
-    let path = tools.join(path);
-    assert!(path.exists(), "no {path:?}; run scripts/setup.sh");
-    path
-}
-
-/// The sccache that the tests use.
-pub fn sccache() -> PathBuf {
-    tool("sccache-0.16.0/sccache")
-}
-
-/// The ccache that the tests use.
-pub fn ccache() -> PathBuf {
-    tool("ccache-4.14.2/ccache")
-}
+pub use super::compilers::{LAYOUTS, kinds};
+pub use super::launchers::{ccache, sccache};
 
 /// `rock-wrap` with `args`, in an environment with nothing in it that could steer it.
 pub fn rock_wrap<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
@@ -267,7 +239,7 @@ pub fn sh(script: &str, args: &[&Path]) -> String {
 fn template(clang: u32, layout: &str) -> PathBuf {
     let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
     let mut hasher = DefaultHasher::new();
-    for script in ["rocm-tree.sh", "lib.sh"] {
+    for script in ["rocm-tree.sh", "suites.sh", "lib.sh"] {
         std::fs::read(scripts.join(script))
             .unwrap()
             .hash(&mut hasher);

@@ -4,8 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The ways in which ROCm comes.
-pub const LAYOUTS: [&str; 4] = ["symlink", "regular", "hardlink", "stub"];
+pub use super::compilers::LAYOUTS;
 
 /// Which tree.
 #[derive(Clone, Copy, Debug)]
@@ -40,8 +39,7 @@ impl Kind {
 
     /// Builds it at `root`.
     pub fn build(self, root: &Path) -> Tree {
-        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/rocm-tree.sh");
-        let mut command = Command::new(script);
+        let mut command = Command::new(super::compilers::script());
         command
             .args(["--no-check", "--clang", &self.clang.to_string()])
             .args(["--layout", self.layout])

@@ -1,0 +1,81 @@
+//! The compilers that stand for ROCm's, and which of them a run of the tests uses.
+//!
+//! The quick form takes the first and the last of those that differ most: clang 19 with the old offload driver
+//! and HIP 5.2, clang 23 with the new one and HIP 7.2. `ROCK_WRAP_TEST_FULL` takes all, and
+//! `ROCK_WRAP_TEST_CLANGS=22,23` any by hand.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Mutex;
+
+use super::skips::skip;
+
+/// Debian's releases of clang, as `scripts/rocm-tree.sh` takes them.
+pub const CLANGS: [u32; 5] = [15, 17, 19, 22, 23];
+
+/// Those of the quick form.
+pub const QUICK: [u32; 2] = [19, 23];
+
+/// The ways in which ROCm comes, as `scripts/rocm-tree.sh` names them.
+pub const LAYOUTS: [&str; 4] = ["symlink", "regular", "hardlink", "stub"];
+
+/// What `scripts/rocm-tree.sh` ends with when the packages cannot be had.
+const UNAVAILABLE: i32 = 77;
+
+/// Whether the long form was asked for.
+pub fn full() -> bool {
+    std::env::var_os("ROCK_WRAP_TEST_FULL").is_some_and(|value| !value.is_empty())
+}
+
+/// The compilers for the running test, of which the quick form has `quick`. What cannot be had is not among
+/// them, and is recorded as skipped.
+pub fn clangs(quick: &[u32]) -> Vec<u32> {
+    let mut clangs = match std::env::var("ROCK_WRAP_TEST_CLANGS") {
+        Ok(named) if !named.is_empty() => named.split(',').map(parse).collect(),
+        _ if full() => CLANGS.to_vec(),
+        _ => quick.to_vec(),
+    };
+    clangs.retain(|clang| can_be_had(*clang));
+    clangs
+}
+
+fn parse(word: &str) -> u32 {
+    let clang = word.trim().parse().ok();
+    let known = clang.filter(|clang| CLANGS.contains(clang));
+    known.unwrap_or_else(|| panic!("ROCK_WRAP_TEST_CLANGS: {word:?} is none of {CLANGS:?}"))
+}
+
+/// Every layout with every one of these compilers.
+pub fn kinds() -> impl Iterator<Item = (u32, &'static str)> {
+    let clangs = clangs(&QUICK);
+    LAYOUTS
+        .into_iter()
+        .flat_map(move |layout| clangs.clone().into_iter().map(move |clang| (clang, layout)))
+}
+
+/// Whether there are packages to make a tree of. If not, the running test is recorded as skipped.
+fn can_be_had(clang: u32) -> bool {
+    // Asked once for a test binary; who comes second waits for the download.
+    static WHY_NOT: Mutex<BTreeMap<u32, Option<String>>> = Mutex::new(BTreeMap::new());
+    let mut known = WHY_NOT.lock().unwrap_or_else(|broken| broken.into_inner());
+    let why_not = known.entry(clang).or_insert_with(|| {
+        let mut get = Command::new(script());
+        let output = super::run(get.args(["--get", "--clang", &clang.to_string()]));
+        let said = super::stderr(&output);
+        match output.status.code() {
+            Some(0) => None,
+            Some(UNAVAILABLE) => Some(said.lines().last().unwrap_or_default().to_owned()),
+            _ => panic!("{get:?}: {said}"),
+        }
+    });
+    if let Some(why) = why_not {
+        skip(&format!("clang {clang}"), why);
+    }
+    why_not.is_none()
+}
+
+/// `scripts/rocm-tree.sh`.
+pub fn script() -> PathBuf {
+    concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/rocm-tree.sh").into()
+}
