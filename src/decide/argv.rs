@@ -378,9 +378,8 @@ impl<'a, 'l> Scan<'a, 'l> {
                 return Err(reason.into());
             }
             // The stand-in asks for each architecture's text by its name.
-            let is_told = stand_in::is_used(self.launcher)
-                && !self.unit.drops_archs
-                && !self.offload_targets;
+            let is_told =
+                stand_in::is_used(self.launcher) && !self.unit.drops_archs && !self.offload_targets;
             if self.unit.hides_device_text() && !is_told {
                 return Err(Reason::NewOffloadDriver.into());
             }

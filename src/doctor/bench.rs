@@ -3,6 +3,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,12 +13,13 @@ use tempfile::TempDir;
 use super::{Subject, own_cache};
 
 use crate::identity::{Identity, Role};
-use crate::image::LauncherKind;
+use crate::image::{LauncherKind, STAND_IN_SUFFIX};
 use crate::launcher::health::HealthError;
 use crate::launcher::stats::{Counts, Snapshot, StatsError};
 use crate::launcher::{Environment, HIP_CLANG_LAUNCHER, Launcher};
 use crate::rocm::{Answer, Program, ProgramError};
 use crate::shim::events;
+use crate::stand_in::trampoline;
 
 /// A compile of a few lines, with a cold file cache.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -31,8 +33,21 @@ enum hipError_t {};
 extern "C" hipError_t hipLaunchKernel(const void *, dim3, dim3, void **, size_t, struct ihipStream_t *);
 extern "C" __attribute__((device)) float __ocml_exp_f32(float);
 __attribute__((device)) float STATE;
-__attribute__((global)) void kernel(float *x) { STATE += __ocml_exp_f32(x[0]); x[0] = STATE; }
+__attribute__((global)) void kernel(float *x) {
+    STATE += __ocml_exp_f32(x[0]);
+    x[0] = STATE;
+#ifdef __HIP_DEVICE_COMPILE__
+#include "device.h"
+    x[1] = 1; // the device's
+#endif
+#ifdef __ARCHITECTURE__
+    x[2] = 1; // one architecture's
+#endif
+}
 "#;
+
+/// A header that only device code includes.
+const HEADER: &str = "x[3] = 1;\n";
 
 /// A device library in which the kernel's function is another one.
 const OTHER_OCML: &str = "float __ocml_exp_f32(float x) { return x * 3; }\n";
@@ -118,7 +133,8 @@ pub struct Bench {
     called: PathBuf,
     by_environment: Option<PathBuf>,
     own: Environment,
-    architecture: String,
+    /// The first one is that of most compiles.
+    architectures: [String; 2],
 }
 
 impl Bench {
@@ -138,20 +154,21 @@ impl Bench {
         let shim = if subject.installed {
             subject.tree.bin.join(name)
         } else {
+            let stand_in = [name.as_bytes(), STAND_IN_SUFFIX].concat();
+            let stand_in = dir.path().join(OsStr::from_bytes(&stand_in));
+            write_program(&stand_in, trampoline())?;
             let path = dir.path().join(name);
-            write(&path, &subject.image)?;
-            let executable = std::fs::Permissions::from_mode(0o755);
-            let set = std::fs::set_permissions(&path, executable);
-            set.map_err(|source| Trouble::File {
-                path: path.clone(),
-                source,
-            })?;
+            write_program(&path, &subject.image)?;
             path
         };
         // The directory's name makes it a source that no cache has seen.
         let state = dir.path().file_name().unwrap_or_default().to_string_lossy();
-        let source = SOURCE.replace("STATE", &state.replace('-', "_"));
+        let architectures = architectures(&subject.identity);
+        let source = SOURCE
+            .replace("STATE", &state.replace('-', "_"))
+            .replace("ARCHITECTURE", &architectures[1]);
         write(&dir.path().join("unit.hip"), source)?;
+        write(&dir.path().join("device.h"), HEADER)?;
         write(&dir.path().join("ocml.c"), OTHER_OCML)?;
         write(&dir.path().join("events"), "")?;
         let own = own_cache::environment(&subject.launcher, dir.path())?;
@@ -162,7 +179,7 @@ impl Bench {
             called: subject.tree.bin.join(name),
             by_environment: subject.launcher_by_environment().map(Path::to_owned),
             own,
-            architecture: architecture(&subject.identity),
+            architectures,
             dir,
         })
     }
@@ -198,7 +215,7 @@ impl Bench {
     #[must_use]
     pub fn compile(&self, object: &str, more: &[&str]) -> Vec<OsString> {
         let words = ["-x", "hip", "-nogpuinc", "-O1"].map(OsString::from);
-        let arch = OsString::from(format!("--offload-arch={}", self.architecture));
+        let arch = OsString::from(format!("--offload-arch={}", self.architectures[0]));
         let more = more.iter().map(OsString::from);
         let files = [
             "-c".into(),
@@ -210,9 +227,24 @@ impl Bench {
         all.chain(files).collect()
     }
 
+    /// The option that adds the second architecture to a compile.
+    #[must_use]
+    pub fn second_architecture(&self) -> String {
+        format!("--offload-arch={}", self.architectures[1])
+    }
+
+    /// Puts `after` in the place of `before` in a source.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn edit(&self, name: &str, before: &str, after: &str) -> Result<(), Trouble> {
+        let text = String::from_utf8_lossy(&self.read(name)).replace(before, after);
+        write(&self.path(name), text)
+    }
+
     /// Makes `to` a device library that is not ROCm's.
     pub fn make_other_library(&self, to: &Path) -> Result<(), Trouble> {
-        let arch = format!("-mcpu={}", self.architecture);
+        let arch = format!("-mcpu={}", self.architectures[0]);
         let words = ["--target=amdgcn-amd-amdhsa", &arch, "-nogpulib", "-O1"];
         let words = words.map(OsString::from).into_iter();
         let words = words.chain(["-x", "c", "-emit-llvm", "-c"].map(OsString::from));
@@ -316,8 +348,9 @@ impl Drop for Bench {
     }
 }
 
-/// An architecture for which there is a device library; the usual ones first.
-fn architecture(identity: &Identity) -> String {
+/// Two architectures for which there are device libraries; the usual ones first.
+fn architectures(identity: &Identity) -> [String; 2] {
+    const USUAL: [&str; 4] = ["90a", "906", "900", "942"];
     let libraries = identity
         .members
         .iter()
@@ -328,8 +361,21 @@ fn architecture(identity: &Identity) -> String {
             version.strip_suffix(".bc")
         })
         .collect();
-    versions.sort_by_key(|version| !matches!(*version, "90a" | "906" | "900"));
-    format!("gfx{}", versions.first().unwrap_or(&"90a"))
+    let rank = |version: &str| USUAL.iter().position(|usual| *usual == version);
+    versions.sort_by_key(|version| rank(version).unwrap_or(USUAL.len()));
+    versions.extend(USUAL);
+    let first = versions[0];
+    let second = versions.iter().find(|version| **version != first);
+    [first, second.unwrap_or(&USUAL[1])].map(|version| format!("gfx{version}"))
+}
+
+fn write_program(path: &Path, content: &[u8]) -> Result<(), Trouble> {
+    write(path, content)?;
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(path, executable).map_err(|source| Trouble::File {
+        path: path.to_owned(),
+        source,
+    })
 }
 
 pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
@@ -347,6 +393,6 @@ mod tests {
     #[test]
     fn a_compiler_without_device_libraries_is_asked_for_a_usual_architecture() {
         let identity = Identity::take(Path::new("/bin/sh"), None, &Memo::none()).unwrap();
-        assert_eq!(architecture(&identity), "gfx90a");
+        assert_eq!(architectures(&identity), ["gfx90a", "gfx906"]);
     }
 }

@@ -105,6 +105,7 @@ const LOOKS: &[Check] = &[
 const PROOFS: &[Check] = &[
     Check { title: "a cache of its own", run: proof::own_cache },
     Check { title: "a HIP compile, twice", run: proof::twice },
+    Check { title: "edits that only device code sees", run: proof::edits },
     Check { title: "a changed device library", run: proof::bitcode },
     Check { title: "two outputs of one source", run: proof::names },
     Check { title: "a dependency file", run: proof::depfile },

@@ -54,6 +54,52 @@ pub fn twice(_: &Subject, bench: &Bench) -> Findings {
     Ok(vec![cold, warm])
 }
 
+/// Edits that a launcher alone does not see: where they are made, and what becomes what.
+const EDITS: [(&str, &str, &str, &str); 3] = [
+    (
+        "a line that only device code has, edited",
+        "unit.hip",
+        "= 1; // the device's",
+        "= 2;",
+    ),
+    (
+        "a line that only one of two architectures has, edited",
+        "unit.hip",
+        "= 1; // one architecture's",
+        "= 2;",
+    ),
+    (
+        "a header that only device code includes, edited",
+        "device.h",
+        "= 1;",
+        "= 2;",
+    ),
+];
+
+/// An edit that only device code sees is noticed, with several architectures too.
+pub fn edits(_: &Subject, bench: &Bench) -> Findings {
+    const CHECK: &str = "edits";
+    let second = bench.second_architecture();
+    let more = [ID, second.as_str()];
+    let mut before = bench.bare_object("bare.o", &more)?;
+    let cold = bench.seen(Cache::Own, "unit.o", &more)?;
+    let what = "a HIP compile for two architectures";
+    let mut findings = vec![judge::compile(CHECK, what, Expected::Miss, &cold, &before)];
+    for (what, file, from, to) in EDITS {
+        bench.edit(file, from, to)?;
+        let after = bench.bare_object("bare.o", &more)?;
+        if after == before {
+            let statement = format!("{what}: this compiler makes nothing else of it");
+            findings.push(Finding::warning(CHECK, statement));
+            continue;
+        }
+        let seen = bench.seen(Cache::Own, "unit.o", &more)?;
+        findings.push(judge::compile(CHECK, what, Expected::Miss, &seen, &after));
+        before = after;
+    }
+    Ok(findings)
+}
+
 /// A changed device library is noticed.
 pub fn bitcode(subject: &Subject, bench: &Bench) -> Findings {
     const CHECK: &str = "bitcode";

@@ -1,7 +1,7 @@
 //! The ways in which a HIP unit is compiled.
 
 use super::site::Call;
-use super::trial::Trial;
+use super::trial::{SOURCE, Trial};
 use super::{Case, case};
 
 pub const CASES: &[Case] = &[
@@ -9,6 +9,70 @@ pub const CASES: &[Case] = &[
         form(t, &["--offload-arch=gfx906"])
     })
     .everywhere(),
+    case("an edit that only the device sees", |t| device(t, &[])).everywhere(),
+    case("the same, for two architectures", |t| {
+        device(t, &["--offload-arch=gfx906"]);
+    }),
+    case("an edit that one of two architectures sees", |t| {
+        let edit = "#ifdef __gfx906__\nx[7] = V2;\n#endif";
+        edited(t, &["--offload-arch=gfx906"], edit);
+    })
+    .everywhere(),
+    case("a header that only the device includes, edited", |t| {
+        let call = t.hip(&["--offload-arch=gfx906"]);
+        t.write(
+            "src/k.hip",
+            kernel("#ifdef __HIP_DEVICE_COMPILE__\n#include \"d.h\"\n#endif"),
+        );
+        t.write("src/d.h", "x[7] = 1;\n");
+        t.state(&call);
+        t.write("src/d.h", "x[7] = 2;\n");
+        t.state(&call);
+        t.differs();
+    })
+    .everywhere(),
+    case("an edit that only the device sees, `-fgpu-rdc`", |t| {
+        device(t, &["-fgpu-rdc"]);
+    }),
+    case("the same, `-emit-llvm`, device only", |t| {
+        device(t, &["--cuda-device-only", "-emit-llvm"]);
+    })
+    .long(),
+    case("the same, `--offload-device-only`", |t| {
+        device(t, &["--offload-device-only"]);
+    })
+    .long(),
+    case("the same, `--offload-compress`", |t| {
+        device(t, &["--offload-arch=gfx906", "--offload-compress"]);
+    })
+    .since(19),
+    case("the same, `--offload-new-driver`", |t| {
+        device(t, &["--offload-arch=gfx906", "--offload-new-driver"]);
+    }),
+    case("the same, `--no-offload-new-driver`", |t| {
+        device(t, &["--offload-arch=gfx906", "--no-offload-new-driver"]);
+    })
+    .long(),
+    case("the same, `--offload-new-driver -fgpu-rdc`", |t| {
+        device(t, &["--offload-new-driver", "-fgpu-rdc"]);
+    })
+    .long(),
+    case("the same, `--offload-new-driver -foffload-lto`", |t| {
+        device(t, &["--offload-new-driver", "-foffload-lto", "-fgpu-rdc"]);
+    })
+    .long(),
+    case("the same, `--offload-new-driver --offload-compress`", |t| {
+        device(t, &["--offload-new-driver", "--offload-compress"]);
+    })
+    .since(19)
+    .long(),
+    case(
+        "the same, `--offload-new-driver --offload-device-only`",
+        |t| {
+            device(t, &["--offload-new-driver", "--offload-device-only"]);
+        },
+    )
+    .long(),
     case("a plain compile of C++", |t| {
         t.write("src/h.cpp", "int v = V;\n");
         let (one, two) = (t.cxx(&["-DV=1"]), t.cxx(&["-DV=2"]));
@@ -90,6 +154,27 @@ fn form(t: &mut Trial<'_>, args: &[&str]) {
 fn variants(t: &mut Trial<'_>, call: &Call) {
     let value = |value: &str| call.clone().args(&[value]);
     t.both(&value("-DV=1"), &value("-DV=2"));
+}
+
+/// The unit of the other cases with `lines` in its kernel.
+fn kernel(lines: &str) -> String {
+    let head = "void kernel(float *x) {\n";
+    SOURCE.replace(head, &format!("{head}{lines}\n"))
+}
+
+/// An edit of what only device code has.
+fn device(t: &mut Trial<'_>, args: &[&str]) {
+    edited(t, args, "#ifdef __HIP_DEVICE_COMPILE__\nx[7] = V2;\n#endif");
+}
+
+/// An edit of `lines` in the kernel, in which `V2` stands for one value and then for another.
+fn edited(t: &mut Trial<'_>, args: &[&str], lines: &str) {
+    let call = t.hip(args);
+    t.write("src/k.hip", kernel(&lines.replace("V2", "1")));
+    t.state(&call);
+    t.write("src/k.hip", kernel(&lines.replace("V2", "2")));
+    t.state(&call);
+    t.differs();
 }
 
 /// A response file that is edited between two states.

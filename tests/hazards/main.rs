@@ -21,6 +21,7 @@ mod side_outputs;
 mod site;
 mod steering;
 mod table;
+mod text;
 mod trial;
 mod units;
 mod xarch;
@@ -97,6 +98,7 @@ const FAMILIES: &[(&str, &[Case])] = &[
     ("Options for one side", xarch::CASES),
     ("Paths, directories, time", paths::CASES),
     ("Forms of a HIP compile", forms::CASES),
+    ("What the text does not show", text::CASES),
     ("Settings of the launcher", settings::CASES),
 ];
 
