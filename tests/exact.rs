@@ -6,12 +6,30 @@ mod support;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use support::launchers::{Asked, Cache, ccache, sccache};
+use support::compilers::{clangs, full};
+use support::launchers::{Asked, Cache, ccache, find, sccache};
 use support::rocm::Rocm;
 use support::{run, stderr};
 
-fn old_ccache() -> PathBuf {
-    "/usr/bin/ccache".into()
+/// Debian 12's, in the long form.
+fn old_ccache() -> Option<PathBuf> {
+    full()
+        .then(|| find("ccache 4.7.5", "/usr/bin/ccache"))
+        .flatten()
+}
+
+/// Debian 12's, in the long form.
+fn old_sccache() -> Option<PathBuf> {
+    full()
+        .then(|| find("sccache 0.4.0-pre.6", "/usr/bin/sccache"))
+        .flatten()
+}
+
+/// Every one of these launchers in front of every compiler of this run.
+fn each(launchers: impl IntoIterator<Item = PathBuf>) -> Vec<(PathBuf, u32)> {
+    let clangs = clangs(&[19]);
+    let each = |launcher: PathBuf| clangs.iter().map(move |clang| (launcher.clone(), *clang));
+    launchers.into_iter().flat_map(each).collect()
 }
 
 struct Site {
@@ -20,8 +38,8 @@ struct Site {
 }
 
 impl Site {
-    fn new(launcher: &Path, options: &[&str]) -> Self {
-        let rocm = Rocm::new(19, "symlink");
+    fn new(launcher: &Path, clang: u32, options: &[&str]) -> Self {
+        let rocm = Rocm::new(clang, "symlink");
         let named = ["--launcher", launcher.to_str().unwrap()];
         rocm.install(named.iter().chain(options)).ok();
         let cache = Cache::new(launcher);
@@ -87,10 +105,11 @@ impl Site {
 
 #[test]
 fn a_header_that_appears_in_front_of_another_is_noticed_with_exact() {
-    for launcher in [sccache(), ccache(), old_ccache()] {
+    let launchers = [sccache(), ccache()].into_iter().chain(old_ccache());
+    for (launcher, clang) in each(launchers) {
         for exact in [false, true] {
             let options: &[&str] = if exact { &["--exact"] } else { &[] };
-            let site = Site::new(&launcher, options);
+            let site = Site::new(&launcher, clang, options);
             site.write("first/other.h", "");
             site.write("second/value.h", "int value = 1;\n");
             site.write("a.c", "#include \"value.h\"\n");
@@ -98,15 +117,15 @@ fn a_header_that_appears_in_front_of_another_is_noticed_with_exact() {
                 site.write("first/value.h", "int value = 2;\n");
             });
             // Should a launcher learn to see it, the documentation has to be told.
-            assert_eq!(right, exact, "{launcher:?}");
+            assert_eq!(right, exact, "{launcher:?}, clang {clang}");
         }
     }
 }
 
 #[test]
 fn an_exact_installation_still_hits_and_says_that_it_is_exact() {
-    for launcher in [sccache(), ccache()] {
-        let site = Site::new(&launcher, &["--exact"]);
+    for (launcher, clang) in each([sccache(), ccache()]) {
+        let site = Site::new(&launcher, clang, &["--exact"]);
         site.write("a.c", "int value = 1;\n");
         assert_eq!(site.made(site.compile("a.c")).1, Asked::new(0, 1));
         assert_eq!(site.made(site.compile("a.c")).1, Asked::new(1, 0));
@@ -121,14 +140,15 @@ fn an_exact_installation_still_hits_and_says_that_it_is_exact() {
 fn data_that_a_source_includes_is_noticed_when_it_changes() {
     const INCBIN: &str = "__asm__(\".section .rodata\\n.incbin \\\"data\\\"\\n\");\n";
     const EMBED: &str = "const unsigned char data[] = {\n#  embed \"data\"\n};\n";
-    for launcher in [sccache(), "/usr/bin/sccache".into(), ccache(), old_ccache()] {
+    let launchers = [sccache(), ccache()].into_iter();
+    for (launcher, clang) in each(launchers.chain(old_sccache()).chain(old_ccache())) {
         for options in [&[][..], &["--exact"]] {
-            let site = Site::new(&launcher, options);
+            let site = Site::new(&launcher, clang, options);
             for (source, content) in [("incbin.c", INCBIN), ("embed.c", EMBED)] {
                 site.write(source, content);
                 site.write("data", "old");
                 let right = site.is_right_after(source, || site.write("data", "new"));
-                assert!(right, "{launcher:?} {options:?} {source}");
+                assert!(right, "{launcher:?}, clang {clang}: {options:?} {source}");
             }
         }
     }
@@ -145,15 +165,21 @@ fn only_the_launcher_that_is_blind_to_included_data_is_passed_by() {
         ),
     ];
     let (launch, direct) = ("launch", "included-data");
-    for (launcher, exact, expected) in [
+    let of_old_ccache = old_ccache().into_iter().flat_map(|launcher| {
+        [
+            (launcher.clone(), false, [launch, direct, launch]),
+            (launcher, true, [launch; 3]),
+        ]
+    });
+    let of_the_others = [
         (sccache(), false, [direct, launch, launch]),
         (sccache(), true, [direct, launch, launch]),
         (ccache(), false, [launch; 3]),
-        (old_ccache(), false, [launch, direct, launch]),
-        (old_ccache(), true, [launch; 3]),
-    ] {
+    ];
+    // Decided of the source: no compiler makes a difference.
+    for (launcher, exact, expected) in of_the_others.into_iter().chain(of_old_ccache) {
         let options: &[&str] = if exact { &["--exact"] } else { &[] };
-        let site = Site::new(&launcher, options);
+        let site = Site::new(&launcher, 19, options);
         for ((source, content), expected) in SOURCES.into_iter().zip(expected) {
             site.write(source, content);
             assert_eq!(

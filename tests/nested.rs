@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use support::compilers::clangs;
 use support::launchers::{self, Asked, Cache};
 use support::tree::{Kind, Tree, alias};
 use support::{Told, run, stderr};
@@ -32,11 +33,16 @@ struct Site {
 }
 
 impl Site {
-    /// With one of the launchers installed.
-    fn new(installed: fn() -> PathBuf) -> Self {
+    /// With one of the launchers installed, one for each compiler of this run.
+    fn each(installed: fn() -> PathBuf) -> impl Iterator<Item = Self> {
+        let clangs = clangs(&[19]).into_iter();
+        clangs.map(move |clang| Self::new(clang, installed))
+    }
+
+    fn new(clang: u32, installed: fn() -> PathBuf) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
-        let tree = Kind::new(19, "symlink").build(&root.join("tree"));
+        let tree = Kind::new(clang, "symlink").build(&root.join("tree"));
         tree.install(Some(&installed()));
         let site = Self {
             dir,
@@ -117,8 +123,8 @@ const BY_CCACHE: [(Asked, Asked); 2] = [(NOTHING, ONE_MISS), (NOTHING, ONE_HIT)]
 
 #[test]
 fn a_launcher_in_front_is_the_only_one() {
-    for installed in [launchers::sccache, launchers::ccache] {
-        let site = Site::new(installed);
+    let installed = [launchers::sccache, launchers::ccache];
+    for site in installed.into_iter().flat_map(Site::each) {
         for name in ["clang++", "amdclang++"] {
             let shim = site.compiler(name);
             for (launcher, expected) in [
@@ -136,54 +142,56 @@ fn a_launcher_in_front_is_the_only_one() {
 /// The same told by an installed launcher that notes each of its calls.
 #[test]
 fn an_installed_launcher_is_not_called_behind_another_one() {
-    let site = Site::new(launchers::ccache);
-    let noting = site.path("noting");
-    std::fs::copy(support::witness(), &noting).unwrap();
-    site.tree.install(Some(&noting));
-    let notes = site.path("notes");
-    let calls = || Told::all(&std::fs::read(&notes).unwrap_or_default());
-    let shim = site.compiler("clang++");
-    let noted = |program: &Path| {
-        let mut command = site.command(program);
-        command
-            .env("WITNESS_FILE", &notes)
-            .env("WITNESS_DO", "exec");
-        command
-    };
-    for launcher in [launchers::sccache(), launchers::ccache()] {
-        succeeds(noted(&launcher).arg(&shim).args(COMPILE));
-        succeeds(
-            noted(&shim)
-                .args(COMPILE)
-                .env("HIP_CLANG_LAUNCHER", &launcher),
+    for site in Site::each(launchers::ccache) {
+        let noting = site.path("noting");
+        std::fs::copy(support::witness(), &noting).unwrap();
+        site.tree.install(Some(&noting));
+        let notes = site.path("notes");
+        let calls = || Told::all(&std::fs::read(&notes).unwrap_or_default());
+        let shim = site.compiler("clang++");
+        let noted = |program: &Path| {
+            let mut command = site.command(program);
+            command
+                .env("WITNESS_FILE", &notes)
+                .env("WITNESS_DO", "exec");
+            command
+        };
+        for launcher in [launchers::sccache(), launchers::ccache()] {
+            succeeds(noted(&launcher).arg(&shim).args(COMPILE));
+            succeeds(
+                noted(&shim)
+                    .args(COMPILE)
+                    .env("HIP_CLANG_LAUNCHER", &launcher),
+            );
+            assert_eq!(calls(), [], "behind {launcher:?}");
+        }
+        // That it does note them.
+        succeeds(noted(&shim).args(COMPILE));
+        let [call] = &calls()[..] else {
+            panic!("{:?}", calls())
+        };
+        assert_eq!(
+            call.argv[1],
+            site.compiler(&alias("clang++")).to_str().unwrap()
         );
-        assert_eq!(calls(), [], "behind {launcher:?}");
     }
-    // That it does note them.
-    succeeds(noted(&shim).args(COMPILE));
-    let [call] = &calls()[..] else {
-        panic!("{:?}", calls())
-    };
-    assert_eq!(
-        call.argv[1],
-        site.compiler(&alias("clang++")).to_str().unwrap()
-    );
 }
 
 #[test]
 fn a_launcher_in_front_of_a_hip_compile_is_the_only_one() {
-    let site = Site::new(launchers::sccache);
-    let rocm = format!("--rocm-path={}", site.tree.root.display());
-    for (launcher, expected) in [
-        (launchers::sccache(), BY_SCCACHE),
-        (launchers::ccache(), BY_CCACHE),
-    ] {
-        let mut command = site.command(&launcher);
-        command
-            .arg(site.compiler("clang++"))
-            .args([&rocm, "-x", "hip", "--offload-arch=gfx900", "-w"])
-            .args(["-c", "k.hip", "-o", "k.o"]);
-        assert_eq!(site.twice(&mut command, "k.o"), expected, "{command:?}");
+    for site in Site::each(launchers::sccache) {
+        let rocm = format!("--rocm-path={}", site.tree.root.display());
+        for (launcher, expected) in [
+            (launchers::sccache(), BY_SCCACHE),
+            (launchers::ccache(), BY_CCACHE),
+        ] {
+            let mut command = site.command(&launcher);
+            command
+                .arg(site.compiler("clang++"))
+                .args([&rocm, "-x", "hip", "--offload-arch=gfx900", "-w"])
+                .args(["-c", "k.hip", "-o", "k.o"]);
+            assert_eq!(site.twice(&mut command, "k.o"), expected, "{command:?}");
+        }
     }
 }
 
@@ -197,10 +205,11 @@ fn hip_clang_launcher_takes_the_place_of_the_installed_launcher() {
         ),
         (launchers::sccache, launchers::ccache(), BY_CCACHE),
     ] {
-        let site = Site::new(installed);
-        let mut command = site.command(site.compiler("clang++"));
-        command.args(COMPILE).env("HIP_CLANG_LAUNCHER", &named);
-        assert_eq!(site.twice(&mut command, "a.o"), expected, "{command:?}");
+        for site in Site::each(installed) {
+            let mut command = site.command(site.compiler("clang++"));
+            command.args(COMPILE).env("HIP_CLANG_LAUNCHER", &named);
+            assert_eq!(site.twice(&mut command, "a.o"), expected, "{command:?}");
+        }
     }
 }
 
@@ -208,8 +217,8 @@ fn hip_clang_launcher_takes_the_place_of_the_installed_launcher() {
 /// the flags, all to `/bin/sh`.
 #[test]
 fn a_hipcc_that_obeys_hip_clang_launcher_leads_to_one_lookup() {
-    for installed in [launchers::sccache, launchers::ccache] {
-        let site = Site::new(installed);
+    let installed = [launchers::sccache, launchers::ccache];
+    for site in installed.into_iter().flat_map(Site::each) {
         let compiler = site.compiler("clang++");
         for (launcher, expected) in [
             (launchers::sccache(), BY_SCCACHE),
@@ -231,101 +240,105 @@ fn a_hipcc_that_obeys_hip_clang_launcher_leads_to_one_lookup() {
 
 #[test]
 fn hipccs_link_through_a_launcher_is_a_link() {
-    let site = Site::new(launchers::sccache);
-    let compiler = site.compiler("clang++");
-    site.write("main.cpp", "int main() { return 0; }\n");
-    succeeds(
-        site.command(&compiler)
-            .args(["-c", "main.cpp", "-o", "main.o"]),
-    );
-    for launcher in [launchers::sccache(), launchers::ccache()] {
-        let line = format!(
-            "\"{}\" \"{}\" --driver-mode=g++ -O3 --hip-link main.o -o main",
-            launcher.display(),
-            compiler.display()
-        );
-        drop(std::fs::remove_file(site.path("main")));
+    for site in Site::each(launchers::sccache) {
+        let compiler = site.compiler("clang++");
+        site.write("main.cpp", "int main() { return 0; }\n");
         succeeds(
-            site.command("/bin/sh")
-                .args(["-c", &line])
-                .env("HIP_CLANG_LAUNCHER", &launcher),
+            site.command(&compiler)
+                .args(["-c", "main.cpp", "-o", "main.o"]),
         );
-        succeeds(&mut site.command(site.path("main")));
+        for launcher in [launchers::sccache(), launchers::ccache()] {
+            let line = format!(
+                "\"{}\" \"{}\" --driver-mode=g++ -O3 --hip-link main.o -o main",
+                launcher.display(),
+                compiler.display()
+            );
+            drop(std::fs::remove_file(site.path("main")));
+            succeeds(
+                site.command("/bin/sh")
+                    .args(["-c", &line])
+                    .env("HIP_CLANG_LAUNCHER", &launcher),
+            );
+            succeeds(&mut site.command(site.path("main")));
+        }
     }
 }
 
 #[test]
 fn cmakes_launchers_in_front_of_wrapped_compilers_are_the_only_ones() {
-    let site = Site::new(launchers::sccache);
-    site.write(
-        "CMakeLists.txt",
-        "cmake_minimum_required(VERSION 3.21)\nproject(nested LANGUAGES CXX HIP)\n\
-         add_library(parts STATIC a.cpp k.hip)\n",
-    );
-    let setting = |name: &str, value: &Path| format!("-D{name}={}", value.display());
-    let sccache = launchers::sccache();
-    let build = site.path("build");
-    let mut configure = site.command("cmake");
-    configure
-        .args(["-S", ".", "-B"])
-        .arg(&build)
-        .arg(setting("CMAKE_CXX_COMPILER", &site.compiler("clang++")))
-        .arg(setting("CMAKE_HIP_COMPILER", &site.compiler("clang++")))
-        .arg(setting("CMAKE_HIP_COMPILER_ROCM_ROOT", &site.tree.root))
-        .arg(setting("CMAKE_PREFIX_PATH", &site.tree.root))
-        .arg(setting("CMAKE_CXX_COMPILER_LAUNCHER", &sccache))
-        .arg(setting("CMAKE_HIP_COMPILER_LAUNCHER", &sccache))
-        .args(["-DCMAKE_HIP_ARCHITECTURES=gfx900", "-DCMAKE_HIP_FLAGS=-w"])
-        .env("ROCM_PATH", &site.tree.root)
-        .env(
-            "PATH",
-            format!("{}:/usr/bin:/bin", site.tree.root.join("bin").display()),
+    for site in Site::each(launchers::sccache) {
+        site.write(
+            "CMakeLists.txt",
+            "cmake_minimum_required(VERSION 3.21)\nproject(nested LANGUAGES CXX HIP)\n\
+             add_library(parts STATIC a.cpp k.hip)\n",
         );
-    succeeds(&mut configure);
-    site.asked();
-    for expected in [Asked::new(0, 2), Asked::new(2, 0)] {
-        let mut make = site.command("cmake");
-        make.arg("--build").arg(&build).arg("--clean-first");
-        make.env("ROCM_PATH", &site.tree.root);
-        succeeds(&mut make);
-        assert_eq!(site.asked(), (expected, NOTHING));
+        let setting = |name: &str, value: &Path| format!("-D{name}={}", value.display());
+        let sccache = launchers::sccache();
+        let build = site.path("build");
+        let mut configure = site.command("cmake");
+        configure
+            .args(["-S", ".", "-B"])
+            .arg(&build)
+            .arg(setting("CMAKE_CXX_COMPILER", &site.compiler("clang++")))
+            .arg(setting("CMAKE_HIP_COMPILER", &site.compiler("clang++")))
+            .arg(setting("CMAKE_HIP_COMPILER_ROCM_ROOT", &site.tree.root))
+            .arg(setting("CMAKE_PREFIX_PATH", &site.tree.root))
+            .arg(setting("CMAKE_CXX_COMPILER_LAUNCHER", &sccache))
+            .arg(setting("CMAKE_HIP_COMPILER_LAUNCHER", &sccache))
+            .args(["-DCMAKE_HIP_ARCHITECTURES=gfx900", "-DCMAKE_HIP_FLAGS=-w"])
+            .env("ROCM_PATH", &site.tree.root)
+            .env(
+                "PATH",
+                format!("{}:/usr/bin:/bin", site.tree.root.join("bin").display()),
+            );
+        succeeds(&mut configure);
+        site.asked();
+        for expected in [Asked::new(0, 2), Asked::new(2, 0)] {
+            let mut make = site.command("cmake");
+            make.arg("--build").arg(&build).arg("--clean-first");
+            make.env("ROCM_PATH", &site.tree.root);
+            succeeds(&mut make);
+            assert_eq!(site.asked(), (expected, NOTHING));
+        }
     }
 }
 
 #[test]
 fn the_device_link_of_clang_linker_wrapper_meets_no_launcher() {
-    let site = Site::new(launchers::sccache);
-    let compiler = site.compiler("clang");
-    site.write("gpu.s", "\ts_endpgm\n");
-    let target = ["--target=amdgcn-amd-amdhsa", "-mcpu=gfx900"];
-    succeeds(
-        site.command(&compiler)
-            .args(target)
-            .args(["-c", "gpu.s", "-o", "in.o"]),
-    );
-    let mut link = site.command(&compiler);
-    link.args(["--no-default-config", "-o", "img"]).args(target);
-    succeeds(link.args(["in.o", "-Wl,--no-undefined"]));
-    assert!(site.path("img").exists());
-    assert_eq!(site.asked(), (NOTHING, NOTHING));
+    for site in Site::each(launchers::sccache) {
+        let compiler = site.compiler("clang");
+        site.write("gpu.s", "\ts_endpgm\n");
+        let target = ["--target=amdgcn-amd-amdhsa", "-mcpu=gfx900"];
+        succeeds(
+            site.command(&compiler)
+                .args(target)
+                .args(["-c", "gpu.s", "-o", "in.o"]),
+        );
+        let mut link = site.command(&compiler);
+        link.args(["--no-default-config", "-o", "img"]).args(target);
+        succeeds(link.args(["in.o", "-Wl,--no-undefined"]));
+        assert!(site.path("img").exists());
+        assert_eq!(site.asked(), (NOTHING, NOTHING));
+    }
 }
 
 /// With this option clang runs itself by the name that it was called by, which is the shim's: one
 /// more process for each architecture, and none of them for a launcher.
 #[test]
 fn a_compiler_that_calls_itself_by_the_shims_name_meets_no_launcher() {
-    let site = Site::new(launchers::sccache);
-    let rocm = format!("--rocm-path={}", site.tree.root.display());
-    for input in [
-        &["a.cpp"][..],
-        &["-x", "hip", "--offload-arch=gfx900", "-w", "k.hip"],
-    ] {
-        let mut compile = site.command(site.compiler("clang++"));
-        compile.args(["-no-canonical-prefixes", &rocm, "-c", "-o", "out.o"]);
-        succeeds(compile.args(input));
-        assert!(site.path("out.o").exists());
-        assert_eq!(site.asked(), (NOTHING, NOTHING));
-        std::fs::remove_file(site.path("out.o")).unwrap();
+    for site in Site::each(launchers::sccache) {
+        let rocm = format!("--rocm-path={}", site.tree.root.display());
+        for input in [
+            &["a.cpp"][..],
+            &["-x", "hip", "--offload-arch=gfx900", "-w", "k.hip"],
+        ] {
+            let mut compile = site.command(site.compiler("clang++"));
+            compile.args(["-no-canonical-prefixes", &rocm, "-c", "-o", "out.o"]);
+            succeeds(compile.args(input));
+            assert!(site.path("out.o").exists());
+            assert_eq!(site.asked(), (NOTHING, NOTHING));
+            std::fs::remove_file(site.path("out.o")).unwrap();
+        }
     }
 }
 
@@ -333,34 +346,35 @@ fn a_compiler_that_calls_itself_by_the_shims_name_meets_no_launcher() {
 /// for another compile, all would wait for each other.
 #[test]
 fn many_nested_compiles_under_a_server_with_one_token_come_to_an_end() {
-    let mut site = Site::new(launchers::sccache);
-    site.sccache = Cache::on_one_core(&launchers::sccache());
-    let shim = site.compiler("clang++");
-    let mut children: Vec<_> = (0..8)
-        .map(|index| {
-            let mut command = site.command(launchers::sccache());
-            command
-                .arg(&shim)
-                .args([
-                    "-c",
-                    "a.cpp",
-                    "-o",
-                    &format!("{index}.o"),
-                    &format!("-DN={index}"),
-                ])
-                .stdin(Stdio::null());
-            command.spawn().unwrap()
-        })
-        .collect();
-    let deadline = Instant::now() + Duration::from_secs(120);
-    for child in &mut children {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let status = child.wait_timeout(left).unwrap();
-        if status.is_none() {
-            child.kill().unwrap();
-            child.wait().unwrap();
+    for mut site in Site::each(launchers::sccache) {
+        site.sccache = Cache::on_one_core(&launchers::sccache());
+        let shim = site.compiler("clang++");
+        let mut children: Vec<_> = (0..8)
+            .map(|index| {
+                let mut command = site.command(launchers::sccache());
+                command
+                    .arg(&shim)
+                    .args([
+                        "-c",
+                        "a.cpp",
+                        "-o",
+                        &format!("{index}.o"),
+                        &format!("-DN={index}"),
+                    ])
+                    .stdin(Stdio::null());
+                command.spawn().unwrap()
+            })
+            .collect();
+        let deadline = Instant::now() + Duration::from_secs(120);
+        for child in &mut children {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let status = child.wait_timeout(left).unwrap();
+            if status.is_none() {
+                child.kill().unwrap();
+                child.wait().unwrap();
+            }
+            assert!(status.expect("a compile that hangs").success());
         }
-        assert!(status.expect("a compile that hangs").success());
+        assert_eq!(site.asked(), (Asked::new(0, 8), NOTHING));
     }
-    assert_eq!(site.asked(), (Asked::new(0, 8), NOTHING));
 }

@@ -15,8 +15,9 @@
 //! - where a warning of the preprocessor is made an error, it returns that one and not the errors
 //!   that the compiler would have found behind it ([`probes::HALF_SAID_BY_SCCACHE`]).
 //!
-//! `ROCK_WRAP_TEST_FULL` adds the other trees, Debian's ccache, and in each tree both names for each call
-//! instead of `clang` and `clang++` in turn.
+//! The quick form has every layout of clang 19 and one of clang 23, whose new offload driver keeps device code
+//! from launchers. `ROCK_WRAP_TEST_FULL` adds the other trees, sccache 0.17, Debian's ccache, and in each tree
+//! both names for each call instead of `clang` and `clang++` in turn.
 
 mod support;
 
@@ -36,6 +37,7 @@ use std::time::{Duration, Instant};
 
 use files::{Entry, Listing};
 use probes::{lines, words};
+use support::compilers::{QUICK, clangs, full};
 use support::launchers::{self, Asked, Cache};
 use support::tree::{Kind, LAYOUTS, Tree, alias};
 use tempfile::TempDir;
@@ -43,10 +45,6 @@ use wait_timeout::ChildExt;
 
 /// Far more than any call takes: what does not end is a difference too.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
-
-fn full() -> bool {
-    std::env::var_os("ROCK_WRAP_TEST_FULL").is_some()
-}
 
 /// Prints past the test harness, which keeps what a test that passes prints to itself: the numbers
 /// are what this suite is for.
@@ -548,6 +546,7 @@ fn compare(
 /// All runs in one tree.
 fn check_tree(kind: Kind, launchers: &[PathBuf], both_names: bool) -> Tally {
     let site = Site::new(kind);
+    let new_driver = site.tree.has_new_driver();
     let probes = site.probes(both_names);
     let bare = site.run(&probes, None);
     let mut total = Tally::default();
@@ -606,9 +605,10 @@ fn check_tree(kind: Kind, launchers: &[PathBuf], both_names: bool) -> Tally {
             if probe.makes_id {
                 cache.zero();
                 site.call(index, probe, Some(&cache));
+                let hits = u64::from(!new_driver);
                 assert_eq!(
                     cache.asked_for_hip(),
-                    Asked::new(1, 0),
+                    Asked::new(hits, 0),
                     "{kind}, {name}: {}",
                     probe.shown()
                 );
@@ -626,17 +626,30 @@ fn check_tree(kind: Kind, launchers: &[PathBuf], both_names: bool) -> Tally {
 #[test]
 fn no_call_differs_from_the_bare_compilers_in_any_tree_with_any_launcher() {
     let mut launchers = vec![launchers::sccache(), launchers::ccache()];
-    let mut kinds: Vec<Kind> = LAYOUTS.map(|layout| Kind::new(19, layout)).into();
-    kinds[0] = kinds[0].with_cfg();
-    kinds.push(Kind::new(15, "symlink"));
+    let clangs = clangs(&QUICK);
+    let mut kinds = Vec::new();
     if full() {
-        launchers.push(PathBuf::from("/usr/bin/ccache"));
-        kinds.clear();
-        for layout in LAYOUTS {
-            for clang in [15, 19] {
-                kinds.push(Kind::new(clang, layout));
+        launchers.extend(launchers::find("sccache 0.17.0", "sccache-0.17.0/sccache"));
+        launchers.extend(launchers::find("ccache 4.7.5", "/usr/bin/ccache"));
+        for clang in clangs {
+            kinds.extend(LAYOUTS.map(|layout| Kind::new(clang, layout)));
+            // clang 15 does not read configuration files by itself.
+            if clang > 15 {
+                kinds.extend(LAYOUTS.map(|layout| Kind::new(clang, layout).with_cfg()));
             }
-            kinds.push(Kind::new(19, layout).with_cfg());
+        }
+    } else {
+        // Every layout of one, the first one with configuration files; of the others one.
+        for (index, clang) in clangs.into_iter().enumerate() {
+            let layouts = if index == 0 {
+                &LAYOUTS[..]
+            } else {
+                &LAYOUTS[..1]
+            };
+            kinds.extend(layouts.iter().map(|layout| Kind::new(clang, layout)));
+        }
+        if let Some(first) = kinds.first_mut() {
+            *first = first.with_cfg();
         }
     }
     let mut total = Tally::default();
@@ -653,7 +666,14 @@ fn no_call_differs_from_the_bare_compilers_in_any_tree_with_any_launcher() {
 /// hipcc and hipconfig, which call `clang++` by its path for what they print and what they do.
 #[test]
 fn hipcc_and_hipconfig_do_the_same_in_a_wrapped_tree() {
-    let site = Site::new(Kind::new(15, "symlink"));
+    for clang in clangs(&[19]) {
+        hipcc_does_the_same(clang);
+    }
+}
+
+fn hipcc_does_the_same(clang: u32) {
+    let site = Site::new(Kind::new(clang, "symlink"));
+    let new_driver = site.tree.has_new_driver();
     let mut probes = Vec::new();
     for line in lines(probes::HIPCC) {
         let mut line: Vec<String> = line.iter().map(|word| site.fill(word)).collect();
@@ -675,9 +695,10 @@ fn hipcc_and_hipconfig_do_the_same_in_a_wrapped_tree() {
             tally.say(&what, start);
             total.add(&tally);
         }
-        assert!(
+        assert_eq!(
             cache.asked_for_hip().hits > 0,
-            "hipcc's compiles did not reach {launcher:?}"
+            !new_driver,
+            "clang {clang}: whether hipcc's compiles reached {launcher:?}"
         );
     }
     assert_eq!(total.differing, 0);
@@ -686,7 +707,13 @@ fn hipcc_and_hipconfig_do_the_same_in_a_wrapped_tree() {
 /// Whatever `HIP_CLANG_LAUNCHER` says, the compile is the same; what cannot be run is one line more.
 #[test]
 fn hip_clang_launcher_changes_nothing_but_the_way() {
-    let site = Site::new(Kind::new(19, "symlink"));
+    for clang in clangs(&[19]) {
+        hip_clang_launcher_changes_nothing(clang);
+    }
+}
+
+fn hip_clang_launcher_changes_nothing(clang: u32) {
+    let site = Site::new(Kind::new(clang, "symlink"));
     let spaced = site.path("with space");
     std::fs::create_dir(&spaced).unwrap();
     std::os::unix::fs::symlink(launchers::ccache(), spaced.join("ccache")).unwrap();

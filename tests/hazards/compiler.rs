@@ -11,7 +11,8 @@ pub const CASES: &[Case] = &[
     case("libclang-cpp replaced", |t| {
         let library = library(t, "libclang-cpp");
         t.write("src/h.cpp", "int f() { return 1; }\n");
-        t.patched(&t.cxx(&[]), &library, " version 1", " version 9");
+        let (own, other) = versions(t);
+        t.patched(&t.cxx(&[]), &library, &own, &other);
     }),
     case("the executable replaced, same size and time", |t| {
         let program = format!("lib/llvm/bin/clang-{}", t.site.clang);
@@ -66,17 +67,23 @@ pub const CASES: &[Case] = &[
         let call = t.hip(&[&format!("-fpass-plugin={}", t.text("plugin.so"))]);
         plugin(t, "");
         t.state(&call);
-        // As LLVM's PassPlugin.h has it: a plugin that registers nothing.
-        plugin(
-            t,
-            "struct info { unsigned version; const char *name, *text; void (*add)(void *); };
+        // As LLVM's PassPlugin.h has it: a plugin that registers nothing. Its last part is of version 2.
+        let version = if t.site.clang < 23 { 1 } else { 2 };
+        let source = "struct info { unsigned version; const char *name, *text; void (*add)(void *), *later; };
              static void nothing(void *builder) { (void)builder; }
-             struct info llvmGetPassPluginInfo(void) { return (struct info){1, \"p\", \"1\", nothing}; }",
-        );
+             struct info llvmGetPassPluginInfo(void) { return (struct info){VERSION, \"p\", \"1\", nothing, 0}; }";
+        plugin(t, &source.replace("VERSION", &version.to_string()));
         t.state(&call);
         t.differs();
     }),
 ];
+
+/// The version in objects as the compiler's library has it, and another one of the same length.
+pub fn versions(t: &Trial<'_>) -> (String, String) {
+    let own = format!(" version {}.", t.site.clang);
+    let other = format!(" version 9{}", &own[" version 1".len()..]);
+    (own, other)
+}
 
 /// The tree's library whose name begins so.
 fn library(t: &Trial<'_>, name: &str) -> String {

@@ -81,7 +81,7 @@ impl Site {
         assert!(version.starts_with(launcher.name), "{version}");
         let dir = tempfile::tempdir().unwrap();
         let tree = Kind::new(clang, "symlink").build(&dir.path().join("rocm"));
-        let new_driver = has_new_driver(&tree);
+        let new_driver = tree.has_new_driver();
         tree.install(Some(program));
         let cache = Cache::new(program);
         Self {
@@ -98,22 +98,6 @@ impl Site {
     pub fn install(&self) {
         self.tree.install(Some(&self.cache.program));
     }
-}
-
-/// Asks the compiler itself: the new driver does without the bundler, which the old one always runs.
-fn has_new_driver(tree: &Tree) -> bool {
-    let mut ask = Command::new(tree.bin().join("clang++"));
-    ask.args(["-###", "-x", "hip", "-nogpuinc", "-nogpulib"]);
-    ask.args([
-        "--offload-arch=gfx900",
-        "-c",
-        "/dev/null",
-        "-o",
-        "/dev/null",
-    ]);
-    let output = run(&mut ask);
-    assert!(output.status.success(), "{}", stderr(&output));
-    !stderr(&output).contains("clang-offload-bundler")
 }
 
 /// One call of the compiler, as a build would make it.

@@ -1,7 +1,7 @@
 //! Environment variables that clang 15 or 19 reads (the strings of its libraries), that the loader
 //! reads for it, or that hipcc does.
 
-use super::compiler::with_configuration;
+use super::compiler::{versions, with_configuration};
 use super::trial::Trial;
 use super::{Case, case};
 
@@ -53,11 +53,12 @@ pub const CASES: &[Case] = &[
             let name = format!("lib/{}", library.file_name().unwrap().to_str().unwrap());
             t.write(&name, &content);
             t.state(&call);
+            let (version, other) = versions(t);
             let at = content
-                .windows(10)
-                .position(|w| w == b" version 1")
+                .windows(version.len())
+                .position(|w| w == version.as_bytes())
                 .unwrap();
-            content[at..at + 10].copy_from_slice(b" version 9");
+            content[at..at + other.len()].copy_from_slice(other.as_bytes());
             t.write("new.so", &content);
             t.tool("mv", &["new.so", &name]);
             t.state(&call);

@@ -139,7 +139,16 @@ impl<'a> Trial<'a> {
         let truth = Made::by(&mut with_id.bare(site), top);
         site.cache.zero();
         let (made, how) = self.wrapped(call);
-        self.compare(&made, &truth, "at first");
+        // Where the compiler makes something else each time (clang 23 does of -gsplit-dwarf), a call that went
+        // straight to it cannot be compared. One that was launched must be the same again in any case.
+        let repeats = || {
+            Made::by(&mut with_id.bare(site), top)
+                .differs_from(&truth)
+                .is_none()
+        };
+        if how.is_none() || made.differs_from(&truth).is_none() || repeats() {
+            self.compare(&made, &truth, "at first");
+        }
         self.cell.add(how.as_deref());
         let mut missed = false;
         if how.is_none() && truth.status.success() {
