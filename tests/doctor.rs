@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use support::compilers::{clangs, has_new_driver};
 use support::launchers::{self, Cache};
 use support::rewrite;
 use support::rocm::{Picture, Rocm, ran};
@@ -126,7 +127,14 @@ fn assert_has(text: &str, part: &str) {
 
 #[test]
 fn a_tree_is_proved_with_sccache_and_left_as_it_was() {
-    let patient = Patient::new(19, "symlink", &launchers::sccache());
+    let clangs = clangs(&[19]);
+    for clang in clangs.into_iter().filter(|clang| !has_new_driver(*clang)) {
+        is_proved_with_sccache(clang);
+    }
+}
+
+fn is_proved_with_sccache(clang: u32) {
+    let patient = Patient::new(clang, "symlink", &launchers::sccache());
     let before = Picture::with_changes(&patient.rocm.root);
     let examined = patient.examine().healthy();
     Picture::with_changes(&patient.rocm.root).assert_same(&before);
@@ -139,9 +147,21 @@ fn a_tree_is_proved_with_sccache_and_left_as_it_was() {
 }
 
 #[test]
+fn a_compiler_that_uses_the_new_offload_driver_is_told() {
+    let clangs = clangs(&[23]);
+    for clang in clangs.into_iter().filter(|clang| has_new_driver(*clang)) {
+        let patient = Patient::new(clang, "symlink", &launchers::ccache());
+        let before = Picture::with_changes(&patient.rocm.root);
+        let examined = patient.examine();
+        Picture::with_changes(&patient.rocm.root).assert_same(&before);
+        assert_has(&examined.broken("environment"), "new offload driver");
+    }
+}
+
+#[test]
 fn the_shims_of_a_wrapped_tree_are_themselves_put_to_the_proof() {
     for (clang, layout, launcher) in [
-        (15, "symlink", launchers::ccache()),
+        (19, "symlink", launchers::ccache()),
         (19, "regular", launchers::ccache()),
     ] {
         let patient = Patient::new(clang, layout, &launcher);
@@ -157,7 +177,7 @@ fn the_shims_of_a_wrapped_tree_are_themselves_put_to_the_proof() {
 
 #[test]
 fn the_answer_for_a_person_has_evidence_and_remedies() {
-    let patient = Patient::new(15, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
     let ran = ran(patient.doctor().env("CCACHE_COMPILER", "/usr/bin/gcc"));
     assert_eq!(ran.status.code(), Some(1));
     assert_eq!(ran.err, "", "no progress where nobody waits at a terminal");
@@ -206,7 +226,7 @@ fn a_mute_process_on_the_port_is_told() {
 
 #[test]
 fn a_cache_directory_that_cannot_be_written_is_told() {
-    let patient = Patient::new(15, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
     let file = patient.cache.dir().join("file");
     std::fs::write(&file, "").unwrap();
     let examined = examine(patient.doctor().env("CCACHE_DIR", file.join("cache")));
@@ -218,7 +238,7 @@ fn a_cache_directory_that_cannot_be_written_is_told() {
 
 #[test]
 fn a_command_in_front_of_the_compiler_is_a_warning() {
-    let patient = Patient::new(15, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
     let config = patient.cache.dir().join("ccache.conf");
     std::fs::write(&config, "prefix_command = /usr/bin/env\n").unwrap();
     let told = patient.examine().warned("settings");
@@ -228,7 +248,7 @@ fn a_command_in_front_of_the_compiler_is_a_warning() {
 
 #[test]
 fn remote_storage_that_is_down_is_a_warning() {
-    let patient = Patient::new(15, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
     let mut doctor = patient.doctor();
     doctor.env("CCACHE_REMOTE_STORAGE", "http://me:secret@127.0.0.1:1/");
     let told = examine(&mut doctor).warned("remote");
@@ -238,7 +258,7 @@ fn remote_storage_that_is_down_is_a_warning() {
 
 #[test]
 fn storage_that_is_shared_is_put_to_the_proof_too() {
-    let patient = Patient::new(15, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
     let shared = patient.cache.dir().join("shared");
     let mut doctor = patient.doctor();
     doctor.env(

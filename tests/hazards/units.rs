@@ -39,7 +39,9 @@ fn compare(launcher: &Launcher) {
     assert!(units.len() >= SHORT.len(), "{names}");
     // The libraries are Debian 12's, as is the HIP that they are made for.
     let clangs = compilers::clangs(&[19]);
-    let clangs = clangs.into_iter().filter(|clang| [15, 19].contains(clang));
+    let clangs = clangs
+        .into_iter()
+        .filter(|clang| compilers::has_own_hip(*clang));
     let mut wrong = Vec::new();
     for clang in clangs {
         let site = Site::new(clang, launcher, &program);

@@ -16,13 +16,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use project::{Built, Project, Session, Site};
+use support::compilers::{clangs, full, has_new_driver};
 use support::launchers::{self, Asked, Cache};
 use support::rocm::Picture;
-
-/// Whether everything is asked for.
-fn full() -> bool {
-    std::env::var_os("ROCK_WRAP_TEST_FULL").is_some_and(|value| !value.is_empty())
-}
 
 /// Says something that has to be seen although the test passes.
 macro_rules! report {
@@ -39,8 +35,18 @@ type Launcher = fn() -> PathBuf;
 /// Units of each project: eleven with kernels, and the Python module.
 const UNITS: u64 = 12;
 
-/// Those of them that include `rows.h`.
+/// Those of them that include `rows.h`, for kernels.
 const WITH_ROWS: u64 = 2;
+
+/// What of `units`, `with_kernels` among them, a launcher gets to see: under clang's new offload driver device
+/// code goes straight to the compiler.
+fn launched(clang: u32, units: u64, with_kernels: u64) -> u64 {
+    if has_new_driver(clang) {
+        units - with_kernels
+    } else {
+        units
+    }
+}
 
 /// One line of the table.
 fn row(what: &str, bare: Duration, built: &Built, asked: &Asked) {
@@ -53,17 +59,26 @@ fn row(what: &str, bare: Duration, built: &Built, asked: &Asked) {
     );
 }
 
-/// Builds `project` bare and then in sessions: with an empty cache, a full one, and after a change of
-/// one header.
+/// Builds `project` with each compiler bare and then in sessions: with an empty cache, a full one, and after a
+/// change of one header.
 fn bare_cold_warm_changed(project: Project, cells: &[(Launcher, &'static str)]) {
-    let site = Site::new(project);
+    for clang in clangs(&[19]) {
+        with_clang(clang, project, cells);
+    }
+}
+
+fn with_clang(clang: u32, project: Project, cells: &[(Launcher, &'static str)]) {
+    let site = Site::new(project, clang);
     let before = Picture::of(&site.rocm.root);
     // The first one of all reads compiler and headers from the disk; the table is not to show that.
     if full() {
         site.build(None);
     }
     let bare = site.build(None);
-    report!("{project:?}, bare: {:.1} s", bare.took.as_secs_f64());
+    report!(
+        "{project:?}, clang {clang}, bare: {:.1} s",
+        bare.took.as_secs_f64()
+    );
     bare.assert_imports(&site);
     let changed = full().then(|| site.with_another_header(|| site.build(None)));
     for (launcher, attach) in cells {
@@ -82,10 +97,11 @@ fn bare_cold_warm_changed(project: Project, cells: &[(Launcher, &'static str)]) 
             Picture::of(&site.rocm.root).assert_same(&before);
             built
         };
-        let all = UNITS + project.probes(attach);
+        let all = launched(clang, UNITS, UNITS - 1) + project.probes(attach);
+        let with_rows = launched(clang, WITH_ROWS, WITH_ROWS);
         step("cold", Asked::new(0, all)).assert_same(&bare);
         step("warm", Asked::new(all, 0)).assert_same(&bare);
-        let asked = Asked::new(all - WITH_ROWS, WITH_ROWS);
+        let asked = Asked::new(all - with_rows, with_rows);
         let other = site.with_another_header(|| step("one header changed", asked));
         assert!(other.extension() != bare.extension(), "the header counts");
         if let Some(changed) = &changed {

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::report;
+use super::support::compilers::full;
 use super::support::launchers::{self, Asked, Cache, tool};
 use super::support::rocm::{Picture, Rocm, ran, sh};
-use super::{full, report};
 
 struct Extension {
     rocm: Rocm,
