@@ -94,6 +94,11 @@ choose_newest() {
             version=${package##*-}
         fi
     done <<<"$packages"
+    # Without a mirror, what an earlier run got.
+    for package in "$TOOLS"/debian-clang-*/usr/lib/llvm-*/lib/clang/*/amdgcn; do
+        [[ $package =~ /debian-clang-([0-9]+)/usr/lib/llvm-([0-9]+)/ ]] || continue
+        ((BASH_REMATCH[1] != BASH_REMATCH[2] || BASH_REMATCH[1] <= version)) || version=${BASH_REMATCH[1]}
+    done
     say "the newest clang with device libraries of its own that can be had is $version"
 }
 [[ $version != newest ]] || choose_newest
