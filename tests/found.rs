@@ -172,7 +172,7 @@ fn hip_clang_path_counts_as_it_does_for_hipcc_unless_a_tree_is_named() {
 #[test]
 fn a_compiler_can_be_named_by_its_path() {
     let usr = Usr::new(21);
-    for dir in ["lib/llvm-21/bin", "compilers"] {
+    for dir in ["lib/llvm-21/bin", "lib/llvm-21/compilers"] {
         let compiler = usr.path(&format!("{dir}/clang++"));
         let build = format!("echo 'int a;' >a.cpp; '{compiler}' -c a.cpp -o a.o");
         let ran = usr.run(&["--compiler", &compiler], &build).ok();
@@ -185,7 +185,7 @@ fn a_compiler_can_be_named_by_its_path() {
         support::rocm::ran(&mut usr.rock_wrap("restore", &["--rocm-path", &root])).ok();
         Picture::of(&usr.usr).assert_same(&before);
         // The same compilers in a directory of another name.
-        let renamed = usr.usr.join("compilers");
+        let renamed = usr.usr.join("lib/llvm-21/compilers");
         if !renamed.exists() {
             std::fs::rename(usr.usr.join("lib/llvm-21/bin"), &renamed).unwrap();
         }
@@ -198,7 +198,7 @@ fn a_path_that_leads_to_no_compiler_is_refused_with_what_is_there() {
     let bin = usr.path("lib/llvm-21/bin");
     let refused = |args: &[&str], code| usr.run(args, "touch built").refused(code);
     let absent = refused(&["--compiler", &format!("{bin}/clang++-99")], 4);
-    let held = "it holds clang, clang++, clang-19";
+    let held = "it holds clang, clang++, clang++-15, clang-19";
     assert_has(&absent, &["no clang++-99 in ", &bin, held, "hint: "]);
     let empty = refused(&["--compiler", &format!("{}/clang++", usr.path("bin"))], 4);
     assert_has(&empty, &["it holds no clang", "hint: ", "hipconfig -l"]);

@@ -108,12 +108,7 @@ fn no_calls(report: &Report) -> Option<Found> {
         "the build has not called the compilers that are wrapped ({}); {}",
         unseen.wrapped, unseen.hipcc
     );
-    // Another compiler than hipcc's is hardly what was meant.
-    let weight = match unseen.remedy {
-        Some(_) => Weight::Warning,
-        None => Weight::Note,
-    };
-    Some((weight, text, Some(unseen.remedy().to_owned())))
+    Some((Weight::Note, text, Some(unseen.remedy().to_owned())))
 }
 
 fn statistics_unknown(report: &Report) -> Option<Found> {

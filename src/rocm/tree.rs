@@ -461,7 +461,8 @@ fn list(names: &[Name]) -> String {
 /// The names to be wrapped where none was asked for, in a directory in which hipcc calls `called`.
 ///
 /// Without a version they are the tree's. With one, as in Debian's /usr/bin, the plain names may be
-/// those of another release, which hipcc has nothing to do with.
+/// those of another release, which hipcc has nothing to do with: then they lead into another
+/// directory.
 fn names_for(bin: &Path, called: Option<Name>) -> Vec<Name> {
     let defaults = Name::defaults();
     let Some(called) = called else {
@@ -470,16 +471,15 @@ fn names_for(bin: &Path, called: Option<Name>) -> Vec<Name> {
     if defaults.contains(&called) || leads_to_one_of(bin, &called, &defaults) {
         return defaults;
     }
-    let real = |name: &Name| {
+    let place = |name: &Name| {
         let alias = bin.join(name.alias()).canonicalize();
-        alias
-            .or_else(|_| bin.join(name.as_os_str()).canonicalize())
-            .ok()
+        let real = alias.or_else(|_| bin.join(name.as_os_str()).canonicalize());
+        Some(real.ok()?.parent()?.to_owned())
     };
-    let executable = real(&called);
-    let same = |name: &Name| executable.is_some() && real(name) == executable;
-    let same = defaults.into_iter().filter(same);
-    std::iter::once(called.clone()).chain(same).collect()
+    let own = place(&called);
+    let of_same = |name: &Name| own.is_some() && place(name) == own;
+    let others = defaults.into_iter().filter(of_same);
+    std::iter::once(called.clone()).chain(others).collect()
 }
 
 /// Whether `name` is a link, or a chain of them, to one of `names` in the same directory: a call of

@@ -30,9 +30,10 @@ fn the_name_that_hipcc_calls_is_wrapped_with_the_plain_names_of_the_same_compile
     assert_eq!(wrapped(&rocm, None), "clang, clang++");
     assert_eq!(wrapped(&rocm, Some("clang++")), "clang, clang++");
     // Debian's /usr/bin: hipcc's own release, and another one behind the plain names.
-    let debian = dir(&[("seventeen", ""), ("nineteen", "")]);
-    let [own, other] =
-        ["seventeen", "nineteen"].map(|name| debian.path().join(name).to_str().unwrap().to_owned());
+    let llvm = [dir(&[("clang", "")]), dir(&[("clang", "")])];
+    let [own, other] = llvm
+        .each_ref()
+        .map(|dir| dir.path().join("clang").to_str().unwrap().to_owned());
     let usr = |plain: &str| {
         let entries = [("clang++-17", &*own), ("clang", plain), ("clang++", plain)];
         wrapped(&entries, Some("clang++-17"))
