@@ -16,6 +16,7 @@ use crate::launcher::{self, Launcher};
 use crate::paths::relative;
 use crate::rocm::compiler::{CompilerError, Said};
 use crate::rocm::{Compiler, Hipcc, Layout, Name, Tree};
+use crate::stand_in::trampoline;
 
 /// How a launcher is used.
 #[derive(Clone, Copy, Debug, Default)]
@@ -335,6 +336,7 @@ fn want(
     Ok(Want {
         name: compiler.name.as_os_str().to_owned(),
         image,
+        stand_in: Some(trampoline().to_vec()),
         keep,
         mode: metadata.mode() & 0o7777,
         uid: metadata.uid(),

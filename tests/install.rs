@@ -192,7 +192,7 @@ fn a_dry_run_shows_every_step_and_takes_none() {
         let out = rocm.untouched(|rocm| rocm.install(["--dry-run"]).ok().out);
         let (_, plan) = out.split_once("would do:\n").expect("a plan");
         assert!(plan.lines().count() > 2, "{out}");
-        assert_has(plan, &["clang", "clang++", "clang.7625"]);
+        assert_has(plan, &["clang", "clang++", "clang.7625", "clang++.9727"]);
         assert!(!out.contains(": wrapped"), "nothing was wrapped: {out}");
 
         rocm.wrap(&ccache());
@@ -883,7 +883,7 @@ fn paths_that_ccache_would_misread_are_refused() {
 #[test]
 fn names_that_are_no_compilers_are_wrong_usage() {
     let rocm = Rocm::small();
-    for name in ["gcc", "clang-cl", "", "../gcc", "clang.7625"] {
+    for name in ["gcc", "clang-cl", "", "../gcc", "clang.7625", "clang.9727"] {
         let message = rocm.untouched(|rocm| rocm.install(["--compiler", name]).refused(2));
         assert_has(&message, &["--compiler", &format!("'{name}'")]);
     }
@@ -893,7 +893,7 @@ fn names_that_are_no_compilers_are_wrong_usage() {
 
 #[test]
 fn a_file_of_somebody_elses_under_one_of_our_names_is_refused_and_kept() {
-    for name in ["clang++.7625", ".rockwrap-orig-clang"] {
+    for name in ["clang++.7625", "clang++.9727", ".rockwrap-orig-clang"] {
         let rocm = Rocm::small();
         std::fs::write(rocm.bin().join(name), "precious").unwrap();
         let message = rocm.untouched(|rocm| rocm.install([""; 0]).refused(4));

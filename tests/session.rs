@@ -261,7 +261,7 @@ fn reinstalling(site: &Site, replace: &str) -> Ran {
 
 /// What there is in the compilers' directory that is ours.
 fn ours(dir: &Path) -> String {
-    let list = r#"find "$1" -name '.rockwrap*' -o -name '*.7625'"#;
+    let list = r#"find "$1" -name '.rockwrap*' -o -name '*.7625' -o -name '*.9727'"#;
     sh(list, &[dir])
 }
 
@@ -290,7 +290,7 @@ fn a_compilers_directory_that_the_build_made_anew_is_kept() {
     let site = Site::new("symlink");
     let replace = r#"
         cp -a "$BIN" new
-        find new -name '.rockwrap*' -delete -o -name '*.7625' -delete
+        find new -name '.rockwrap*' -delete -o -name '*.7625' -delete -o -name '*.9727' -delete
         ln -sf clang-15 new/clang; ln -sf clang new/clang++
         rm -r "$BIN"; mv new "$BIN"
     "#;

@@ -1,6 +1,6 @@
 //! The file that is called as a launcher: `HIP_CLANG_LAUNCHER`, `CMAKE_CXX_COMPILER_LAUNCHER`.
 //!
-//! Owns: where it is. CMake writes its path into a build directory, which is used long after the
+//! Owns: where it and the stand-ins beside it are. CMake writes its path into a build directory, which is used long after the
 //! session: so the file stays, under a name that says its content. It looks at the compiler's state
 //! on every call, and is as right tomorrow as it is today.
 
@@ -12,7 +12,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::AttachError;
+use crate::divert::stand_in;
 use crate::image::LAUNCHER_NAME;
+use crate::stand_in::trampoline;
+
+/// The compilers that have a stand-in beside the launcher, which any compiler may be called through:
+/// a launcher behind it takes the language and the driver from the name.
+const STAND_INS: [&str; 2] = ["clang", "clang++"];
 
 /// Puts `image` where it belongs in the directory `cache`, if it is not there.
 ///
@@ -21,14 +27,22 @@ use crate::image::LAUNCHER_NAME;
 pub fn place(image: &[u8], cache: &Path) -> Result<PathBuf, AttachError> {
     let digest = blake3::hash(image).to_hex();
     let dir = cache.join("launcher").join(&digest[..16]);
-    let path = dir.join(OsStr::from_bytes(LAUNCHER_NAME));
-    if fs::read(&path).is_ok_and(|there| there == image) {
+    // Who finds the launcher finds its stand-ins too, so they come first.
+    for name in STAND_INS {
+        put(&dir, &stand_in(OsStr::new(name)), trampoline())?;
+    }
+    put(&dir, OsStr::from_bytes(LAUNCHER_NAME), image)
+}
+
+fn put(dir: &Path, name: &OsStr, content: &[u8]) -> Result<PathBuf, AttachError> {
+    let path = dir.join(name);
+    if fs::read(&path).is_ok_and(|there| there == content) {
         return Ok(path);
     }
-    fs::create_dir_all(&dir).map_err(|source| AttachError::Directory(dir.clone(), source))?;
+    fs::create_dir_all(dir).map_err(|source| AttachError::Directory(dir.to_owned(), source))?;
     let write = || -> io::Result<()> {
-        let mut temp = tempfile::NamedTempFile::new_in(&dir)?;
-        temp.write_all(image)?;
+        let mut temp = tempfile::NamedTempFile::new_in(dir)?;
+        temp.write_all(content)?;
         let mode = fs::Permissions::from_mode(0o755);
         temp.as_file().set_permissions(mode)?;
         // Others may run the one that is there: only the name changes hands. Closed before it can
@@ -57,5 +71,30 @@ mod tests {
         place(b"one", cache.path()).unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"one");
         assert_eq!(path.metadata().unwrap().mode() & 0o777, 0o755);
+    }
+
+    #[test]
+    fn the_stand_ins_stand_beside_the_launcher_and_are_written_once() {
+        use std::os::unix::fs::MetadataExt;
+        let cache = tempfile::tempdir().unwrap();
+        let launcher = place(b"one", cache.path()).unwrap();
+        for name in ["clang.9727", "clang++.9727"] {
+            let path = launcher.with_file_name(name);
+            let look = || {
+                let metadata = path.symlink_metadata().unwrap();
+                assert_eq!(metadata.mode() & 0o7777, 0o755, "{name}");
+                assert_eq!(fs::read(&path).unwrap(), trampoline(), "{name}");
+                metadata.ino()
+            };
+            let ino = look();
+            place(b"one", cache.path()).unwrap();
+            assert_eq!(look(), ino, "{name}");
+            fs::write(&path, "damaged").unwrap();
+            place(b"one", cache.path()).unwrap();
+            look();
+            fs::remove_file(&path).unwrap();
+            place(b"one", cache.path()).unwrap();
+            look();
+        }
     }
 }

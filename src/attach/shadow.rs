@@ -8,6 +8,7 @@
 //! ```text
 //! <cache>/shadow/<digest of the compilers' directory>/
 //!   bin/clang++      a shim that runs the tree's own clang++
+//!   bin/clang++.9727 its stand-in
 //!   bin/ld.lld       a link to the tree's
 //!   lib, share, ...  links to the tree's
 //! ```
@@ -22,6 +23,7 @@ use std::path::{Path, PathBuf};
 
 use super::{AttachError, Variables};
 use crate::rocm::Name;
+use crate::stand_in::trampoline;
 
 /// A session's part in a shadow.
 #[derive(Debug)]
@@ -153,7 +155,11 @@ impl Shadow {
         }
         let own = self.root.join("bin");
         fs::create_dir(&own).map_err(|source| AttachError::Make(own.clone(), source))?;
-        let is_shim = |name: &OsStr| shims.iter().any(|(shim, _)| shim.as_os_str() == name);
+        // What an installation put beside the tree's compilers belongs to the shims there.
+        let is_own = |name: &OsStr| {
+            let is_shim = shims.iter().any(|(shim, _)| shim.as_os_str() == name);
+            is_shim || shims.iter().any(|(shim, _)| shim.stand_in() == name)
+        };
         let prefix = bin.parent().unwrap_or(bin);
         for (from, to, leave_out) in [
             (
@@ -161,7 +167,7 @@ impl Shadow {
                 &self.root,
                 &(|name: &OsStr| Some(name) == bin.file_name()) as &dyn Fn(&OsStr) -> bool,
             ),
-            (bin, &own, &is_shim),
+            (bin, &own, &is_own),
         ] {
             for entry in list(from)?.into_iter().filter(|name| !leave_out(name)) {
                 let (original, link) = (from.join(&entry), to.join(&entry));
@@ -174,16 +180,22 @@ impl Shadow {
             }
         }
         for (name, image) in shims {
-            let path = own.join(name.as_os_str());
-            // With the time of its compiler, so that a cache in front of it finds in the next session
-            // what it stored in this one.
-            let write = || {
-                let mut file = File::create(&path)?;
-                file.write_all(image)?;
-                file.set_permissions(fs::Permissions::from_mode(0o755))?;
-                file.set_modified(fs::metadata(bin.join(name.as_os_str()))?.modified()?)
-            };
-            write().map_err(|source| AttachError::Make(path.clone(), source))?;
+            let compiler = bin.join(name.as_os_str());
+            for (file, content) in [
+                (name.stand_in(), trampoline()),
+                (name.as_os_str().to_owned(), image),
+            ] {
+                let path = own.join(file);
+                // With the time of its compiler, so that a cache in front of it finds in the next
+                // session what it stored in this one.
+                let write = || {
+                    let mut file = File::create(&path)?;
+                    file.write_all(content)?;
+                    file.set_permissions(fs::Permissions::from_mode(0o755))?;
+                    file.set_modified(fs::metadata(&compiler)?.modified()?)
+                };
+                write().map_err(|source| AttachError::Make(path.clone(), source))?;
+            }
         }
         Ok(())
     }
@@ -247,20 +259,39 @@ mod tests {
             (read("bin/clang++"), read("bin/ld.lld")),
             ("shim".into(), "ld.lld".into())
         );
+        assert_eq!(
+            fs::read(root.join("bin/clang++.9727")).unwrap(),
+            trampoline()
+        );
         assert!(root.join("lib").is_dir());
         shadow.leave().unwrap();
         assert!(!root.exists());
     }
 
     #[test]
-    fn a_shim_has_the_time_of_its_compiler() {
+    fn a_shim_and_its_stand_in_can_be_run_and_have_the_time_of_the_compiler() {
         let place = Place::new();
         let compiler = File::open(place.dir.path().join("llvm/bin/clang++")).unwrap();
         let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1000);
         compiler.set_modified(time).unwrap();
         let shadow = place.enter("shim");
-        let shim = shadow.root().join("bin/clang++").metadata().unwrap();
-        assert_eq!(shim.modified().unwrap(), time);
+        for name in ["clang++", "clang++.9727"] {
+            let file = shadow.root().join("bin").join(name);
+            let file = file.symlink_metadata().unwrap();
+            assert_eq!(file.modified().unwrap(), time, "{name}");
+            assert_eq!(file.permissions().mode() & 0o7777, 0o755, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_stand_in_is_the_shadows_own_where_the_tree_is_wrapped() {
+        let place = Place::new();
+        let trees = place.dir.path().join("llvm/bin/clang++.9727");
+        fs::write(&trees, "another release's").unwrap();
+        let shadow = place.enter("shim");
+        let own = shadow.root().join("bin/clang++.9727");
+        assert_eq!(fs::read(own).unwrap(), trampoline());
+        assert_eq!(fs::read(trees).unwrap(), b"another release's");
     }
 
     #[test]

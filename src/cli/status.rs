@@ -1,12 +1,13 @@
 //! `rock-wrap status`: what stands in the tree.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::{CliError, Exit, StatusArgs, output};
-use crate::divert::{Bin, Entry, Goal, Keeper, Name as Known, Phase, Record};
+use crate::divert::{self, Bin, Entry, Goal, Keeper, Name as Known, Phase, Record};
 use crate::identity::IdentityError;
 use crate::image::stamp;
 use crate::installed::{self, Standing};
@@ -85,10 +86,24 @@ struct Shim {
     exact: bool,
     /// Whether another version of rock-wrap than this one made it.
     outdated: bool,
+    /// What stands at the name that a launcher is given as the compiler.
+    stand_in: StandIn,
     /// Whether the compiler still is the one that it was made for; absent in a shim without a
     /// fingerprint.
     #[serde(skip_serializing_if = "Option::is_none")]
     compiler: Option<Standing>,
+}
+
+/// What stands at a stand-in's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum StandIn {
+    /// The stand-in of this rock-wrap.
+    Right,
+    /// Nothing, as beside the shim of an older rock-wrap.
+    Missing,
+    /// Something else, or a file that cannot be run.
+    Other,
 }
 
 /// Shows the state of the tree.
@@ -211,6 +226,13 @@ fn shim(tree: &Tree, known: &Known, image: &[u8]) -> Result<Option<Shim>, Identi
         launcher_version: config.launcher_version.map(|version| version.to_string()),
         strict: config.strict,
         exact: config.exact,
+        stand_in: if known.has_stand_in() {
+            StandIn::Right
+        } else if known.stand_in.is_missing() {
+            StandIn::Missing
+        } else {
+            StandIn::Other
+        },
     }))
 }
 
@@ -260,6 +282,18 @@ fn show(answer: &Answer<'_>) {
         output::warning(format_args!(
             "{} changed since the install: nothing is cached until `rock-wrap install`",
             file.display()
+        ));
+    }
+    for compiler in &answer.compilers {
+        let state = match compiler.shim.as_ref().map(|shim| shim.stand_in) {
+            Some(StandIn::Missing) => "is missing",
+            Some(StandIn::Other) => "is damaged, or another version's",
+            Some(StandIn::Right) | None => continue,
+        };
+        let file = divert::stand_in(OsStr::new(&compiler.name));
+        output::warning(format_args!(
+            "{}, which a launcher is given as the compiler, {state}; run `rock-wrap install` again",
+            answer.bin.join(file).display()
         ));
     }
     if let Some(reason) = answer.record_ignored {

@@ -97,6 +97,7 @@ fn describe<F: Fs>(fs: &F, plan: &Plan) -> Vec<String> {
         .map(|known| {
             let at = match &known.at {
                 Entry::Missing => "nothing",
+                Entry::Shim { .. } if known.stand_in.is_missing() => "our shim, no stand-in",
                 Entry::Shim { .. } => "our shim",
                 Entry::Link { .. } | Entry::File(_) => "a compiler",
                 Entry::Odd(_) => "no file",
@@ -221,6 +222,12 @@ impl<'a, F: Fs> Run<'a, F> {
                 target,
                 over,
             } => self.alias(alias, target, *over),
+            Step::StandIn {
+                stand_in,
+                over,
+                bytes,
+                attrs,
+            } => self.stand_in(stand_in, *over, bytes, attrs),
             Step::Divert {
                 name,
                 kept,
@@ -303,6 +310,24 @@ impl<'a, F: Fs> Run<'a, F> {
             self.rename(&temp, alias)?;
         } else {
             self.symlink(target, alias, None)?;
+        }
+        // Before any shim that needs it goes live.
+        self.sync_dir()
+    }
+
+    fn stand_in(
+        &mut self,
+        stand_in: &OsStr,
+        over: bool,
+        bytes: &[u8],
+        attrs: &Attrs,
+    ) -> Result<(), Error> {
+        let temp = self.write_temp(bytes, attrs)?;
+        // A shim that is live runs the one that is there, or this one: the name never is missing.
+        if over {
+            self.rename(&temp, stand_in)?;
+        } else {
+            self.rename_new(&temp, stand_in)?;
         }
         // Before any shim that needs it goes live.
         self.sync_dir()

@@ -1,4 +1,4 @@
-//! Waiting for compiles under way before their compiler's second name is removed.
+//! Waiting for compiles under way before their compiler's other names are removed.
 //!
 //! Owns: who counts as under way. Must never stop or signal a process.
 //!
@@ -25,7 +25,7 @@ pub struct Needs<'a> {
     pub dir: &'a Path,
     /// Its inode: it may be reached by other paths.
     pub dir_id: Inode,
-    /// The aliases in it that are to be removed.
+    /// The aliases and stand-ins in it that are to be removed.
     pub aliases: &'a [OsString],
     /// The shims that stood there before the originals came back.
     pub shims: &'a [Inode],

@@ -41,7 +41,7 @@ pub use error::{After, Error, Failure};
 pub use fs::{Attrs, Inode, Kind, Meta, Time};
 pub use goal::{Goal, Keep, Refusal, Want};
 pub use journal::{Entry as JournalEntry, Journal, Phase};
-pub use names::{JOURNAL, alias, is_companion, kept};
+pub use names::{JOURNAL, alias, is_companion, kept, stand_in};
 pub use observe::{Entry, Kept, Name, Observed, Record};
 pub use plan::{Plan, plan};
 pub use share::{Keeper, Share};

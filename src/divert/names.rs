@@ -6,7 +6,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use crate::image::ALIAS_SUFFIX;
+use crate::image::{ALIAS_SUFFIX, STAND_IN_SUFFIX};
 
 /// The record of what was installed.
 pub const JOURNAL: &str = ".rockwrap-journal";
@@ -25,6 +25,12 @@ const NAME_MAX: usize = 255;
 #[must_use]
 pub fn alias(name: &OsStr) -> OsString {
     OsString::from_vec([name.as_bytes(), ALIAS_SUFFIX].concat())
+}
+
+/// `N.9727`: the program that a launcher is given as the compiler.
+#[must_use]
+pub fn stand_in(name: &OsStr) -> OsString {
+    OsString::from_vec([name.as_bytes(), STAND_IN_SUFFIX].concat())
 }
 
 /// `.rockwrap-orig-N`: where an original that is no ELF (a symlink, a stub) is kept.
@@ -51,23 +57,26 @@ pub(super) fn is_temp(entry: &OsStr) -> bool {
     entry.as_bytes().starts_with(TEMP_PREFIX)
 }
 
-/// Whether `entry` is the alias of some name.
-pub(super) fn is_alias(entry: &OsStr) -> bool {
-    entry.as_bytes().ends_with(ALIAS_SUFFIX)
+/// Whether `entry` is a companion that processes run: the alias or the stand-in of some name.
+pub(super) fn is_run(entry: &OsStr) -> bool {
+    let bytes = entry.as_bytes();
+    bytes.ends_with(ALIAS_SUFFIX) || bytes.ends_with(STAND_IN_SUFFIX)
 }
 
-/// Whether `entry` is one that an installation puts beside the compilers: an alias, or hidden.
+/// Whether `entry` is one that an installation puts beside the compilers: an alias, a stand-in, or
+/// hidden.
 #[must_use]
 pub fn is_companion(entry: &OsStr) -> bool {
-    is_alias(entry) || entry.as_bytes().starts_with(HIDDEN_PREFIX)
+    is_run(entry) || entry.as_bytes().starts_with(HIDDEN_PREFIX)
 }
 
-/// The name whose alias or kept original `entry` would be.
+/// The name whose alias, stand-in or kept original `entry` would be.
 pub(super) fn owner_of(entry: &OsStr) -> Option<&OsStr> {
     let bytes = entry.as_bytes();
     let name = bytes
         .strip_prefix(KEPT_PREFIX)
-        .or_else(|| bytes.strip_suffix(ALIAS_SUFFIX))?;
+        .or_else(|| bytes.strip_suffix(ALIAS_SUFFIX))
+        .or_else(|| bytes.strip_suffix(STAND_IN_SUFFIX))?;
     let name = OsStr::from_bytes(name);
     is_manageable(name).then_some(name)
 }
@@ -80,7 +89,7 @@ pub(super) fn is_manageable(name: &OsStr) -> bool {
         && bytes != b".."
         && !bytes.contains(&b'/')
         && !bytes.contains(&0)
-        && !bytes.ends_with(ALIAS_SUFFIX)
+        && !is_run(name)
         && !bytes.starts_with(HIDDEN_PREFIX)
         && KEPT_PREFIX.len() + bytes.len() <= NAME_MAX
 }
@@ -191,14 +200,26 @@ mod tests {
     fn companions_lead_back_to_their_name() {
         let name = OsStr::new("clang++");
         assert_eq!(owner_of(&alias(name)), Some(name));
+        assert_eq!(owner_of(&stand_in(name)), Some(name));
         assert_eq!(owner_of(&kept(name)), Some(name));
         assert_eq!(owner_of(name), None);
         assert_eq!(owner_of(OsStr::new(".7625")), None);
+        assert_eq!(owner_of(OsStr::new(".9727")), None);
+        assert_eq!(owner_of(OsStr::new("clang.7625.9727")), None);
     }
 
     #[test]
     fn paths_and_our_own_names_cannot_be_managed() {
-        for bad in ["", ".", "..", "../clang", "a/b", "clang.7625", JOURNAL] {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "../clang",
+            "a/b",
+            "clang.7625",
+            "clang.9727",
+            JOURNAL,
+        ] {
             assert!(!is_manageable(OsStr::new(bad)), "{bad:?}");
         }
         let longest = "x".repeat(NAME_MAX - KEPT_PREFIX.len());

@@ -16,6 +16,7 @@ use super::goal::{Keep, Want};
 use super::journal::{self, Journal};
 use super::names;
 use crate::image::stamp;
+use crate::stand_in::trampoline;
 
 /// One entry of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +112,10 @@ pub struct Name {
     pub alias: Entry,
     /// What stands at `.rockwrap-orig-N`.
     pub kept: Entry,
+    /// What stands at `N.9727`.
+    pub stand_in: Entry,
+    /// The bytes of that, where it is a file and no longer than a stand-in can be.
+    pub stand_in_bytes: Option<Vec<u8>>,
     /// Whether the companions, if there are any, are known to be ours.
     pub ours: bool,
 }
@@ -148,7 +153,15 @@ impl Name {
 
     /// Whether any companion stands there.
     pub(super) fn has_companions(&self) -> bool {
-        !self.alias.is_missing() || !self.kept.is_missing()
+        !self.alias.is_missing() || !self.kept.is_missing() || !self.stand_in.is_missing()
+    }
+
+    /// Whether this release's stand-in stands beside the shim and can be run.
+    #[must_use]
+    pub fn has_stand_in(&self) -> bool {
+        let is_executable = |meta: &Meta| meta.mode & 0o111 != 0;
+        self.stand_in_bytes.as_deref() == Some(trampoline())
+            && self.stand_in.meta().is_some_and(is_executable)
     }
 }
 
@@ -267,6 +280,11 @@ fn look_at_name<F: Fs>(fs: &F, name: OsString, record: &Record) -> Result<Name, 
     let at = look(fs, &name)?;
     let alias = look(fs, &names::alias(&name))?;
     let kept = look(fs, &names::kept(&name))?;
+    let stand_in = look(fs, &names::stand_in(&name))?;
+    let stand_in_bytes = match stand_in {
+        Entry::File(_) => read(fs, &names::stand_in(&name))?.map(|(_, bytes)| bytes),
+        _ => None,
+    };
     // The record is on disk before the first companion and goes after the last one. So without a
     // record and without a shim nothing here is ours, however it is called.
     let recorded = match record {
@@ -274,12 +292,20 @@ fn look_at_name<F: Fs>(fs: &F, name: OsString, record: &Record) -> Result<Name, 
         Record::Trusted(journal) => journal.entry(&name).is_some(),
         Record::Ignored { .. } => true,
     };
-    let ours = recorded || at.is_shim() || alias.is_shim() || kept.is_shim();
+    // Nobody else has a trampoline: one alone is what an older release, which does not know it, left
+    // behind when it restored.
+    let ours = recorded
+        || at.is_shim()
+        || alias.is_shim()
+        || kept.is_shim()
+        || stand_in_bytes.as_deref() == Some(trampoline());
     Ok(Name {
         name,
         at,
         alias,
         kept,
+        stand_in,
+        stand_in_bytes,
         ours,
     })
 }
@@ -302,22 +328,21 @@ fn look<F: Fs>(fs: &F, name: &OsStr) -> Result<Entry, Error> {
                 resolves: leads.is_some_and(|meta| meta.kind == Kind::File),
             })
         }
-        Kind::File if meta.size <= stamp::MAX_LEN => {
-            let read = fs
-                .read(name, stamp::MAX_LEN)
-                .map_err(|source| Error::Read {
-                    path: fs.path().join(name),
-                    source,
-                })?;
-            Ok(match read {
-                Some((meta, image)) if stamp::read(&image).is_some() => Entry::Shim { meta, image },
-                Some((meta, _)) => Entry::File(meta),
-                None => Entry::File(meta),
-            })
-        }
+        Kind::File if meta.size <= stamp::MAX_LEN => Ok(match read(fs, name)? {
+            Some((meta, image)) if stamp::read(&image).is_some() => Entry::Shim { meta, image },
+            Some((meta, _)) => Entry::File(meta),
+            None => Entry::File(meta),
+        }),
         Kind::File => Ok(Entry::File(meta)),
         Kind::Directory | Kind::Other => Ok(Entry::Odd(meta)),
     }
+}
+
+fn read<F: Fs>(fs: &F, name: &OsStr) -> Result<Option<(Meta, Vec<u8>)>, Error> {
+    fs.read(name, stamp::MAX_LEN).map_err(|source| Error::Read {
+        path: fs.path().join(name),
+        source,
+    })
 }
 
 /// The names at which shims of ours stand. A record that is believed names them all; without one,

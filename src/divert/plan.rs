@@ -9,8 +9,11 @@
 //! For each name N: what stands at N, where its original K is, what is done.
 //! Aside layout: K is `.rockwrap-orig-N` and the alias `N.7625` a symlink to the real compiler.
 //! Moved layout: K is `N.7625` itself.
+//! In both layouts the stand-in is a file `N.9727` with the trampoline's bytes. It does not change
+//! the row: in rows 1 to 10 an install makes it, or makes it anew over what stands there if its
+//! bytes, mode or time are others, before the shim that needs it is put at N. "Clear up" includes it.
 //! "Ours" means that the record names N, or that the record is there but cannot be believed, or
-//! that one of the three is a shim. The record is on disk before the first companion is and goes
+//! that one of the names is a shim, or that `N.9727` is this release's stand-in. The record is on disk before the first companion is and goes
 //! after the last, so what is not ours was put there by somebody else.
 //!
 //! ```text
@@ -37,6 +40,10 @@
 //! 14  missing             no K                              refuse: no compiler                clear up what there is
 //! 15  directory, device   any                               refuse                             as 5, 2
 //! 16  original            alias target leads nowhere        refuse                             (as the row it is)
+//! 17  shim, same bytes    K there, alias right, stand-in    stand-in anew                      put K back, clear up
+//!                         missing or not as wanted
+//! 18  original            stand-in alone, this release's    stand-in stays, divert             clear up
+//!     (restored by an older release, which knows of none)
 //! ```
 //!
 //! "Divert" keeps N's original at K and puts the shim at N; [`super::apply`] has the ladder.
@@ -262,6 +269,7 @@ impl<'a> Planner<'a> {
         if let (Kept::Aside, Keep::Aside { alias_target }) = (layout, &want.keep) {
             self.alias(known, alias_target)?;
         }
+        self.stand_in(known, want, image)?;
         if image != want.image {
             self.live.push(Step::Switch {
                 name: want.name.clone(),
@@ -286,7 +294,12 @@ impl<'a> Planner<'a> {
         expect: Meta,
     ) -> Result<(), Refusal> {
         let (kept, alias) = (names::kept(&want.name), names::alias(&want.name));
-        for (path, entry) in [(&alias, &known.alias), (&kept, &known.kept)] {
+        let stand_in = names::stand_in(&want.name);
+        for (path, entry) in [
+            (&alias, &known.alias),
+            (&kept, &known.kept),
+            (&stand_in, &known.stand_in),
+        ] {
             let odd = matches!(entry, Entry::Odd(_));
             if odd || (!known.ours && !entry.is_missing()) {
                 return Err(Refusal::Foreign { path: path.clone() });
@@ -325,6 +338,7 @@ impl<'a> Planner<'a> {
                 (alias, keeping)
             }
         };
+        self.stand_in(known, want, &[])?;
         self.live.push(Step::Divert {
             name: want.name.clone(),
             kept,
@@ -369,6 +383,36 @@ impl<'a> Planner<'a> {
             target: target.to_owned(),
             over: !known.alias.is_missing(),
         });
+        Ok(())
+    }
+
+    /// The stand-in of a name at which the shim `image` stands, or none.
+    fn stand_in(&mut self, known: &Name, want: &Want, image: &[u8]) -> Result<(), Refusal> {
+        let stand_in = names::stand_in(&known.name);
+        if matches!(known.stand_in, Entry::Odd(_)) {
+            return Err(Refusal::Foreign { path: stand_in });
+        }
+        let Some(bytes) = &want.stand_in else {
+            // The way back to where there was none. If the shim of then is there still, no call was
+            // launched with the stand-in that was made meanwhile, unless that shim is one that
+            // missed it before.
+            if image == want.image {
+                self.remove_now(&stand_in, &known.stand_in);
+            }
+            return Ok(());
+        };
+        let attrs = want.attrs();
+        let has_attrs = |meta: &Meta| (meta.mode, meta.mtime) == (attrs.mode, attrs.mtime);
+        let is_right = known.stand_in_bytes.as_ref() == Some(bytes)
+            && known.stand_in.meta().is_some_and(has_attrs);
+        if !is_right {
+            self.live.push(Step::StandIn {
+                stand_in,
+                over: !known.stand_in.is_missing(),
+                bytes: bytes.as_slice().into(),
+                attrs,
+            });
+        }
         Ok(())
     }
 
@@ -429,9 +473,9 @@ impl<'a> Planner<'a> {
                     Some(entry) => !entry.is_of(meta, known.at.text()),
                     None => known.original().is_some(),
                 };
-                // Rows 3 to 6.
-                self.clear_up(known, Kept::Aside);
-                self.clear_up(known, Kept::Moved);
+                // Rows 3 to 6, and 18.
+                self.clear_up(names::kept(&known.name), &known.kept);
+                self.clear_up_run(known);
                 if newer && !linked {
                     Did::KeptNewer
                 } else {
@@ -471,9 +515,9 @@ impl<'a> Planner<'a> {
             }
         };
         self.shims.push(expect.id);
-        self.clear_up(known, Kept::Moved);
+        self.clear_up_run(known);
         if known.kept.is_shim() {
-            self.clear_up(known, Kept::Aside);
+            self.clear_up(names::kept(&known.name), &known.kept);
         }
         // In the order of an install again.
         if let Some(target) = as_it_was(known) {
@@ -496,9 +540,9 @@ impl<'a> Planner<'a> {
             did = Did::PutBackMissing;
         }
         if did == Did::Gone || known.original() == Some(Kept::Moved) {
-            self.clear_up(known, Kept::Aside);
+            self.clear_up(names::kept(&known.name), &known.kept);
         }
-        self.clear_up(known, Kept::Moved);
+        self.clear_up_run(known);
         did
     }
 
@@ -521,16 +565,17 @@ impl<'a> Planner<'a> {
         }
     }
 
-    fn clear_up(&mut self, known: &Name, kept: Kept) -> bool {
-        let entry = match kept {
-            Kept::Aside => &known.kept,
-            Kept::Moved => &known.alias,
-        };
+    /// The companions that processes may be running.
+    fn clear_up_run(&mut self, known: &Name) {
+        self.clear_up(names::stand_in(&known.name), &known.stand_in);
+        self.clear_up(names::alias(&known.name), &known.alias);
+    }
+
+    fn clear_up(&mut self, name: OsString, entry: &Entry) {
         match entry {
-            Entry::Missing | Entry::Odd(_) => false,
+            Entry::Missing | Entry::Odd(_) => {}
             Entry::Link { meta, .. } | Entry::File(meta) | Entry::Shim { meta, .. } => {
-                self.clear.push((place(kept, &known.name), *meta));
-                true
+                self.clear.push((name, *meta));
             }
         }
     }
@@ -564,6 +609,7 @@ impl<'a> Planner<'a> {
             (known.name.clone(), &known.at),
             (names::alias(&known.name), &known.alias),
             (names::kept(&known.name), &known.kept),
+            (names::stand_in(&known.name), &known.stand_in),
         ];
         for (name, entry) in entries {
             if let Some(meta) = entry.meta().filter(|meta| meta.uid != euid) {
@@ -632,7 +678,7 @@ impl<'a> Planner<'a> {
                 .clear
                 .iter()
                 .map(|(name, _)| name.clone())
-                .filter(|name| names::is_alias(name))
+                .filter(|name| names::is_run(name))
                 .collect();
             steps.push(Step::Drain {
                 aliases,
@@ -684,13 +730,14 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// A shim that stays needs its alias, and whatever that leads through.
+    /// A shim that stays needs its stand-in, its alias, and whatever that leads through.
     fn spare_aliases_in_use(&mut self) {
         let mut needed: BTreeSet<OsString> = BTreeSet::new();
         for name in &self.stay {
             let Some(known) = self.observed.name(name) else {
                 continue;
             };
+            needed.insert(names::stand_in(name));
             needed.insert(names::alias(name));
             needed.extend(known.alias.text().map(OsStr::to_owned));
         }
@@ -704,7 +751,8 @@ impl<'a> Planner<'a> {
         let mut entries = Vec::new();
         for known in &self.observed.names {
             let cleared = self.clear.iter().any(|(name, _)| {
-                *name == names::alias(&known.name) || *name == names::kept(&known.name)
+                let name = name.as_os_str();
+                names::owner_of(name) == Some(&known.name)
             });
             if !(self.stay.contains(&known.name) || during && (known.ours || cleared)) {
                 continue;
@@ -725,7 +773,7 @@ impl<'a> Planner<'a> {
                     })
                     // The original is gone. The name has to be known as ours all the same.
                     .or_else(|| {
-                        let places = [&known.alias, &known.kept, &known.at];
+                        let places = [&known.alias, &known.kept, &known.at, &known.stand_in];
                         let meta = places.into_iter().find_map(Entry::meta)?;
                         Some(journal::Entry::new(&known.name, meta, None))
                     }),
@@ -780,6 +828,7 @@ fn as_it_was(known: &Name) -> Option<Target> {
     Some(Target::Shim(Arc::new(Want {
         name: known.name.clone(),
         image: image.clone(),
+        stand_in: known.stand_in_bytes.clone(),
         keep,
         mode: meta.mode,
         uid: meta.uid,

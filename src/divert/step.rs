@@ -52,6 +52,16 @@ pub enum Step {
         target: OsString,
         over: bool,
     },
+    /// The stand-in is made, over what stands there where something does.
+    StandIn {
+        #[serde(serialize_with = "names::text::serialize")]
+        stand_in: OsString,
+        over: bool,
+        #[serde(skip)]
+        bytes: Arc<[u8]>,
+        #[serde(skip)]
+        attrs: Attrs,
+    },
     /// The original goes to K and the shim to N.
     Divert {
         #[serde(serialize_with = "names::text::serialize")]
@@ -97,7 +107,7 @@ pub enum Step {
         #[serde(skip)]
         attrs: Attrs,
     },
-    /// The run waits for processes that still need the aliases. From here on there is no way back.
+    /// The run waits for processes that still need the aliases and stand-ins. From here on there is no way back.
     Drain {
         #[serde(serialize_with = "texts")]
         aliases: Vec<OsString>,
@@ -151,6 +161,10 @@ impl fmt::Display for Step {
                 let verb = if *over { "replace" } else { "make" };
                 write!(f, "{verb} symlink {} -> {}", show(alias), show(target))
             }
+            Self::StandIn { stand_in, over, .. } => {
+                let verb = if *over { "replace" } else { "make" };
+                write!(f, "{verb} the stand-in {}", show(stand_in))
+            }
             Self::Divert {
                 name,
                 kept,
@@ -200,7 +214,7 @@ impl fmt::Display for Step {
 pub enum Did {
     /// The shim was put in place.
     Installed,
-    /// The shim was replaced by another, or its alias was put right.
+    /// The shim was replaced by another, or its alias or stand-in was put right.
     Switched,
     /// The same shim was there already.
     AlreadyInstalled,

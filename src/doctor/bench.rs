@@ -3,7 +3,6 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tempfile::TempDir;
 use super::{Subject, own_cache};
 
 use crate::identity::{Identity, Role};
-use crate::image::{LauncherKind, STAND_IN_SUFFIX};
+use crate::image::LauncherKind;
 use crate::launcher::health::HealthError;
 use crate::launcher::stats::{Counts, Snapshot, StatsError};
 use crate::launcher::{Environment, HIP_CLANG_LAUNCHER, Launcher};
@@ -154,9 +153,7 @@ impl Bench {
         let shim = if subject.installed {
             subject.tree.bin.join(name)
         } else {
-            let stand_in = [name.as_bytes(), STAND_IN_SUFFIX].concat();
-            let stand_in = dir.path().join(OsStr::from_bytes(&stand_in));
-            write_program(&stand_in, trampoline())?;
+            write_program(&dir.path().join(subject.name.stand_in()), trampoline())?;
             let path = dir.path().join(name);
             write_program(&path, &subject.image)?;
             path
@@ -369,17 +366,17 @@ fn architectures(identity: &Identity) -> [String; 2] {
     [first, second.unwrap_or(&USUAL[1])].map(|version| format!("gfx{version}"))
 }
 
-fn write_program(path: &Path, content: &[u8]) -> Result<(), Trouble> {
-    write(path, content)?;
-    let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(path, executable).map_err(|source| Trouble::File {
+pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
+    std::fs::write(path, content).map_err(|source| Trouble::File {
         path: path.to_owned(),
         source,
     })
 }
 
-pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
-    std::fs::write(path, content).map_err(|source| Trouble::File {
+fn write_program(path: &Path, content: &[u8]) -> Result<(), Trouble> {
+    write(path, content)?;
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(path, executable).map_err(|source| Trouble::File {
         path: path.to_owned(),
         source,
     })

@@ -47,8 +47,9 @@ pub const HEADER_LEN: usize = 32;
 /// sccache 0.16 takes the name for a known compiler's for the same reason, and saves a probe.
 pub const ALIAS_SUFFIX: &[u8] = b".7625";
 
-/// What is appended to a compiler's name to make its stand-in's, which a launcher is given as the compiler:
-/// `wrap` on a telephone's keys, as the alias has `rock`, and of the same kind for the same reason.
+/// What is appended to a compiler's name to make its stand-in, the program that a launcher is given as
+/// the compiler. These are the digits of `wrap` on a telephone's keys, as `.7625` are those of `rock`.
+/// It is the same kind of ending as [`ALIAS_SUFFIX`], and for the same reason.
 pub const STAND_IN_SUFFIX: &[u8] = b".9727";
 
 /// The file name of a shim that is called as a launcher. A value of HIP_CLANG_LAUNCHER with this

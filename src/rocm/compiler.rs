@@ -3,12 +3,12 @@
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io::Read;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Program, ProgramError};
-use crate::image::ALIAS_SUFFIX;
+use crate::divert;
 
 /// A file name that a clang driver can have: `clang` or `clang++`, with a version or without.
 ///
@@ -67,7 +67,13 @@ impl Name {
     /// The file name of the real compiler while this name is wrapped.
     #[must_use]
     pub fn alias(&self) -> OsString {
-        OsString::from_vec([self.0.as_bytes(), ALIAS_SUFFIX].concat())
+        divert::alias(&self.0)
+    }
+
+    /// The file name of the stand-in while this name is wrapped: what a launcher is given.
+    #[must_use]
+    pub fn stand_in(&self) -> OsString {
+        divert::stand_in(&self.0)
     }
 }
 

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use super::hipcc::Hipcc;
 use super::{Asked, Name, Program};
 use crate::causes::chain;
-use crate::divert::JOURNAL;
-use crate::image::ALIAS_SUFFIX;
+use crate::divert::{JOURNAL, is_companion};
 
 /// Where a tree keeps clang, in the order of preference. ROCm has both of the first two, one of
 /// them a link to the other; the third is that of an LLVM prefix such as Debian's; the last is for
@@ -545,13 +544,13 @@ fn compilers_in(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Whether an installation has files in `dir`: its record, or should that be lost, an alias.
+/// Whether an installation has files in `dir`: its record, or should that be lost, an alias or a
+/// stand-in.
 fn holds_ours(dir: &Path) -> bool {
     dir.read_dir().is_ok_and(|entries| {
         let names = entries.flatten().map(|entry| entry.file_name());
         names.into_iter().any(|name| {
-            let name = name.as_bytes();
-            name == JOURNAL.as_bytes() || name.starts_with(b"clang") && name.ends_with(ALIAS_SUFFIX)
+            name == JOURNAL || name.as_bytes().starts_with(b"clang") && is_companion(&name)
         })
     })
 }

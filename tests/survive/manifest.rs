@@ -125,7 +125,7 @@ impl Manifest {
 fn is_ours(path: &Path) -> bool {
     path.file_name().is_some_and(|name| {
         let name = name.as_bytes();
-        name.ends_with(b".7625") || name.starts_with(b".rockwrap-")
+        name.ends_with(b".7625") || name.ends_with(b".9727") || name.starts_with(b".rockwrap-")
     })
 }
 

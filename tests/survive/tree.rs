@@ -201,8 +201,9 @@ impl Tree {
         }
     }
 
-    /// Makes the shim at `name` one that an older rock-wrap would have left.
+    /// Makes the shim at `name` one that an older rock-wrap would have left: without a stand-in.
     fn age(&self, name: &str) {
+        std::fs::remove_file(self.path(format!("{name}.9727"))).unwrap();
         let path = self.path(name);
         let shim = std::fs::read(&path).unwrap();
         let config = stamp::read(&shim).unwrap().unwrap();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::goal::Goal;
 use super::sim::{Caps, RUNGS, SimFs, State};
 use super::{CCACHE, LAYOUTS, Layout, SCCACHE, image, run};
+use crate::stand_in::trampoline;
 
 /// From a crash, each of these is enough.
 fn check(crashed: &State, original: &State, layout: Layout, caps: Caps, at: &str) {
@@ -30,6 +31,8 @@ fn check(crashed: &State, original: &State, layout: Layout, caps: Caps, at: &str
         let found = installed.image(name);
         assert_eq!(found, Some(&image(name, CCACHE)[..]), "{at}: {name}");
         installed.works(name).unwrap();
+        let stand_in = installed.bytes(&format!("{name}.9727"));
+        assert_eq!(stand_in, Some(trampoline()), "{at}: {name}");
     }
     restore(installed);
 }
@@ -62,8 +65,12 @@ fn explore(what: &str, start: impl Fn(Layout, Caps) -> State, goal: impl Fn(Layo
 }
 
 fn installed(layout: Layout, caps: Caps) -> State {
+    installed_by(layout, caps, &layout.install(SCCACHE))
+}
+
+fn installed_by(layout: Layout, caps: Caps, goal: &Goal) -> State {
     let fs = SimFs::new(State::layout(layout), caps, None);
-    run(&fs, &layout.install(SCCACHE)).unwrap();
+    run(&fs, goal).unwrap();
     let mut state = fs.into_state();
     // What the install left unsynced would be its own fault, and is looked for there.
     state.settle();
@@ -82,6 +89,24 @@ fn install_survives_a_crash_anywhere() {
 #[test]
 fn switching_survives_a_crash_anywhere() {
     explore("switch", installed, |layout| layout.install(CCACHE));
+}
+
+#[test]
+fn upgrading_from_a_release_without_stand_ins_survives_a_crash_anywhere() {
+    explore(
+        "upgrade",
+        |layout, caps| installed_by(layout, caps, &layout.install_older()),
+        |layout| layout.install(CCACHE),
+    );
+}
+
+#[test]
+fn going_back_from_another_stand_in_survives_a_crash_anywhere() {
+    explore(
+        "other stand-in",
+        |layout, caps| installed_by(layout, caps, &layout.install_newer()),
+        |layout| layout.install(CCACHE),
+    );
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Operations that fail: each of them, once and for good, and the ladder's rungs one by one.
 
 use std::cell::Cell;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::io::Errno;
 
@@ -8,10 +10,14 @@ use super::super::apply::apply;
 use super::super::error::{After, Error, Failure};
 use super::super::fs::Fs;
 use super::super::goal::Goal;
+use super::super::step::Step;
 use super::fault::{Faulty, Op, Rule};
 use super::sim::{RUNGS, SimFs, State};
 use super::table::Tree;
-use super::{Busy, CCACHE, Idle, LAYOUTS, Layout, SCCACHE, Trouble, planned, run};
+use super::{
+    Busy, CCACHE, Idle, LAYOUTS, Layout, OTHER_TRAMPOLINE, SCCACHE, Trouble, planned, run,
+    without_inodes,
+};
 
 const ERRNOS: [Errno; 8] = [
     Errno::IO,
@@ -24,23 +30,26 @@ const ERRNOS: [Errno; 8] = [
     Errno::NOENT,
 ];
 
-const ALL: usize = RUNGS.len();
+/// How many goals there are.
+const ALL: usize = 4;
 
 fn start(layout: Layout, what: usize) -> State {
     let fs = SimFs::new(State::layout(layout), RUNGS[0], None);
-    if what > 0 {
-        run(&fs, &layout.install(SCCACHE)).unwrap();
+    match what {
+        0 => {}
+        1 | 2 => drop(run(&fs, &layout.install(SCCACHE)).unwrap()),
+        _ => drop(run(&fs, &layout.install_older()).unwrap()),
     }
     let mut state = fs.into_state();
     state.settle();
     state
 }
 
-/// Install, switch, restore.
+/// Install, switch, restore, upgrade from a release without stand-ins.
 fn goal(layout: Layout, what: usize) -> Goal {
     match what {
         0 => layout.install(SCCACHE),
-        1 => layout.install(CCACHE),
+        1 | 3 => layout.install(CCACHE),
         _ => Goal::Restore,
     }
 }
@@ -110,7 +119,15 @@ fn same(after: &State, before: &State, what: usize, at: &str) {
             .unwrap_or_else(|why| panic!("{at}: {why}"));
         return;
     }
-    let list = |state: &State| state.names.keys().cloned().collect::<Vec<_>>();
+    // A stand-in that is new stays where the shim that needs it was live: a call that was launched
+    // meanwhile may use it.
+    let is_new_stand_in = |name: &OsString| what == 3 && name.as_bytes().ends_with(b".9727");
+    let list = |state: &State| {
+        let names = state.names.keys().cloned();
+        names
+            .filter(|name| !is_new_stand_in(name))
+            .collect::<Vec<_>>()
+    };
     assert_eq!(list(after), list(before), "{at}");
     for name in ["clang", "clang++"] {
         assert_eq!(after.image(name), before.image(name), "{at}");
@@ -254,16 +271,6 @@ fn climb(layout: Layout, rules: &[Rule], same_inodes: bool) -> Vec<Op> {
     faulty.log.into_inner()
 }
 
-fn without_inodes(listing: &[String]) -> Vec<String> {
-    let drop = |line: &String| {
-        let mut words: Vec<_> = line.split(' ').collect();
-        let at = words.iter().position(|word| *word == "links").unwrap();
-        words.drain(at..at + 4);
-        words.join(" ")
-    };
-    listing.iter().map(drop).collect()
-}
-
 #[test]
 fn other_errors_step_nowhere_but_are_taken_back() {
     let other = [
@@ -391,6 +398,47 @@ fn a_signal_between_any_two_steps_is_taken_back() {
 }
 
 #[test]
+fn an_upgrade_that_fails_before_a_new_shim_is_live_leaves_no_stand_in() {
+    for layout in LAYOUTS {
+        let tree = Tree::new(layout);
+        run(&tree.fs, &layout.install_older()).unwrap();
+        let before = tree.listing();
+        let plan = planned(&tree.fs, &layout.install(CCACHE)).unwrap();
+        let switch = |step: &Step| matches!(step, Step::Switch { .. });
+        let first = plan.steps.iter().position(switch).unwrap();
+        assert!(matches!(plan.steps[first - 1], Step::StandIn { .. }));
+        let asked = Cell::new(0);
+        let cancel = || {
+            asked.set(asked.get() + 1);
+            (asked.get() > first).then_some(15)
+        };
+        let failure = apply(&tree.fs, &plan, &cancel, &Idle).unwrap_err();
+        assert!(matches!(failure.after, After::AsBefore));
+        assert_eq!(tree.listing(), before, "{layout:?}");
+    }
+}
+
+#[test]
+fn an_install_that_fails_brings_another_releases_stand_ins_back() {
+    for layout in LAYOUTS {
+        let tree = Tree::new(layout);
+        run(&tree.fs, &layout.install_newer()).unwrap();
+        let plan = planned(&tree.fs, &layout.install(CCACHE)).unwrap();
+        let asked = Cell::new(0);
+        let cancel = || {
+            asked.set(asked.get() + 1);
+            (asked.get() >= plan.steps.len()).then_some(15)
+        };
+        let failure = apply(&tree.fs, &plan, &cancel, &Idle).unwrap_err();
+        assert!(matches!(failure.after, After::AsBefore));
+        for name in ["clang.9727", "clang++.9727"] {
+            let bytes = std::fs::read(tree.path(name)).unwrap();
+            assert_eq!(bytes, OTHER_TRAMPOLINE, "{layout:?} {name}");
+        }
+    }
+}
+
+#[test]
 fn aliases_in_use_are_left_for_a_later_restore() {
     for layout in LAYOUTS {
         let tree = Tree::new(layout);
@@ -399,7 +447,13 @@ fn aliases_in_use_are_left_for_a_later_restore() {
         let plan = planned(&tree.fs, &Goal::Restore).unwrap();
         let outcome = apply(&tree.fs, &plan, &|| None, &Busy).unwrap();
         assert_eq!(outcome.in_use, Some(3));
-        for name in ["clang.7625", "clang++.7625", ".rockwrap-journal"] {
+        for name in [
+            "clang.7625",
+            "clang++.7625",
+            "clang.9727",
+            "clang++.9727",
+            ".rockwrap-journal",
+        ] {
             assert!(tree.names().contains(&name.to_owned()), "{layout:?} {name}");
         }
         let record = std::fs::read_to_string(tree.path(".rockwrap-journal")).unwrap();

@@ -21,6 +21,7 @@ use super::plan::{Plan, plan};
 use super::step::Did;
 use crate::image::Config;
 use crate::image::stamp::stamp;
+use crate::stand_in::trampoline;
 
 /// Nobody uses anything.
 pub(super) struct Idle;
@@ -71,13 +72,24 @@ pub(super) fn did(outcome: &Outcome, name: &str) -> Option<Did> {
 }
 
 pub(super) fn image(name: &str, launcher: &str) -> Vec<u8> {
+    image_by(name, launcher, "")
+}
+
+fn image_by(name: &str, launcher: &str, writer: &str) -> Vec<u8> {
     let config = Config {
         name: name.as_bytes(),
         launcher: launcher.as_bytes(),
+        writer: writer.as_bytes(),
         ..Config::default()
     };
     stamp(&config).unwrap()
 }
+
+/// The writer of shims that know of no stand-in.
+pub(super) const WITHOUT_STAND_IN: &str = "0.0.1";
+
+/// The stand-in of a release to come.
+pub(super) const OTHER_TRAMPOLINE: &[u8] = b"\x7fELF another trampoline";
 
 pub(super) const SCCACHE: &str = "/usr/bin/sccache";
 pub(super) const CCACHE: &str = "/usr/bin/ccache";
@@ -118,6 +130,7 @@ impl Layout {
         Want {
             name: name.into(),
             image: image(name, launcher),
+            stand_in: Some(trampoline().to_vec()),
             keep: self.keep(name),
             mode: 0o755,
             uid: 0,
@@ -135,6 +148,26 @@ impl Layout {
             self.want("clang++", launcher),
         ])
     }
+
+    /// What another release installs.
+    pub(super) fn install_by(self, writer: &str, stand_in: Option<&[u8]>) -> Goal {
+        let want = |name| Want {
+            image: image_by(name, SCCACHE, writer),
+            stand_in: stand_in.map(<[u8]>::to_vec),
+            ..self.want(name, SCCACHE)
+        };
+        Goal::Install(vec![want("clang"), want("clang++")])
+    }
+
+    /// What a release without stand-ins installs.
+    pub(super) fn install_older(self) -> Goal {
+        self.install_by(WITHOUT_STAND_IN, None)
+    }
+
+    /// What a release with another stand-in installs.
+    pub(super) fn install_newer(self) -> Goal {
+        self.install_by("99.0.0", Some(OTHER_TRAMPOLINE))
+    }
 }
 
 pub(super) const ELF: &[u8] = b"\x7fELF the real compiler";
@@ -146,4 +179,15 @@ pub(super) fn os(name: &str) -> &OsStr {
 
 pub(super) fn own(name: &str) -> OsString {
     name.into()
+}
+
+/// A tree's listing where inodes cannot be the same.
+pub(super) fn without_inodes(listing: &[String]) -> Vec<String> {
+    let drop = |line: &String| {
+        let mut words: Vec<_> = line.split(' ').collect();
+        let at = words.iter().position(|word| *word == "links").unwrap();
+        words.drain(at..at + 4);
+        words.join(" ")
+    };
+    listing.iter().map(drop).collect()
 }

@@ -10,6 +10,8 @@ use super::{CCACHE, ELF, LAYOUTS, Layout, SCCACHE, os, own, run};
 #[derive(Clone, Debug)]
 enum Act {
     Install(bool),
+    /// By a release without stand-ins, or with others.
+    InstallBy(bool),
     Restore,
     /// The power fails after so many operations of what comes; which loss, of those possible.
     Crash(Goalish, usize, prop::sample::Index),
@@ -35,6 +37,10 @@ enum Foreign {
     Remove(bool),
     /// An alias removed.
     NoAlias(bool),
+    /// A stand-in removed.
+    NoStandIn(bool),
+    /// Another file in the place of a stand-in.
+    StandIn(bool),
     /// The record removed.
     NoRecord,
 }
@@ -52,6 +58,8 @@ fn foreign() -> impl Strategy<Value = Foreign> {
         any::<bool>().prop_map(Foreign::Link),
         any::<bool>().prop_map(Foreign::Remove),
         any::<bool>().prop_map(Foreign::NoAlias),
+        any::<bool>().prop_map(Foreign::NoStandIn),
+        any::<bool>().prop_map(Foreign::StandIn),
         Just(Foreign::NoRecord),
     ]
 }
@@ -59,6 +67,7 @@ fn foreign() -> impl Strategy<Value = Foreign> {
 fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         3 => any::<bool>().prop_map(Act::Install),
+        1 => any::<bool>().prop_map(Act::InstallBy),
         2 => Just(Act::Restore),
         3 => (goalish(), 0..40_usize, any::<prop::sample::Index>())
             .prop_map(|(goal, at, loss)| Act::Crash(goal, at, loss)),
@@ -72,6 +81,15 @@ fn goal(layout: Layout, goal: Goalish) -> Goal {
         Goalish::Install(true) => layout.install(SCCACHE),
         Goalish::Install(false) => layout.install(CCACHE),
         Goalish::Restore => Goal::Restore,
+    }
+}
+
+/// What another release installs.
+fn by(layout: Layout, newer: bool) -> Goal {
+    if newer {
+        layout.install_newer()
+    } else {
+        layout.install_older()
     }
 }
 
@@ -92,6 +110,10 @@ fn meddle(state: &mut State, foreign: Foreign) {
                 state.names.remove(&alias);
             }
         }
+        Foreign::NoStandIn(plus) => {
+            state.names.remove(os(&format!("{}.9727", name(plus))));
+        }
+        Foreign::StandIn(plus) => state.put_file(&format!("{}.9727", name(plus)), b"damaged"),
         Foreign::NoRecord => drop(state.names.remove(os(".rockwrap-journal"))),
     }
     state.settle();
@@ -125,6 +147,11 @@ proptest! {
                 Act::Install(one) => {
                     let fs = SimFs::new(state, caps, None);
                     run(&fs, &goal(layout, Goalish::Install(one))).unwrap();
+                    settled(fs)
+                }
+                Act::InstallBy(newer) => {
+                    let fs = SimFs::new(state, caps, None);
+                    run(&fs, &by(layout, newer)).unwrap();
                     settled(fs)
                 }
                 Act::Restore => {
@@ -172,6 +199,11 @@ proptest! {
                 Act::Install(one) => {
                     let fs = SimFs::new(state, caps, None);
                     let _ = run(&fs, &goal(layout, Goalish::Install(one)));
+                    settled(fs)
+                }
+                Act::InstallBy(newer) => {
+                    let fs = SimFs::new(state, caps, None);
+                    let _ = run(&fs, &by(layout, newer));
                     settled(fs)
                 }
                 Act::Restore => {

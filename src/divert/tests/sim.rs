@@ -10,8 +10,9 @@ use rustix::io::Errno;
 
 use super::super::fs::{Attrs, Fs, Inode, Kind, Meta, Time};
 use super::super::names;
-use super::{ELF, Layout, STUB, os, own};
+use super::{ELF, Layout, OTHER_TRAMPOLINE, STUB, WITHOUT_STAND_IN, os, own};
 use crate::image::stamp;
+use crate::stand_in::trampoline;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Body {
@@ -183,7 +184,23 @@ impl State {
         None
     }
 
-    /// Whether running `name` ends in the real compiler.
+    /// Whether a launcher that is given the stand-in of `name` can run it.
+    fn stands_in(&self, name: &str) -> Result<(), String> {
+        let stand_in = format!("{name}.9727");
+        match self.node(os(&stand_in)) {
+            Some(Node {
+                body: Body::File { bytes, .. },
+                attrs,
+            }) if (bytes == trampoline() || bytes == OTHER_TRAMPOLINE)
+                && attrs.mode & 0o111 != 0 =>
+            {
+                Ok(())
+            }
+            other => Err(format!("{name} is a shim, {stand_in} is {other:?}")),
+        }
+    }
+
+    /// Whether running `name` ends in the real compiler, and what a launcher is given can be run.
     pub(super) fn works(&self, name: &str) -> Result<(), String> {
         let Some(node) = self.follow(os(name)) else {
             return Err(format!("{name} leads nowhere"));
@@ -202,7 +219,12 @@ impl State {
         }
         match stamp::read(bytes) {
             Some(Ok(config)) => {
-                let alias = format!("{}.7625", String::from_utf8_lossy(config.name));
+                // Its own name, whatever link leads to it.
+                let own = String::from_utf8_lossy(config.name);
+                if config.writer != WITHOUT_STAND_IN.as_bytes() {
+                    self.stands_in(&own)?;
+                }
+                let alias = format!("{own}.7625");
                 match self.follow(os(&alias)).map(|node| &node.body) {
                     Some(Body::File { bytes, .. }) if bytes.starts_with(ELF) => Ok(()),
                     Some(_) => Err(format!("{name} is a shim, {alias} no compiler")),
@@ -213,11 +235,16 @@ impl State {
         }
     }
 
-    pub(super) fn image(&self, name: &str) -> Option<&[u8]> {
+    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
         match &self.node(os(name))?.body {
-            Body::File { bytes, .. } if stamp::read(bytes).is_some() => Some(bytes),
-            _ => None,
+            Body::File { bytes, .. } => Some(bytes),
+            Body::Link(_) => None,
         }
+    }
+
+    pub(super) fn image(&self, name: &str) -> Option<&[u8]> {
+        self.bytes(name)
+            .filter(|bytes| stamp::read(bytes).is_some())
     }
 
     /// What a run can tell this state by: what stands at each name, and which of them are one inode or

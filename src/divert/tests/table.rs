@@ -13,9 +13,11 @@ use super::super::observe::observe;
 use super::super::plan::plan;
 use super::super::step::Did;
 use super::{
-    CCACHE, ELF, LAYOUTS, Layout, SCCACHE, STUB, did, image, os, own, planned, refusal, run,
+    CCACHE, ELF, LAYOUTS, Layout, OTHER_TRAMPOLINE, SCCACHE, STUB, did, image, os, own, planned,
+    refusal, run, without_inodes,
 };
 use crate::image::{Config, stamp};
+use crate::stand_in::trampoline;
 
 /// A real directory with compilers in it.
 pub(super) struct Tree {
@@ -157,6 +159,7 @@ fn row_1_an_original_alone_is_diverted_and_a_restore_leaves_it() {
         assert_eq!(tree.install(SCCACHE), Some(Did::Installed));
         assert!(tree.is_shim("clang", SCCACHE) && tree.is_shim("clang++", SCCACHE));
         assert_eq!(fs::read(tree.path("clang++.7625")).unwrap(), ELF);
+        assert!(tree.stands_in("clang") && tree.stands_in("clang++"));
         assert_eq!(tree.restore(), Some(Did::Restored));
         assert_eq!(tree.listing(), before, "{layout:?}");
     }
@@ -164,7 +167,13 @@ fn row_1_an_original_alone_is_diverted_and_a_restore_leaves_it() {
 
 #[test]
 fn row_2_a_foreign_file_at_our_names_is_refused_and_left_alone() {
-    for name in ["clang.7625", ".rockwrap-orig-clang", "clang++.7625"] {
+    for name in [
+        "clang.7625",
+        ".rockwrap-orig-clang",
+        "clang.9727",
+        "clang++.7625",
+        "clang++.9727",
+    ] {
         let tree = Tree::new(Layout::Symlinks);
         tree.file(name, b"somebody's");
         let before = tree.listing();
@@ -173,9 +182,11 @@ fn row_2_a_foreign_file_at_our_names_is_refused_and_left_alone() {
         run(&tree.fs, &Goal::Restore).unwrap();
         assert_eq!(tree.listing(), before);
     }
-    let tree = Tree::new(Layout::Symlinks);
-    tree.file("clang.7625", b"somebody's");
-    assert_eq!(tree.restore(), Some(Did::LeftAlone));
+    for name in ["clang.7625", "clang.9727"] {
+        let tree = Tree::new(Layout::Symlinks);
+        tree.file(name, b"somebody's");
+        assert_eq!(tree.restore(), Some(Did::LeftAlone));
+    }
 }
 
 /// A crash between the hard link and the rename.
@@ -250,7 +261,9 @@ fn upgraded(layout: Layout) -> (Tree, Vec<String>) {
     }
     fresh("clang");
     fresh("clang++");
-    let ours = |line: &String| line.contains(".7625 ") || line.starts_with(".rockwrap-");
+    let ours = |line: &String| {
+        line.contains(".7625 ") || line.contains(".9727 ") || line.starts_with(".rockwrap-")
+    };
     let mut listing = tree.listing();
     listing.retain(|line| !ours(line));
     (tree, listing)
@@ -389,8 +402,9 @@ fn row_11_a_shim_whose_original_is_lost_is_left_and_named() {
         }
         assert_eq!(tree.restore(), Some(Did::Lost), "{layout:?}");
         assert!(tree.is_shim("clang", SCCACHE));
+        assert!(tree.stands_in("clang"), "{layout:?}");
         if layout != Layout::Regular {
-            assert!(!tree.is_shim_at("clang++"));
+            assert!(!tree.is_shim_at("clang++") && !tree.path("clang++.9727").exists());
         }
         if layout == Layout::Stubs {
             assert_eq!(fs::read(tree.path("clang.7625")).unwrap(), ELF);
@@ -398,7 +412,8 @@ fn row_11_a_shim_whose_original_is_lost_is_left_and_named() {
         // The package is installed again.
         tree.file("clang", ELF);
         tree.restore();
-        assert!(!tree.names().iter().any(|name| name.contains("rockwrap")));
+        let ours = |name: &String| name.contains("rockwrap") || name.contains(".9727");
+        assert!(!tree.names().iter().any(ours));
     }
 }
 
@@ -478,6 +493,118 @@ fn row_16_an_alias_that_would_lead_nowhere_is_refused() {
 }
 
 #[test]
+fn row_17_a_stand_in_that_is_missing_or_not_as_wanted_is_made_anew() {
+    type Damage = (&'static str, fn(&Tree));
+    let damages: [Damage; 6] = [
+        ("removed", |_| ()),
+        ("other bytes", |tree| {
+            tree.file("clang.9727", OTHER_TRAMPOLINE);
+        }),
+        ("cut", |tree| {
+            tree.file("clang.9727", &trampoline()[..trampoline().len() / 2]);
+        }),
+        ("a link", |tree| tree.link("clang.9727", "clang.7625")),
+        ("not executable", |tree| {
+            fs::write(tree.path("clang.9727"), trampoline()).unwrap();
+        }),
+        // A launcher that remembers a compiler by its time must ask it anew.
+        ("another time", |tree| tree.file("clang.9727", trampoline())),
+    ];
+    for layout in LAYOUTS {
+        for (what, damage) in damages {
+            let tree = Tree::new(layout);
+            let before = tree.listing();
+            tree.install(SCCACHE);
+            let installed = without_inodes(&tree.listing());
+            let spoil = || {
+                tree.remove("clang.9727");
+                damage(&tree);
+            };
+            spoil();
+            let shim = fs::metadata(tree.path("clang")).unwrap().ino();
+            assert_eq!(tree.install(SCCACHE), Some(Did::Switched), "{what}");
+            let listing = without_inodes(&tree.listing());
+            let apart_from_record = |lines: &[String]| {
+                let lines = lines.iter().filter(|line| !line.contains(JOURNAL));
+                lines.cloned().collect::<Vec<_>>()
+            };
+            assert_eq!(
+                apart_from_record(&listing),
+                apart_from_record(&installed),
+                "{layout:?} {what}"
+            );
+            assert_eq!(fs::metadata(tree.path("clang")).unwrap().ino(), shim);
+            assert_eq!(tree.install(SCCACHE), Some(Did::AlreadyInstalled));
+            spoil();
+            assert_eq!(tree.restore(), Some(Did::Restored), "{what}");
+            assert_eq!(tree.listing(), before, "{layout:?} {what}");
+        }
+    }
+}
+
+#[test]
+fn row_17_a_directory_in_the_place_of_a_stand_in_is_refused_and_left() {
+    let tree = Tree::installed(Layout::Symlinks);
+    tree.remove("clang.9727");
+    fs::create_dir(tree.path("clang.9727")).unwrap();
+    let path = own("clang.9727");
+    let refused = refusal(&tree.fs, &tree.layout.install(SCCACHE));
+    assert_eq!(refused, Refusal::Foreign { path });
+    assert_eq!(tree.restore(), Some(Did::Restored));
+    assert_eq!(tree.names(), ["clang", "clang++", "clang-19", "clang.9727"]);
+}
+
+#[test]
+fn row_17_the_tree_of_a_release_without_stand_ins_gets_them() {
+    for layout in LAYOUTS {
+        let tree = Tree::new(layout);
+        let before = tree.listing();
+        run(&tree.fs, &layout.install_older()).unwrap();
+        assert!(!tree.path("clang.9727").exists());
+        assert_eq!(tree.install(CCACHE), Some(Did::Switched));
+        assert!(tree.stands_in("clang") && tree.stands_in("clang++"));
+        assert_eq!(tree.restore(), Some(Did::Restored));
+        assert_eq!(tree.listing(), before, "{layout:?}");
+    }
+}
+
+#[test]
+fn row_17_another_releases_stand_ins_are_replaced_or_cleared_up() {
+    for layout in LAYOUTS {
+        let tree = Tree::new(layout);
+        let before = tree.listing();
+        run(&tree.fs, &layout.install_newer()).unwrap();
+        assert_eq!(fs::read(tree.path("clang.9727")).unwrap(), OTHER_TRAMPOLINE);
+        assert_eq!(tree.install(SCCACHE), Some(Did::Switched));
+        assert!(tree.stands_in("clang") && tree.stands_in("clang++"));
+        run(&tree.fs, &layout.install_newer()).unwrap();
+        assert_eq!(tree.restore(), Some(Did::Restored));
+        assert_eq!(tree.listing(), before, "{layout:?}");
+    }
+}
+
+#[test]
+fn row_18_a_stand_in_that_an_older_release_left_is_used_or_cleared_up() {
+    let left = |layout| {
+        let tree = Tree::new(layout);
+        let before = tree.listing();
+        for name in ["clang.9727", "clang++.9727"] {
+            tree.file(name, trampoline());
+        }
+        (tree, before)
+    };
+    for layout in LAYOUTS {
+        let (tree, before) = left(layout);
+        assert_eq!(tree.restore(), Some(Did::ClearedUp));
+        assert_eq!(tree.listing(), before, "{layout:?}");
+        let (tree, before) = left(layout);
+        assert_eq!(tree.install(SCCACHE), Some(Did::Installed));
+        assert_eq!(tree.restore(), Some(Did::Restored));
+        assert_eq!(tree.listing(), before, "{layout:?}");
+    }
+}
+
+#[test]
 fn a_record_that_is_lost_or_not_believed_changes_no_row() {
     for spoil in ["remove", "cut", "writable", "linked", "symlink"] {
         for layout in LAYOUTS {
@@ -525,7 +652,7 @@ fn bad_requests_are_refused_before_anything_is_looked_at() {
         change(&mut want);
         refusal(&tree.fs, &Goal::Install(vec![want]))
     };
-    for bad in ["../clang", "", "clang.7625"] {
+    for bad in ["../clang", "", "clang.7625", "clang.9727"] {
         let mut want = tree.layout.want("clang", SCCACHE);
         want.name = own(bad);
         let refused = refusal(&tree.fs, &Goal::Install(vec![want]));
@@ -616,6 +743,10 @@ fn installing_one_name_leaves_the_other_as_it_is() {
 }
 
 impl Tree {
+    fn stands_in(&self, name: &str) -> bool {
+        fs::read(self.path(&format!("{name}.9727"))).unwrap() == trampoline()
+    }
+
     fn is_shim_at(&self, name: &str) -> bool {
         stamp::read(&fs::read(self.path(name)).unwrap()).is_some()
     }

@@ -72,7 +72,7 @@ fn left(tree: &Tree, shims: &[Inode]) -> usize {
     let needs = Needs {
         dir: tree.fs.path(),
         dir_id: tree.fs.dir().unwrap().id,
-        aliases: &[own("clang.7625")],
+        aliases: &[own("clang.7625"), own("clang.9727")],
         shims,
     };
     let limit = Duration::ZERO;
@@ -126,6 +126,16 @@ fn processes_that_use_an_alias_are_waited_for() {
     with_process(&tree, "other", "/elsewhere/clang.7625", || {
         assert_eq!(left(&tree, &[]), 0);
     });
+    // The stand-in is as much in use: a launcher's process has it on its command line, and so has the
+    // shim that the stand-in becomes.
+    fs::copy("/bin/cat", tree.path("clang.9727")).unwrap();
+    let stand_in = tree.path("clang.9727").into_os_string();
+    let stand_in = stand_in.into_string().unwrap();
+    with_process(&tree, "clang.9727", "-", || assert_eq!(left(&tree, &[]), 1));
+    with_process(&tree, "other", &stand_in, || {
+        assert_eq!(left(&tree, &[]), 1);
+    });
+    assert_eq!(left(&tree, &[]), 0);
     // By being a shim of ours.
     let shim = tree.fs.stat(&own("other")).unwrap().unwrap().id;
     with_process(&tree, "other", "-", || {
@@ -196,14 +206,18 @@ fn a_plan_reads_as_a_list_of_steps() {
     let expected = "\
         check that files can be made here\n\
         record in .rockwrap-journal: installing clang, clang++\n\
+        make the stand-in clang.9727\n\
         keep clang as clang.7625, put the shim at clang\n\
         make symlink clang++.7625 -> clang.7625\n\
+        make the stand-in clang++.9727\n\
         keep clang++ as .rockwrap-orig-clang++, put the shim at clang++\n\
         record in .rockwrap-journal: installed clang, clang++";
     assert_eq!(plan.to_string(), expected);
     let json = serde_json::to_value(&plan).unwrap();
-    assert_eq!(json["steps"][2]["step"], "divert");
-    assert_eq!(json["steps"][2]["kept"], "clang.7625");
+    assert_eq!(json["steps"][2]["step"], "stand_in");
+    assert_eq!(json["steps"][2]["stand_in"], "clang.9727");
+    assert_eq!(json["steps"][3]["step"], "divert");
+    assert_eq!(json["steps"][3]["kept"], "clang.7625");
     assert_eq!(json["names"][1]["did"], "installed");
     tree.install(SCCACHE);
     let plan = super::planned(&tree.fs, &Goal::Restore).unwrap();
@@ -211,8 +225,10 @@ fn a_plan_reads_as_a_list_of_steps() {
         check that files can be made here\n\
         put .rockwrap-orig-clang++ back at clang++\n\
         put clang.7625 back at clang\n\
-        wait for processes that use clang++.7625, clang.7625\n\
+        wait for processes that use clang++.9727, clang++.7625, clang.9727, clang.7625\n\
+        remove clang++.9727\n\
         remove clang++.7625\n\
+        remove clang.9727\n\
         remove clang.7625\n\
         remove .rockwrap-journal";
     assert_eq!(plan.to_string(), expected);
