@@ -45,9 +45,6 @@ pub fn attach(
 ) -> Result<Attached, CliError> {
     let tree = Tree::find(args.tree.rocm_path.as_deref(), &args.wrap.compilers)?;
     let names = &tree.names;
-    if let Some(text) = tree.misses_hipcc() {
-        output::warning(text);
-    }
     let bin = Bin::open(&tree.bin)?;
     let observed = bin.observe(&Goal::Restore)?;
     let (way, why) = choose(
@@ -90,6 +87,9 @@ pub fn attach(
                 output::chain(&error)
             )),
         }
+    }
+    if let Some(text) = tree.misses_hipcc() {
+        output::warning(text);
     }
     let why = why.map(|why| format!(": {why}")).unwrap_or_default();
     output::note(format_args!(
