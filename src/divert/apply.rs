@@ -79,11 +79,16 @@ fn roll_back<F: Fs>(fs: &F, plan: &Plan, drain: &dyn Drain) -> Result<After, Err
     let mut run = Run::new(fs, &|| None, drain);
     run.returning = true;
     run.steps(&back)?;
-    Ok(if run.in_use.is_some() {
-        After::Restored
-    } else {
-        After::AsBefore
-    })
+    let brings_back = |target: &Target| matches!(target, Target::Original(_));
+    Ok(
+        if run.in_use.is_some() && plan.back.iter().any(brings_back) {
+            After::Restored
+        } else {
+            // A stand-in that a call under way uses may be left beside a shim that knows of none. The
+            // next install or restore sees to it.
+            After::AsBefore
+        },
+    )
 }
 
 /// What stands where, for the message of a roll-back that failed.

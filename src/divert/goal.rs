@@ -27,7 +27,7 @@ pub struct Want {
     /// The shim: an image stamped for this name.
     pub image: Vec<u8>,
     /// The bytes of the program at the stand-in's name. `None` where the shim knows of none, as one
-    /// of an older release: then what stands there is removed if no process can be using it.
+    /// of an older release: then what stands there is removed when no process uses it.
     pub stand_in: Option<Vec<u8>>,
     /// How to keep the original. Only asked where an original stands at the name: a shim that is
     /// already there stays with the layout that it has.

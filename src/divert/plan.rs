@@ -49,6 +49,9 @@
 //! "Divert" keeps N's original at K and puts the shim at N; [`super::apply`] has the ladder.
 //! "Clear up" removes what is left of our companions, after the drain: no process may still need
 //! them. Before the drain every name that can be an original is one.
+//!
+//! The way back from an upgrade that failed may lead to shims of an older release, which know of no
+//! stand-in: it removes those that were made meanwhile, after a drain as well.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -269,7 +272,7 @@ impl<'a> Planner<'a> {
         if let (Kept::Aside, Keep::Aside { alias_target }) = (layout, &want.keep) {
             self.alias(known, alias_target)?;
         }
-        self.stand_in(known, want, image)?;
+        self.stand_in(known, want)?;
         if image != want.image {
             self.live.push(Step::Switch {
                 name: want.name.clone(),
@@ -338,7 +341,7 @@ impl<'a> Planner<'a> {
                 (alias, keeping)
             }
         };
-        self.stand_in(known, want, &[])?;
+        self.stand_in(known, want)?;
         self.live.push(Step::Divert {
             name: want.name.clone(),
             kept,
@@ -386,19 +389,17 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// The stand-in of a name at which the shim `image` stands, or none.
-    fn stand_in(&mut self, known: &Name, want: &Want, image: &[u8]) -> Result<(), Refusal> {
+    fn stand_in(&mut self, known: &Name, want: &Want) -> Result<(), Refusal> {
         let stand_in = names::stand_in(&known.name);
         if matches!(known.stand_in, Entry::Odd(_)) {
             return Err(Refusal::Foreign { path: stand_in });
         }
         let Some(bytes) = &want.stand_in else {
-            // The way back to where there was none. If the shim of then is there still, no call was
-            // launched with the stand-in that was made meanwhile, unless that shim is one that
-            // missed it before.
-            if image == want.image {
-                self.remove_now(&stand_in, &known.stand_in);
+            if let (Entry::Shim { meta, .. }, false) = (&known.at, known.stand_in.is_missing()) {
+                // A call that it launched may be using the stand-in.
+                self.shims.push(meta.id);
             }
+            self.clear_up(stand_in, &known.stand_in);
             return Ok(());
         };
         let attrs = want.attrs();
@@ -680,10 +681,20 @@ impl<'a> Planner<'a> {
                 .map(|(name, _)| name.clone())
                 .filter(|name| names::is_run(name))
                 .collect();
+            // Only stand-ins are cleared up where every target is a shim.
+            let brings_back = self
+                .targets
+                .iter()
+                .any(|target| matches!(target, Target::Original(_)));
+            let phase = if brings_back {
+                Phase::Restoring
+            } else {
+                Phase::Installed
+            };
             steps.push(Step::Drain {
                 aliases,
                 shims: self.shims,
-                journal: Arc::new(Journal::new(Phase::Restoring, during)),
+                journal: Arc::new(Journal::new(phase, during)),
             });
         }
         steps.extend(self.clear.into_iter().map(|(name, meta)| Step::Remove {
@@ -737,7 +748,15 @@ impl<'a> Planner<'a> {
             let Some(known) = self.observed.name(name) else {
                 continue;
             };
-            needed.insert(names::stand_in(name));
+            let knows_of_none = |target: &Target| {
+                let Target::Shim(want) = target else {
+                    return false;
+                };
+                want.name == *name && want.stand_in.is_none()
+            };
+            if !self.targets.iter().any(knows_of_none) {
+                needed.insert(names::stand_in(name));
+            }
             needed.insert(names::alias(name));
             needed.extend(known.alias.text().map(OsStr::to_owned));
         }

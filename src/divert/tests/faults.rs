@@ -1,16 +1,14 @@
 //! Operations that fail: each of them, once and for good, and the ladder's rungs one by one.
 
 use std::cell::Cell;
-use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
 
 use rustix::io::Errno;
 
 use super::super::apply::apply;
+use super::super::drain::Drain;
 use super::super::error::{After, Error, Failure};
 use super::super::fs::Fs;
 use super::super::goal::Goal;
-use super::super::step::Step;
 use super::fault::{Faulty, Op, Rule};
 use super::sim::{RUNGS, SimFs, State};
 use super::table::Tree;
@@ -119,15 +117,7 @@ fn same(after: &State, before: &State, what: usize, at: &str) {
             .unwrap_or_else(|why| panic!("{at}: {why}"));
         return;
     }
-    // A stand-in that is new stays where the shim that needs it was live: a call that was launched
-    // meanwhile may use it.
-    let is_new_stand_in = |name: &OsString| what == 3 && name.as_bytes().ends_with(b".9727");
-    let list = |state: &State| {
-        let names = state.names.keys().cloned();
-        names
-            .filter(|name| !is_new_stand_in(name))
-            .collect::<Vec<_>>()
-    };
+    let list = |state: &State| state.names.keys().cloned().collect::<Vec<_>>();
     assert_eq!(list(after), list(before), "{at}");
     for name in ["clang", "clang++"] {
         assert_eq!(after.image(name), before.image(name), "{at}");
@@ -397,23 +387,44 @@ fn a_signal_between_any_two_steps_is_taken_back() {
     println!("{points} signals, all taken back");
 }
 
+/// Upgrades from a release without stand-ins, is interrupted before the last step, and goes back.
+fn failed_upgrade(tree: &Tree, drain: &dyn Drain) -> Failure {
+    run(&tree.fs, &tree.layout.install_older()).unwrap();
+    let plan = planned(&tree.fs, &tree.layout.install(CCACHE)).unwrap();
+    let asked = Cell::new(0);
+    let cancel = || {
+        asked.set(asked.get() + 1);
+        (asked.get() >= plan.steps.len()).then_some(15)
+    };
+    apply(&tree.fs, &plan, &cancel, drain).unwrap_err()
+}
+
 #[test]
-fn an_upgrade_that_fails_before_a_new_shim_is_live_leaves_no_stand_in() {
+fn an_upgrade_that_fails_leaves_no_stand_in_beside_older_shims() {
     for layout in LAYOUTS {
         let tree = Tree::new(layout);
-        run(&tree.fs, &layout.install_older()).unwrap();
-        let before = tree.listing();
-        let plan = planned(&tree.fs, &layout.install(CCACHE)).unwrap();
-        let switch = |step: &Step| matches!(step, Step::Switch { .. });
-        let first = plan.steps.iter().position(switch).unwrap();
-        assert!(matches!(plan.steps[first - 1], Step::StandIn { .. }));
-        let asked = Cell::new(0);
-        let cancel = || {
-            asked.set(asked.get() + 1);
-            (asked.get() > first).then_some(15)
-        };
-        let failure = apply(&tree.fs, &plan, &cancel, &Idle).unwrap_err();
+        let failure = failed_upgrade(&tree, &Idle);
         assert!(matches!(failure.after, After::AsBefore));
+        let names = tree.names();
+        assert!(!names.iter().any(|name| name.ends_with(".9727")));
+        let goal = layout.install_older();
+        assert!(planned(&tree.fs, &goal).unwrap().is_empty(), "{layout:?}");
+    }
+}
+
+#[test]
+fn an_upgrade_that_fails_leaves_stand_ins_in_use_for_a_later_restore() {
+    for layout in LAYOUTS {
+        let tree = Tree::new(layout);
+        let before = tree.listing();
+        let failure = failed_upgrade(&tree, &Busy);
+        assert!(matches!(failure.after, After::AsBefore));
+        for name in ["clang.9727", "clang++.9727"] {
+            assert!(tree.path(name).exists(), "{layout:?} {name}");
+        }
+        let record = std::fs::read_to_string(tree.path(".rockwrap-journal")).unwrap();
+        assert!(record.contains("\"installed\""), "{record}");
+        tree.restore();
         assert_eq!(tree.listing(), before, "{layout:?}");
     }
 }
