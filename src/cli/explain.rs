@@ -3,6 +3,7 @@
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde::Serialize;
 
@@ -10,7 +11,7 @@ use super::{CliError, Exit, ExplainArgs, output};
 use crate::decide::stand_in::{Plan, texts};
 use crate::decide::{self, Call, Decision, Launch, Source};
 use crate::image::{ALIAS_SUFFIX, Config, STAND_IN_SUFFIX, base_name, stamp};
-use crate::shim::world::Machine;
+use crate::shim::world::{self, Machine};
 
 /// The answer.
 #[derive(Serialize)]
@@ -79,7 +80,7 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
         dir => dir.to_vec(),
     };
     let tell_dir = || &dir[..];
-    let machine = Machine::new(&tell_dir);
+    let machine = Machine::new(&tell_dir).with(&Hands);
     let real = if baked.is_some() {
         real(&call, &dir, &machine)
     } else {
@@ -166,6 +167,21 @@ fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
         };
         plan.entry()
     })
+}
+
+/// Runs the tree's tools as the shim does, and leaves what they say to the next compile to keep.
+struct Hands;
+
+impl world::Hands for Hands {
+    fn run(&self, program: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>> {
+        let mut command = Command::new(OsStr::from_bytes(program.to_bytes()));
+        command.args(argument.map(|argument| OsStr::from_bytes(argument.to_bytes())));
+        command.stdin(Stdio::null()).stderr(Stdio::null());
+        let output = command.output().ok()?;
+        output.status.success().then_some(output.stdout)
+    }
+
+    fn write(&self, _: &CStr, _: &[u8]) {}
 }
 
 fn answer(

@@ -43,6 +43,8 @@ pub struct Unit<'a> {
     pub archs: Vec<CString>,
     /// Whether some of them are taken away again, in ways that clang alone knows.
     pub drops_archs: bool,
+    /// Whether one of them is `native`: those of the machine.
+    pub native: bool,
     /// Arguments in the spelling that launchers know, by their index in `argv`.
     pub respelled: Vec<(usize, CString)>,
 }
@@ -293,6 +295,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 relocatable_device_code: false,
                 archs: Vec::new(),
                 drops_archs: false,
+                native: false,
                 respelled: Vec::new(),
             },
         };
@@ -396,7 +399,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 return Err(Reason::Depfile.into());
             }
         }
-        if self.unbundled && self.unit.archs.len() != 1 {
+        if self.unbundled && (self.unit.archs.len() != 1 || self.unit.native) {
             return Err(Reason::UnbundledOutput.into());
         }
         // Unused by the preprocessor, which sccache 0.16 runs with these options (measured).
@@ -668,7 +671,11 @@ impl<'a, 'l> Scan<'a, 'l> {
         {
             for arch in archs.split(|byte| *byte == b',') {
                 if arch == b"native" {
-                    return Err(Reason::NativeTarget);
+                    // Where a launcher that has no key compiles, nobody knows.
+                    if self.launcher.kind == LauncherKind::Other {
+                        return Err(Reason::NativeTarget);
+                    }
+                    self.unit.native = true;
                 }
                 self.unit.archs.push(CString::new(arch).unwrap_or_default());
             }

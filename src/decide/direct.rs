@@ -126,7 +126,7 @@ reasons! {
         "The input does not exist or is no regular file.",
         None;
     InputLanguage, "input-language",
-        "The input is not C, C++ or HIP (assembler, CUDA, a header, an object, preprocessed source).",
+        "The input is not C, C++, HIP or assembler for an AMD GPU (other assembler, CUDA, a header, an object, preprocessed source).",
         Some("For HIP in a .cu file, give `-x hip` before the input.");
     LanguageMode, "language-mode",
         "A C++ driver compiles a .c file as C++ with a warning, which sccache loses.",
@@ -170,7 +170,7 @@ reasons! {
     // Inputs that no launcher puts into its key.
     ConfigFile, "config-file",
         "A configuration file or its directory is named, whose content launchers do not look at.",
-        None;
+        Some("Put the options on the command line, or into the compiler's own configuration file.");
     CanonicalPrefixes, "no-canonical-prefixes",
         "-no-canonical-prefixes makes the compiler run itself by the name that it was called by.",
         None;
@@ -196,14 +196,14 @@ reasons! {
         "An option or COMPILER_PATH chooses other tools than the compiler's own.",
         None;
     NativeTarget, "native-target",
-        "The target is `native`, which means something else on each machine that shares the cache.",
+        "The target is `native`, and neither the launcher nor the tree's own tool tells what that is on this machine.",
         Some("Name the target.");
     RandomCuid, "random-cuid",
         "-fuse-cuid=random asks for an object that is never the same.",
         Some("Leave it out; rock-wrap keeps the ids of two objects apart.");
 
     IncludedData, "included-data",
-        "The source includes data by .incbin or #embed, a change of which this launcher does not notice.",
+        "The source includes a file by .incbin, .include or #embed, a change of which this launcher does not notice.",
         Some("Compile the data in a file of its own, or use ccache 4.14 or later.");
 
     NewOffloadDriver, "new-offload-driver",
@@ -213,7 +213,7 @@ reasons! {
     // Options that launchers get wrong.
     UnbundledOutput, "unbundled-output",
         "Without bundling there is one output per target, of which launchers know one.",
-        None;
+        Some("Name one architecture, by --offload-arch.");
     Xarch, "xarch",
         "This launcher, at this version, drops or reorders -Xarch_ options of this form.",
         Some("Use sccache with -D, -U, -f, -m, -O, -W or -g behind it, or ccache 4.12.1 or later for host and device.");

@@ -154,12 +154,14 @@ pub struct Key {
 /// Directories of device libraries that the fingerprint holds: device and inode of each.
 pub type Directories = Vec<(u64, u64)>;
 
-/// The key of a launch, for the launcher's `variable`.
+/// The key of a launch, for the launcher's `variable`. `native`: what that word stands for here.
+#[allow(clippy::too_many_arguments, reason = "each is another part of the key")]
 pub fn key<W: World + ?Sized>(
     call: &Call<'_>,
     unit: &Unit<'_>,
     launcher: &Launcher<'_>,
     variable: &[u8],
+    native: &[u8],
     steering: &Steering<'_>,
     fingerprinted: &Directories,
     world: &W,
@@ -189,6 +191,7 @@ pub fn key<W: World + ?Sized>(
     // outside of direct mode (0.16, `clang.rs`).
     paths.argument(&mut hasher, unit.input.to_bytes());
     paths.output(&mut hasher, unit);
+    hasher.text(native);
     // sccache has only the text that they lead to, and -fdebug-macro writes them into the object.
     for (_, text) in unit
         .words

@@ -3,6 +3,7 @@
 use super::*;
 use crate::image::Witness;
 use crate::image::stamp::encode_witnesses;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
 /// A machine with every file that is asked for, a working directory, and device libraries.
@@ -11,6 +12,9 @@ struct Fake {
     cwd: &'static str,
     stamps: BTreeMap<&'static str, Stamp>,
     responses: BTreeMap<&'static str, &'static str>,
+    tools: BTreeMap<&'static str, &'static str>,
+    asked: Cell<usize>,
+    kept: RefCell<BTreeMap<String, Vec<u8>>>,
 }
 
 fn stamp(ino: u64) -> Stamp {
@@ -38,6 +42,9 @@ impl Fake {
             cwd,
             stamps: stamps.into(),
             responses: BTreeMap::new(),
+            tools: BTreeMap::new(),
+            asked: Cell::default(),
+            kept: RefCell::default(),
         }
     }
 
@@ -61,12 +68,9 @@ impl World for Fake {
     }
 
     fn read(&self, path: &CStr) -> Option<Vec<u8>> {
-        Some(
-            self.responses
-                .get(path.to_str().unwrap())?
-                .as_bytes()
-                .to_vec(),
-        )
+        let path = path.to_str().unwrap();
+        let kept = self.kept.borrow().get(path).cloned();
+        kept.or_else(|| Some(self.responses.get(path)?.as_bytes().to_vec()))
     }
 
     fn holds(&self, _: &CStr, _: u8, _: &[u8]) -> bool {
@@ -88,6 +92,19 @@ impl World for Fake {
     fn seen_from(&self, place: &CString, path: &CStr) -> Option<Stamp> {
         let path = [place.to_bytes(), path.to_bytes()].concat();
         self.stamp(&CString::new(path).unwrap())
+    }
+
+    fn ask(&self, tool: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>> {
+        self.asked.set(self.asked.get() + 1);
+        let argument = argument.map(|argument| argument.to_str().unwrap());
+        let called = [tool.to_str().unwrap(), argument.unwrap_or_default()].join(" ");
+        let said = self.tools.get(called.trim_end())?;
+        Some(said.as_bytes().to_vec())
+    }
+
+    fn keep(&self, path: &CStr, content: &[u8]) {
+        let path = path.to_str().unwrap().to_owned();
+        self.kept.borrow_mut().insert(path, content.to_vec());
     }
 
     fn now(&self) -> u64 {
@@ -517,6 +534,143 @@ fn the_id_knows_what_a_response_file_says() {
             .1
     };
     assert_ne!(nested("-DX=1"), nested("-DX=2"));
+}
+
+const NATIVE: &str = "-x hip --offload-arch=native -c a.cpp -o a.o";
+
+/// A machine with a GPU, as an older clang asks for it.
+fn with_gpu(architecture: &'static str) -> Fake {
+    let mut world = Fake::in_dir("/w").with("amdgpu-arch", stamp(40));
+    world.tools.insert("amdgpu-arch", architecture);
+    let boot = "/proc/sys/kernel/random/boot_id";
+    world.responses.insert(boot, "1b30");
+    world
+}
+
+#[test]
+fn what_native_stands_for_is_in_the_key() {
+    let of = |world: &Fake, line: &str| call(b"clang", "sccache", &[], line, world);
+    let key = |architecture| of(&with_gpu(architecture), NATIVE).unwrap().0;
+    assert_eq!(
+        key("gfx942
+"),
+        key("gfx942
+")
+    );
+    assert_ne!(
+        key("gfx942
+"),
+        key("gfx1100
+")
+    );
+    assert_ne!(
+        key("gfx942
+"),
+        key("gfx942
+gfx1100
+")
+    );
+    let named = NATIVE.replace("native", "gfx900,native");
+    assert!(
+        of(
+            &with_gpu(
+                "gfx942
+"
+            ),
+            &named
+        )
+        .is_ok()
+    );
+    // As clang 22 and later ask for it.
+    let mut newer = with_gpu(
+        "gfx942
+",
+    )
+    .with("offload-arch", stamp(41));
+    newer.tools = [(
+        "offload-arch --only=amdgpu",
+        "gfx942
+",
+    )]
+    .into();
+    let one = of(&newer, NATIVE).unwrap().0;
+    newer.tools = [(
+        "offload-arch --only=amdgpu",
+        "gfx90a
+",
+    )]
+    .into();
+    assert_ne!(of(&newer, NATIVE).unwrap().0, one);
+}
+
+#[test]
+fn without_an_answer_native_is_not_cached() {
+    for said in [
+        "",
+        "
+",
+        "error
+",
+        "gfx942",
+        "gfx942
+error: no
+",
+    ] {
+        let world = with_gpu(said);
+        let outcome = call(b"clang", "ccache", &["HOME=/home/me"], NATIVE, &world);
+        assert_eq!(outcome, Err("native-target"), "{said:?}");
+        assert!(world.kept.borrow().is_empty(), "{said:?}");
+    }
+    let nothing = Fake::in_dir("/w");
+    let outcome = call(b"clang", "ccache", &[], NATIVE, &nothing);
+    assert_eq!(outcome, Err("native-target"));
+}
+
+#[test]
+fn the_machine_is_asked_what_native_is_once_as_long_as_it_stays_the_same() {
+    let of = |world: &Fake, env: &[&str]| {
+        let before = world.asked.get();
+        call(b"clang", "sccache", env, NATIVE, world).unwrap();
+        world.asked.get() > before
+    };
+    let home = "HOME=/home/me";
+    let world = with_gpu(
+        "gfx942
+",
+    );
+    assert!(of(&world, &[home]));
+    assert!(!of(&world, &[home, "OTHER=1"]), "the answer is remembered");
+    for variable in [
+        "ROCR_VISIBLE_DEVICES=0",
+        "HIP_VISIBLE_DEVICES=0",
+        "GPU_DEVICE_ORDINAL=0",
+        "CUDA_VISIBLE_DEVICES=0",
+        "HSA_OVERRIDE_GFX_VERSION=11.0.0",
+    ] {
+        assert!(of(&world, &[home, variable]), "{variable}");
+    }
+    let changed = |world: Fake| of(&world, &[home]);
+    let another_boot = |mut world: Fake| {
+        let boot = "/proc/sys/kernel/random/boot_id";
+        world.responses.insert(boot, "1b31");
+        world
+    };
+    assert!(changed(another_boot(world.clone())));
+    for (path, ino) in [
+        ("amdgpu-arch", 50),
+        ("/proc/self/ns/mnt", 51),
+        ("/dev/kfd", 52),
+        ("/dev/dri/renderD129", 53),
+        ("/sys/class/kfd/kfd/topology/nodes/2", 54),
+    ] {
+        assert!(changed(world.clone().with(path, stamp(ino))), "{path}");
+    }
+    assert!(!changed(world.clone()), "the control");
+    let cut = world.clone();
+    let shorten = |kept: &mut Vec<u8>| kept.truncate(kept.len() - 1);
+    cut.kept.borrow_mut().values_mut().for_each(shorten);
+    assert!(changed(cut), "half of an answer is none");
+    assert!(of(&world, &[]) && of(&world, &[]), "nowhere to remember it");
 }
 
 #[test]

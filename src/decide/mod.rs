@@ -24,6 +24,7 @@ mod key;
 mod key_tests;
 mod language;
 mod launchers;
+mod native;
 mod nesting;
 #[cfg(all(test, not(rock_wrap_shim)))]
 mod offload_tests;
@@ -133,6 +134,14 @@ pub trait World {
     /// Seconds since 1970.
     fn now(&self) -> u64;
 
+    /// What the program `tool` beside the compiler says, given that argument; `None` where it fails or
+    /// nothing can be run.
+    fn ask(&self, tool: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>>;
+
+    /// Writes a file in the user's cache directory, for [`read`](World::read) to find later; in vain where
+    /// that cannot be done.
+    fn keep(&self, path: &CStr, content: &[u8]);
+
     /// Shows up to four ancestors of this process, the nearest first: the kernel's name of the process
     /// and, if that is asked for, the path of the executable (empty if it cannot be read). Ends when
     /// `visit` returns true.
@@ -216,6 +225,10 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
             own_key,
             ..signs.steering
         };
+        let native = match unit.native {
+            true => native::architectures(call, world).ok_or(Reason::NativeTarget)?,
+            false => Vec::new(),
+        };
         if unit.debug_info && launcher.kind == LauncherKind::Sccache {
             check_directory(signs.pwd, world)?;
         }
@@ -224,6 +237,7 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
             &unit,
             &launcher,
             variable,
+            &native,
             &steering,
             &fingerprinted,
             world,

@@ -2,7 +2,7 @@
 //!
 //! Owns: the search in [`TABLE`]. Must never judge an option; see [`hazards`](super::hazards).
 //!
-//! `llvm::opt::OptTable::ParseOneArg` (LLVM 15 to 19) takes the longest spelling that is a prefix
+//! `llvm::opt::OptTable::ParseOneArg` (LLVM 15 to 23) takes the longest spelling that is a prefix
 //! of the argument and whose kind accepts what follows. The table holds only what cannot be told
 //! by one of two rules, both of which `scripts/generate-options.py` checks against clang:
 //!

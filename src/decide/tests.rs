@@ -99,6 +99,12 @@ impl World for Fake {
         self.stamp(&CString::new(path).unwrap())
     }
 
+    fn ask(&self, _: &CStr, _: Option<&CStr>) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn keep(&self, _: &CStr, _: &[u8]) {}
+
     fn now(&self) -> u64 {
         NOW
     }

@@ -170,6 +170,11 @@ impl Real {
         }
     }
 
+    /// The environment as it was given.
+    pub fn envp(&self) -> StringList {
+        self.given.envp
+    }
+
     /// The arguments, the compiler's name first.
     pub fn args(&self) -> &'static [&'static CStr] {
         self.given.args

@@ -124,7 +124,8 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
     }
     exec::set_last_resort(&real);
     let dir = || if config.dir.is_empty() { real.dir() } else { config.dir };
-    let decision = decide::decide(&call, &world::Machine::new(&dir));
+    let hands = tell::Hands { envp: real.envp() };
+    let decision = decide::decide(&call, &world::Machine::new(&dir).with(&hands));
     events::record(&call, &decision);
     match decision {
         Decision::Direct(direct) => {

@@ -3,15 +3,20 @@
 //!
 //! Owns: telling a person that the compiler has changed, once for a build and not for every call of
 //! it (a session is not told at all: `rock-wrap run` reports the reason with its count); and marking
-//! a launcher that failed, see [`trouble`].
+//! a launcher that failed, see [`trouble`]; and what the tree's tools say of the machine.
 
 use alloc::ffi::CString;
+use alloc::vec::Vec;
 use core::ffi::CStr;
+use core::ptr;
 
 use crate::decide::{lookup, trouble};
+use crate::decide::trouble::End;
 use crate::image::base_name;
 use crate::message::say;
-use crate::{events, sys};
+use crate::process::{Child, Event, Signals};
+use crate::sys::StringList;
+use crate::{events, sys, world};
 
 /// A build makes no pause of this many seconds between two compiles.
 const PAUSE: u64 = 600;
@@ -47,6 +52,45 @@ fn told_lately(env: &[&CStr]) -> bool {
 pub fn launcher_failed(mark: &CStr) {
     if let Some(file) = open(mark) {
         file.write(b"\n");
+    }
+}
+
+/// Runs the tree's tools, and keeps what they said.
+pub struct Hands {
+    /// The environment that they are given.
+    pub envp: StringList,
+}
+
+impl world::Hands for Hands {
+    fn run(&self, program: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>> {
+        const LONGEST: usize = 4096;
+        let said = sys::File::anonymous()?;
+        let nothing = sys::File::open(c"/dev/null").ok()?;
+        let argument = argument.map_or(ptr::null(), |argument| argument.as_ptr().cast());
+        let argv = [program.as_ptr().cast(), argument, ptr::null()];
+        let signals = Signals::hold();
+        let child = Child::start(&mut || {
+            // As clang does it.
+            sys::duplicate(nothing.descriptor(), 0);
+            sys::duplicate(said.descriptor(), 1);
+            sys::duplicate(nothing.descriptor(), 2);
+            signals.release();
+            // SAFETY: both lists end with null, and their strings with NUL.
+            let _ = unsafe { sys::execve(program, argv.as_ptr(), self.envp) };
+        });
+        let end = child.map(|child| child.wait(None));
+        signals.release();
+        let Ok(Event::Ended(End::Exited(0))) = end else { return None };
+        let mut text = alloc::vec![0; LONGEST];
+        let length = said.read_from_start(&mut text).ok()?;
+        text.truncate(length);
+        (length < LONGEST).then_some(text)
+    }
+
+    fn write(&self, path: &CStr, content: &[u8]) {
+        if let Some(file) = open(path) {
+            file.write(content);
+        }
     }
 }
 

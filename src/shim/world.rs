@@ -15,13 +15,29 @@ pub struct Machine<'a> {
     /// Tells the compiler's directory, which is empty or has a slash at its end. Not before somebody
     /// wants to know: it may have to be found out.
     dir: &'a dyn Fn() -> &'a [u8],
+    hands: Option<&'a dyn Hands>,
+}
+
+/// What this machine does for [`World`] beside looking: it runs a program, and writes a file.
+pub trait Hands {
+    /// What the program prints that is at a path, given that argument; `None` where it fails.
+    fn run(&self, program: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>>;
+    /// Writes a file in rock-wrap's directory in the user's cache.
+    fn write(&self, path: &CStr, content: &[u8]);
 }
 
 impl<'a> Machine<'a> {
     /// With a compiler in the directory that `dir` tells, empty or with a slash at its end.
     #[must_use]
     pub fn new(dir: &'a dyn Fn() -> &'a [u8]) -> Self {
-        Self { dir }
+        Self { dir, hands: None }
+    }
+
+    /// With hands, without which nothing is run and nothing written.
+    #[must_use]
+    pub fn with(mut self, hands: &'a dyn Hands) -> Self {
+        self.hands = Some(hands);
+        self
     }
 }
 
@@ -104,6 +120,21 @@ impl World for Machine<'_> {
 
     fn now(&self) -> u64 {
         sys::now() / 1_000_000_000
+    }
+
+    fn ask(&self, tool: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>> {
+        let own = match (self.dir)() {
+            b"" => b"./",
+            own => own,
+        };
+        let program = CString::new([own, tool.to_bytes()].concat()).ok()?;
+        self.hands?.run(&program, argument)
+    }
+
+    fn keep(&self, path: &CStr, content: &[u8]) {
+        if let Some(hands) = self.hands {
+            hands.write(path, content);
+        }
     }
 
     fn list(&self, dir: &CStr, wanted: fn(&CStr) -> bool, visit: &mut dyn FnMut(&CStr, Stamp)) {
