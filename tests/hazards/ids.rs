@@ -18,6 +18,16 @@ pub const CASES: &[Case] = &[
         let call = t.hip_without_id(&["-fgpu-rdc"]);
         linked(t, [call.clone(), other(call)]);
     }),
+    case("one source, two objects, `-fuse-cuid=hash`", |t| {
+        let call = t.hip_without_id(&["-fgpu-rdc", "-fuse-cuid=hash"]);
+        linked(t, [call.clone(), call.with("k.o", "two.o")]);
+    }),
+    case("`-fuse-cuid=none`", |t| {
+        let call = |value| t.hip_without_id(&["-fgpu-rdc", "-fuse-cuid=none", value]);
+        let (one, two) = (call("-DV=1"), call("-DV=2"));
+        t.both(&one, &two);
+    })
+    .long(),
     case("equal sources in two directories", |t| {
         two_directories(t, &[], &[])
     }),

@@ -15,6 +15,7 @@ mod compiler;
 mod depfiles;
 mod forms;
 mod ids;
+mod options;
 mod paths;
 mod settings;
 mod side_outputs;
@@ -99,6 +100,7 @@ const FAMILIES: &[(&str, &[Case])] = &[
     ("Paths, directories, time", paths::CASES),
     ("Forms of a HIP compile", forms::CASES),
     ("What the text does not show", text::CASES),
+    ("Options that launchers read otherwise", options::CASES),
     ("Settings of the launcher", settings::CASES),
 ];
 
