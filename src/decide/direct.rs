@@ -223,6 +223,9 @@ reasons! {
     ReorderedOptions, "reordered-options",
         "The order of options matters here and the launcher changes it.",
         None;
+    PreprocessedForm, "preprocessed-form",
+        "An option changes the form of preprocessed text, and this launcher cannot read that form.",
+        Some("Leave the option out: it has no effect on an object file.");
     FrontendOption, "frontend-option",
         "-Xclang passes an option that is not known to be without side effects.",
         None;

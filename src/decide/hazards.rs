@@ -27,9 +27,9 @@ enum Rule {
 use Reason::{
     CanonicalPrefixes, ConfigFile, Coverage, Depfile, DoubleDash, ExternalTools, FileInput,
     Frontend, Information, LauncherOption, Modules, OffloadKind, OtherAction, Passthrough, Plugin,
-    PrecompiledHeader, Profile, RandomCuid, RecordedCommand, ReorderedOptions, ResponseQuoting,
-    SaveTemps, SideOutput, SplitDwarf, TargetForwarding, UnusualSpelling, VfsOverlay,
-    WorkingDirectory,
+    PrecompiledHeader, PreprocessedForm, Profile, RandomCuid, RecordedCommand, ReorderedOptions,
+    ResponseQuoting, SaveTemps, SideOutput, SplitDwarf, TargetForwarding, UnusualSpelling,
+    VfsOverlay, WorkingDirectory,
 };
 use Rule::{Colours, Fine, Native, Never, NotSccache};
 
@@ -60,6 +60,8 @@ const RULES: &[(&str, Rule)] = &[
     ("--migrate", Never(OtherAction)),
     ("--multi-lib-config*", Never(FileInput)),
     ("--no-integrated-cpp", Never(ExternalTools)),
+    // The text names no headers then, and ccache 4.14.2 knows only `-P` as the option that does so.
+    ("--no-line-commands", Never(PreprocessedForm)),
     ("--nvptx-arch-tool*", Never(ExternalTools)),
     ("--offload-arch-tool*", Never(ExternalTools)),
     ("--offload=*", Never(OffloadKind)),
@@ -153,6 +155,8 @@ const RULES: &[(&str, Rule)] = &[
     ("-fdepfile-entry*", Never(FileInput)),
     ("-fdiagnostics-color", Colours),
     ("-fdiagnostics-color=always", Colours),
+    // sccache's `-E` of HIP fails with these: the bundler knows no such files (clang 15 to 22).
+    ("-fdirectives-only", NotSccache(PreprocessedForm)),
     ("-fdriver-only", Never(Information)),
     ("-fdump-*", Never(Information)),
     ("-fembed-offload-object*", Never(FileInput)),
@@ -188,6 +192,7 @@ const RULES: &[(&str, Rule)] = &[
     ("-frandomize-layout-seed-file*", Never(FileInput)),
     ("-frecord-command-line", Never(RecordedCommand)),
     ("-frecord-gcc-switches", Never(RecordedCommand)),
+    ("-frewrite-*", NotSccache(PreprocessedForm)),
     ("-fsanitize-blacklist*", Never(FileInput)),
     ("-fsanitize-coverage-allowlist*", Never(FileInput)),
     ("-fsanitize-coverage-blacklist*", Never(FileInput)),

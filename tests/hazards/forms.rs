@@ -102,6 +102,19 @@ pub const CASES: &[Case] = &[
         form(t, &["--cuda-device-only", "-emit-llvm"])
     }),
     case("`--offload-compress`", |t| form(t, &["--offload-compress"])).since(19),
+    case("`-fdirectives-only`, `-frewrite-includes`", |t| {
+        form(t, &["-fdirectives-only"]);
+        form(t, &["-frewrite-includes"]);
+    }),
+    case("`--no-line-commands`, a header edited", |t| {
+        t.write("src/h.cpp", "#include \"h.h\"\n");
+        let call = t.cxx(&["--no-line-commands"]);
+        t.write("src/h.h", "int v = 1;\n");
+        t.state(&call);
+        t.write("src/h.h", "int v = 2;\n");
+        t.state(&call);
+        t.differs();
+    }),
     case("`-foffload-lto`", |t| {
         form(t, &["-foffload-lto", "-fgpu-rdc", "--offload-new-driver"])
     })
