@@ -3,6 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::{BorrowedFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +11,7 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::fs::{MemfdFlags, memfd_create};
+use rustix::io::{FdFlags, fcntl_setfd};
 use wait_timeout::ChildExt;
 
 /// A question is answered within this time or not at all, unless [`Program::within`] says otherwise.
@@ -135,6 +137,7 @@ impl Program {
             path: self.path.clone(),
             source,
         };
+        hold_back(&mut self.command);
         // Not pipes, whose end would be that of whatever server the program leaves behind.
         let stdout = memory().map_err(start_error)?;
         let stderr = memory().map_err(start_error)?;
@@ -162,6 +165,26 @@ impl Program {
     }
 }
 
+/// Keeps from `command` the descriptors that this process was itself given beside the three standard
+/// ones: a launcher hands them to the server that it starts, and whoever waits for the end of such a pipe
+/// waits for that server.
+fn hold_back(command: &mut Command) {
+    // All of our own are closed anyway.
+    let given = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+    let given = given.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    let given: Vec<RawFd> = given.filter(|number| *number > 2).collect();
+    let close = move || {
+        for number in &given {
+            // SAFETY: only passed to a call that fails where there is no such descriptor.
+            let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };
+            let _ = fcntl_setfd(descriptor, FdFlags::CLOEXEC);
+        }
+        Ok(())
+    };
+    // SAFETY: system calls on numbers that the closure owns, and no allocation.
+    unsafe { command.pre_exec(close) };
+}
+
 /// A file that is nowhere on disk.
 fn memory() -> io::Result<File> {
     Ok(memfd_create("answer", MemfdFlags::CLOEXEC)?.into())
@@ -177,6 +200,9 @@ fn content(file: &File) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+
     use super::*;
 
     #[test]
@@ -218,6 +244,22 @@ mod tests {
             .unwrap();
         let server = nix::unistd::Pid::from_raw(pid);
         nix::sys::signal::kill(server, nix::sys::signal::SIGKILL).expect("it still runs");
+    }
+
+    #[test]
+    fn a_server_that_stays_behind_holds_nothing_that_we_were_given() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let inherited = writer.try_clone().unwrap();
+        fcntl_setfd(&inherited, FdFlags::empty()).unwrap();
+        let list = format!("ls -l /proc/self/fd/{}", inherited.as_raw_fd());
+        let shell = |program: &str| Program::at(Path::new(program)).args(["-c", &list]).ask();
+        let answer = shell("/bin/sh").unwrap();
+        assert!(!answer.status.success(), "{:?}", answer.stdout);
+        // It is there without that.
+        let control = Command::new("/bin/sh").args(["-c", &list]).output();
+        assert!(control.unwrap().status.success());
+        drop((writer, inherited));
+        assert_eq!(reader.read(&mut [0]).unwrap(), 0);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The system calls with which the shim starts a program and waits for it. Layouts as in
 //! [`sys`].
 
+use alloc::vec::Vec;
 use core::arch::asm;
 use core::ptr;
 
@@ -18,6 +19,7 @@ const RT_SIGPROCMASK: usize = 14;
 const CLONE: usize = 56;
 const WAIT4: usize = 61;
 const KILL: usize = 62;
+const FCNTL: usize = 72;
 const RT_SIGTIMEDWAIT: usize = 128;
 const PRCTL: usize = 157;
 
@@ -80,6 +82,50 @@ fn action(signal: i32, new: Option<&Action>) -> Action {
     // SAFETY: null or an action, and room for one; no disposition that is set here is a handler.
     let _ = unsafe { syscall(RT_SIGACTION, args) };
     old
+}
+
+/// Descriptors beside the three standard ones that this process was given, while they are kept from the
+/// program that it becomes.
+///
+/// sccache's client hands all that it has to a server that it starts, up to 0.17 (mozilla/sccache#2313).
+/// That server outlives the build by ten minutes, and so does a pipe that it holds: whoever reads it waits
+/// for so long (`make 3>&1 | tee`, a configure script's `exec 6>&1`). The client itself uses none of them:
+/// it has a job server of its own, and takes that of make from what it runs.
+pub struct Inherited(Vec<usize>);
+
+impl Inherited {
+    /// Has the kernel close them when this process becomes another program.
+    pub fn hold_back() -> Self {
+        let mut held = Vec::new();
+        let Ok(descriptors) = sys::File::open(c"/proc/self/fd") else { return Self(held) };
+        while let Ok(entries) = descriptors.entries()
+            && !entries.is_empty()
+        {
+            let numbers = sys::Names(&entries).filter_map(|name| sys::decimal(name.to_bytes()));
+            held.extend(numbers.filter(|number| *number > 2 && close_on_exec(*number, true)));
+        }
+        Self(held)
+    }
+
+    /// Undoes that, where this process has become none.
+    pub fn give_back(&self) {
+        for number in &self.0 {
+            close_on_exec(*number, false);
+        }
+    }
+}
+
+/// Sets whether a descriptor is closed when this process becomes another program. Whether it was not
+/// so before.
+fn close_on_exec(descriptor: usize, close: bool) -> bool {
+    const F_GETFD: usize = 1;
+    const F_SETFD: usize = 2;
+    const FD_CLOEXEC: usize = 1;
+    // SAFETY: takes numbers.
+    let fcntl = |what, value| unsafe { syscall(FCNTL, [descriptor, what, value, 0, 0, 0]) };
+    let before = fcntl(F_GETFD, 0);
+    let now = usize::from(close) * FD_CLOEXEC;
+    before.is_ok_and(|before| before & FD_CLOEXEC != now) && fcntl(F_SETFD, now).is_ok()
 }
 
 /// A program that was started.

@@ -7,7 +7,7 @@ use crate::decide::Call;
 use crate::decide::trouble::{self, Blame, End};
 use crate::exec::Program;
 use crate::image::LauncherKind;
-use crate::process::{self, Child, Event, Signals};
+use crate::process::{self, Child, Event, Inherited, Signals};
 use crate::server::{PATIENCE, Patience, Server};
 use crate::sys::{self, Errno};
 
@@ -53,6 +53,7 @@ fn run(server: Option<Server<'_>>, program: &mut Program) -> Result<End, Trouble
         if server.is_some() {
             // sccache says some things of its own there; a compile of one file says nothing.
             sys::duplicate(2, 1);
+            Inherited::hold_back();
         }
         signals.release();
         failure = Some(program.execute());
