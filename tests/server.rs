@@ -3,16 +3,19 @@
 
 mod support;
 
-use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread;
+use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::openpty;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use support::launchers::{Asked, Cache, sccache};
 use support::rocm::{Rocm, assert_has, ran, rock_wrap};
 use support::run;
@@ -51,6 +54,19 @@ impl Site {
         compile
     }
 
+    /// A session around a command that compiles nothing.
+    fn rock_wrap_run(&self) -> Command {
+        let mut session = self.rocm.rock_wrap("run");
+        session
+            .arg("--launcher")
+            .arg(&self.client)
+            .args(["--", "true"]);
+        session
+            .envs(self.cache.env())
+            .current_dir(self.rocm.beside("."));
+        session
+    }
+
     fn object(&self) -> Vec<u8> {
         fs::read(self.rocm.beside("a.o")).unwrap()
     }
@@ -60,6 +76,39 @@ impl Site {
 fn warnings(count: usize) -> String {
     let warning = |number| format!("int f{number}(void)\t{{ /* \u{e4} */ }}\n");
     (0..count).map(warning).collect()
+}
+
+/// Runs `program` in a shell that keeps a copy of the pipe on its standard output at descriptor 6, as a
+/// configure script does. Whether somebody still holds the pipe when all of that has ended.
+fn leaves_pipe_held(program: &Command) -> bool {
+    let (reader, writer) = io::pipe().unwrap();
+    let mut shell = Command::new("sh");
+    let script = r#"exec 6>&1 >/dev/null 2>&1; "$@""#;
+    shell.args(["-c", script, "sh"]).arg(program.get_program());
+    shell.args(program.get_args()).env_clear();
+    let set = program
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    shell.envs(set);
+    if let Some(dir) = program.get_current_dir() {
+        shell.current_dir(dir);
+    }
+    assert!(
+        shell
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .status()
+            .unwrap()
+            .success()
+    );
+    drop(shell);
+    let mut end = [PollFd::new(&reader, PollFlags::IN)];
+    let now = Timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    poll(&mut end, Some(&now)).unwrap();
+    !end[0].revents().contains(PollFlags::HUP)
 }
 
 fn said(output: &Output) -> (Option<i32>, String, String) {
@@ -112,6 +161,122 @@ fn without_a_server_the_client_starts_one() {
     assert!(compile.status().unwrap().success());
     assert!(socket.exists(), "a server listens");
     assert_eq!(site.cache.asked(), Asked::default());
+}
+
+#[test]
+fn a_build_in_a_pipe_ends_though_it_has_started_the_server() {
+    let site = Site::new();
+    let socket = site.rocm.beside("other-socket");
+    let settings = [
+        ("SCCACHE_SERVER_UDS", socket.to_str().unwrap()),
+        ("SCCACHE_IDLE_TIMEOUT", "20"),
+    ];
+    let stop = || {
+        let mut stop = Command::new(&site.client);
+        run(stop
+            .arg("--stop-server")
+            .envs(site.cache.env())
+            .envs(settings));
+        drop(fs::remove_file(&socket));
+    };
+    let mut compile = site.compile("int one;\n", true);
+    compile.envs(settings);
+    let mut run = site.rock_wrap_run();
+    run.envs(settings);
+    for program in [compile, run] {
+        let name = program.get_program().to_owned();
+        assert!(!leaves_pipe_held(&program), "{name:?}");
+        assert!(
+            UnixStream::connect(&socket).is_ok(),
+            "{name:?}: a server listens"
+        );
+        stop();
+    }
+    // By itself the client would have it held.
+    let mut client = Command::new(&site.client);
+    client
+        .arg(site.rocm.bin().join("clang.7625"))
+        .args(["-c", "a.c", "-o", "a.o"]);
+    client
+        .env("PATH", "/usr/bin:/bin")
+        .envs(site.cache.env())
+        .envs(settings);
+    client.current_dir(site.rocm.beside("."));
+    assert!(leaves_pipe_held(&client), "the control");
+    stop();
+}
+
+#[test]
+fn what_the_compiler_inherits_is_all_there_when_the_client_cannot_be_run() {
+    let site = Site::new();
+    fs::remove_file(&site.client).unwrap();
+    let mut compile = site.compile("int one;\n", true);
+    compile.env("SCCACHE_SERVER_UDS", site.rocm.beside("nowhere"));
+    // The header is found by way of the descriptor alone.
+    let script = format!(
+        "exec 6<{:?}; \"$@\" -I/proc/self/fd/6",
+        site.rocm.beside("headers")
+    );
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", &script, "sh"])
+        .arg(compile.get_program())
+        .args(compile.get_args());
+    let set = compile
+        .get_envs()
+        .filter_map(|(name, value)| Some((name, value?)));
+    shell
+        .env_clear()
+        .envs(set)
+        .current_dir(site.rocm.beside("."));
+    fs::create_dir(site.rocm.beside("headers")).unwrap();
+    fs::write(site.rocm.beside("headers/only-there.h"), "int two;\n").unwrap();
+    fs::write(site.rocm.beside("a.c"), "#include <only-there.h>\n").unwrap();
+    let output = run(shell.stdin(Stdio::null()));
+    assert_eq!(output.status.code(), Some(0), "{:?}", said(&output));
+}
+
+#[test]
+fn a_hit_runs_no_compiler_where_clang_chooses_the_dependency_files_name() {
+    let site = Site::new();
+    let header = site.rocm.beside("a.h");
+    let compile = |through: bool| {
+        let mut compile = site.compile("#include \"a.h\"\n", through);
+        // What is newer than the compile is not trusted.
+        let then = SystemTime::now() - Duration::from_secs(60);
+        for file in [&header, &site.rocm.beside("a.c")] {
+            File::options()
+                .write(true)
+                .open(file)
+                .unwrap()
+                .set_modified(then)
+                .unwrap();
+        }
+        for made in ["a.o", "a.d"] {
+            drop(fs::remove_file(site.rocm.beside(made)));
+        }
+        let output = run(compile.arg("-MD"));
+        assert_eq!(said(&output), (Some(0), String::new(), String::new()));
+        ["a.o", "a.d"].map(|made| fs::read(site.rocm.beside(made)).unwrap())
+    };
+    let edit = |text: &str| fs::write(&header, text).unwrap();
+    edit("int one;\n");
+    let bare = compile(false);
+    assert!(compile(true) == bare, "a miss");
+    let real = site.rocm.bin().join("clang-19");
+    let runs = |yes: bool| {
+        let mode = if yes { 0o755 } else { 0o644 };
+        fs::set_permissions(&real, Permissions::from_mode(mode)).unwrap();
+    };
+    runs(false);
+    assert!(compile(true) == bare, "a hit");
+    assert_eq!(site.cache.asked(), Asked::new(1, 1));
+    runs(true);
+    edit("int another;\n");
+    let edited = compile(false);
+    assert!(edited[0] != bare[0]);
+    assert!(compile(true) == edited, "after an edit");
+    assert_eq!(site.cache.asked(), Asked::new(1, 2));
 }
 
 #[test]

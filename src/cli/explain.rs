@@ -238,13 +238,16 @@ fn answer(
         Source::Installed => "install",
     });
     answer.asks_server = launcher.asks_server && key.is_some();
-    let cuid = key.as_ref().and_then(|key| key.cuid.as_deref());
-    let cuid = cuid.map(text).into_iter().collect();
+    let added = key
+        .iter()
+        .flat_map(decide::Key::words)
+        .map(text)
+        .collect();
     let given_compiler = match plan {
         Some(_) => stand_in.display().to_string(),
         None => real,
     };
-    answer.runs = [vec![word.clone(), given_compiler], given, cuid].concat();
+    answer.runs = [vec![word.clone(), given_compiler], given, added].concat();
     answer.launcher = Some(word);
     let entry = key.as_ref().map(|key| text(&key.entry));
     let plan = plan.as_deref().map(text);

@@ -4,7 +4,7 @@
 //! functions of the call, the configuration and what [`World`] tells; neither depends on time, and
 //! on paths only as far as the output does. A launcher that does not cache gets neither.
 
-use super::argv::{Role, Unit, default_output};
+use super::argv::{Role, Unit, default_depfile, default_output};
 use super::direct::Reason;
 use super::hash::{Hasher, push_hex};
 use super::launchers::Launcher;
@@ -147,8 +147,19 @@ impl<'a> Paths<'a> {
 pub struct Key {
     /// The environment entry, `NAME=VALUE`.
     pub entry: CString,
-    /// `-cuid=...`, the one argument that is ever added: a HIP compile without one of its own.
+    /// The name of the dependency file that clang would choose, to be given with `-MF`: where the
+    /// launcher would otherwise not write it.
+    pub depfile: Option<CString>,
+    /// `-cuid=...`: for a HIP compile without one of its own.
     pub cuid: Option<CString>,
+}
+
+impl Key {
+    /// What is added behind the call's own arguments. Nothing else ever is.
+    pub fn words(&self) -> impl Iterator<Item = &CStr> {
+        let depfile = self.depfile.as_deref().map(|name| [c"-MF", name]);
+        depfile.into_iter().flatten().chain(self.cuid.as_deref())
+    }
 }
 
 /// Directories of device libraries that the fingerprint holds: device and inode of each.
@@ -204,8 +215,11 @@ pub fn key<W: World + ?Sized>(
     if unit.language == Language::Assembler {
         hasher.text(&world.read(&unit.input).unwrap_or_default());
     }
+    let named = launcher
+        .wants_depfile_named(unit)
+        .then(|| default_depfile(unit));
     if unit.writes_depfile {
-        depfile(&mut hasher, unit, &paths);
+        depfile(&mut hasher, unit, named.as_deref(), &paths);
     }
     // ccache has the directory in its own key, and minds prefix maps.
     if launcher.kind == LauncherKind::Sccache && unit.debug_info {
@@ -220,6 +234,7 @@ pub fn key<W: World + ?Sized>(
     push_hex(&mut entry, &hasher.finish());
     Key {
         entry: CString::new(entry).unwrap_or_default(),
+        depfile: named.map(|name| CString::new(name).unwrap_or_default()),
         cuid,
     }
 }
@@ -286,9 +301,14 @@ fn cuid<W: World + ?Sized>(
     CString::new(option).unwrap_or_default()
 }
 
-/// The target's name stands in the dependency file, so its text counts and not only where it is.
-fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, paths: &Paths<'_>) {
+/// The target's name stands in the dependency file, so its text counts and not only where it is. A file
+/// that the launcher is given the name of counts as one that the call names: the launcher keeps it, and
+/// has not where it had no name.
+fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, named: Option<&[u8]>, paths: &Paths<'_>) {
     hasher.text(b"depfile");
+    if let Some(name) = named {
+        paths.path(hasher, name);
+    }
     let mut explicit = false;
     for (role, text) in &unit.words {
         match role {

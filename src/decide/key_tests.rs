@@ -205,6 +205,14 @@ fn call(
     }
 }
 
+#[test]
+fn a_dependency_file_is_the_same_whoever_names_it() {
+    let implied = key(&[], "-c a.cpp -o out/a.o -MD");
+    assert_eq!(key(&[], "-c a.cpp -o out/a.o -MD -MF out/a.d"), implied);
+    assert_ne!(key(&[], "-c a.cpp -o out/a.o -MD -MF out/b.d"), implied);
+    assert_ne!(key(&[], "-c a.cpp -o out/a.o"), implied);
+}
+
 fn key_in(world: &Fake, launcher: &str, env: &[&str], line: &str) -> String {
     call(b"clang", launcher, env, line, world).unwrap().0
 }

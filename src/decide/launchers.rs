@@ -10,6 +10,30 @@ use super::{Language, key};
 use crate::image::{Config, LAUNCHER_NAME, LauncherKind, Version, base_name};
 use core::ffi::CStr;
 
+/// The releases in which something that matters here changed. Every decision by version is by one of
+/// these.
+pub mod since {
+    use crate::image::Version;
+
+    /// sccache caches HIP (mozilla/sccache#2045).
+    pub const SCCACHE_HIP: Version = Version(0, 8, 0);
+    /// sccache's server can listen at a path, and its protocol has the form that it has today.
+    pub const SCCACHE_SOCKETS: Version = Version(0, 9, 0);
+    /// A hit in sccache's direct mode writes a dependency file only where `-MF` names it.
+    pub const SCCACHE_NAMED_DEPFILE: Version = Version(0, 11, 0);
+    /// sccache's client can do the server's work itself (`SCCACHE_CLIENT_SIDE`).
+    pub const SCCACHE_CLIENT_SIDE: Version = Version(0, 17, 0);
+    /// The first sccache whose protocol was not compared with what [`sccache`](super::super::sccache)
+    /// says.
+    pub const SCCACHE_UNKNOWN: Version = Version(0, 20, 0);
+    /// ccache keeps a `-Xarch_host` or `-Xarch_device` pair in command and key.
+    pub const CCACHE_XARCH: Version = Version(4, 12, 1);
+    /// ccache puts what `native` stands for into its key.
+    pub const CCACHE_NATIVE: Version = Version(4, 13, 0);
+    /// ccache notices `#embed`, and passes colours on that were asked for.
+    pub const CCACHE_EMBED_AND_COLOURS: Version = Version(4, 14, 0);
+}
+
 /// Where the launcher was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -74,7 +98,7 @@ impl<'a> Launcher<'a> {
     pub(super) fn resolves_native(&self) -> bool {
         match self.kind {
             LauncherKind::Sccache => false,
-            LauncherKind::Ccache => self.since(Version(4, 13, 0)),
+            LauncherKind::Ccache => self.since(since::CCACHE_NATIVE),
             LauncherKind::Other => true,
         }
     }
@@ -82,7 +106,7 @@ impl<'a> Launcher<'a> {
     /// Whether colours that were asked for reach whoever reads the messages, be it a terminal or not
     /// (ccache 4.7.5 takes them out, 4.14.2 does not; measured).
     pub(super) fn keeps_colours(&self) -> bool {
-        self.kind != LauncherKind::Ccache || self.since(Version(4, 14, 0))
+        self.kind != LauncherKind::Ccache || self.since(since::CCACHE_EMBED_AND_COLOURS)
     }
 
     /// Whether `-Xarch_<architecture> <value>` reaches the compiler as it was given.
@@ -104,7 +128,7 @@ impl<'a> Launcher<'a> {
             LauncherKind::Sccache => plain && !colour,
             LauncherKind::Ccache => {
                 let side = architecture == b"host" || architecture == b"device";
-                plain && side && self.since(Version(4, 12, 1))
+                plain && side && self.since(since::CCACHE_XARCH)
             }
             LauncherKind::Other => plain || class == b"-I",
         }
@@ -118,8 +142,8 @@ impl<'a> Launcher<'a> {
 
     /// Whether the launcher can do nothing for a HIP compile.
     pub(super) fn lacks_hip(&self) -> Option<Reason> {
-        // mozilla/sccache#2045. One of unknown version passes HIP on, uncached at worst.
-        let lacks = self.kind == LauncherKind::Sccache && self.before(Version(0, 8, 0));
+        // One of unknown version passes HIP on, uncached at worst.
+        let lacks = self.kind == LauncherKind::Sccache && self.before(since::SCCACHE_HIP);
         lacks.then_some(Reason::LauncherWithoutHip)
     }
 
@@ -134,11 +158,21 @@ impl<'a> Launcher<'a> {
                 Some((b'.', b"inc"))
             }
             LauncherKind::Sccache => Some((b'.', b"incbin")),
-            LauncherKind::Ccache if !exact && !self.since(Version(4, 14, 0)) => {
+            LauncherKind::Ccache if !exact && !self.since(since::CCACHE_EMBED_AND_COLOURS) => {
                 Some((b'#', b"embed"))
             }
             LauncherKind::Ccache | LauncherKind::Other => None,
         }
+    }
+
+    /// Whether the dependency file of `unit` has to be named to the launcher, since the call leaves its
+    /// name to clang (measured with sccache 0.14, 0.16 and 0.17; 0.8.2 and 0.10.0 are right). The other
+    /// half of that fault, a file with the first compile's target, is the key's to prevent.
+    pub(super) fn wants_depfile_named(&self, unit: &Unit<'_>) -> bool {
+        self.kind == LauncherKind::Sccache
+            && unit.writes_depfile
+            && unit.word(Role::Depfile).is_none()
+            && !self.before(since::SCCACHE_NAMED_DEPFILE)
     }
 
     /// The environment for a call of which nothing is known. `exact`: without direct mode.
@@ -155,16 +189,8 @@ impl<'a> Launcher<'a> {
     #[must_use]
     pub(super) fn edits_for(&self, exact: bool, unit: &Unit<'_>) -> Edits {
         Edits {
-            kind: self.kind,
-            // From 0.11 on a direct-mode hit writes no depfile where there is no -MF (measured with
-            // 0.14 and 0.16; 0.8.2 and 0.10.0 are right). The other half of that fault, a depfile
-            // with the first compile's target, is the key's to prevent.
-            no_direct_mode: exact
-                || (self.kind == LauncherKind::Sccache
-                    && unit.writes_depfile
-                    && unit.word(Role::Depfile).is_none()
-                    && !self.before(Version(0, 11, 0))),
             hip_by_ccache: self.kind == LauncherKind::Ccache && unit.language == Language::Hip,
+            ..self.edits(exact)
         }
     }
 }

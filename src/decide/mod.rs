@@ -39,12 +39,12 @@ pub mod stand_in;
 mod tests;
 pub mod trouble;
 
-pub use argv::{Role, Sides, Text, Unit, default_output};
+pub use argv::{Role, Sides, Text, Unit, default_depfile, default_output};
 pub use direct::{Direct, Reason};
 pub use foreign::{Forward, is_foreign};
 pub use key::Key;
 pub use language::Language;
-pub use launchers::{Edits, Launcher, Source};
+pub use launchers::{Edits, Launcher, Source, since};
 pub use nesting::GUARD;
 pub use response::BUDGET;
 
@@ -192,8 +192,11 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     if signs.disabled {
         return Err(Reason::Disabled.into());
     }
-    let launcher =
+    let mut launcher =
         Launcher::choose(signs.hip_clang_launcher, call.config).ok_or(Reason::NoLauncher)?;
+    if signs.client_side && !signs.logs && launcher.since(since::SCCACHE_CLIENT_SIDE) {
+        launcher.asks_server = false;
+    }
     let cxx_driver = driver(call).ok_or(Direct {
         reason: Reason::DriverName,
         at: Some(0),
@@ -365,6 +368,8 @@ struct Signs<'a> {
     tools: bool,
     guard: bool,
     sccache: bool,
+    client_side: bool,
+    logs: bool,
     ccache_disable: bool,
     ccache_stderr: bool,
     distcc: bool,
@@ -377,7 +382,7 @@ type Take = for<'a> fn(&mut Signs<'a>, &'a [u8]);
 
 /// The variables that count; of one that is given twice the first, which is what getenv finds. A
 /// table, which takes a fifth of the room of as many comparisons in the shim.
-const SIGNS: [(&str, Take); 18] = [
+const SIGNS: [(&str, Take); 20] = [
     ("ROCK_WRAP_DISABLE", |signs, value| {
         signs.disabled = !matches!(value, b"" | b"0");
     }),
@@ -395,6 +400,12 @@ const SIGNS: [(&str, Take); 18] = [
     // In the server's environment, which its probe of the compiler inherits (sccache 0.4 to 0.16,
     // `commands.rs`).
     ("SCCACHE_START_SERVER", |signs, _| signs.sccache = true),
+    // The user wants the client to do the server's work, which it does not while it logs (0.17 to
+    // 0.19, `config.rs`).
+    ("SCCACHE_CLIENT_SIDE", |signs, value| {
+        signs.client_side = sccache::is_on(value);
+    }),
+    ("SCCACHE_LOG", |signs, value| signs.logs = !value.is_empty()),
     // ccache sets both around what it runs for a cached compile; the first alone is also a user's
     // switch (ccache 4.7.5 and 4.14.2).
     ("CCACHE_DISABLE", |signs, _| signs.ccache_disable = true),

@@ -2,8 +2,10 @@
 //!
 //! Owns: the messages of their protocol, which [a launch](super::Launcher::asks_server) uses to ask the
 //! server itself: to start the client, an executable of 20 MB that does nothing else, is a quarter of a hit,
-//! and under load half of it (measured). What is the same in 0.9.0 to 0.16.0
-//! (`protocol.rs`, not changed in between) is all that is used. Integers are little endian but for a
+//! and under load half of it (measured). What is the same in 0.9.0 to 0.19.0
+//! (`protocol.rs`) is all that is used: 0.17 added requests and answers for a client that does the
+//! server's work, 0.19 one about Rust, all of them behind those of before. A server of any of these
+//! takes a compile, whatever mode its clients are in. Integers are little endian but for a
 //! message's length; a list is its length (8 bytes) and its items; an enumeration is the number of the
 //! variant (4 bytes) and what it holds; an `OsString` is the first variant of one and a list of bytes
 //! (bincode 1).
@@ -11,7 +13,7 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// Variables that the client keeps from the server and so from the compiler (0.14 to 0.16,
+/// Variables that the client keeps from the server and so from the compiler (0.14 to 0.19,
 /// `cmdline.rs`; the last one is newer than 0.10).
 const KEPT_BACK: [&[u8]; 12] = [
     b"LD_PRELOAD",
@@ -72,12 +74,18 @@ pub const HEAD: usize = 4;
 /// A question for the server's statistics, which it answers at once however much it has to do.
 pub const STATISTICS: [u8; 8] = [0, 0, 0, 4, 1, 0, 0, 0];
 
-/// Asks for a compile, with one `more` behind the arguments.
-pub fn request(
+/// Whether sccache takes `value` for a switch that is on (0.17, `config.rs`).
+#[must_use]
+pub fn is_on(value: &[u8]) -> bool {
+    let words: [&[u8]; 3] = [b"true", b"on", b"1"];
+    words.iter().any(|word| value.eq_ignore_ascii_case(word))
+}
+
+/// Asks for a compile.
+pub fn request<'a>(
     compiler: &[u8],
     directory: &[u8],
-    arguments: &[&CStr],
-    more: Option<&CStr>,
+    arguments: impl ExactSizeIterator<Item = &'a CStr>,
     environment: &[&CStr],
 ) -> Vec<u8> {
     const COMPILE: u32 = 4;
@@ -86,8 +94,8 @@ pub fn request(
     message.extend_from_slice(&COMPILE.to_le_bytes());
     push_text(&mut message, compiler);
     push_text(&mut message, directory);
-    push_length(&mut message, arguments.len() + usize::from(more.is_some()));
-    for argument in arguments.iter().chain(&more) {
+    push_length(&mut message, arguments.len());
+    for argument in arguments {
         push_text(&mut message, argument.to_bytes());
     }
     let at = message.len();
@@ -229,8 +237,7 @@ mod tests {
         let request = request(
             b"/c",
             b"/d",
-            &[c"-c"],
-            Some(c""),
+            [c"-c", c""].into_iter(),
             &[c"A=b=c", c"PWD=/d", c"HOSTNAME=h", c"odd", c"=x"],
         );
         let text = |text: &[u8]| {

@@ -857,6 +857,145 @@ fn spellings_that_launchers_do_not_know_are_put_in_the_ones_that_they_do() {
     assert_eq!(outcome_in(&world, CCACHE, line), "launch");
 }
 
+/// What a launch adds to the arguments, ids left out.
+fn added(launcher: &str, line: &str) -> String {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    with("clang", launcher, &[], &words, &Fake::new(), |decision| {
+        let Decision::Launch(launch) = decision else {
+            return word(decision).to_owned();
+        };
+        let words = launch.key.iter().flat_map(Key::words);
+        let words = words.map(|word| word.to_str().unwrap());
+        words.collect::<Vec<_>>().join(" ")
+    })
+}
+
+#[test]
+fn sccache_is_told_the_name_of_a_dependency_file() {
+    for (line, name) in [
+        ("clang -c a.c -MD", "a.d"),
+        ("clang -c dir/a.cpp -MMD", "a.d"),
+        ("clang -c a.c -MD -o out/b.c.o", "out/b.c.d"),
+        ("clang -c a.c -MD -o x/b", "x/b.d"),
+        ("clang -c a.c -MD -o x/.o", "x/.d"),
+    ] {
+        let expected = format!("-MF {name}");
+        assert_eq!(added(SCCACHE, line), expected, "{line}");
+        assert_eq!(added("/usr/bin/sccache 0.11.0", line), expected, "{line}");
+        assert_eq!(added("/usr/bin/sccache ?", line), expected, "{line}");
+        for other in ["/usr/bin/sccache 0.10.0", CCACHE, OTHER] {
+            assert_eq!(added(other, line), "", "{other}: {line}");
+        }
+    }
+    assert_eq!(added(SCCACHE, "clang -c a.c -MD -MF b.d"), "");
+    assert_eq!(added(SCCACHE, "clang -c a.c"), "");
+    // No place for it: clang will say so.
+    assert_eq!(
+        added(SCCACHE, "clang -c a.c -MD -o out"),
+        "output-not-a-file"
+    );
+    let mut world = Fake::new();
+    world.others.insert(b"a.d".to_vec());
+    assert_eq!(outcome_in(&world, SCCACHE, "clang -c a.c -MD"), "depfile");
+    assert_eq!(outcome_in(&world, CCACHE, "clang -c a.c -MD"), "launch");
+}
+
+#[test]
+fn clang_agrees_about_the_names_of_dependency_files() {
+    for version in ["15", "19"] {
+        for (input, output) in [
+            ("a.c", None),
+            ("dir.d/b.x.c", None),
+            ("plain", None),
+            ("a.c", Some("o.o")),
+            ("a.c", Some("dir.d/o")),
+            ("a.c", Some("dir.d/o.a.b")),
+            ("a.c", Some("dir.d/.o")),
+            ("a.c", Some("o.")),
+            ("a.c", Some("./..o")),
+        ] {
+            let dir = tempfile::tempdir().unwrap();
+            let path = |name: &str| dir.path().join(name);
+            std::fs::create_dir(path("dir.d")).unwrap();
+            std::fs::write(path(input), "int v;\n").unwrap();
+            let mut clang = Command::new(format!("clang-{version}"));
+            clang.args(["-x", "c", "-c", "-MD", input]);
+            let output = output.map(|output| CString::new(output).unwrap());
+            let mut words = Vec::new();
+            if let Some(output) = &output {
+                clang.arg("-o").arg(output.to_str().unwrap());
+                words.push((Role::Output, output.as_c_str().into()));
+            }
+            assert!(clang.current_dir(dir.path()).status().unwrap().success());
+            let input = CString::new(input).unwrap();
+            let name = default_depfile(&Unit {
+                input: input.as_c_str().into(),
+                language: Language::C,
+                words,
+                writes_depfile: true,
+                debug_info: false,
+                has_cuid: false,
+                sides: Sides::Both,
+                new_driver: false,
+                relocatable_device_code: false,
+                archs: Vec::new(),
+                drops_archs: false,
+                native: false,
+                respelled: Vec::new(),
+            });
+            let name = String::from_utf8(name).unwrap();
+            assert!(
+                path(&name).is_file(),
+                "clang {version}: {input:?} {output:?}: {name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sccaches_client_is_run_where_it_does_the_servers_work() {
+    let asked = |version, env: &[&str]| {
+        let config = Config {
+            name: b"clang",
+            launcher: b"/usr/bin/sccache",
+            launcher_version: Some(version),
+            asks_server: true,
+            fingerprint: b"a compiler",
+            ..Config::default()
+        };
+        let (argv, env) = (strings(&["clang", "-c", "a.c"]), strings(env));
+        let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
+        let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
+        let call = Call {
+            called: c"",
+            argv: &argv,
+            env: &env,
+            config: &config,
+        };
+        match decide(&call, &Fake::new()) {
+            Decision::Launch(launch) => launch.launcher.asks_server,
+            other => panic!("{other:?}"),
+        }
+    };
+    let new = Version(0, 17, 0);
+    assert!(asked(new, &[]));
+    for on in ["1", "true", "On"] {
+        let variable = format!("SCCACHE_CLIENT_SIDE={on}");
+        assert!(!asked(new, &[&variable]), "{on}");
+        // Which sccache has it turn off again.
+        assert!(asked(new, &[&variable, "SCCACHE_LOG=debug"]), "{on}");
+        assert!(!asked(new, &[&variable, "SCCACHE_LOG="]), "{on}");
+        // Which knows nothing of it.
+        assert!(asked(Version(0, 16, 0), &[&variable]), "{on}");
+    }
+    for off in ["0", "false", "off", "", "maybe"] {
+        assert!(
+            asked(new, &[&format!("SCCACHE_CLIENT_SIDE={off}")]),
+            "{off}"
+        );
+    }
+}
+
 #[test]
 fn the_launcher_is_the_environments_then_the_installers() {
     let launcher = |env: &[&str], installed: &str| {
@@ -990,20 +1129,7 @@ fn the_launchers_environment_is_cleaned() {
             "ROCK_WRAP_GUARD=1"
         ]
     );
-    let direct_off = [
-        "PATH=/bin",
-        "SCCACHE_DIR=/x",
-        "EMPTY=",
-        "CCACHE_COMPILER=gcc",
-        "CCACHE_DEPEND=1",
-        "odd",
-        "ROCK_WRAP_GUARD=1",
-        "SCCACHE_DIRECT=false",
-    ];
-    assert_eq!(env(SCCACHE, &deps), direct_off);
-    assert_eq!(env("/usr/bin/sccache 0.11.0", &deps), direct_off);
-    assert_eq!(env("/usr/bin/sccache ?", &deps), direct_off);
-    assert_eq!(env("/usr/bin/sccache 0.10.0", &deps).len(), 8);
+    assert_eq!(env(SCCACHE, &deps), env(SCCACHE, &["clang", "-c", "a.c"]));
     assert_eq!(env(OTHER, &deps).len(), 11);
     let ccache = [
         "PATH=/bin",

@@ -4,6 +4,7 @@
 //! to them is [`decide`](crate::decide)'s.
 
 pub mod alive;
+mod client_side;
 pub mod health;
 pub mod results;
 pub mod stats;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 pub use environment::Environment;
 pub use results::Outcome;
 
+use crate::decide::since;
 use crate::image::{LAUNCHER_NAME, LauncherKind, Version, base_name, stamp};
 use crate::rocm::ProgramError;
 
@@ -137,28 +139,35 @@ impl Launcher {
     }
 
     /// Whether this is sccache's own program, of a version whose protocol [`sccache`] has: a script of
-    /// that name may do more than start it.
+    /// that name may do more than start it. Not where the user has the client do the server's work.
     ///
     /// [`sccache`]: crate::decide::sccache
     #[must_use]
     pub fn server_can_be_asked(&self) -> bool {
         // Before, a server could not listen at a path, and the client did not look for one there.
-        let known = Version(0, 9, 0)..Version(0, 17, 0);
+        let known = since::SCCACHE_SOCKETS..since::SCCACHE_UNKNOWN;
         let mut start = [0; 4];
         self.kind == LauncherKind::Sccache
             && self.version.is_some_and(|version| known.contains(&version))
             && File::open(&self.path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
             && start == *b"\x7fELF"
+            && self.client_side_in(&Environment::default()).is_none()
+    }
+
+    /// The configuration file by which sccache's client does the server's work, if it does.
+    fn client_side_in(&self, environment: &Environment) -> Option<PathBuf> {
+        let can =
+            self.kind == LauncherKind::Sccache && self.version >= Some(since::SCCACHE_CLIENT_SIDE);
+        client_side::in_file(environment).filter(|_| can)
     }
 
     /// What a person should know of this launcher before relying on it.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        // sccache has HIP since 0.8.0; 0.4 and 0.7 hand `-x hip` to the compiler uncached.
-        const FIRST_WITH_HIP: Version = Version(0, 8, 0);
+        // 0.4 and 0.7 hand `-x hip` to the compiler uncached.
         let mut warnings = Vec::new();
         if self.kind == LauncherKind::Sccache
-            && let Some(version) = self.version.filter(|version| *version < FIRST_WITH_HIP)
+            && let Some(version) = self.version.filter(|version| *version < since::SCCACHE_HIP)
         {
             warnings.push(format!(
                 "sccache {version} caches no HIP compiles; 0.8 and later do (0.14 or later is best)"

@@ -9,9 +9,10 @@ use core::ptr;
 use crate::decide::stand_in::{Plan, texts};
 use crate::decide::trouble;
 use crate::decide::{self, Call, Edits, Launch, Launcher, Source, lookup, sccache};
-use crate::image::{ALIAS_SUFFIX, Config, LAUNCHER_NAME, STAND_IN_SUFFIX, base_name};
+use crate::image::{ALIAS_SUFFIX, Config, LAUNCHER_NAME, LauncherKind, STAND_IN_SUFFIX, base_name};
 use crate::message::say;
 use crate::server::{self, Outcome, Server};
+use crate::process::Inherited;
 use crate::supervise::{self, Trouble};
 use crate::sys::{self, Errno, StringList};
 use crate::{heap, process, stand_in, tell};
@@ -332,11 +333,11 @@ pub fn launch(
     let key = launch.and_then(|launch| launch.key.as_ref());
     let plan = launch.filter(|_| decide::stand_in::is_used(launcher)).map(|launch| real.plan(launch));
     let compiler = if plan.is_some() { real.stand_in() } else { real.path() };
-    let cuid = key.and_then(|key| key.cuid.as_deref());
-    let args = match launch {
+    let mut args = match launch {
         Some(launch) => launch.unit.arguments(call.argv),
         None => call.argv.get(1..).unwrap_or_default().to_vec(),
     };
+    key.iter().for_each(|key| args.extend(key.words()));
     let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
     env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())));
     edits.added().for_each(|entry| env.push(entry));
@@ -344,12 +345,12 @@ pub fn launch(
     plan.iter().for_each(|plan| env.push(plan));
 
     if key.is_some() && launcher.asks_server {
-        ask_server(real, call, &args, launcher, &compiler, cuid, &env);
+        ask_server(real, call, launcher, &compiler, &args, &env);
     }
 
-    let mut argv = Vec::with_capacity(args.len() + 4);
+    let mut argv = Vec::with_capacity(args.len() + 3);
     argv.extend([ptr::null(), start(&compiler.as_cstr())]);
-    argv.extend(args.iter().chain(&cuid).map(start).chain([ptr::null()]));
+    argv.extend(args.iter().map(start).chain([ptr::null()]));
     let mut variables = Vec::with_capacity(env.len() + 1);
     variables.extend(env.iter().map(start).chain([ptr::null()]));
     let mut program = Program { paths: candidates(call.env, word).collect(), argv, env: variables };
@@ -361,7 +362,10 @@ pub fn launch(
             failed => after(real, call, launcher, &failed),
         }
     } else {
-        program.execute()
+        let held = (launcher.kind == LauncherKind::Sccache).then(Inherited::hold_back);
+        let failure = program.execute();
+        held.iter().for_each(Inherited::give_back);
+        failure
     };
     if failure == Errno::E2BIG {
         // What the launcher adds was too much; without it the call may still fit.
@@ -397,16 +401,16 @@ pub fn launch(
 fn ask_server(
     real: &Real,
     call: &Call<'_>,
-    args: &[&CStr],
     launcher: &Launcher<'_>,
     compiler: &Path,
-    cuid: Option<&CStr>,
+    args: &[&CStr],
     env: &[&CStr],
 ) {
     let directory = sys::getcwd();
     // A path that is none from everywhere is the client's to look up.
     let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) else { return };
-    let request = sccache::request(compiler.as_bytes(), &directory, args, cuid, env);
+    let args = args.iter().copied();
+    let request = sccache::request(compiler.as_bytes(), &directory, args, env);
     match server::compile(Server::of(call.env), &request, call.env) {
         Outcome::NotAsked => {}
         Outcome::NotCached => real.exec(),

@@ -9,18 +9,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Asked, Health, HealthError, Mode, Said, Server, settings, without_password};
-use crate::decide::sccache;
+use crate::decide::{sccache, since};
 use crate::image::Version;
 use crate::launcher::{Environment, parse_version};
 use crate::rocm::ProgramError;
 
-/// Sockets in the file system since 0.9; an older client knows ports alone.
-const FIRST_WITH_SOCKETS: Version = Version(0, 9, 0);
-
-/// Whether clients of this version can reach a server at a socket (SCCACHE_SERVER_UDS).
+/// Whether clients of this version can reach a server at a socket (SCCACHE_SERVER_UDS); an older one
+/// knows ports alone.
 #[must_use]
 pub fn knows_sockets(client: Option<Version>) -> bool {
-    client.is_some_and(|version| version >= FIRST_WITH_SOCKETS)
+    client.is_some_and(|version| version >= since::SCCACHE_SOCKETS)
 }
 
 pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
@@ -42,6 +40,9 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
             limit,
         },
         StatsError::Program(source) => HealthError::Ask(asked.launcher.path.clone(), source),
+        StatsError::Failed(source) if refuses(asked) => {
+            HealthError::Settings(asked.launcher.path.clone(), source)
+        }
         StatsError::Failed(source) => HealthError::Foreign {
             address: address.to_string(),
             source,
@@ -58,13 +59,7 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
         });
     }
     let configured = if started { None } else { configured(asked) };
-    let settings = settings::noteworthy(settings::SCCACHE, |name| {
-        let value = asked.environment.get(name)?;
-        Some((
-            value.to_string_lossy().into_owned(),
-            "environment".to_owned(),
-        ))
-    });
+    let settings = settings::noteworthy(settings::SCCACHE, |name| setting(asked, name));
     let set = |name| settings.iter().any(|setting| setting.name == name);
     let direct = asked.environment.get("SCCACHE_DIRECT");
     let direct = direct.is_none_or(|value| !matches!(value.as_bytes(), b"false" | b"off" | b"0"));
@@ -95,8 +90,32 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
     })
 }
 
-/// Where a server that is started now would have its cache: without a server the client says that.
+/// The value of a setting, and where it was set.
+fn setting(asked: &Asked<'_>, name: &str) -> Option<(String, String)> {
+    if name == settings::CLIENT_SIDE && asked.launcher.version < Some(since::SCCACHE_CLIENT_SIDE) {
+        return None;
+    }
+    if let Some(value) = asked.environment.get(name) {
+        let value = value.to_string_lossy().into_owned();
+        return Some((value, "environment".to_owned()));
+    }
+    let file = (name == settings::CLIENT_SIDE).then_some(asked.launcher);
+    let file = file?.client_side_in(asked.environment)?;
+    Some(("true".to_owned(), file.display().to_string()))
+}
+
+/// Where a server that is started now would have its cache.
 fn configured(asked: &Asked<'_>) -> Option<String> {
+    Some(without_server(asked)?.ok()?.location)
+}
+
+/// Whether the client refuses its own configuration, whoever listens.
+fn refuses(asked: &Asked<'_>) -> bool {
+    matches!(without_server(asked), Some(Err(StatsError::Failed(_))))
+}
+
+/// What the client says where there is no server; `None` for one that cannot be led away from its own.
+fn without_server(asked: &Asked<'_>) -> Option<Result<Stats, StatsError>> {
     if !knows_sockets(asked.launcher.version) {
         return None;
     }
@@ -104,11 +123,10 @@ fn configured(asked: &Asked<'_>) -> Option<String> {
         .environment
         .clone()
         .with("SCCACHE_SERVER_UDS", "/nonexistent/socket");
-    let asked = Asked {
+    Some(stats(&Asked {
         environment: &nowhere,
         ..*asked
-    };
-    Some(stats(&asked).ok()?.location)
+    }))
 }
 
 /// Starts a server; false where somebody else was faster.
@@ -118,6 +136,10 @@ fn start(asked: &Asked<'_>, address: &Address) -> Result<bool, HealthError> {
     match answer {
         Ok(answer) if answer.status.success() => Ok(true),
         Ok(_) if matches!(address.connect(asked.limit), Connection::Taken) => Ok(false),
+        Ok(answer) if refuses(asked) => Err(HealthError::Settings(
+            asked.launcher.path.clone(),
+            Said::on(&answer.stderr),
+        )),
         Ok(answer) => Err(HealthError::Start {
             source: Said::on(&answer.stderr),
             cache: cache(),

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::decide::sccache::is_on;
+
 /// A setting in effect that a person should know of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {
@@ -40,6 +42,8 @@ pub(super) struct Rule {
 enum When {
     Set,
     True,
+    /// As sccache reads a switch in its environment.
+    On,
     Not(&'static str),
 }
 
@@ -71,7 +75,10 @@ pub(super) const CCACHE: &[Rule] = &[
         effect: "hits and misses are not counted" },
 ];
 
-/// sccache's environment (0.16; `config.rs`, `server.rs`).
+/// Has sccache's client do the server's work.
+pub(super) const CLIENT_SIDE: &str = "SCCACHE_CLIENT_SIDE";
+
+/// sccache's environment (0.16 to 0.19; `config.rs`, `server.rs`).
 #[rustfmt::skip]
 pub(super) const SCCACHE: &[Rule] = &[
     Rule { name: "SCCACHE_NO_CACHE", when: When::Set, harm: Uncached, effect: "nothing is cached" },
@@ -81,6 +88,8 @@ pub(super) const SCCACHE: &[Rule] = &[
         effect: "nothing is stored" },
     Rule { name: "SCCACHE_IGNORE_SERVER_IO_ERROR", when: When::Set, harm: Weaker,
         effect: "a server that breaks off costs hits, and nobody hears of it" },
+    Rule { name: CLIENT_SIDE, when: When::On, harm: Weaker,
+        effect: "every call starts sccache, which asks the compiler what it is: hits are slower" },
 ];
 
 /// The rules of `table` that apply; `get` knows value and origin of a setting.
@@ -95,6 +104,7 @@ pub(super) fn noteworthy(
             let applies = match rule.when {
                 When::Set => !value.is_empty(),
                 When::True => value == "true",
+                When::On => is_on(value.as_bytes()),
                 When::Not(usual) => value != usual,
             };
             applies.then_some(Setting {
