@@ -5,6 +5,7 @@ mod support;
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -15,6 +16,7 @@ use std::time::{Duration, SystemTime};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::pty::openpty;
+use nix::unistd::geteuid;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use support::launchers::{Asked, Cache, sccache};
 use support::rocm::{Rocm, assert_has, ran, rock_wrap};
@@ -345,6 +347,122 @@ fn what_a_server_does_not_do_is_compiled() {
         assert_eq!(stderr.contains("odd"), shows_why, "{stderr}");
         let told = stderr.matches("compiling without it").count();
         assert_eq!(told, usize::from(answers != [NOT_CACHED]), "{stderr}");
+    }
+}
+
+#[test]
+fn a_server_that_says_it_is_done_and_has_made_nothing_is_not_believed() {
+    const DONE: &[u8] = b"\x05\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
+    let site = Site::new();
+    let (status, _, stderr) = answered(&site, &[STARTED, DONE]);
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(!site.object().is_empty());
+    assert!(stderr.contains("without an output; compiling"), "{stderr}");
+}
+
+/// How a server is started: in front of its program.
+type Starter = &'static [&'static str];
+
+#[test]
+fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
+    const OURS: Starter = &["env"];
+    const NOBODYS: Starter = &["setpriv", "--reuid=65534", "--clear-groups"];
+    const ELSEWHERE: Starter = &["unshare", "--mount"];
+    assert!(
+        geteuid().is_root(),
+        "another user's server takes root to start"
+    );
+    let site = Site::new();
+    let place = site.rocm.beside("shared");
+    fs::create_dir(&place).unwrap();
+    fs::set_permissions(&place, Permissions::from_mode(0o777)).unwrap();
+    let bare = {
+        run(&mut site.compile("int one;\n", false));
+        site.object()
+    };
+    for (number, (starter, by_path, asked)) in [
+        (OURS, true, true),
+        (OURS, false, true),
+        (NOBODYS, true, false),
+        (NOBODYS, false, false),
+        (ELSEWHERE, true, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let case = format!("{starter:?}, by path: {by_path}");
+        let at = |name: &str| {
+            place
+                .join(format!("{name}{number}"))
+                .to_str()
+                .unwrap()
+                .to_owned()
+        };
+        let address = match by_path {
+            true => ("SCCACHE_SERVER_UDS", at("socket")),
+            false => {
+                let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+                let port = listener.local_addr().unwrap().port();
+                ("SCCACHE_SERVER_PORT", port.to_string())
+            }
+        };
+        // Of two addresses the path would count.
+        let compile = || {
+            let mut compile = site.compile("int one;\n", true);
+            compile
+                .env_remove("SCCACHE_SERVER_UDS")
+                .env(address.0, &address.1);
+            drop(fs::remove_file(site.rocm.beside("a.o")));
+            said(&run(&mut compile))
+        };
+        let mut server = Command::new(starter[0]);
+        server.args(&starter[1..]).arg(sccache()).env_clear();
+        server
+            .env("PATH", "/usr/bin:/bin")
+            .env("SCCACHE_START_SERVER", "1");
+        server
+            .env("SCCACHE_NO_DAEMON", "1")
+            .env("SCCACHE_DIR", at("cache"));
+        server
+            .env(address.0, &address.1)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut server = server.spawn().unwrap();
+        let listens = || match by_path {
+            true => UnixStream::connect(&address.1).is_ok(),
+            false => TcpStream::connect(("127.0.0.1", address.1.parse().unwrap())).is_ok(),
+        };
+        while !listens() {
+            assert!(server.try_wait().unwrap().is_none(), "{case}: no server");
+            thread::yield_now();
+        }
+        if by_path {
+            // So that rights are not what keeps anybody away.
+            fs::set_permissions(&address.1, Permissions::from_mode(0o777)).unwrap();
+        }
+        let first = compile();
+        assert!(site.object() == bare, "{case}");
+        let told = first
+            .2
+            .matches("another user's or in another container")
+            .count();
+        assert_eq!(
+            (first.0, told),
+            (Some(0), usize::from(!asked)),
+            "{case}: {}",
+            first.2
+        );
+        // Once for a build.
+        assert_eq!(compile(), (Some(0), String::new(), String::new()), "{case}");
+        let mut ask = Command::new(sccache());
+        ask.args(["--show-stats", "--stats-format", "json"])
+            .env_clear();
+        let answer = run(ask.env(address.0, &address.1));
+        let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
+        let requests = if asked { 2 } else { 0 };
+        assert_eq!(answer["stats"]["compile_requests"], requests, "{case}");
+        server.kill().unwrap();
+        server.wait().unwrap();
     }
 }
 

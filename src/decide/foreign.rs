@@ -6,7 +6,7 @@
 
 use super::direct::{Direct, Reason};
 use super::launchers::{Edits, Launcher};
-use super::{Call, Signs, Stamp, World, nesting, probe, versionless};
+use super::{Call, Signs, Stamp, World, nesting, probe, trouble, versionless};
 use crate::image::{LauncherKind, base_name};
 use alloc::ffi::CString;
 use core::ffi::CStr;
@@ -60,6 +60,9 @@ pub fn forward<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Forw
     }
     if nesting::among_ancestors(world, launcher.word) {
         return Err(Reason::NestedAncestor.into());
+    }
+    if !call.config.strict && trouble::failed_lately(call, &launcher, world) {
+        return Err(Reason::LauncherFailed.into());
     }
     Ok(Forward {
         launcher,

@@ -8,7 +8,9 @@ use core::ptr;
 
 use crate::decide::stand_in::{Plan, texts};
 use crate::decide::trouble;
-use crate::decide::{self, Call, Edits, Launch, Launcher, Source, lookup, sccache};
+use crate::decide::{
+    self, Call, Edits, Launch, Launcher, Role, Source, default_output, lookup, sccache,
+};
 use crate::image::{ALIAS_SUFFIX, Config, LAUNCHER_NAME, LauncherKind, STAND_IN_SUFFIX, base_name};
 use crate::message::say;
 use crate::server::{self, Outcome, Server};
@@ -322,6 +324,8 @@ fn cannot_execute(path: &Path, errno: Errno) -> ! {
 
 /// Hands the compile to the launcher, with `args`; where that cannot be run or fails by itself, to the real
 /// compiler or, if the installation is strict, to nobody.
+///
+/// `launch` is what is compiled, where that is known.
 pub fn launch(
     real: &Real,
     call: &Call<'_>,
@@ -331,6 +335,10 @@ pub fn launch(
 ) -> ! {
     let word = launcher.word;
     let key = launch.and_then(|launch| launch.key.as_ref());
+    let output = launch.filter(|_| key.is_some()).map(|launch| match launch.unit.word(Role::Output) {
+        Some(output) => output.into(),
+        None => CString::new(default_output(&launch.unit.input)).unwrap_or_default(),
+    });
     let plan = launch.filter(|_| decide::stand_in::is_used(launcher)).map(|launch| real.plan(launch));
     let compiler = if plan.is_some() { real.stand_in() } else { real.path() };
     let mut args = match launch {
@@ -344,8 +352,8 @@ pub fn launch(
     key.iter().for_each(|key| env.push(&key.entry));
     plan.iter().for_each(|plan| env.push(plan));
 
-    if key.is_some() && launcher.asks_server {
-        ask_server(real, call, launcher, &compiler, &args, &env);
+    if let Some(output) = output.as_deref().filter(|_| launcher.asks_server) {
+        ask_server(real, call, launcher, &compiler, &args, output, &env);
     }
 
     let mut argv = Vec::with_capacity(args.len() + 3);
@@ -356,12 +364,15 @@ pub fn launch(
     let mut program = Program { paths: candidates(call.env, word).collect(), argv, env: variables };
 
     // What the end of a launcher means is known of one that was given a key.
-    let failure = if key.is_some() {
-        match supervise::launch(call, launcher.kind, &mut program) {
+    let failure = if let Some(output) = &output {
+        match supervise::launch(call, launcher.kind, output, &mut program) {
             Trouble::NotRun(errno) => errno,
             failed => after(real, call, launcher, &failed),
         }
     } else {
+        if launcher.kind == LauncherKind::Sccache && Server::of(call.env).is_strangers() {
+            after(real, call, launcher, &Trouble::Stranger)
+        }
         let held = (launcher.kind == LauncherKind::Sccache).then(Inherited::hold_back);
         let failure = program.execute();
         held.iter().for_each(Inherited::give_back);
@@ -404,6 +415,7 @@ fn ask_server(
     launcher: &Launcher<'_>,
     compiler: &Path,
     args: &[&CStr],
+    output: &CStr,
     env: &[&CStr],
 ) {
     let directory = sys::getcwd();
@@ -411,7 +423,7 @@ fn ask_server(
     let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) else { return };
     let args = args.iter().copied();
     let request = sccache::request(compiler.as_bytes(), &directory, args, env);
-    match server::compile(Server::of(call.env), &request, call.env) {
+    match server::compile(Server::of(call.env), &request, output, call.env) {
         Outcome::NotAsked => {}
         Outcome::NotCached => real.exec(),
         // The client goes on without it too, whatever is made of other failures.
@@ -434,6 +446,10 @@ fn after(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, failed: &Trouble
         Trouble::Mute | Trouble::NotRun(_) => {
             (b" waits for a server that does not answer", server::NO_SERVER, true)
         }
+        Trouble::Stranger => {
+            (b" has a server that is another user's or in another container", server::NO_SERVER, true)
+        }
+        Trouble::NoOutput => (b" has succeeded without an output", server::NO_SERVER, true),
     };
     say(&[b"launcher ", word, what, if strict { b"" } else { b"; compiling without it" }]);
     if strict {

@@ -8,6 +8,7 @@ use core::ffi::CStr;
 use crate::decide::sccache::{self, Address, Answer};
 use crate::decide::trouble::End;
 use crate::decide::lookup;
+use crate::events::push_decimal;
 use crate::message::say;
 use crate::socket::{Socket, Wait};
 use crate::supervise::Trouble;
@@ -34,11 +35,75 @@ impl<'a> Server<'a> {
         Self(Address::of(value(b"SCCACHE_SERVER_UDS"), value(b"SCCACHE_SERVER_PORT")))
     }
 
+    /// Whether somebody listens there whom nothing may be asked, see [`is_ours`](Self::is_ours).
+    pub fn is_strangers(self) -> bool {
+        let socket = self.connect(Wait::Seconds(PATIENCE));
+        socket.is_some_and(|socket| !self.is_ours(&socket))
+    }
+
+    /// Whether the server at the other end of `socket` is this user's, and sees the same files: what it
+    /// answers becomes the object. Of one at a port the kernel tells the user alone.
+    fn is_ours(self, socket: &Socket) -> bool {
+        let user = match self {
+            Self::Path(_) => match socket.peer() {
+                Some((process, user)) if shares_namespaces(process) => Some(user),
+                _ => None,
+            },
+            Self::Port(port) => listener(port),
+        };
+        user == Some(sys::user())
+    }
+
     fn connect(self, wait: Wait) -> Option<Socket> {
         match self.0 {
             Address::Path(path) => Socket::of_path(path, wait),
             Address::Abstract(name) => Socket::of_path(&[b"\0", name].concat(), wait),
             Address::Port(port) => Socket::of_port(port, wait),
+        }
+    }
+}
+
+/// Whether `process` sees the same files and processes as this one. Where that may not be looked at, it is
+/// taken to.
+fn shares_namespaces(process: usize) -> bool {
+    let mut number = Vec::new();
+    push_decimal(&mut number, process as u64);
+    process != 0
+        && [&b"/ns/mnt\0"[..], b"/ns/pid\0"].iter().all(|namespace| {
+            let of = |process: &[u8]| {
+                let path = [b"/proc/", process, namespace].concat();
+                let stat = sys::stat(CStr::from_bytes_until_nul(&path).unwrap_or_default());
+                stat.ok().map(|stat| (stat.stamp.dev, stat.stamp.ino))
+            };
+            of(&number).is_none_or(|theirs| of(b"self") == Some(theirs))
+        })
+}
+
+/// The user who listens at a port of the loopback interface, as sccache's server does; `None` where nobody
+/// does, or only at all interfaces.
+///
+/// The kernel lists those who listen before all connections, so that little is read.
+fn listener(port: u16) -> Option<usize> {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |at: usize| DIGITS[usize::from(port >> (12 - 4 * at) & 15)];
+    // Both ends and the state; 127.0.0.1 as one number, in this machine's order.
+    let mut wanted = *b" 0100007F:#### 00000000:0000 0A ";
+    (0..4).for_each(|at| wanted[10 + at] = digit(at));
+    let table = sys::File::open(c"/proc/self/net/tcp").ok()?;
+    let (mut text, mut seen) = (Vec::new(), 0);
+    loop {
+        text.reserve(4096);
+        if table.read_more(&mut text).ok()? == 0 {
+            return None;
+        }
+        while let Some(length) = text[seen..].iter().position(|byte| *byte == b'\n') {
+            let line = &text[seen..seen + length];
+            seen += length + 1;
+            if let Some(at) = line.windows(wanted.len()).position(|part| part == wanted) {
+                // Queues, a timer, resent, the user.
+                let rest = line[at + wanted.len()..].split(|byte| *byte == b' ');
+                return sys::decimal(rest.filter(|field| !field.is_empty()).nth(3)?);
+            }
         }
     }
 }
@@ -83,10 +148,13 @@ pub enum Outcome {
     Trouble(Trouble),
 }
 
-/// Has `server` do what `request` asks for, and ends as the compiler did.
+/// Has `server` do what `request` asks for, which is to make `output`, and ends as the compiler did.
 #[cold]
-pub fn compile(server: Server<'_>, request: &[u8], env: &[&CStr]) -> Outcome {
+pub fn compile(server: Server<'_>, request: &[u8], output: &CStr, env: &[&CStr]) -> Outcome {
     let Some(socket) = server.connect(Wait::Seconds(PATIENCE)) else { return Outcome::NotAsked };
+    if !server.is_ours(&socket) {
+        return Outcome::Trouble(Trouble::Stranger);
+    }
     if !socket.send(request) {
         return Outcome::NotAsked;
     }
@@ -108,6 +176,9 @@ pub fn compile(server: Server<'_>, request: &[u8], env: &[&CStr]) -> Outcome {
                 return Outcome::Trouble(Trouble::Failed { end: NO_SERVER, lasting: true });
             }
             Some(Answer::Finished { status: Some(status), stdout, stderr, colours }) => {
+                if status == 0 && sys::stat(output).is_err() {
+                    return Outcome::Trouble(Trouble::NoOutput);
+                }
                 show(stdout, stderr, colours, env);
                 if status != sccache::FAILURE {
                     sys::exit(status)

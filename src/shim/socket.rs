@@ -10,9 +10,12 @@ const CONNECT: usize = 42;
 const SENDTO: usize = 44;
 const RECVFROM: usize = 45;
 const SETSOCKOPT: usize = 54;
+const GETSOCKOPT: usize = 55;
 
 const AF_UNIX: u16 = 1;
 const AF_INET: u16 = 2;
+
+const SOL_SOCKET: usize = 1;
 
 /// For how long a call on a connection waits for the other end.
 #[derive(Clone, Copy)]
@@ -52,7 +55,6 @@ impl Socket {
     fn connect(family: u16, address: &[u8], wait: Wait) -> Option<Self> {
         const SOCK_STREAM_CLOEXEC: usize = 0o2_000_001;
         const SOCK_NONBLOCK: usize = 0o4000;
-        const SOL_SOCKET: usize = 1;
         const SO_RCVTIMEO: usize = 20;
         const SO_SNDTIMEO: usize = 21;
         let kind = match wait {
@@ -80,6 +82,20 @@ impl Socket {
             (Err(Errno::EINPROGRESS | Errno::EAGAIN), Wait::Never) => Some(Self(socket)),
             (Err(_), _) => None,
         }
+    }
+
+    /// The process that listens at the other end, and its user, if that end is in the file system. Process
+    /// 0 is one that cannot be seen from here.
+    pub fn peer(&self) -> Option<(usize, usize)> {
+        const SO_PEERCRED: usize = 17;
+        // struct ucred: process, user, group.
+        let mut peer = [0_u32; 3];
+        let mut length = size_of_val(&peer) as u32;
+        let room = (peer.as_mut_ptr() as usize, &raw mut length as usize);
+        let args = [self.0.descriptor(), SOL_SOCKET, SO_PEERCRED, room.0, room.1, 0];
+        // SAFETY: the kernel writes at most the length given, and then that.
+        unsafe { syscall(GETSOCKOPT, args) }.ok()?;
+        Some((peer[0] as usize, peer[1] as usize))
     }
 
     /// Sends what is taken while it may wait, and whether that is all.

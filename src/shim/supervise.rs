@@ -3,6 +3,8 @@
 //! Owns: the question that clears up what ccache's status leaves open. What an end means is
 //! [`trouble`](crate::decide::trouble)'s.
 
+use core::ffi::CStr;
+
 use crate::decide::Call;
 use crate::decide::trouble::{self, Blame, End};
 use crate::exec::Program;
@@ -22,17 +24,28 @@ pub enum Trouble {
         /// Whether it will again.
         lasting: bool,
     },
+    /// Its server is another user's, or sees other files.
+    Stranger,
+    /// It has said that all is well, and the output is not there.
+    NoOutput,
     /// Its server takes connections and does not answer; it was killed.
     Mute,
 }
 
-/// Runs a launcher of this kind and ends as it ends, unless that is its own failure.
-pub fn launch(call: &Call<'_>, kind: LauncherKind, program: &mut Program) -> Trouble {
+/// Runs a launcher of this kind, which is to make `output`, and ends as it ends, unless that is its own
+/// failure.
+pub fn launch(call: &Call<'_>, kind: LauncherKind, output: &CStr, program: &mut Program) -> Trouble {
     let server = (kind == LauncherKind::Sccache).then(|| Server::of(call.env));
+    if server.is_some_and(Server::is_strangers) {
+        return Trouble::Stranger;
+    }
     let end = match run(server, program) {
         Ok(end) => end,
         Err(trouble) => return trouble,
     };
+    if end == End::Exited(0) && kind != LauncherKind::Other && sys::stat(output).is_err() {
+        return Trouble::NoOutput;
+    }
     let lasting = match trouble::blame(kind, end) {
         Blame::Compiler => None,
         Blame::Launcher => Some(false),

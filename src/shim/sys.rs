@@ -65,6 +65,7 @@ const GETPID: usize = 39;
 const GETCWD: usize = 79;
 const MKDIR: usize = 83;
 const READLINK: usize = 89;
+const GETEUID: usize = 107;
 const GETPPID: usize = 110;
 const CLOCK_GETTIME: usize = 228;
 const EXIT_GROUP: usize = 231;
@@ -162,6 +163,13 @@ pub fn readlink(path: &CStr) -> Result<Vec<u8>, Errno> {
 pub fn getppid() -> usize {
     // SAFETY: takes nothing, cannot fail.
     unsafe { syscall(GETPPID, [0; 6]) }.unwrap_or(0)
+}
+
+/// The user whose rights this process has.
+#[must_use]
+pub fn user() -> usize {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { syscall(GETEUID, [0; 6]) }.unwrap_or(0)
 }
 
 /// This process.
