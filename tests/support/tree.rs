@@ -82,8 +82,8 @@ impl Tree {
     }
 
     /// Whether the compiler uses the new offload driver unless it is told otherwise; rock-wrap keeps device code
-    /// from launchers under it. Asked of the compiler itself: the new driver does without the bundler, which the
-    /// old one always runs.
+    /// from launchers under it. Asked of the compiler itself: one of two programs packs the device code under the
+    /// new driver. (The old one's bundler is named under both.)
     pub fn has_new_driver(&self) -> bool {
         let mut ask = Command::new(self.bin().join("clang++"));
         ask.args(["-###", "-x", "hip", "-nogpuinc", "-nogpulib"]);
@@ -97,7 +97,8 @@ impl Tree {
         let output = super::run(&mut ask);
         let said = super::stderr(&output);
         assert!(output.status.success(), "{said}");
-        !said.contains("clang-offload-bundler")
+        let packers = ["/clang-offload-packager\"", "/llvm-offload-binary\""];
+        packers.iter().any(|packer| said.contains(packer))
     }
 
     /// `rock-wrap install`, with a launcher or as a pass-through.
