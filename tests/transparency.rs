@@ -292,7 +292,7 @@ impl Site {
         let mut result = parts.next().unwrap_or_default().to_owned();
         for part in parts {
             let end = part
-                .find(|c: char| "\" \n:'/".contains(c))
+                .find(|c: char| "\" \n:'/,".contains(c))
                 .unwrap_or(part.len());
             let (name, rest) = part.split_at(end);
             result.push_str(&prefix);
