@@ -176,8 +176,9 @@ loaders_of_its_own() {
 runtime_flags() {
     local loader
     loader=$(loader_of "$1/lib/llvm/bin/lld")
-    [[ $loader == /lib64/* ]] ||
+    if [[ $loader != /lib64/* ]]; then
         echo "-L$1/lib -Wl,--allow-shlib-undefined,--dynamic-linker=$loader,-rpath=$1/lib:${loader%/*}"
+    fi
 }
 
 # loader_of PROGRAM: the loader that it asks for.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use support::compilers::clangs;
+use support::compilers::{clangs, runtime_flags};
 use support::launchers::{self, Asked, Cache};
 use support::tree::{Kind, Tree, alias};
 use support::{Told, run, stderr};
@@ -249,9 +249,10 @@ fn hipccs_link_through_a_launcher_is_a_link() {
         );
         for launcher in [launchers::sccache(), launchers::ccache()] {
             let line = format!(
-                "\"{}\" \"{}\" --driver-mode=g++ -O3 --hip-link main.o -o main",
+                "\"{}\" \"{}\" --driver-mode=g++ -O3 --hip-link main.o -o main {}",
                 launcher.display(),
-                compiler.display()
+                compiler.display(),
+                runtime_flags(&site.tree.root)
             );
             drop(std::fs::remove_file(site.path("main")));
             succeeds(
@@ -287,6 +288,7 @@ fn cmakes_launchers_in_front_of_wrapped_compilers_are_the_only_ones() {
             .arg(setting("CMAKE_HIP_COMPILER_LAUNCHER", &sccache))
             .args(["-DCMAKE_HIP_ARCHITECTURES=gfx900", "-DCMAKE_HIP_FLAGS=-w"])
             .env("ROCM_PATH", &site.tree.root)
+            .env("LDFLAGS", runtime_flags(&site.tree.root))
             .env(
                 "PATH",
                 format!("{}:/usr/bin:/bin", site.tree.root.join("bin").display()),

@@ -5,7 +5,7 @@
 //! `ROCK_WRAP_TEST_CLANGS=22,23` any by hand.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
@@ -85,6 +85,21 @@ fn can_be_had(clang: u32) -> bool {
         skip(&format!("clang {clang}"), why);
     }
     why_not.is_none()
+}
+
+/// With which programs are linked that run with the HIP runtime of the tree at `root`, as `scripts/suites.sh`
+/// tells it.
+pub fn runtime_flags(root: &Path) -> String {
+    let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
+    let script = r#". "$1/lib.sh"; . "$1/suites.sh"; runtime_flags "$2""#;
+    let mut bash = Command::new("bash");
+    bash.args(["-ec", script, "bash", scripts]).arg(root);
+    let output = super::run(&mut bash);
+    assert!(output.status.success(), "{}", super::stderr(&output));
+    String::from_utf8(output.stdout)
+        .unwrap()
+        .trim_end()
+        .to_owned()
 }
 
 /// `scripts/rocm-tree.sh`.

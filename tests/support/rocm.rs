@@ -127,15 +127,6 @@ impl Rocm {
         rocm
     }
 
-    /// With which programs are linked that run with the tree's HIP runtime, as `scripts/suites.sh` tells it.
-    pub fn runtime_flags(&self) -> String {
-        let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
-        let script = r#". "$1/lib.sh"; . "$1/suites.sh"; runtime_flags "$2""#;
-        let mut bash = Command::new("bash");
-        bash.args(["-c", script, "bash"]).arg(scripts);
-        ran(bash.arg(&self.root)).ok().out.trim_end().to_owned()
-    }
-
     /// Moves it elsewhere, as a whole.
     pub fn move_to(&mut self, name: &str) {
         let root = self.dir.path().join(name);

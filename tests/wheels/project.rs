@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::support::compilers::{full, has_own_hip};
+use super::support::compilers::{full, has_own_hip, runtime_flags};
 use super::support::launchers::{Cache, tool};
 use super::support::rocm::{Rocm, ran, sh};
 
@@ -132,7 +132,7 @@ impl Site {
                 ),
             )
             .env("ROCM_PATH", &self.rocm.root)
-            .env("LDFLAGS", self.rocm.runtime_flags())
+            .env("LDFLAGS", runtime_flags(&self.rocm.root))
             // Of CMake, for the unit that is not HIP.
             .env("CXX", self.rocm.bin().join("clang++"))
             .env("HIP_ARCHS", archs)
