@@ -55,13 +55,13 @@ fn every_layout_is_recognised_and_its_compilers_still_compile_and_link() {
             ),
             _ => ("executable stub", "executable stub"),
         };
-        let version = if clang == 15 { "15.0.6" } else { "19.1" };
+        let version = format!("clang version {clang}.");
         for (name, found) in [("clang", first), ("clang++", second)] {
             let line = out
                 .lines()
                 .find(|line| line.starts_with(&format!("  {name} (")))
                 .unwrap_or_else(|| panic!("no line for {name}: {out}"));
-            assert_has(line, &[found, "clang version", version]);
+            assert_has(line, &[found, &version]);
             assert!(line.ends_with(": wrapped"), "{line}");
         }
         let root = rocm.root.display();

@@ -256,8 +256,12 @@ fn a_copy_of_a_wrapped_tree_can_be_restored_on_its_own() {
 fn every_name_that_was_asked_for_comes_back_without_being_named() {
     for (clang, layout) in kinds() {
         let rocm = Rocm::new(clang, layout);
-        let before = Picture::of(&rocm.bin());
         let names = ["clang++-15", "clang", "clang++"];
+        // Where Debian 12's hipcc is, its name is there.
+        if !rocm.bin().join(names[0]).is_symlink() {
+            symlink("clang++", rocm.bin().join(names[0])).unwrap();
+        }
+        let before = Picture::of(&rocm.bin());
         rocm.install(names.iter().flat_map(|name| ["--compiler", name]))
             .ok();
         let out = rocm.restore().ok().out;
