@@ -62,7 +62,13 @@ fn row(what: &str, bare: Duration, built: &Built, asked: &Asked) {
 /// Builds `project` with each compiler bare and then in sessions: with an empty cache, a full one, and after a
 /// change of one header.
 fn bare_cold_warm_changed(project: Project, cells: &[(Launcher, &'static str)]) {
-    for clang in clangs(&[19]) {
+    // A wheel is only the bare one, to the byte, where clang puts no id of its own into every object: clang 15
+    // does not, later ones do. Under the new driver device code is not launched, and the id is clang's own.
+    let clangs = clangs(&[15]);
+    for clang in clangs
+        .into_iter()
+        .filter(|clang| *clang == 15 || has_new_driver(*clang))
+    {
         with_clang(clang, project, cells);
     }
 }
