@@ -238,11 +238,7 @@ fn answer(
         Source::Installed => "install",
     });
     answer.asks_server = launcher.asks_server && key.is_some();
-    let added = key
-        .iter()
-        .flat_map(decide::Key::words)
-        .map(text)
-        .collect();
+    let added = key.iter().flat_map(decide::Key::words).map(text).collect();
     let given_compiler = match plan {
         Some(_) => stand_in.display().to_string(),
         None => real,

@@ -72,7 +72,7 @@ pub fn architectures<W: World + ?Sized>(call: &Call<'_>, world: &W) -> Option<Ve
             state.text(entry);
         }
     }
-    let memory = trouble::user_cache(call.env).and_then(|mut path| {
+    let memory = trouble::user_cache_of(call.env).and_then(|mut path| {
         path.extend_from_slice(b"/native-");
         push_hex(&mut path, &state.finish()[..16]);
         CString::new(path).ok()

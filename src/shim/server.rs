@@ -44,12 +44,12 @@ impl<'a> Server<'a> {
     /// Whether the server at the other end of `socket` is this user's, and sees the same files: what it
     /// answers becomes the object. Of one at a port the kernel tells the user alone.
     fn is_ours(self, socket: &Socket) -> bool {
-        let user = match self {
-            Self::Path(_) => match socket.peer() {
+        let user = match self.0 {
+            Address::Path(_) | Address::Abstract(_) => match socket.peer() {
                 Some((process, user)) if shares_namespaces(process) => Some(user),
                 _ => None,
             },
-            Self::Port(port) => listener(port),
+            Address::Port(port) => listener(port),
         };
         user == Some(sys::user())
     }
