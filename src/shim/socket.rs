@@ -26,6 +26,56 @@ pub enum Wait {
     Seconds(u64),
 }
 
+/// The user of the socket that a connection to a port of the loopback interface would reach, by the kernel's
+/// own look-up; `None` where there is none. Takes 5 us.
+///
+/// # Errors
+/// Where the kernel does not tell (sock_diag(7)).
+pub fn listener(port: u16) -> Result<Option<usize>, Errno> {
+    const AF_NETLINK: usize = 16;
+    const SOCK_RAW_CLOEXEC: usize = 0o2_000_003;
+    const NETLINK_SOCK_DIAG: usize = 4;
+    const SOCK_DIAG_BY_FAMILY: u8 = 20;
+    const NLMSG_ERROR: u8 = 2;
+    const NLM_F_REQUEST: u8 = 1;
+    const TCP: u8 = 6;
+    const LISTENING: u8 = 10;
+    const LEN: u8 = 72;
+    // struct nlmsghdr: length (4 bytes), type, flags (2 each), number, sender (4 each).
+    // struct inet_diag_req_v2: family, protocol, extensions, padding (1 each), states (4), then the socket:
+    // both ports (2 each, big endian), both addresses (16 each), interface (4), cookie (8).
+    let mut request = [0_u8; LEN as usize];
+    (request[0], request[4], request[6]) = (LEN, SOCK_DIAG_BY_FAMILY, NLM_F_REQUEST);
+    (request[16], request[17]) = (AF_INET as u8, TCP);
+    request[20..24].copy_from_slice(&(1_u32 << LISTENING).to_ne_bytes());
+    request[24..26].copy_from_slice(&port.to_be_bytes());
+    request[28..32].copy_from_slice(&[127, 0, 0, 1]);
+    request[64..].fill(0xff);
+    // SAFETY: takes numbers, and gives a descriptor that is nobody else's.
+    let kernel = unsafe {
+        let args = [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG, 0, 0, 0];
+        File::from_descriptor(syscall(SOCKET, args)?)
+    };
+    let args = [kernel.descriptor(), request.as_ptr() as usize, request.len(), 0, 0, 0];
+    // SAFETY: reads the array only.
+    unsafe { syscall(SENDTO, args) }?;
+    let mut answer = [0_u8; 512];
+    let length = kernel.read(&mut answer)?;
+    let number = |at: usize| {
+        let bytes = answer.get(at..at + 4).filter(|_| at + 4 <= length);
+        bytes.and_then(|bytes| Some(u32::from_ne_bytes(bytes.try_into().ok()?)))
+    };
+    match answer[4] {
+        // struct inet_diag_msg: 4 bytes, the socket (48), a timer, two queues, the user (4 each).
+        SOCK_DIAG_BY_FAMILY => Ok(number(80).map(|user| user as usize)),
+        NLMSG_ERROR => match Errno(-(number(16).unwrap_or(0) as i32)) {
+            Errno::ENOENT => Ok(None),
+            other => Err(other),
+        },
+        _ => Err(Errno::EAGAIN),
+    }
+}
+
 /// A connection that is there or, for one that never waits, under way.
 pub struct Socket(File);
 
