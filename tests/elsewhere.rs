@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rock_wrap::decide::stand_in::Plan;
 use rock_wrap::image::{Config, stamp};
 use support::{Told, run, stderr, witness, write_program};
 
@@ -94,8 +95,19 @@ fn a_shadow_hands_a_compile_to_the_launcher_with_the_trees_compiler() {
     let outside = Outside::new();
     let calls = outside.told(&outside.path("shadow/clang++"), &COMPILE, &[]);
     assert_eq!(calls[0].exe, text(&outside.path("bin/sccache")));
-    assert_eq!(calls[0].argv[1], text(&outside.path("tree/clang++")));
+    assert_eq!(calls[0].argv[1], text(&outside.path("shadow/clang++.9727")));
     assert_eq!(calls[0].argv[2..], COMPILE);
+    assert_eq!(stood_in_for(&calls[0]), outside.path("tree/clang++"));
+}
+
+/// The compiler that the stand-in of a launched call is told to be.
+fn stood_in_for(call: &Told) -> PathBuf {
+    let entry = call
+        .env
+        .iter()
+        .find_map(|entry| entry.strip_prefix("ROCK_WRAP_STAND_IN="));
+    let plan = Plan::parse(entry.unwrap().as_bytes()).unwrap();
+    PathBuf::from(std::str::from_utf8(plan.real).unwrap())
 }
 
 #[test]
@@ -114,7 +126,9 @@ fn called_as_a_launcher_it_takes_its_first_argument_for_the_compiler() {
             text(&outside.path("bin/sccache")),
             "its own name in the environment is no other launcher"
         );
-        assert_eq!(calls[0].argv[1..], call(&COMPILE));
+        assert_eq!(calls[0].argv[1], text(&outside.path("clang++.9727")));
+        assert_eq!(calls[0].argv[2..], COMPILE);
+        assert_eq!(stood_in_for(&calls[0]), compiler);
         assert!(
             calls[0]
                 .env
@@ -143,7 +157,8 @@ fn called_as_a_launcher_on_a_wrapped_tree_it_goes_to_the_real_compiler_once() {
     let launcher = outside.path("rock-wrap-launcher");
     let call = |args: &[&'static str]| [vec![text(&compiler)], args.to_vec()].concat();
     let calls = outside.told(&launcher, &call(&COMPILE), &[]);
-    assert_eq!(calls[0].argv[1], text(&alias));
+    assert_eq!(calls[0].argv[1], text(&outside.path("clang++.9727")));
+    assert_eq!(stood_in_for(&calls[0]), alias);
     let calls = outside.told(&launcher, &call(&["--version"]), &[]);
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0].exe, text(&alias));
@@ -226,9 +241,10 @@ fn another_shim_decides_about_its_own_compiler() {
     let compiler = outside.path("tree/clang++");
     assert_eq!(
         calls[0].argv[1],
-        text(&compiler),
+        text(&outside.path("shadow/clang++.9727")),
         "the shadow's own, with its key"
     );
+    assert_eq!(stood_in_for(&calls[0]), compiler);
     let key = |it: &&String| it.starts_with("SCCACHE_C_CUSTOM");
     assert!(calls[0].env.iter().any(|it| key(&it)));
 }

@@ -379,14 +379,14 @@ fn a_shim_whose_tree_is_restored_in_the_same_instant_runs_the_restored_compiler(
 #[test]
 fn a_damaged_configuration_costs_the_launcher_and_not_the_compile() {
     let tree = tree(&Config {
-        launcher: b"/nonexistent",
+        launcher: b"/no/such/launcher",
         strict: true,
         ..Config::default()
     });
     let mut image = std::fs::read(tree.path("bin/clang++")).unwrap();
     let at = image
-        .windows(11)
-        .position(|window| window == b"/nonexisten")
+        .windows(17)
+        .position(|window| window == b"/no/such/launcher")
         .unwrap();
     image[at] ^= 1;
     tree.program("bin/clang++", &image);
@@ -616,6 +616,8 @@ fn a_compiler_that_changed_is_not_cached_and_that_is_told_once() {
     std::fs::create_dir_all(fake.path("home/.cache")).unwrap();
 
     install(&same);
+    // What the launcher would have written.
+    std::fs::write(fake.path("a.o"), "").unwrap();
     assert_eq!(stderr(&call()), "");
     install(&other);
     let first = stderr(&call());

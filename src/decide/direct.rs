@@ -255,6 +255,9 @@ reasons! {
     NoFingerprint, "no-fingerprint",
         "The shim does not know the compiler's fingerprint, without which a cache could answer with another compiler's object.",
         Some("Run `rock-wrap install` again.");
+    NoStandIn, "no-stand-in",
+        "The stand-in, which a launcher is given as the compiler, is missing beside the shim.",
+        Some("Run `rock-wrap install` again.");
     CompilerChanged, "compiler-changed",
         "The compiler, or something that it is made of, has changed since `rock-wrap install`.",
         Some("Run `rock-wrap install` again.");

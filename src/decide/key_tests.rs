@@ -36,6 +36,8 @@ impl Fake {
             ("/other/ocml.bc", stamp(4)),
             ("../amdgcn/bitcode", stamp(1)),
             ("clang-19", stamp(5)),
+            ("clang.9727", stamp(7)),
+            ("clang++.9727", stamp(8)),
             ("../lib/libLLVM.so.19.1", stamp(6)),
         ];
         Self {

@@ -48,7 +48,7 @@ pub use launchers::{Edits, Launcher, Source, since};
 pub use nesting::GUARD;
 pub use response::BUDGET;
 
-use crate::image::{Config, LauncherKind, WitnessKind, base_name};
+use crate::image::{Config, LauncherKind, STAND_IN_SUFFIX, WitnessKind, base_name};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -223,6 +223,7 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
     }
     let key = if let Some(variable) = key::variable(launcher.kind) {
         let fingerprinted = check_compiler(call.config, world)?;
+        check_stand_in(call.config, world)?;
         let own_key = lookup(call.env, variable).map(CStr::to_bytes);
         let steering = Steering {
             own_key,
@@ -290,6 +291,19 @@ fn check_compiler<W: World + ?Sized>(
         }
     }
     Ok(directories)
+}
+
+/// Whether the stand-in is there, which a launcher would be given as the compiler. That of a shim outside of
+/// the tree lies in a directory of rock-wrap's own.
+fn check_stand_in<W: World + ?Sized>(config: &Config<'_>, world: &W) -> Result<(), Direct> {
+    if !config.dir.is_empty() {
+        return Ok(());
+    }
+    let name = CString::new([config.name, STAND_IN_SUFFIX].concat()).unwrap_or_default();
+    let found = world
+        .place(c"")
+        .and_then(|dir| world.seen_from(&dir, &name));
+    found.map(drop).ok_or(Reason::NoStandIn.into())
 }
 
 /// What of the compiler has changed, where `direct` is for that.

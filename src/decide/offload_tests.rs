@@ -159,3 +159,16 @@ fn no_id_is_added_that_the_compiler_would_ignore() {
         });
     }
 }
+
+#[test]
+fn without_its_stand_in_a_call_goes_direct() {
+    let mut world = Fake::new();
+    let outcome = |world: &Fake| {
+        let words = ["clang++", "-c", "a.cpp"];
+        [SCCACHE, CCACHE, OTHER]
+            .map(|launcher| decided(&Config::default(), launcher, &words, world, word))
+    };
+    assert_eq!(outcome(&world), ["launch"; 3]);
+    world.stamps.clear();
+    assert_eq!(outcome(&world), ["no-stand-in", "no-stand-in", "launch"]);
+}

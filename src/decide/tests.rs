@@ -22,7 +22,7 @@ const NOW: u64 = 1_800_000_000;
 pub struct Fake {
     files: BTreeMap<Vec<u8>, Vec<u8>>,
     others: BTreeSet<Vec<u8>>,
-    stamps: BTreeMap<Vec<u8>, Stamp>,
+    pub stamps: BTreeMap<Vec<u8>, Stamp>,
     ancestors: Vec<(&'static str, &'static str)>,
     cwd: &'static str,
 }
@@ -35,6 +35,18 @@ impl Fake {
         };
         for name in "a.c a.C a.cpp a.hip a.cu a.s a.S a.ii a.h a.o b.cpp dir/a.cpp".split(' ') {
             fake.file(name, "");
+        }
+        for name in ["clang", "clang++"] {
+            fake.stamps.insert(
+                [name.as_bytes(), STAND_IN_SUFFIX].concat(),
+                Stamp {
+                    dev: 1,
+                    ino: 1,
+                    size: 1,
+                    mtime: 1,
+                    mtime_nsec: 1,
+                },
+            );
         }
         fake.file("incbin.cpp", "asm(\".incbin \\\"data\\\"\");");
         fake.file("embed.cpp", "#embed <data>");
@@ -641,6 +653,7 @@ fn every_reason_is_reached() {
         "another-shim",
         "launcher-failed",
         "new-offload-driver",
+        "no-stand-in",
         "configure-probe",
     ];
     for reason in Reason::ALL {

@@ -52,6 +52,7 @@ impl Environment {
             .map(|(name, _)| name);
         let unwanted = ["CARGO_INCREMENTAL", "CARGO_BUILD_INCREMENTAL"].map(Into::into);
         Program::at(path)
+            .without_descriptors()
             .without(unwanted.into_iter().chain(empty))
             .with(self.changes())
     }

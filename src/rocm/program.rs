@@ -117,6 +117,31 @@ impl Program {
         self
     }
 
+    /// Keeps from it the descriptors that this process was itself given beside the three standard ones: a
+    /// launcher hands them to the server that it starts, and whoever waits for the end of such a pipe waits
+    /// for that server.
+    ///
+    /// Only for launchers. A program that the kernel cannot execute is then given to a shell by the C
+    /// library, where it would otherwise be an error.
+    #[must_use]
+    pub fn without_descriptors(mut self) -> Self {
+        // All of our own are closed anyway.
+        let given = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
+        let given = given.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let given: Vec<RawFd> = given.filter(|number| *number > 2).collect();
+        let close = move || {
+            for number in &given {
+                // SAFETY: only passed to a call that fails where there is no such descriptor.
+                let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };
+                let _ = fcntl_setfd(descriptor, FdFlags::CLOEXEC);
+            }
+            Ok(())
+        };
+        // SAFETY: system calls on numbers that the closure owns, and no allocation.
+        unsafe { self.command.pre_exec(close) };
+        self
+    }
+
     /// Runs it in another directory than ours.
     #[must_use]
     pub fn at_work_in(mut self, dir: &Path) -> Self {
@@ -137,7 +162,6 @@ impl Program {
             path: self.path.clone(),
             source,
         };
-        hold_back(&mut self.command);
         // Not pipes, whose end would be that of whatever server the program leaves behind.
         let stdout = memory().map_err(start_error)?;
         let stderr = memory().map_err(start_error)?;
@@ -163,26 +187,6 @@ impl Program {
             stderr: content(&stderr).map_err(wait_error)?,
         })
     }
-}
-
-/// Keeps from `command` the descriptors that this process was itself given beside the three standard
-/// ones: a launcher hands them to the server that it starts, and whoever waits for the end of such a pipe
-/// waits for that server.
-fn hold_back(command: &mut Command) {
-    // All of our own are closed anyway.
-    let given = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
-    let given = given.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-    let given: Vec<RawFd> = given.filter(|number| *number > 2).collect();
-    let close = move || {
-        for number in &given {
-            // SAFETY: only passed to a call that fails where there is no such descriptor.
-            let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };
-            let _ = fcntl_setfd(descriptor, FdFlags::CLOEXEC);
-        }
-        Ok(())
-    };
-    // SAFETY: system calls on numbers that the closure owns, and no allocation.
-    unsafe { command.pre_exec(close) };
 }
 
 /// A file that is nowhere on disk.
@@ -252,8 +256,8 @@ mod tests {
         let inherited = writer.try_clone().unwrap();
         fcntl_setfd(&inherited, FdFlags::empty()).unwrap();
         let list = format!("ls -l /proc/self/fd/{}", inherited.as_raw_fd());
-        let shell = |program: &str| Program::at(Path::new(program)).args(["-c", &list]).ask();
-        let answer = shell("/bin/sh").unwrap();
+        let shell = Program::at(Path::new("/bin/sh")).without_descriptors();
+        let answer = shell.args(["-c", &list]).ask().unwrap();
         assert!(!answer.status.success(), "{:?}", answer.stdout);
         // It is there without that.
         let control = Command::new("/bin/sh").args(["-c", &list]).output();

@@ -23,6 +23,7 @@ use std::process::{Command, Output};
 use std::sync::OnceLock;
 
 use rock_wrap::image::{Config, stamp};
+use rock_wrap::stand_in::trampoline;
 use tempfile::TempDir;
 
 /// The fake compiler and launcher of `tests/fake/witness.c`, built once for each test binary.
@@ -62,6 +63,7 @@ impl FakeTree {
             ..*config
         };
         tree.program("bin/clang++", &stamp::stamp(&config).unwrap());
+        tree.program("bin/clang++.9727", trampoline());
         tree
     }
 
