@@ -5,6 +5,11 @@
 //! list and environment stay as they are, so that the shim sees by which name it was called, and answers
 //! (`src/shim/stand_in.rs`).
 //!
+//! While a tree is restored, the original stands at the name again and a launcher may still run the stand-in for
+//! a call of before. To compile, the original is right. Its own `-E` is not: the launcher would store a result under
+//! less than decides it. So the trampoline then ends by SIGKILL, which neither launcher takes for the
+//! compiler's answer, and the shim that waits compiles without the launcher.
+//!
 //! sccache hashes the bytes of what it takes for the compiler into every key. So nothing of an installation
 //! or of a release may be in this file: a test holds its digest, and whoever changes it empties every shared
 //! cache.
@@ -72,7 +77,41 @@ global_asm!(
     "lea r14, [rsp + rcx]",
     "rep movsb",
     "mov byte ptr [rdi], 0",
+    // open(path, O_RDONLY | O_CLOEXEC), and read the ELF header. A shim has no section headers.
     "mov rdi, rsp",
+    "mov esi, 0x80000",
+    "xor edx, edx",
+    "mov eax, 2",
+    "syscall",
+    "test eax, eax",
+    "js 5f",
+    "mov edi, eax",
+    "lea rsi, [rsp + 6144]",
+    "mov edx, 64",
+    "xor eax, eax",
+    "syscall",
+    "cmp eax, 64",
+    "jne 1f",
+    "cmp qword ptr [rsp + 6144 + 40], 0",
+    "je 8f",
+    // Not a shim: the tree was restored since the launch. Its own `-E` must not answer.
+    "1: mov rax, r12",
+    "7: mov rdi, [rax]",
+    "add rax, 8",
+    "test rdi, rdi",
+    "jz 8f",
+    "cmp word ptr [rdi], 0x452d",
+    "jne 7b",
+    "cmp byte ptr [rdi + 2], 0",
+    "jne 7b",
+    // kill(getpid(), SIGKILL)
+    "mov eax, 39",
+    "syscall",
+    "mov edi, eax",
+    "mov esi, 9",
+    "mov eax, 62",
+    "syscall",
+    "8: mov rdi, rsp",
     "mov rsi, r12",
     "mov rdx, r13",
     "mov eax, 59",
@@ -124,24 +163,27 @@ pub fn trampoline() -> &'static [u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
     use std::os::unix::process::CommandExt;
     use std::path::Path;
     use std::process::Command;
 
+    /// Another process makes the program: one that a child of another test has open cannot be executed.
     fn place(dir: &Path, name: &str, content: &[u8]) {
-        let path = dir.join(name);
-        std::fs::write(&path, content).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let bytes = dir.join("bytes");
+        std::fs::write(&bytes, content).unwrap();
+        let mut install = Command::new("install");
+        install.arg("-m755").arg(&bytes).arg(dir.join(name));
+        assert!(install.status().unwrap().success());
     }
 
     /// What is printed when the stand-in in `dir` is run as another name.
     fn run(dir: &Path) -> (Option<i32>, String) {
+        run_with(dir, &["a b", ""])
+    }
+
+    fn run_with(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
         let mut command = Command::new(dir.join("clang++.9727"));
-        command
-            .arg0("another name")
-            .args(["a b", ""])
-            .env("KEPT", "x");
+        command.arg0("another name").args(args).env("KEPT", "x");
         let output = command.output().unwrap();
         (
             output.status.code(),
@@ -166,11 +208,35 @@ mod tests {
     }
 
     #[test]
+    fn a_compiler_that_stands_there_again_is_never_asked_for_text() {
+        let dir = tempfile::tempdir().unwrap();
+        place(dir.path(), "clang++.9727", trampoline());
+        place(dir.path(), "clang++", b"#!/bin/sh\necho compiler $#\n");
+        for args in [&["-E", "x.c"][..], &["-x", "c", "-E"]] {
+            assert_eq!(
+                run_with(dir.path(), args),
+                (None, String::new()),
+                "{args:?}"
+            );
+        }
+        let compile = run_with(dir.path(), &["-c", "-Ex", "E"]);
+        assert_eq!(compile, (Some(0), "compiler 3\n".to_owned()));
+    }
+
+    #[test]
+    fn a_shim_is_known_by_its_header() {
+        let shim = crate::image::stamp::stamp(&crate::image::Config::default()).unwrap();
+        assert_eq!(shim[40..48], [0; 8]);
+        let compiler = std::fs::read("/proc/self/exe").unwrap();
+        assert_ne!(compiler[40..48], [0; 8]);
+    }
+
+    #[test]
     fn the_bytes_are_those_that_shared_caches_know() {
         let digest = blake3::hash(trampoline()).to_hex();
         assert_eq!(
             &digest[..16],
-            "10f6e19867327444",
+            "56c9f3d4d00e12d3",
             "{} bytes",
             trampoline().len()
         );

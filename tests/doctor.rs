@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use support::compilers::{clangs, has_new_driver};
+use support::compilers::clangs;
 use support::launchers::{self, Cache};
 use support::rewrite;
 use support::rocm::{Picture, Rocm, ran};
@@ -127,8 +127,7 @@ fn assert_has(text: &str, part: &str) {
 
 #[test]
 fn a_tree_is_proved_with_sccache_and_left_as_it_was() {
-    let clangs = clangs(&[19]);
-    for clang in clangs.into_iter().filter(|clang| !has_new_driver(*clang)) {
+    for clang in clangs(&[19, 23]) {
         is_proved_with_sccache(clang);
     }
 }
@@ -140,22 +139,12 @@ fn is_proved_with_sccache(clang: u32) {
     Picture::with_changes(&patient.rocm.root).assert_same(&before);
     let names = examined.of("names", "ok")[0];
     assert_has(names["evidence"].as_str().unwrap(), "__hip_cuid_");
+    // A compile, and three edits that only device code sees.
+    assert_eq!(examined.of("edits", "ok").len(), 4);
     let cache = examined.of("cache", "ok")[0];
     assert_eq!(cache["statement"], "cache: disk, direct mode");
     // One compile and one hit; the rest of the proof had a server of its own.
     assert_eq!(patient.cache.asked(), launchers::Asked::new(1, 1));
-}
-
-#[test]
-fn a_compiler_that_uses_the_new_offload_driver_is_told() {
-    let clangs = clangs(&[23]);
-    for clang in clangs.into_iter().filter(|clang| has_new_driver(*clang)) {
-        let patient = Patient::new(clang, "symlink", &launchers::ccache());
-        let before = Picture::with_changes(&patient.rocm.root);
-        let examined = patient.examine();
-        Picture::with_changes(&patient.rocm.root).assert_same(&before);
-        assert_has(&examined.broken("environment"), "new offload driver");
-    }
 }
 
 #[test]

@@ -316,6 +316,8 @@ fn the_device_link_of_clang_linker_wrapper_meets_no_launcher() {
                 .args(target)
                 .args(["-c", "gpu.s", "-o", "in.o"]),
         );
+        // A compile, which a launcher may have.
+        site.asked();
         let mut link = site.command(&compiler);
         link.args(["--no-default-config", "-o", "img"]).args(target);
         succeeds(link.args(["in.o", "-Wl,--no-undefined"]));

@@ -5,8 +5,8 @@
 
 use super::argv::{Role, Unit};
 use super::direct::Reason;
-use super::nesting::GUARD;
 use super::{Language, key};
+use super::nesting::GUARD;
 use crate::image::{Config, LAUNCHER_NAME, LauncherKind, Version, base_name};
 use core::ffi::CStr;
 
@@ -181,15 +181,15 @@ impl<'a> Launcher<'a> {
         Edits {
             kind: self.kind,
             no_direct_mode: exact,
-            hip_by_ccache: false,
+            ccache_must_ask: false,
         }
     }
 
-    /// The environment for a compile of `unit`, likewise.
+    /// The environment for a compile through the stand-in, likewise.
     #[must_use]
-    pub(super) fn edits_for(&self, exact: bool, unit: &Unit<'_>) -> Edits {
+    pub(super) fn edits_for_launch(&self, exact: bool) -> Edits {
         Edits {
-            hip_by_ccache: self.kind == LauncherKind::Ccache && unit.language == Language::Hip,
+            ccache_must_ask: self.kind == LauncherKind::Ccache,
             ..self.edits(exact)
         }
     }
@@ -205,7 +205,8 @@ const DIRECT_MODE: [&[u8]; 3] = [b"SCCACHE_DIRECT", b"CCACHE_DIRECT", b"CCACHE_N
 pub struct Edits {
     kind: LauncherKind,
     no_direct_mode: bool,
-    hip_by_ccache: bool,
+    /// Whether ccache has to ask the stand-in for text, and must not compile that text.
+    ccache_must_ask: bool,
 }
 
 impl Edits {
@@ -232,7 +233,7 @@ impl Edits {
             }
             LauncherKind::Ccache => {
                 !(name == b"CCACHE_COMPILER"
-                    || (self.hip_by_ccache
+                    || (self.ccache_must_ask
                         && matches!(
                             name,
                             b"CCACHE_DEPEND"
@@ -255,11 +256,11 @@ impl Edits {
             LauncherKind::Other => None,
         };
         let direct = direct.filter(|_| self.no_direct_mode);
-        // clang's dependency file names what the host's side includes, so that an edited header of the
-        // device's alone would go unnoticed (4.7.5 and 4.14.2, measured).
-        let depend = self.hip_by_ccache.then_some(c"CCACHE_NODEPEND=1");
-        // What the preprocessor makes of HIP is a bundle of all sides (4.7.5 takes it for a source).
-        let source = self.hip_by_ccache.then_some(c"CCACHE_CPP2=1");
+        // In depend mode it never asks for text, and clang's dependency file leaves out headers that only
+        // the device includes (4.7.5 and 4.14.2, measured).
+        let depend = self.ccache_must_ask.then_some(c"CCACHE_NODEPEND=1");
+        // The text has every side of HIP in it, and digests behind; 4.7.5 would compile it.
+        let source = self.ccache_must_ask.then_some(c"CCACHE_CPP2=1");
         let guard = Some(c"ROCK_WRAP_GUARD=1");
         [guard, compiler, direct, depend, source]
             .into_iter()

@@ -250,7 +250,7 @@ fn launch<'a, W: World + ?Sized>(call: &Call<'a>, world: &W) -> Result<Launch<'a
         None
     };
     Ok(Launch {
-        edits: launcher.edits_for(call.config.exact, &unit),
+        edits: launcher.edits_for_launch(call.config.exact),
         launcher,
         unit,
         key,
@@ -296,7 +296,7 @@ fn check_compiler<W: World + ?Sized>(
 /// Whether the stand-in is there, which a launcher would be given as the compiler. That of a shim outside of
 /// the tree lies in a directory of rock-wrap's own.
 fn check_stand_in<W: World + ?Sized>(config: &Config<'_>, world: &W) -> Result<(), Direct> {
-    if !config.dir.is_empty() {
+    if !config.dir.is_empty() || config.is_launcher() {
         return Ok(());
     }
     let name = CString::new([config.name, STAND_IN_SUFFIX].concat()).unwrap_or_default();

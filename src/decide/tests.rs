@@ -1150,17 +1150,16 @@ fn the_launchers_environment_is_cleaned() {
         "SCCACHE_DIR=/x",
         "SCCACHE_DIRECT=true",
         "EMPTY=",
-        "CCACHE_DEPEND=1",
         "CARGO_INCREMENTAL=1",
         "CARGO_BUILD_INCREMENTAL=1",
         "odd",
         "ROCK_WRAP_GUARD=1",
         "CCACHE_COMPILER=",
+        "CCACHE_NODEPEND=1",
+        "CCACHE_CPP2=1",
     ];
     assert_eq!(env(CCACHE, &deps), ccache);
-    let hip = env(CCACHE, &["clang", "-c", "a.hip"]);
-    assert!(!hip.contains(&"CCACHE_DEPEND=1".to_owned()));
-    assert_eq!(hip[hip.len() - 2..], ["CCACHE_NODEPEND=1", "CCACHE_CPP2=1"]);
+    assert_eq!(env(CCACHE, &["clang", "-c", "a.hip"]), ccache);
     let exact = |kind: &str| {
         let config = Config {
             launcher: kind.as_bytes(),

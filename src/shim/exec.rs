@@ -203,7 +203,9 @@ impl Real {
         if self.place == Place::Beside {
             return Path::new(&[self.dir(), &self.name, STAND_IN_SUFFIX]);
         }
-        let file = self.given.file.map(CStr::to_bytes).filter(|file| file.starts_with(b"/"));
+        // Not by a link, which may have another name or lie elsewhere.
+        let file = self.given.file.filter(|file| sys::is_regular(file)).map(CStr::to_bytes);
+        let file = file.filter(|file| file.starts_with(b"/"));
         let own = file.map_or_else(|| self.own_path(), <[u8]>::to_vec);
         let name = base_name(&own);
         let dir = own.strip_suffix(name).unwrap_or_default();

@@ -151,9 +151,8 @@ fn digest(name: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) {
 
 /// The digest of a regular file's bytes.
 fn content(path: &CStr, piece: &mut Vec<u8>) -> Option<[u8; 32]> {
-    if !sys::is_regular(path) {
-        return None;
-    }
+    // Links are followed. Anything else could be waited for, or has no content.
+    sys::stat(path).ok().filter(sys::Stat::is_regular)?;
     let file = File::open(path).ok()?;
     let mut hasher = Hasher::new();
     loop {

@@ -67,9 +67,6 @@ pub struct Site {
     pub tree: Tree,
     pub cache: Cache,
     pub clang: u32,
-    /// Whether the compiler uses the new offload driver unless it is told otherwise. rock-wrap keeps device code
-    /// from launchers under it.
-    pub new_driver: bool,
     /// How many results of calls were held against the compiler's own.
     pub objects: Cell<usize>,
 }
@@ -81,7 +78,6 @@ impl Site {
         assert!(version.starts_with(launcher.name), "{version}");
         let dir = tempfile::tempdir().unwrap();
         let tree = Kind::new(clang, "symlink").build(&dir.path().join("rocm"));
-        let new_driver = tree.has_new_driver();
         tree.install(Some(program));
         let cache = Cache::new(program);
         Self {
@@ -89,7 +85,6 @@ impl Site {
             tree,
             cache,
             clang,
-            new_driver,
             objects: Cell::new(0),
         }
     }

@@ -4,13 +4,8 @@
 //! compiler's own; otherwise the reason for which they are not launched) and, behind a slash, what
 //! the launcher makes of them alone. Only the first is held against what the tests see: a launcher
 //! may be mended.
-//!
-//! A compiler that uses the new offload driver by default is held against the same table, but for one reason:
-//! any call may have gone straight to it as [`NEW_DRIVER`]. Which rows that were is said, since a test of which
-//! all is direct proves nothing.
 
 use std::fmt::{self, Write};
-use std::io::Write as _;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -20,9 +15,6 @@ use super::{Case, FAMILIES};
 const BEGIN: &str = "<!-- The table of hazards, written by the tests: begin -->\n";
 const WORD_END: &str = ", ";
 const END: &str = "<!-- end -->\n";
-
-/// Why device code is not launched under the new offload driver.
-const NEW_DRIVER: &str = "new-offload-driver";
 
 /// What the launcher makes of a case without rock-wrap; the worst counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,30 +69,6 @@ impl Cell {
             Some(reason) => format!("`{reason}`"),
         });
         calls.collect()
-    }
-
-    /// Whether a call went straight to the compiler for its driver's sake.
-    fn is_for_new_driver(&self) -> bool {
-        let reason = |call: &Option<String>| call.as_deref() == Some(NEW_DRIVER);
-        self.calls.iter().any(reason)
-    }
-
-    /// Whether it is what the table tells, but for calls that went straight to the compiler for its driver's
-    /// sake.
-    fn is_under_new_driver(&self, told: &str) -> bool {
-        if !self.is_for_new_driver() {
-            return self.with_rock_wrap() == told;
-        }
-        // Each of the others is told, in this order.
-        let mut told = told.split(WORD_END);
-        let words = self.words();
-        let mut others = words
-            .iter()
-            .filter(|word| *word != &format!("`{NEW_DRIVER}`"));
-        others.all(|word| {
-            word.split(WORD_END)
-                .all(|word| told.any(|other| other == word))
-        })
     }
 }
 
@@ -170,12 +138,7 @@ impl Table {
             let told = told.get(at).copied().unwrap_or_default();
             let told = told.split(" / ").next().unwrap_or_default();
             let seen = cell.with_rock_wrap();
-            let holds = if site.new_driver {
-                cell.is_under_new_driver(told)
-            } else {
-                seen == told
-            };
-            if !holds {
+            if seen != told {
                 writeln!(differ, "{row}: {seen}; the table says: {told}").unwrap();
             }
         }
@@ -185,28 +148,13 @@ impl Table {
             launcher.name,
             site.clang
         );
-        if site.new_driver {
-            say_what_is_direct(launcher, site, column);
-        }
+        let launched = column.iter().filter(|(_, cell)| cell.is_right()).count();
+        assert!(
+            launched > 0,
+            "{}: nothing at all was launched",
+            launcher.name
+        );
     }
-}
-
-/// Says past the test harness what was not launched because of the compiler's driver.
-fn say_what_is_direct(launcher: &Launcher, site: &Site, column: &[(&str, Cell)]) {
-    let direct = column.iter().filter(|(_, cell)| cell.is_for_new_driver());
-    let direct: Vec<&str> = direct.map(|(row, _)| *row).collect();
-    let launched = column.iter().filter(|(_, cell)| cell.is_right()).count();
-    let line = format!(
-        "hazards: {}, clang {}: of {} rows {launched} launched and right, {} direct as `{NEW_DRIVER}`: {}",
-        launcher.name,
-        site.clang,
-        column.len(),
-        direct.len(),
-        direct.join("; ")
-    );
-    // Nothing depends on who sees it.
-    let _ = writeln!(std::io::stderr(), "{line}");
-    assert!(launched > 0, "nothing at all was launched: {line}");
 }
 
 fn head() -> String {

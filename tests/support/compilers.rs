@@ -46,12 +46,6 @@ fn parse(word: &str) -> u32 {
     known.unwrap_or_else(|| panic!("ROCK_WRAP_TEST_CLANGS: {word:?} is none of {CLANGS:?}"))
 }
 
-/// Whether Debian's build of this release uses the new offload driver unless it is told otherwise. rock-wrap
-/// keeps device code from launchers under it.
-pub const fn has_new_driver(clang: u32) -> bool {
-    clang >= 23
-}
-
 /// Whether the HIP of this release's tree is Debian 12's. What is linked with another one needs a newer C
 /// library than this machine's.
 pub const fn has_own_hip(clang: u32) -> bool {

@@ -81,26 +81,6 @@ impl Tree {
         self.root.join("lib/llvm/bin")
     }
 
-    /// Whether the compiler uses the new offload driver unless it is told otherwise; rock-wrap keeps device code
-    /// from launchers under it. Asked of the compiler itself: one of two programs packs the device code under the
-    /// new driver. (The old one's bundler is named under both.)
-    pub fn has_new_driver(&self) -> bool {
-        let mut ask = Command::new(self.bin().join("clang++"));
-        ask.args(["-###", "-x", "hip", "-nogpuinc", "-nogpulib"]);
-        ask.args([
-            "--offload-arch=gfx900",
-            "-c",
-            "/dev/null",
-            "-o",
-            "/dev/null",
-        ]);
-        let output = super::run(&mut ask);
-        let said = super::stderr(&output);
-        assert!(output.status.success(), "{said}");
-        let packers = ["/clang-offload-packager\"", "/llvm-offload-binary\""];
-        packers.iter().any(|packer| said.contains(packer))
-    }
-
     /// `rock-wrap install`, with a launcher or as a pass-through.
     pub fn install(&self, launcher: Option<&Path>) {
         let mut command = self.rock_wrap("install");
