@@ -959,3 +959,33 @@ fn the_launcher_really_gets_the_compiles() {
     assert_eq!(calls[0].argv[0], text(witness()));
     assert_eq!(calls[0].argv[1], text(&rocm.bin().join("clang.7625")));
 }
+
+#[test]
+fn a_compilation_database_names_the_compiler_and_not_its_alias() {
+    let rocm = Rocm::new(19, "regular");
+    std::fs::write(rocm.beside("x.cpp"), "int x;\n").unwrap();
+    let databases = || {
+        let calls = [
+            ("clang++", &["-MJ", "x.json"][..]),
+            ("clang", &["-MJx.json", "-x", "c"]),
+            // Two in one file, of which clang adds the second.
+            ("clang", &["-MJ", "x.json", "-O1"]),
+        ];
+        let made = calls.map(|(name, args)| {
+            let mut compiler = rocm.compiler(name);
+            ran(compiler.args(args).args(["-c", "x.cpp", "-o", "x.o"])).ok();
+            std::fs::read_to_string(rocm.beside("x.json")).unwrap()
+        });
+        std::fs::remove_file(rocm.beside("x.json")).unwrap();
+        made
+    };
+    let bare = databases();
+    let compiler = format!("\"{}\"", text(&rocm.bin().join("clang")));
+    assert_has(&bare[0], &[&compiler]);
+    rocm.wrap(&ccache());
+    assert_eq!(databases(), bare);
+    // The compiler's own status, and its messages.
+    let mut failing = rocm.compiler("clang++");
+    failing.args(["-MJ", "x.json", "-c", "missing.cpp"]);
+    assert_eq!(ran(&mut failing).status.code(), Some(1));
+}

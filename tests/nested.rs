@@ -382,3 +382,33 @@ fn many_nested_compiles_under_a_server_with_one_token_come_to_an_end() {
         assert_eq!(site.asked(), (Asked::new(0, 8), NOTHING));
     }
 }
+
+/// clang up to 18 takes the directory by which it is called for the one that it is installed in, and names GCC's
+/// headers from there (as hipcc 5.7 calls /usr/bin/clang++-17).
+#[test]
+fn a_compiler_that_is_called_by_a_link_elsewhere_is_launched_and_names_the_same_headers() {
+    for installed in [launchers::sccache, launchers::ccache] {
+        let site = Site::new(15, installed);
+        std::fs::create_dir_all(site.path("usr/bin")).unwrap();
+        std::fs::create_dir(site.path("usr/lib")).unwrap();
+        std::os::unix::fs::symlink("/usr/lib/gcc", site.path("usr/lib/gcc")).unwrap();
+        let called = site.path("usr/bin/clang++-15");
+        std::os::unix::fs::symlink(site.compiler("clang++"), &called).unwrap();
+        let compile = |disabled: &str| {
+            let mut command = site.command(&called);
+            command.args(["-g", "-MD", "-MF", "a.d"]).args(COMPILE);
+            succeeds(command.env("ROCK_WRAP_DISABLE", disabled));
+            ["a.o", "a.d"].map(|file| std::fs::read(site.path(file)).unwrap())
+        };
+        let by_itself = compile("1");
+        let depfile = String::from_utf8_lossy(&by_itself[1]).into_owned();
+        assert!(depfile.contains("usr/bin/../lib/gcc"), "{depfile}");
+        site.asked();
+        for (miss, hit) in [(1, 0), (0, 1)] {
+            assert!(compile("0") == by_itself, "{miss} misses, {hit} hits");
+            let (sccache, ccache) = site.asked();
+            assert_eq!(sccache.misses + ccache.misses, miss);
+            assert_eq!(sccache.hits + ccache.hits, hit);
+        }
+    }
+}

@@ -5,8 +5,8 @@
 
 use super::argv::{Role, Unit};
 use super::direct::Reason;
-use super::{Language, key};
 use super::nesting::GUARD;
+use super::{Language, key};
 use crate::image::{Config, LAUNCHER_NAME, LauncherKind, Version, base_name};
 use core::ffi::CStr;
 

@@ -14,10 +14,10 @@ use crate::decide::{
 use crate::image::{ALIAS_SUFFIX, Config, LAUNCHER_NAME, LauncherKind, STAND_IN_SUFFIX, base_name};
 use crate::message::say;
 use crate::server::{self, Outcome, Server};
-use crate::process::Inherited;
+use crate::process::{Child, Event, Inherited, Signals};
 use crate::supervise::{self, Trouble};
 use crate::sys::{self, Errno, StringList};
-use crate::{heap, process, stand_in, tell};
+use crate::{database, heap, process, stand_in, tell};
 
 /// What is to be run is there and cannot be executed, as shells report it.
 pub const EXIT_NOT_EXECUTABLE: i32 = 126;
@@ -310,6 +310,45 @@ impl Real {
         }
         say(&[b"the compiler ", word, b" was not found"]);
         sys::exit(EXIT_NOT_FOUND)
+    }
+
+    /// Runs the real compiler and then has the compilation database that it wrote name it by its own name.
+    /// Returns where that is so anyway, or the compiler could not be run.
+    #[cold]
+    pub fn run_for_database(&self, database: &CStr) {
+        let alias = Path::new(&[self.dir(), &self.name, ALIAS_SUFFIX]);
+        let leads_on = sys::readlink(alias.as_cstr());
+        let moved = match &leads_on {
+            Ok(target) => target.ends_with(ALIAS_SUFFIX),
+            Err(_) => sys::is_regular(alias.as_cstr()),
+        };
+        if self.place != Place::Beside || !moved {
+            return;
+        }
+        let signals = Signals::hold();
+        let mut failed = false;
+        let child = Child::start(&mut || {
+            signals.release();
+            self.become_program(alias.as_cstr());
+            failed = true;
+        });
+        let end = match child {
+            Ok(child) if failed => {
+                child.kill();
+                None
+            }
+            Ok(child) => loop {
+                if let Event::Ended(end) = child.wait(None) {
+                    break Some(end);
+                }
+            },
+            Err(_) => None,
+        };
+        signals.release();
+        if let Some(end) = end {
+            database::mend(database);
+            process::end(end)
+        }
     }
 
     fn become_program(&self, path: &CStr) -> Errno {

@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+mod database;
 mod events;
 mod exec;
 mod heap;
@@ -131,6 +132,9 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
         Decision::Direct(direct) => {
             if let Some(changed) = decide::changed(&direct, &config) {
                 tell::compiler_changed(env, &changed);
+            }
+            if let Some(file) = database::named(call.argv) {
+                real.run_for_database(file);
             }
             real.exec()
         }

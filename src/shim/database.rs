@@ -1,0 +1,56 @@
+//! The entry of a compilation database that `-MJ` writes.
+//!
+//! Owns: putting the compiler's own name into it. clang writes the path of its executable there, and where that
+//! moved to an alias (Debian's layout) the path is gone after a restore.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use crate::image::{ALIAS_SUFFIX, base_name};
+use crate::sys::{self, Errno, File};
+
+/// The file that a call's `-MJ` names, the last one as in clang; `None` for standard output.
+pub fn named<'a>(argv: &[&'a CStr]) -> Option<&'a CStr> {
+    let at = argv.iter().rposition(|word| word.to_bytes().starts_with(b"-MJ"))?;
+    let joined = argv[at].to_bytes_with_nul().get(3..)?;
+    let file = match joined {
+        b"\0" => argv.get(at + 1).copied()?,
+        joined => CStr::from_bytes_until_nul(joined).ok()?,
+    };
+    (file != c"-").then_some(file)
+}
+
+/// Takes the alias's ending off every compiler that `file` names.
+pub fn mend(file: &CStr) {
+    let Some(text) = content(file) else { return };
+    let end = [ALIAS_SUFFIX, b"\""].concat();
+    let mut mended = Vec::with_capacity(text.len());
+    let mut rest = &text[..];
+    while let Some(at) = rest.windows(end.len()).position(|part| part == end) {
+        let (before, behind) = rest.split_at(at);
+        mended.extend_from_slice(before);
+        let is_compiler = base_name(before).starts_with(b"clang");
+        mended.extend_from_slice(if is_compiler { b"\"" } else { &end });
+        rest = behind.get(end.len()..).unwrap_or_default();
+    }
+    mended.extend_from_slice(rest);
+    if mended.len() != text.len()
+        && let Ok(file) = File::replace(file)
+    {
+        sys::write_all(file.descriptor(), &mended);
+    }
+}
+
+fn content(file: &CStr) -> Option<Vec<u8>> {
+    sys::stat(file).ok().filter(sys::Stat::is_regular)?;
+    let file = File::open(file).ok()?;
+    let mut text = Vec::with_capacity(64 * 1024);
+    loop {
+        text.reserve(4096);
+        match file.read_more(&mut text) {
+            Ok(0) => return Some(text),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
