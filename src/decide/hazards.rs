@@ -155,8 +155,9 @@ const RULES: &[(&str, Rule)] = &[
     ("-fdepfile-entry*", Never(FileInput)),
     ("-fdiagnostics-color", Colours),
     ("-fdiagnostics-color=always", Colours),
-    // sccache's `-E` of HIP fails with these: the bundler knows no such files (clang 15 to 22).
-    ("-fdirectives-only", NotSccache(PreprocessedForm)),
+    // Macros stay in the text then, and launchers have `-D` in no key. The old driver's `-E` of HIP fails: the
+    // bundler knows no such files (clang 15 to 22).
+    ("-fdirectives-only", Never(PreprocessedForm)),
     ("-fdriver-only", Never(Information)),
     ("-fdump-*", Never(Information)),
     ("-fembed-offload-object*", Never(FileInput)),
@@ -192,7 +193,7 @@ const RULES: &[(&str, Rule)] = &[
     ("-frandomize-layout-seed-file*", Never(FileInput)),
     ("-frecord-command-line", Never(RecordedCommand)),
     ("-frecord-gcc-switches", Never(RecordedCommand)),
-    ("-frewrite-*", NotSccache(PreprocessedForm)),
+    ("-frewrite-*", Never(PreprocessedForm)),
     ("-fsanitize-blacklist*", Never(FileInput)),
     ("-fsanitize-coverage-allowlist*", Never(FileInput)),
     ("-fsanitize-coverage-blacklist*", Never(FileInput)),

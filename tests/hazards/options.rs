@@ -1,5 +1,7 @@
 //! Options that launchers read otherwise than clang, or do not know.
 
+use std::path::Path;
+
 use super::trial::Trial;
 use super::{Case, case};
 
@@ -47,23 +49,26 @@ pub const CASES: &[Case] = &[
         t.both(&one.args(&macros), &two.args(&macros));
     }),
     case("`--offload-arch=native`: another GPU", |t| {
-        let tool = t.site.tree.bin().join("amdgpu-arch");
-        let aside = tool.with_extension("aside");
-        let is_there = tool.symlink_metadata().is_ok();
-        if is_there {
-            std::fs::rename(&tool, &aside).unwrap();
+        // clang up to 21 asks the first, later ones the second.
+        let tools = ["amdgpu-arch", "offload-arch"].map(|tool| t.site.tree.bin().join(tool));
+        let aside = |tool: &Path| tool.with_extension("aside");
+        for tool in &tools {
+            // Where there is none, nothing has to be kept.
+            let _ = std::fs::rename(tool, aside(tool));
         }
         let call = t.hip(&["--offload-arch=native"]);
         let call = call.without("--offload-arch=gfx900");
         for gpu in ["gfx900", "gfx906"] {
             let script = format!("#!/bin/sh\necho {gpu}\n");
-            super::support::write_program(&tool, script.as_bytes());
+            for tool in &tools {
+                super::support::write_program(tool, script.as_bytes());
+            }
             t.state(&call);
         }
         t.differs();
-        std::fs::remove_file(&tool).unwrap();
-        if is_there {
-            std::fs::rename(&aside, &tool).unwrap();
+        for tool in &tools {
+            std::fs::remove_file(tool).unwrap();
+            let _ = std::fs::rename(aside(tool), tool);
         }
     })
     .since(19),
