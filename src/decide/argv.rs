@@ -427,6 +427,14 @@ impl<'a, 'l> Scan<'a, 'l> {
         {
             return Err(Reason::DefaultOutput.into());
         }
+        // clang writes none of a device's side, and sccache would wait for it.
+        if self.unit.sides == Sides::Device
+            && self.unit.writes_depfile
+            && language == Language::Hip
+            && self.launcher.kind == LauncherKind::Sccache
+        {
+            return Err(Reason::Depfile.into());
+        }
         // Without -MD nothing is written to it, and sccache would wait for it. Of several targets it
         // writes the last one alone (0.16, measured).
         let targets = self
@@ -466,6 +474,8 @@ impl<'a, 'l> Scan<'a, 'l> {
             let reason = match role {
                 Role::Output if !can_write(world, text) => Reason::OutputNotAFile,
                 Role::Depfile if !can_write(world, text) => Reason::Depfile,
+                // A pipe can be read once, and a launcher reads before the compiler does.
+                Role::Include if world.kind(text) == Other => Reason::FileInput,
                 // `-include x.h` takes x.h.pch or x.h.gch where there is one (measured on clang 15
                 // and 19).
                 Role::Include
@@ -694,6 +704,10 @@ impl<'a, 'l> Scan<'a, 'l> {
                         return Err(Reason::NativeTarget);
                     }
                     self.unit.native = true;
+                }
+                // Its code records the command line, to which ccache adds an option (clang 23, measured).
+                if arch == b"amdgcnspirv" {
+                    return Err(Reason::RecordedCommand);
                 }
                 self.unit.archs.push(CString::new(arch).unwrap_or_default());
             }

@@ -167,6 +167,7 @@ const RULES: &[(&str, Rule)] = &[
     ("-filelist", Never(FileInput)),
     ("-fimplicit-module*", Never(Modules)),
     ("-fixit*", Never(OtherAction)),
+    ("-fkeep-system-includes", Never(PreprocessedForm)),
     ("-fmemory-profile-use*", Never(Profile)),
     ("-fmodule*", Never(Modules)),
     ("-fmodulo-*", Fine),

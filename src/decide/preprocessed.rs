@@ -11,7 +11,21 @@ use alloc::vec::Vec;
 const LONGEST_DIRECTIVE: usize = 16 * 1024;
 
 /// The longest identifier that means something here, and one byte more.
-const LONGEST_WORD: usize = 9;
+const LONGEST_WORD: usize = 13;
+
+/// What may stand between `asm` and its parentheses.
+const QUALIFIERS: [&[u8]; 10] = [
+    b"volatile",
+    b"__volatile",
+    b"__volatile__",
+    b"inline",
+    b"__inline",
+    b"__inline__",
+    b"goto",
+    b"__goto",
+    b"__goto__",
+    b"const",
+];
 
 /// What reads one text after the other.
 #[derive(Default)]
@@ -99,8 +113,26 @@ impl Tail {
 
     /// Whether a directive has just been named that reads a file, or a means to put such a name together.
     fn reads_a_file(&self) -> bool {
-        const ENDS: [&[u8]; 5] = [b"incbin", b"include", b"\\(", b"altmacro", b"irpc"];
-        ENDS.iter().any(|end| self.0.ends_with(end))
+        const ENDS: [&[u8]; 6] = [
+            b"incbin",
+            b"include",
+            b"\\(",
+            b"altmacro",
+            b".macro",
+            b".irp",
+        ];
+        ENDS.iter().any(|end| self.0.ends_with(end)) || self.is_put_together()
+    }
+
+    /// Whether an operand (`%0`) or a dialect's alternative (`{a|b}`) stands inside of what begins like such a
+    /// directive.
+    fn is_put_together(&self) -> bool {
+        const NAMES: [&[u8]; 2] = [b".incbin", b".include"];
+        let [before @ .., b'%' | b'{' | b'|' | b'}'] = &self.0 else {
+            return false;
+        };
+        let begins = |name: &&[u8]| (1..name.len()).any(|len| before.ends_with(&name[..len]));
+        NAMES.iter().any(begins)
     }
 }
 
@@ -243,17 +275,25 @@ impl Scanner {
 
     /// Follows an `asm` from its keyword to the end of its parentheses. `word` has just ended before `byte`.
     fn assembly(&mut self, word: &[u8], byte: u8) {
-        if matches!(word, b"asm" | b"__asm" | b"__asm__") {
+        if matches!(word, b"asm" | b"_asm" | b"__asm" | b"__asm__") {
             self.assembly = Assembly::Keyword;
+        } else if matches!(self.assembly, Assembly::Keyword)
+            && !word.is_empty()
+            && !QUALIFIERS.contains(&word)
+        {
+            // Instructions that are no string literal (-fasm-blocks, -fms-extensions).
+            self.untold = true;
+            self.assembly = Assembly::None;
         }
         match &mut self.assembly {
             Assembly::None => {}
             Assembly::Keyword => match byte {
                 b'(' => self.assembly = Assembly::Text(1, false, Tail::default()),
-                // Instructions that are no string literal (-fasm-blocks).
-                b'{' => self.untold = true,
                 b' ' | b'\t' | b'\r' | b'\n' => {}
-                _ => self.assembly = Assembly::None,
+                _ => {
+                    self.untold = true;
+                    self.assembly = Assembly::None;
+                }
             },
             Assembly::Text(depth, operands, _) => match byte {
                 b'(' => {
@@ -282,11 +322,17 @@ impl Scanner {
     }
 
     fn end_directive(&mut self) {
-        if let Some(name) = marked_file(&self.directive)
-            && !self.names.contains(name)
-        {
-            self.names.insert(name.to_vec());
+        if let Some(name) = marked_file(&self.directive) {
+            // A name that is not understood is a file that is not looked at.
+            self.untold |= path_of(name).is_none();
+            if !self.names.contains(name) {
+                self.names.insert(name.to_vec());
+            }
         }
+        // It compares the times of two files.
+        let words = self.directive.split(u8::is_ascii_whitespace);
+        let mut words = words.filter(|word| !word.is_empty());
+        self.untold |= words.next() == Some(b"pragma") && words.any(|word| word == b"dependency");
     }
 }
 
@@ -310,21 +356,35 @@ fn marked_file(directive: &[u8]) -> Option<&[u8]> {
         ends
     })?;
     let name = rest.get(..end)?;
-    (!name.is_empty() && !name.starts_with(b"<")).then_some(name)
+    let is_compilers = name.starts_with(b"<") && name.ends_with(b">") && !name.contains(&b'/');
+    (!name.is_empty() && !is_compilers).then_some(name)
 }
 
-/// The path that a line marker's name stands for: clang puts a backslash before a quote and a backslash.
+/// The path that a line marker's name stands for: clang puts a backslash before a quote and a backslash, and
+/// writes what is not printable ASCII as `\t`, `\n` or three octal digits. `None` for any other escape.
 #[must_use]
-pub fn path_of(name: &[u8]) -> Vec<u8> {
+pub fn path_of(name: &[u8]) -> Option<Vec<u8>> {
     let mut path = Vec::with_capacity(name.len());
-    let mut escaped = false;
-    for byte in name {
-        escaped = *byte == b'\\' && !escaped;
-        if !escaped {
-            path.push(*byte);
-        }
+    let mut rest = name.iter();
+    while let Some(byte) = rest.next() {
+        path.push(match byte {
+            b'\\' => match rest.next()? {
+                escaped @ (b'"' | b'\\') => *escaped,
+                b't' => b'\t',
+                b'n' => b'\n',
+                first @ b'0'..=b'3' => [rest.next()?, rest.next()?].into_iter().try_fold(
+                    first - b'0',
+                    |value, digit| {
+                        let digit = digit.wrapping_sub(b'0');
+                        (digit < 8).then_some(value << 3 | digit)
+                    },
+                )?,
+                _ => return None,
+            },
+            byte => *byte,
+        });
     }
-    path
+    Some(path)
 }
 
 #[cfg(all(test, not(rock_wrap_shim)))]
@@ -351,7 +411,22 @@ mod tests {
                     #line 7 \"by line.h\"\n  # 1 \"q\\\"\\\\.h\"\n#pragma GCC x \"no\"\n";
         let expected = ["a b.h", "by line.h", "k.hip", "q\\\"\\\\.h"];
         assert_eq!(names(text), expected);
-        assert_eq!(path_of(b"q\\\"\\\\.h"), b"q\"\\.h");
+    }
+
+    #[test]
+    fn a_name_is_read_as_clang_writes_it() {
+        for (written, path) in [
+            (&b"q\\\"\\\\.h"[..], &b"q\"\\.h"[..]),
+            (br"gr\303\266\303\237e.h", "gr\u{f6}\u{df}e.h".as_bytes()),
+            (br"a\tb\nc\001", b"a\tb\nc\x01"),
+            (b"as it is", b"as it is"),
+        ] {
+            assert_eq!(path_of(written).as_deref(), Some(path));
+        }
+        for odd in [&br"\x41"[..], br"\4", br"\08a", br"\400", b"\\"] {
+            assert_eq!(path_of(odd), None, "{odd:?}");
+        }
+        assert!(scanned("# 1 \"\\x41\"\n").is_untold());
     }
 
     #[test]
@@ -379,6 +454,14 @@ mod tests {
             r#"asm(".macro m\n.inc\\()bin \"d\"\n.endm");"#,
             r#"asm((text()));"#,
             r#"asm { mov eax, 1 }"#,
+            r#"_asm .include "data""#,
+            r#"__asm .include "data""#,
+            r#"_asm(".include \"data\"");"#,
+            r#"asm(".macro m a\n.inc\\a \"d\"\n.endm\nm bin");"#,
+            r#"asm(".irp x,bin\n.inc\\x \"d\"\n.endr");"#,
+            r#"asm(".inc{bin|x} \"data\"" ::);"#,
+            r#"asm(".incl%c0 \"data\"" :: "i"(ude));"#,
+            "#pragma GCC dependency \"y\"\n",
             r#"int a = 1'000; asm(".incbin \"data\"");"#,
             r#"char c = '"'; asm(".incbin \"data\"");"#,
             r#"auto s = R"(")"; asm(".incbin \"data\"");"#,
@@ -394,6 +477,8 @@ mod tests {
             r#"const char *s = "asm(\".incbin\")"; int include = 1;"#,
             r#"void f(void) asm("include_me_not" "x"); "#.replace("include", "inc_lude").as_str(),
             "#pragma message \"asm(.incbin)\"\nint x;",
+            r#"asm inline volatile goto(".L%=: mov{l %0, %%eax|eax, %0}" : : "r"(x) : : l);"#,
+            "register int a __asm__ (\"eax\");",
             "#error don't\nint y;",
             "// __CLANG_OFFLOAD_BUNDLE____START__ hip-amdgcn-amd-amdhsa--gfx906\nint don;",
             "int a = 0x1'0000; char b = 'x', c = L'\\''; const char *d = u8\"\\\"\";",

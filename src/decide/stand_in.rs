@@ -142,13 +142,13 @@ impl<'a> Plan<'a> {
         })
     }
 
-    /// Whether `args`, the launcher's words behind the compiler, ask for the text of the launched compile.
-    /// A launcher also runs `-E` of files of its own, to find out what the compiler is.
+    /// What `args`, the launcher's words behind the compiler, ask for, if they ask for the text of the launched
+    /// compile. A launcher also runs `-E` of files of its own, to find out what the compiler is.
     #[must_use]
-    pub fn is_asked_for_text(&self, args: &[&CStr]) -> bool {
+    pub fn question<'q>(&self, args: &[&'q CStr]) -> Option<Question<'q>> {
         let name = base_name(self.input);
-        args.iter().any(|arg| arg.to_bytes() == b"-E")
-            && args.iter().any(|arg| base_name(arg.to_bytes()) == name)
+        let of_input = args.iter().any(|arg| base_name(arg.to_bytes()) == name);
+        Question::of(args).filter(|_| of_input)
     }
 }
 
@@ -201,13 +201,13 @@ pub struct Question<'a> {
 }
 
 impl<'a> Question<'a> {
-    /// Takes the launcher's words apart. What would change the text's form is left out: sccache asks without
+    /// Takes the launcher's words apart; `None` where they ask for no text. What would change the text's form is left out: sccache asks without
     /// line markers (`-P`) outside its direct mode, and with fewer blanks (0.16, `clang.rs`). So is
     /// `--offload-compress`, under which the old driver's `-E` prints compressed text (clang 21 and 22).
-    #[must_use]
-    pub fn of(args: &[&'a CStr]) -> Self {
+    fn of(args: &[&'a CStr]) -> Option<Self> {
         let mut words = Vec::with_capacity(args.len());
         let mut output = None;
+        let mut asks = false;
         let mut args = args.iter().copied();
         while let Some(word) = args.next() {
             match word.to_bytes() {
@@ -218,6 +218,7 @@ impl<'a> Question<'a> {
                     output = CStr::from_bytes_until_nul(joined).ok();
                 }
                 bytes => {
+                    asks |= bytes == b"-E";
                     words.push(word);
                     // A value may look like one of these options.
                     let values = super::options::find(bytes).map_or(0, |found| found.values);
@@ -225,7 +226,7 @@ impl<'a> Question<'a> {
                 }
             }
         }
-        Self { words, output }
+        asks.then_some(Self { words, output })
     }
 
     /// The words for the text of one side, to be put behind the others. The last of two options for the side
@@ -296,13 +297,16 @@ mod tests {
     #[test]
     fn the_text_of_the_compile_is_told_from_the_launchers_own_questions() {
         let plan = plan(&[Side::Whole]);
-        let asked = |words: &[&CStr]| plan.is_asked_for_text(words);
+        let asked = |words: &[&CStr]| plan.question(words).is_some();
         assert!(asked(&[c"-x", c"hip", c"-E", c"-DX", c"src/3:k.hip"]));
         // ccache may make a path relative.
         assert!(asked(&[c"-E", c"-o", c"/tmp/x", c"../3:k.hip"]));
         assert!(!asked(&[c"-x", c"c", c"-E", c"/tmp/sccache/testfile.c"]));
         assert!(!asked(&[c"-c", c"src/3:k.hip", c"-o", c"k.o"]));
         assert!(!asked(&[c"--version"]));
+        // A value is no option.
+        assert!(!asked(&[c"-MT", c"-E", c"-c", c"src/3:k.hip"]));
+        assert!(!asked(&[c"-I", c"-E", c"-c", c"src/3:k.hip"]));
     }
 
     #[test]
@@ -321,12 +325,14 @@ mod tests {
             c"-MF",
             c"-o",
             c"k.hip",
-        ]);
+        ])
+        .unwrap();
         let words = [c"-x", c"hip", c"-E", c"-D", c"-P", c"-MF", c"-o", c"k.hip"];
         assert_eq!(question.words, words);
         assert_eq!(question.output, Some(c"out.i"));
-        assert_eq!(Question::of(&[c"-oout.i"]).output, Some(c"out.i"));
-        assert_eq!(Question::of(&[c"-object"]).output, None);
+        let output = |word| Question::of(&[c"-E", word]).unwrap().output;
+        assert_eq!(output(c"-oout.i"), Some(c"out.i"));
+        assert_eq!(output(c"-object"), None);
     }
 
     #[test]

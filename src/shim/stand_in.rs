@@ -34,8 +34,8 @@ pub fn answer(given: &Given) {
     let Some(value) = lookup(given.env, VARIABLE) else { return };
     let Some(plan) = Plan::parse(value.to_bytes()) else { return };
     let args = given.args.get(1..).unwrap_or_default();
-    if plan.is_asked_for_text(args) {
-        sys::exit(give_text(&plan, &Question::of(args), given))
+    if let Some(question) = plan.question(args) {
+        sys::exit(give_text(&plan, &question, given))
     }
     become_compiler(&plan, args, given)
 }
@@ -88,8 +88,13 @@ fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     }
     // Memory is never given back (see `heap`): one buffer serves all files.
     let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
-    scanner.names().for_each(|name| digest(name, &mut piece, &mut rest));
-    if !told {
+    let known = scanner.names().fold(told, |known, name| {
+        known & digest(name, &mut piece, &mut rest)
+    });
+    if !known && plan.kind == LauncherKind::Ccache {
+        return FAILED;
+    }
+    if !known {
         never_the_same(&mut rest);
     }
     if sys::write_all(to, &rest) { 0 } else { FAILED }
@@ -108,7 +113,10 @@ fn give_side(
     let words = question.words.iter().copied();
     let words: Vec<&CStr> = words.chain(more.iter().map(CString::as_c_str)).collect();
     let Ok((read, write)) = File::pipe() else { return false };
+    // What stands on the caller's standard input is the compile's to read.
+    let nothing = File::open(c"/dev/null");
     let child = Child::start(&mut || {
+        nothing.iter().for_each(|nothing| sys::duplicate(nothing.descriptor(), 0));
         sys::duplicate(write.descriptor(), 1);
         execute(plan, &words, given);
     });
@@ -137,22 +145,34 @@ fn give_side(
 }
 
 /// Adds a line marker for the file called `name` and a line with the digest of its bytes: the form that is inert
-/// to both launchers, and from which both take the file for their direct mode.
-fn digest(name: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) {
+/// to both launchers, and from which both take the file for their direct mode. Whether its content is known; one
+/// that is not there counts as such.
+fn digest(name: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(b"# 1 \"");
     out.extend_from_slice(name);
     out.extend_from_slice(b"\"\n#pragma rock-wrap ");
-    match CString::new(path_of(name)).ok().and_then(|path| content(&path, piece)) {
-        Some(digest) => push_hex(out, &digest),
-        None => out.extend_from_slice(b"absent"),
-    }
+    let path = path_of(name).and_then(|path| CString::new(path).ok()).unwrap_or_default();
+    let known = match sys::stat(&path) {
+        Ok(stat) if stat.is_regular() => match content(&path, piece) {
+            Some(digest) => {
+                push_hex(out, &digest);
+                true
+            }
+            None => false,
+        },
+        // A pipe or a device: it was read, and cannot be read again.
+        Ok(_) => false,
+        Err(_) => {
+            out.extend_from_slice(b"absent");
+            true
+        }
+    };
     out.push(b'\n');
+    known
 }
 
-/// The digest of a regular file's bytes.
+/// The digest of a file's bytes.
 fn content(path: &CStr, piece: &mut Vec<u8>) -> Option<[u8; 32]> {
-    // Links are followed. Anything else could be waited for, or has no content.
-    sys::stat(path).ok().filter(sys::Stat::is_regular)?;
     let file = File::open(path).ok()?;
     let mut hasher = Hasher::new();
     loop {

@@ -14,6 +14,16 @@ pub const CASES: &[Case] = &[
             layout(t, &[], "int f() { /*C*/ return __builtin_COLUMN(); }\n");
         },
     ),
+    case("the same in a header with a name beyond ASCII", |t| {
+        let call = t.cxx(&[]);
+        t.write("src/h.cpp", "#include \"gr\u{f6}\u{df}e x.h\"\n");
+        for comment in ["/* a */", "/* longer */"] {
+            let header = format!("int f() {{ {comment} return __builtin_COLUMN(); }}\n");
+            t.write("src/gr\u{f6}\u{df}e x.h", header);
+            t.state(&call);
+        }
+        t.differs();
+    }),
     case(
         "`-fsanitize=undefined`, a comment edited inside a line",
         |t| {
