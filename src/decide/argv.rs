@@ -8,7 +8,7 @@ use super::World;
 use super::direct::{Direct, Reason};
 use super::language::Language;
 use super::launchers::Launcher;
-use super::{hazards, options, response, stand_in};
+use super::{config_file, hazards, options, response, stand_in};
 use crate::image::LauncherKind;
 use alloc::borrow::Cow;
 use alloc::ffi::CString;
@@ -75,6 +75,8 @@ pub enum Role {
     /// `--hip-path=...`, `--rocm-device-lib-path=...`, `--hip-device-lib-path=...`,
     /// `-resource-dir=...`, and the value alone of `-resource-dir`.
     Library,
+    /// A configuration file that is named, whose options count as the call's.
+    ConfigFile,
     /// What decides which directory debug information names, as it is written:
     /// `-fdebug-prefix-map=OLD=NEW`, `-ffile-prefix-map=OLD=NEW`, `-fdebug-compilation-dir=DIR`,
     /// `-ffile-compilation-dir=DIR`.
@@ -311,6 +313,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 respelled: Vec::new(),
             },
         };
+        scan.read_config_files(argv, world)?;
         for (at, text) in argv.iter().copied().enumerate().skip(1) {
             let step = match text.to_bytes().split_first() {
                 // Expanded before anything else is looked at, the values of options included.
@@ -333,6 +336,45 @@ impl<'a, 'l> Scan<'a, 'l> {
             })?;
         }
         Ok(scan)
+    }
+
+    /// Reads the options of the configuration files that `argv` names, in front of all others, as clang does.
+    fn read_config_files<W: World + ?Sized>(
+        &mut self,
+        argv: &[&'a CStr],
+        world: &W,
+    ) -> Result<(), Direct> {
+        for (at, word) in argv.iter().enumerate().skip(1) {
+            let named = config_file::named(word, argv.get(at + 1));
+            let Some(path) = named.filter(|_| self.launcher.reads_config_files()) else {
+                continue;
+            };
+            let read = config_file::expand(world, path, &mut |text| {
+                self.take(Word { text, argv: None }, at)
+            });
+            // What makes a call a compile of one file into another has to stand where the launcher sees it.
+            let shapes = self.compiles
+                || self.expect != Expect::Anything
+                || self.input_at != 0
+                || self.x.is_some()
+                || self.unit.writes_depfile
+                || [Role::Output, Role::Depfile, Role::Target]
+                    .into_iter()
+                    .any(|role| self.unit.word(role).is_some());
+            let read = read.and(if shapes {
+                Err(Reason::ConfigFile)
+            } else {
+                Ok(())
+            });
+            self.unit
+                .words
+                .push((Role::ConfigFile, Cow::Borrowed(path)));
+            read.map_err(|reason| Direct {
+                reason,
+                at: Some(at),
+            })?;
+        }
+        Ok(())
     }
 
     /// Judges the call as a whole: its arguments, then whether `outside` speaks against it, then
@@ -552,7 +594,12 @@ impl<'a, 'l> Scan<'a, 'l> {
             }
             _ => {}
         }
-        if let Some(reason) = hazards::reason(bytes, self.launcher) {
+        // One that was read, see `read_config_files`.
+        let is_read = self.launcher.reads_config_files()
+            && word
+                .argv
+                .is_some_and(|word| config_file::named(word, Some(&c"")).is_some());
+        if !is_read && let Some(reason) = hazards::reason(bytes, self.launcher) {
             return Err(reason);
         }
         let Some(found) = options::find(bytes) else {

@@ -211,6 +211,13 @@ pub fn key<W: World + ?Sized>(
     {
         paths.argument(&mut hasher, text.to_bytes());
     }
+    for (_, path) in unit
+        .words
+        .iter()
+        .filter(|(role, _)| *role == Role::ConfigFile)
+    {
+        hasher.text(&world.read(path).unwrap_or_default());
+    }
     // What a launcher reads of it differs from version to version, and there is no preprocessor.
     if unit.language == Language::Assembler {
         hasher.text(&world.read(&unit.input).unwrap_or_default());
@@ -317,8 +324,12 @@ fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, named: Option<&[u8]>, paths: &P
                 hasher.text(text.to_bytes());
             }
             Role::Depfile => paths.path(hasher, text.to_bytes()),
-            Role::Output | Role::Include | Role::Library | Role::PrefixMap | Role::Preprocessor => {
-            }
+            Role::Output
+            | Role::Include
+            | Role::Library
+            | Role::PrefixMap
+            | Role::Preprocessor
+            | Role::ConfigFile => {}
         }
     }
     if !explicit {

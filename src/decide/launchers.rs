@@ -103,6 +103,12 @@ impl<'a> Launcher<'a> {
         }
     }
 
+    /// Whether it caches a call with `--config=FILE` (ccache 4.7.5 and 4.14.2 do; sccache 0.4 to 0.17 do not,
+    /// measured).
+    pub(super) fn reads_config_files(&self) -> bool {
+        self.kind == LauncherKind::Ccache
+    }
+
     /// Whether colours that were asked for reach whoever reads the messages, be it a terminal or not
     /// (ccache 4.7.5 takes them out, 4.14.2 does not; measured).
     pub(super) fn keeps_colours(&self) -> bool {

@@ -15,6 +15,7 @@
 //! The first reason to be Direct ends it, so that a probe costs next to nothing.
 
 mod argv;
+mod config_file;
 mod direct;
 mod foreign;
 pub(crate) mod hash;

@@ -53,6 +53,12 @@ impl Fake {
         fake.file("include.s", "\t.include \"more.s\"");
         fake.file("incbin.s", ".INCBIN \"data\"");
         fake.file("with pch.h", "");
+        fake.file("./plain.cfg", "# -save-temps\n-O2 -DX='a b'\n  -g\n");
+        fake.file("./compiles.cfg", "-c\n");
+        fake.file("./output.cfg", "-o x.o\n");
+        fake.file("./includes.cfg", "@other.cfg\n");
+        fake.file("./hazard.cfg", "-save-temps\n");
+        fake.file("config.rsp", "--config=./plain.cfg");
         fake.file("pch.h.pch", "");
         for dir in ["dir", "dir/", "out", "out/", "x/"] {
             fake.others.insert(dir.into());
@@ -434,6 +440,17 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("config-file", SCCACHE, "clang++ --config x.cfg -c a.cpp"),
     ("config-file", SCCACHE, "clang++ --config=x.cfg -c a.cpp"),
     ("config-file", SCCACHE, "clang++ --config-user-dir=x -c a.cpp"),
+    ("config-file", CCACHE, "clang++ --config-user-dir=x -c a.cpp"),
+    ("config-file", CCACHE, "clang++ --config=searched.cfg -c a.cpp"),
+    ("config-file", CCACHE, "clang++ --config=./missing.cfg -c a.cpp"),
+    ("launch", CCACHE, "clang++ --config=./plain.cfg -c a.cpp"),
+    ("launch", CCACHE, "clang++ -c a.cpp --config ./plain.cfg"),
+    ("config-file", SCCACHE, "clang++ --config=./plain.cfg -c a.cpp"),
+    ("config-file", CCACHE, "clang++ --config=./compiles.cfg a.cpp"),
+    ("config-file", CCACHE, "clang++ --config=./output.cfg -c a.cpp"),
+    ("config-file", CCACHE, "clang++ --config=./includes.cfg -c a.cpp"),
+    ("save-temps", CCACHE, "clang++ --config=./hazard.cfg -c a.cpp"),
+    ("config-file", CCACHE, "clang++ @config.rsp -c a.cpp"),
     ("launch", SCCACHE, "clang++ --no-default-config -c a.cpp"),
     ("no-canonical-prefixes", SCCACHE, "clang++ -no-canonical-prefixes -c a.cpp"),
     ("precompiled-header", SCCACHE, "clang++ -include-pch x.pch -c a.cpp"),
