@@ -186,7 +186,7 @@ pub fn key<W: World + ?Sized>(
     hasher.text(FORMAT);
     hasher.text(stand_in::ANSWER);
     hasher.text(call.config.fingerprint);
-    called_from(&mut hasher, call, &paths);
+    called_as(&mut hasher, call, &paths);
     hasher.text(steering.own_key.unwrap_or_default());
     for variable in [
         steering.ld_library_path,
@@ -246,14 +246,24 @@ pub fn key<W: World + ?Sized>(
     }
 }
 
-/// Adds the directory from which the compiler is called where that is not its own: clang up to 18 looks from
-/// there for GCC's headers, whose paths the dependency file and debug information hold.
-fn called_from(hasher: &mut Hasher, call: &Call<'_>, paths: &Paths<'_>) {
+/// Adds what the compiler takes from the name by which it is called, where that is not its own. clang up to 18
+/// looks from its directory for GCC's headers, whose paths the dependency file and debug information hold, and
+/// every release puts the name in front of the driver's messages.
+fn called_as(hasher: &mut Hasher, call: &Call<'_>, paths: &Paths<'_>) {
     let called = call.called.to_bytes();
-    let dir = called.strip_suffix(base_name(called)).unwrap_or_default();
-    if !call.config.home.is_empty() && dir != call.config.home {
+    let name = base_name(called);
+    let dir = called.strip_suffix(name).unwrap_or_default();
+    if call.config.home.is_empty() {
+        // Called by its own name, see `Real` in the shim.
+        return;
+    }
+    if dir != call.config.home {
         hasher.text(b"called from");
         paths.path(hasher, dir);
+    }
+    if name != call.config.name {
+        hasher.text(b"called as");
+        hasher.text(name);
     }
 }
 

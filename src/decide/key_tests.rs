@@ -238,6 +238,39 @@ fn the_same_call_has_the_same_key() {
 }
 
 #[test]
+fn the_name_by_which_the_compiler_is_called_counts_where_it_is_not_its_own() {
+    let witness = encode_witnesses(&WITNESSES);
+    let config = Config {
+        name: b"clang++",
+        home: b"/rocm/bin/",
+        launcher: b"ccache",
+        fingerprint: b"clang",
+        witness: &witness,
+        ..Config::default()
+    };
+    let key = |called: &CStr| {
+        let call = Call {
+            called,
+            argv: &[c"clang++", c"-c", c"a.cpp"],
+            env: &[],
+            config: &config,
+        };
+        match decide(&call, &Fake::in_dir("/w")) {
+            Decision::Launch(launch) => launch.key.unwrap().entry,
+            other => panic!("{other:?}"),
+        }
+    };
+    let names = [
+        c"/rocm/bin/clang++",
+        c"/usr/bin/clang++",
+        c"/rocm/bin/clang++-19",
+        c"bin/clang++",
+    ];
+    let keys: std::collections::BTreeSet<_> = names.map(key).into_iter().collect();
+    assert_eq!(keys.len(), names.len());
+}
+
+#[test]
 fn each_launcher_gets_it_in_its_own_variable() {
     let entry = |launcher| key_in(&Fake::in_dir("/w"), launcher, &[], PLAIN);
     assert!(entry("/x/sccache").starts_with("SCCACHE_C_CUSTOM_CACHE_BUSTER="));
