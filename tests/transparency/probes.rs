@@ -134,7 +134,7 @@ pub const HIP_WITHOUT_CUID: &str = r#"
 {hip} --offload-arch=gfx900 -fgpu-rdc -c k.hip -o k.o
 "#;
 
-/// Asked of the tree's hipcc.
+/// Asked of the tree's hipcc. With an id: clang from 19 on puts one into every object, which launchers change.
 pub const HIPCC: &str = r"
 {rocm}/bin/hipcc --version
 {rocm}/bin/hipconfig --full
@@ -144,9 +144,9 @@ pub const HIPCC: &str = r"
 {rocm}/bin/hipconfig --rocmpath
 {rocm}/bin/hipconfig --hipclangpath
 {rocm}/bin/hipconfig --version
-{rocm}/bin/hipcc --offload-arch=gfx900 -w -c k.hip -o k.o
-{rocm}/bin/hipcc --offload-arch=gfx900 -w -c k.hip -o k.o -MD -MF k.d
-{rocm}/bin/hipcc --offload-arch=gfx900 -c warn.hip -o k.o -Wall
+{rocm}/bin/hipcc --offload-arch=gfx900 -cuid=1 -w -c k.hip -o k.o
+{rocm}/bin/hipcc --offload-arch=gfx900 -cuid=1 -w -c k.hip -o k.o -MD -MF k.d
+{rocm}/bin/hipcc --offload-arch=gfx900 -cuid=1 -c warn.hip -o k.o -Wall
 {rocm}/bin/hipcc --offload-arch=gfx900 -c bad.hip -o k.o
 {rocm}/bin/hipcc --offload-arch=gfx900 -c missing.hip -o k.o
 {rocm}/bin/hipcc --offload-arch=gfx900 x.o -o x
