@@ -412,3 +412,39 @@ fn a_compiler_that_is_called_by_a_link_elsewhere_is_launched_and_names_the_same_
         }
     }
 }
+
+/// With `--sysroot=/` clang names headers by `/lib/../`, and `/lib` is a link: sccache would look for them in
+/// another place, and turn direct mode off. In direct mode a hit starts no compiler.
+#[test]
+fn sccache_keeps_its_direct_mode_for_headers_that_are_named_through_a_link() {
+    let site = Site::new(19, launchers::sccache);
+    let compile = |direct: &str| {
+        let mut command = site.command(site.compiler("clang++"));
+        command.arg("--sysroot=/").args(COMPILE);
+        succeeds(command.env("SCCACHE_DIRECT", direct));
+    };
+    let mut ask = site.command(site.compiler("clang++"));
+    let text = succeeds(ask.args(["--sysroot=/", "-E", "a.cpp"])).stdout;
+    assert!(
+        String::from_utf8_lossy(&text).contains("\"/lib/gcc/"),
+        "the control: a header is named through the link"
+    );
+    compile("true");
+    assert_eq!(site.asked(), (ONE_MISS, NOTHING));
+    let stand_in = site.compiler("clang++.9727");
+    let modified = stand_in.metadata().unwrap().modified().unwrap();
+    let log = site.path("started");
+    let script = format!(
+        "#!/bin/sh\necho started >>{}\nexec {} \"$@\"\n",
+        log.display(),
+        site.compiler("clang++.7625").display()
+    );
+    support::write_program(&stand_in, script.as_bytes());
+    let file = std::fs::File::options().append(true).open(&stand_in);
+    file.unwrap().set_modified(modified).unwrap();
+    compile("true");
+    assert_eq!(site.asked(), (ONE_HIT, NOTHING));
+    assert!(!log.exists(), "nothing was started for a hit");
+    compile("false");
+    assert!(log.exists(), "the control: without direct mode it is");
+}

@@ -25,6 +25,7 @@ mod key;
 mod key_tests;
 mod language;
 mod launchers;
+pub mod markers;
 mod native;
 mod nesting;
 #[cfg(all(test, not(rock_wrap_shim)))]

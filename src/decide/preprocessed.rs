@@ -338,7 +338,7 @@ impl Scanner {
 
 /// The file that a line marker (` 1 "name" 2`, `line 1 "name"`) names, as it is written there. Not what
 /// stands for the compiler itself, as `<built-in>`.
-fn marked_file(directive: &[u8]) -> Option<&[u8]> {
+pub(super) fn marked_file(directive: &[u8]) -> Option<&[u8]> {
     let rest = directive.trim_ascii_start();
     let rest = rest
         .strip_prefix(b"line")

@@ -19,6 +19,7 @@ mod database;
 mod events;
 mod exec;
 mod heap;
+mod markers;
 mod mem;
 mod message;
 mod process;

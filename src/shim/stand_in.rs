@@ -16,6 +16,7 @@ use crate::decide::trouble::End;
 use crate::decide::lookup;
 use crate::exec::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
 use crate::image::{ALIAS_SUFFIX, LauncherKind, STAND_IN_SUFFIX, base_name};
+use crate::markers::Names;
 use crate::message::say;
 use crate::process::Child;
 use crate::sys::{self, Errno, File};
@@ -78,8 +79,10 @@ fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     };
     let to = output.as_ref().map_or(1, File::descriptor);
     let mut scanner = Scanner::default();
+    let mut names = Names::default();
     let told = plan.texts.iter().all(|side| {
-        give_side(*side, plan, question, given, to, &mut scanner) && sys::write_all(to, b"\n")
+        give_side(*side, plan, question, given, to, &mut scanner, &mut names)
+            && sys::write_all(to, b"\n")
     });
     let told = told && !scanner.is_untold();
     if !told && plan.kind == LauncherKind::Ccache {
@@ -89,7 +92,8 @@ fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     // Memory is never given back (see `heap`): one buffer serves all files.
     let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
     let known = scanner.names().fold(told, |known, name| {
-        known & digest(name, &mut piece, &mut rest)
+        let shown = names.path_for(name).filter(|_| plan.kind == LauncherKind::Sccache);
+        known & digest(name, shown.unwrap_or(name), &mut piece, &mut rest)
     });
     if !known && plan.kind == LauncherKind::Ccache {
         return FAILED;
@@ -108,6 +112,7 @@ fn give_side(
     given: &Given,
     to: usize,
     scanner: &mut Scanner,
+    names: &mut Names,
 ) -> bool {
     let more = Question::for_side(side);
     let words = question.words.iter().copied();
@@ -123,6 +128,8 @@ fn give_side(
     drop(write);
     let Ok(child) = child else { return false };
     let mut piece = Vec::with_capacity(PIECE);
+    // A line of which the end is still to come, and what is printed of a piece.
+    let (mut line, mut out) = (Vec::with_capacity(PIECE), Vec::with_capacity(2 * PIECE));
     let mut is_whole = true;
     loop {
         piece.clear();
@@ -130,7 +137,20 @@ fn give_side(
             Ok(0) => break,
             Ok(_) => {
                 scanner.feed(&piece);
-                is_whole &= sys::write_all(to, &piece);
+                is_whole &= match plan.kind {
+                    LauncherKind::Sccache => {
+                        out.clear();
+                        line.extend_from_slice(&piece);
+                        let left = names.rename(&line, &mut out).len();
+                        line.drain(..line.len() - left);
+                        // No marker is as long as that.
+                        if line.len() > PIECE {
+                            out.append(&mut line);
+                        }
+                        sys::write_all(to, &out)
+                    }
+                    _ => sys::write_all(to, &piece),
+                };
             }
             Err(Errno::EINTR) => {}
             Err(_) => is_whole = false,
@@ -141,15 +161,16 @@ fn give_side(
     }
     drop(read);
     scanner.end_text();
+    is_whole &= sys::write_all(to, &line);
     child.ended() == End::Exited(0) && is_whole
 }
 
-/// Adds a line marker for the file called `name` and a line with the digest of its bytes: the form that is inert
+/// Adds a line marker for the file called `name`, by the name `shown`, and a line with the digest of its bytes: the form that is inert
 /// to both launchers, and from which both take the file for their direct mode. Whether its content is known; one
 /// that is not there counts as such.
-fn digest(name: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
+fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
     out.extend_from_slice(b"# 1 \"");
-    out.extend_from_slice(name);
+    out.extend_from_slice(shown);
     out.extend_from_slice(b"\"\n#pragma rock-wrap ");
     let path = path_of(name).and_then(|path| CString::new(path).ok()).unwrap_or_default();
     let known = match sys::stat(&path) {
