@@ -22,12 +22,12 @@ pub enum Standing {
     /// As at install.
     Same,
     /// Something was done to these files; what is in them is as it was.
-    Touched(Vec<PathBuf>),
+    Touched(#[serde(serialize_with = "lossy")] Vec<PathBuf>),
     /// These are not the files of the install. The shim notices and caches nothing.
-    Replaced(Vec<PathBuf>),
+    Replaced(#[serde(serialize_with = "lossy")] Vec<PathBuf>),
     /// There is other content in one of these, under the same inode, size and time. The shim cannot
     /// notice: the cache may answer for the compiler that was.
-    Rewritten(Vec<PathBuf>),
+    Rewritten(#[serde(serialize_with = "lossy")] Vec<PathBuf>),
     /// A part has changed that no witness covers: a header of the compiler's own, which is in every
     /// key as text, or a run-time library.
     Unwitnessed,
@@ -40,6 +40,11 @@ pub struct Look {
     pub replaced: Vec<PathBuf>,
     /// As the witness says, and changed in some way after the shim was made.
     pub touched: Vec<PathBuf>,
+}
+
+/// JSON has no bytes that are no text.
+fn lossy<S: serde::Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }
 
 /// Looks at the witnesses of the shim `name` in `bin`, which was made with `config`.
