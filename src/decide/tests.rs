@@ -992,25 +992,22 @@ fn sccaches_client_is_run_where_it_does_the_servers_work() {
     let asked = |version, env: &[&str]| {
         let config = Config {
             name: b"clang",
-            launcher: b"/usr/bin/sccache",
-            launcher_version: Some(version),
             asks_server: true,
-            fingerprint: b"a compiler",
             ..Config::default()
         };
-        let (argv, env) = (strings(&["clang", "-c", "a.c"]), strings(env));
-        let argv: Vec<&CStr> = argv.iter().map(CString::as_c_str).collect();
-        let env: Vec<&CStr> = env.iter().map(CString::as_c_str).collect();
-        let call = Call {
-            called: c"",
-            argv: &argv,
-            env: &env,
-            config: &config,
-        };
-        match decide(&call, &Fake::new()) {
-            Decision::Launch(launch) => launch.launcher.asks_server,
-            other => panic!("{other:?}"),
-        }
+        let launcher = format!("/usr/bin/sccache {version}");
+        let argv = ["clang", "-c", "a.c"];
+        decided_in(
+            &config,
+            &launcher,
+            env,
+            &argv,
+            &Fake::new(),
+            |decision| match decision {
+                Decision::Launch(launch) => launch.launcher.asks_server,
+                other => panic!("{other:?}"),
+            },
+        )
     };
     let new = Version(0, 17, 0);
     assert!(asked(new, &[]));

@@ -6,8 +6,10 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
+use crate::decide::World;
 use crate::image::{ALIAS_SUFFIX, base_name};
-use crate::sys::{self, Errno, File};
+use crate::sys::{self, File};
+use crate::world::Machine;
 
 /// The file that a call's `-MJ` names, the last one as in clang; `None` for standard output.
 pub fn named<'a>(argv: &[&'a CStr]) -> Option<&'a CStr> {
@@ -22,7 +24,7 @@ pub fn named<'a>(argv: &[&'a CStr]) -> Option<&'a CStr> {
 
 /// Takes the alias's ending off every compiler that `file` names.
 pub fn mend(file: &CStr) {
-    let Some(text) = content(file) else { return };
+    let Some(text) = Machine::new(&|| b"").read(file) else { return };
     let end = [ALIAS_SUFFIX, b"\""].concat();
     let mut mended = Vec::with_capacity(text.len());
     let mut rest = &text[..];
@@ -38,19 +40,5 @@ pub fn mend(file: &CStr) {
         && let Ok(file) = File::replace(file)
     {
         sys::write_all(file.descriptor(), &mended);
-    }
-}
-
-fn content(file: &CStr) -> Option<Vec<u8>> {
-    sys::stat(file).ok().filter(sys::Stat::is_regular)?;
-    let file = File::open(file).ok()?;
-    let mut text = Vec::with_capacity(64 * 1024);
-    loop {
-        text.reserve(4096);
-        match file.read_more(&mut text) {
-            Ok(0) => return Some(text),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return None,
-        }
     }
 }

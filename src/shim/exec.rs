@@ -14,7 +14,7 @@ use crate::decide::{
 use crate::image::{ALIAS_SUFFIX, Config, LAUNCHER_NAME, LauncherKind, STAND_IN_SUFFIX, base_name};
 use crate::message::say;
 use crate::server::{self, Outcome, Server};
-use crate::process::{Child, Event, Inherited, Signals};
+use crate::process::Inherited;
 use crate::supervise::{self, Trouble};
 use crate::sys::{self, Errno, StringList};
 use crate::{database, heap, process, stand_in, tell};
@@ -325,27 +325,8 @@ impl Real {
         if self.place != Place::Beside || !moved {
             return;
         }
-        let signals = Signals::hold();
-        let mut failed = false;
-        let child = Child::start(&mut || {
-            signals.release();
-            self.become_program(alias.as_cstr());
-            failed = true;
-        });
-        let end = match child {
-            Ok(child) if failed => {
-                child.kill();
-                None
-            }
-            Ok(child) => loop {
-                if let Event::Ended(end) = child.wait(None) {
-                    break Some(end);
-                }
-            },
-            Err(_) => None,
-        };
-        signals.release();
-        if let Some(end) = end {
+        let ended = supervise::run(None, &mut || self.become_program(alias.as_cstr()));
+        if let Ok(end) = ended {
             database::mend(database);
             process::end(end)
         }

@@ -92,8 +92,11 @@ fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     // Memory is never given back (see `heap`): one buffer serves all files.
     let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
     let known = scanner.names().fold(told, |known, name| {
-        let shown = names.path_for(name).filter(|_| plan.kind == LauncherKind::Sccache);
-        known & digest(name, shown.unwrap_or(name), &mut piece, &mut rest)
+        let shown = match plan.kind {
+            LauncherKind::Sccache => names.path_for(name).unwrap_or(name),
+            _ => name,
+        };
+        known & digest(name, shown, &mut piece, &mut rest)
     });
     if !known && plan.kind == LauncherKind::Ccache {
         return FAILED;

@@ -39,7 +39,7 @@ pub fn launch(call: &Call<'_>, kind: LauncherKind, output: &CStr, program: &mut 
     if server.is_some_and(Server::is_strangers) {
         return Trouble::Stranger;
     }
-    let end = match run(server, program) {
+    let end = match run(server, &mut || program.execute()) {
         Ok(end) => end,
         Err(trouble) => return trouble,
     };
@@ -58,8 +58,12 @@ pub fn launch(call: &Call<'_>, kind: LauncherKind, output: &CStr, program: &mut 
     }
 }
 
-/// Starts the launcher and waits for its end. What is sent to the shim alone is passed on.
-fn run(server: Option<Server<'_>>, program: &mut Program) -> Result<End, Trouble> {
+/// Starts what `execute` becomes, a launcher with this server or the compiler, and waits for its end. What is
+/// sent to the shim alone is passed on.
+pub fn run(
+    server: Option<Server<'_>>,
+    execute: &mut dyn FnMut() -> Errno,
+) -> Result<End, Trouble> {
     let signals = Signals::hold();
     let mut failure = None;
     let child = Child::start(&mut || {
@@ -69,7 +73,7 @@ fn run(server: Option<Server<'_>>, program: &mut Program) -> Result<End, Trouble
             Inherited::hold_back();
         }
         signals.release();
-        failure = Some(program.execute());
+        failure = Some(execute());
     });
     let result = match (child, failure) {
         (Err(errno), _) => Err(Trouble::NotRun(errno)),
