@@ -78,10 +78,11 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-/// The version in objects as the compiler's library has it, and another one of the same length.
+/// How clang's library spells its version in what it puts into an object, and another version of the same
+/// length. The NUL in front keeps "clang -cc1 version" out, which no object names.
 pub fn versions(t: &Trial<'_>) -> (String, String) {
-    let own = format!(" version {}.", t.site.clang);
-    let other = format!(" version 9{}", &own[" version 1".len()..]);
+    let own = format!("\0 version {}.", t.site.clang);
+    let other = own.replace(" version ", " Version ");
     (own, other)
 }
 
