@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Prints src/decide/options_table.rs; called by generate-options.sh with VERSION=PATH arguments.
+"""Prints src/shared/decision/options_table.rs; called by generate-options.sh with VERSION=PATH arguments.
 
 Reads clang's own option table as TableGen wrote it (Options.inc), takes the options that the driver
-accepts in gcc and g++ mode, forms the union of all versions and drops what src/decide/options.rs
+accepts in gcc and g++ mode, forms the union of all versions and drops what src/shared/decision/options.rs
 knows by rule. Fails on a conflict that it has not been told how to resolve.
 """
 

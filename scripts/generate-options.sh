@@ -1,5 +1,5 @@
 #!/bin/sh
-# Writes src/decide/options_table.rs from the option tables of clang 15, 17, 19, 22 and 23.
+# Writes src/shared/decision/options_table.rs from the option tables of clang 15, 17, 19, 22 and 23.
 #
 #   scripts/generate-options.sh           write the file
 #   scripts/generate-options.sh --check   fail if the committed file is not what would be written
@@ -10,7 +10,7 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-table=src/decide/options_table.rs
+table=src/shared/decision/options_table.rs
 kept=target/options
 versions='15 17 19 22 23'
 

@@ -4,23 +4,16 @@
 
 extern crate alloc;
 
-pub mod access;
 pub mod attach;
-pub mod causes;
 pub mod cli;
-pub mod decide;
-pub mod divert;
 pub mod doctor;
-pub mod identity;
-pub mod image;
-pub mod installed;
+pub mod fingerprint;
+pub mod install;
 pub mod launcher;
-mod paths;
 pub mod report;
 pub mod rocm;
 pub mod session;
-pub mod shim;
-pub mod signals;
-pub mod stand_in;
-mod user;
-pub mod wrap;
+pub mod shared;
+pub mod shim_image;
+pub mod support;
+pub mod trampoline;

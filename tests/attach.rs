@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rock_wrap::image::stamp;
+use rock_wrap::shim_image;
 use support::launchers::{Asked, Cache};
 use support::rocm::{Picture, Rocm, as_nobody, assert_has, ccache, ran, sccache, sh};
 
@@ -41,7 +41,7 @@ fn session(rocm: &Rocm, cache: &Cache, args: &[&str], build: &str) -> Command {
 }
 
 fn is_shim(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|bytes| stamp::read(&bytes).is_some())
+    std::fs::read(path).is_ok_and(|bytes| shim_image::read(&bytes).is_some())
 }
 
 fn is_wrapped(rocm: &Rocm) -> bool {

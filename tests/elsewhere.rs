@@ -7,8 +7,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rock_wrap::decide::stand_in::Plan;
-use rock_wrap::image::{Config, stamp};
+use rock_wrap::shared::shim_config::Config;
+use rock_wrap::shared::stand_in::Plan;
+use rock_wrap::shim_image;
 use support::{Told, run, stderr, witness, write_program};
 
 const COMPILE: [&str; 4] = ["-c", "a.cpp", "-o", "a.o"];
@@ -48,7 +49,7 @@ impl Outside {
                 fingerprint: b"a compiler",
                 ..Config::default()
             };
-            write_program(&outside.path(path), &stamp::stamp(&config).unwrap());
+            write_program(&outside.path(path), &shim_image::stamp(&config).unwrap());
         }
         std::fs::write(outside.path("a.cpp"), "int a;\n").unwrap();
         outside
@@ -153,7 +154,7 @@ fn called_as_a_launcher_on_a_wrapped_tree_it_goes_to_the_real_compiler_once() {
         name: b"clang++",
         ..Config::default()
     };
-    write_program(&compiler, &stamp::stamp(&shim).unwrap());
+    write_program(&compiler, &shim_image::stamp(&shim).unwrap());
     let launcher = outside.path("rock-wrap-launcher");
     let call = |args: &[&'static str]| [vec![text(&compiler)], args.to_vec()].concat();
     let calls = outside.told(&launcher, &call(&COMPILE), &[]);

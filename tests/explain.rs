@@ -6,7 +6,7 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use rock_wrap::image::Config;
+use rock_wrap::shared::shim_config::Config;
 use serde_json::Value;
 use support::rocm::{Rocm, assert_has, ccache, ran, rock_wrap, sh};
 use support::{FakeTree, Told};

@@ -30,7 +30,7 @@ fn check(environment: &Environment, path: &Path) -> Result<Health, HealthError> 
 
 /// The text of an error with all its causes, as it is printed.
 fn text(error: &HealthError) -> String {
-    rock_wrap::causes::chain(error)
+    rock_wrap::support::error_chain::chain(error)
 }
 
 /// A port with a listener that never says a word; free once that is dropped.

@@ -8,7 +8,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rock_wrap::image::{Config, stamp};
+use rock_wrap::shared::shim_config::Config;
+use rock_wrap::shim_image;
 use support::rocm::{
     Picture, Ran, Rocm, as_nobody, assert_has, ccache, kinds, ran, rock_wrap, sccache, scratch,
     script, sh,
@@ -24,7 +25,7 @@ int main() { std::cout << std::string("runs") << std::endl; }
 /// What a shim was made with.
 fn baked<T>(shim: &Path, read: impl FnOnce(&Config<'_>) -> T) -> T {
     let bytes = std::fs::read(shim).unwrap();
-    read(&stamp::read(&bytes).expect("a shim").unwrap())
+    read(&shim_image::read(&bytes).expect("a shim").unwrap())
 }
 
 fn launcher_of(rocm: &Rocm, name: &str) -> PathBuf {
@@ -34,7 +35,7 @@ fn launcher_of(rocm: &Rocm, name: &str) -> PathBuf {
 }
 
 fn is_shim(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|bytes| stamp::read(&bytes).is_some())
+    std::fs::read(path).is_ok_and(|bytes| shim_image::read(&bytes).is_some())
 }
 
 fn text(path: &Path) -> &str {
@@ -517,7 +518,7 @@ fn a_shim_of_another_version_is_upgraded() {
         let before = Picture::of(&rocm.bin());
         rocm.wrap(&ccache());
         for name in ["clang", "clang++"] {
-            let image = stamp::stamp(&Config {
+            let image = shim_image::stamp(&Config {
                 name: name.as_bytes(),
                 launcher: b"/gone/sccache",
                 writer: writer.as_bytes(),
@@ -546,7 +547,7 @@ fn a_shim_whose_block_a_newer_version_wrote_is_upgraded() {
     rocm.wrap(&ccache());
     let shim = rocm.bin().join("clang++");
     let mut image = std::fs::read(&shim).unwrap();
-    let mark = rock_wrap::image::MAGIC;
+    let mark = rock_wrap::shared::shim_config::MAGIC;
     let at = image.windows(16).position(|bytes| bytes == mark).unwrap();
     image[at + 16] = 200;
     std::fs::write(rocm.beside("newer"), image).unwrap();

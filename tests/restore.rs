@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use rock_wrap::image::stamp;
+use rock_wrap::shim_image;
 use support::rocm::{Picture, Rocm, assert_has, ccache, kinds, ran, rock_wrap, sccache, sh};
 
 /// Gives the compilers everything that a restore could lose: odd times, modes and owners, extended
@@ -334,7 +334,7 @@ fn the_second_name_of_a_running_compile_is_waited_for() {
     // The originals are back before the wait.
     let is_shim = || {
         let bytes = std::fs::read(rocm.bin().join("clang++")).unwrap_or_default();
-        stamp::read(&bytes).is_some()
+        shim_image::read(&bytes).is_some()
     };
     while is_shim() {
         assert!(restore.try_wait().unwrap().is_none(), "it waits");

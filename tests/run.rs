@@ -11,7 +11,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rock_wrap::image::stamp;
+use rock_wrap::shim_image;
 use support::launchers::Cache;
 use support::rocm::{Picture, Rocm, assert_has, ccache, kinds, ran, sccache, scratch, script, sh};
 
@@ -43,7 +43,7 @@ fn comes_back<T>(rocm: &Rocm, attempt: impl FnOnce() -> T) -> T {
 }
 
 fn is_shim(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|bytes| stamp::read(&bytes).is_some())
+    std::fs::read(path).is_ok_and(|bytes| shim_image::read(&bytes).is_some())
 }
 
 // --- how it ends -------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rock_wrap::image::stamp;
+use rock_wrap::shim_image;
 use support::launchers::{Asked, Cache, ccache};
 use support::rocm::{Picture, Ran, Rocm, assert_has, ran, sh};
 
@@ -62,7 +62,7 @@ impl Site {
 
     fn is_wrapped(&self) -> bool {
         let shim = std::fs::read(self.rocm.bin().join("clang++"));
-        shim.is_ok_and(|bytes| stamp::read(&bytes).is_some())
+        shim.is_ok_and(|bytes| shim_image::read(&bytes).is_some())
     }
 
     /// Shadows and what belongs to them, below the user's cache directory.

@@ -8,7 +8,7 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rock_wrap::image::Config;
+use rock_wrap::shared::shim_config::Config;
 use support::{FakeTree, Told, run, stderr, witnessed};
 
 /// A call that the shim forwards to a launcher: one compile of one file that exists.
@@ -498,7 +498,7 @@ fn a_session_gets_one_line_for_each_call_and_parallel_calls_lose_none() {
         with_log(&mut call);
         assert!(run(&mut call).status.success());
     }
-    let events = |log: &Path| rock_wrap::shim::events::read(&std::fs::read(log).unwrap());
+    let events = |log: &Path| rock_wrap::shared::call_log::read(&std::fs::read(log).unwrap());
     let of = events(&log);
     assert!(!of[0].launched && of[0].detail == "information" && of[0].source.is_none());
     assert!(of[1].launched && of[1].detail == "other" && of[1].archs == 2);
@@ -550,7 +550,7 @@ fn witness_of(path: &std::path::Path, name: &str, grown: u64) -> Vec<u8> {
     let name = std::ffi::CString::new(name).unwrap();
     let mut witness = witnessed::file(c"", &name, &path.metadata().unwrap());
     witness.size += grown;
-    rock_wrap::image::stamp::encode_witnesses(&[witness])
+    rock_wrap::shim_image::encode_witnesses(&[witness])
 }
 
 #[test]
@@ -604,7 +604,7 @@ fn a_compiler_that_changed_is_not_cached_and_that_is_told_once() {
         };
         fake.program(
             "bin/clang++",
-            &rock_wrap::image::stamp::stamp(&config).unwrap(),
+            &rock_wrap::shim_image::stamp(&config).unwrap(),
         );
     };
     let call = || {

@@ -13,7 +13,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use nix::sys::signal::{SigHandler, Signal, kill, killpg, signal};
 use nix::unistd::Pid;
-use rock_wrap::image::Config;
+use rock_wrap::shared::shim_config::Config;
 use support::launchers::tool;
 use support::rocm::{Rocm, sh};
 use support::{FakeTree, Told, run, stderr};

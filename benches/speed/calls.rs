@@ -11,7 +11,9 @@ use std::time::{Duration, Instant};
 use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
 use nix::sys::prctl;
 use nix::unistd::Pid;
-use rock_wrap::image::{Config, Version, stamp};
+use rock_wrap::shared::launchers::kind::Version;
+use rock_wrap::shared::shim_config::Config;
+use rock_wrap::shim_image;
 
 use super::contest::{Call, Contest, Estimate};
 use super::report::{Bar, Report};
@@ -93,9 +95,9 @@ impl Place {
             }
             witnessed::file(c"../", name, &path.metadata().expect("written just now"))
         });
-        let witness = stamp::encode_witnesses(&witnesses.collect::<Vec<_>>());
+        let witness = shim_image::encode_witnesses(&witnesses.collect::<Vec<_>>());
         let home = self.at(name).join("").into_os_string();
-        let image = stamp::stamp(&Config {
+        let image = shim_image::stamp(&Config {
             name: b"clang++",
             home: home.as_bytes(),
             launcher: self.at(launcher).as_os_str().as_bytes(),
@@ -397,7 +399,7 @@ pub fn memory(setup: &Setup, report: &mut Report) {
         path.metadata()
             .map_or(0.0, |metadata| metadata.len() as f64 / 1024.0)
     };
-    let bare = stamp::stamp(&Config::default()).expect("it fits");
+    let bare = shim_image::stamp(&Config::default()).expect("it fits");
     report.number(
         "memory",
         "the shim, without configuration",

@@ -12,9 +12,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::AttachError;
-use crate::divert::stand_in;
-use crate::image::LAUNCHER_NAME;
-use crate::stand_in::trampoline;
+use crate::install::stand_in;
+use crate::shared::paths::LAUNCHER_NAME;
+use crate::trampoline::trampoline;
 
 /// The compilers that have a stand-in beside the launcher, which any compiler may be called through:
 /// a launcher behind it takes the language and the driver from the name.

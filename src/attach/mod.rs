@@ -2,7 +2,7 @@
 //!
 //! Owns: the choice among them, and what has to be made and set for those that leave the tree as it
 //! is. Must never write below the tree: to stand in the compilers' own place is
-//! [`divert`](crate::divert)'s.
+//! [`divert`](crate::install)'s.
 
 pub mod file;
 pub mod shadow;

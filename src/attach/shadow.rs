@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use super::{AttachError, Variables};
 use crate::rocm::Name;
-use crate::stand_in::trampoline;
+use crate::trampoline::trampoline;
 
 /// A session's part in a shadow.
 #[derive(Debug)]

@@ -8,12 +8,13 @@ use super::install::{self, installed};
 use super::{CliError, RunArgs, output, restore};
 use crate::attach::shadow::Shadow;
 use crate::attach::{AttachError, Facts, Variables, Way, choose, file};
-use crate::divert::{Bin, Goal, Keeper, Share};
+use crate::install::shims;
+use crate::install::{Bin, Goal, Keeper, Share};
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher};
 use crate::rocm::{Name, Tree};
 use crate::session::guard::Guard;
-use crate::signals::Signals;
-use crate::{user, wrap};
+use crate::support::paths;
+use crate::support::signals::Signals;
 
 /// CMake's own, which it reads when a build directory is configured for the first time.
 const HOST_LAUNCHERS: [&str; 2] = ["CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER"];
@@ -55,14 +56,14 @@ pub fn attach(
             writable: is_writable(&tree.bin),
         },
     );
-    let shims = || wrap::outside(&tree, &observed, names, launcher, args.wrap.policy());
+    let shims = || shims::outside(&tree, &observed, names, launcher, args.wrap.policy());
     let mut variables = Variables::new();
     let (part, guard) = match way {
         Way::InPlace => in_place(args, &tree, bin, launcher, signals, &mut variables)?,
         Way::Shadow => {
             let outside = shims()?;
             outside.warnings.iter().for_each(output::warning);
-            let cache = user::cache_dir().ok_or(AttachError::NoPlace)?;
+            let cache = paths::cache_dir().ok_or(AttachError::NoPlace)?;
             let shadow = Shadow::enter(&tree.bin, &outside.shims, &cache)?;
             variables.extend(shadow.variables(&tree.bin));
             variables.push((HIP_CLANG_LAUNCHER, None));
@@ -116,14 +117,14 @@ fn host_launchers(args: &RunArgs, tree: &Tree, launcher: &Launcher) -> Result<Va
     // What has just been wrapped looks otherwise now.
     let observed = Bin::open(&tree.bin)?.observe(&Goal::Restore)?;
     // It knows the state of what lies in the tree, and hands on the rest as it is.
-    let outside = wrap::outside(tree, &observed, &tree.names, launcher, args.wrap.policy())?;
+    let outside = shims::outside(tree, &observed, &tree.names, launcher, args.wrap.policy())?;
     let path = place(&outside.launcher)?;
     let set = |name| (name, Some(path.clone().into()));
     Ok(missing.into_iter().map(set).collect())
 }
 
 fn place(image: &[u8]) -> Result<PathBuf, AttachError> {
-    file::place(image, &user::cache_dir().ok_or(AttachError::NoPlace)?)
+    file::place(image, &paths::cache_dir().ok_or(AttachError::NoPlace)?)
 }
 
 /// Has shims stand in the compilers' own place; those that somebody has installed are used as they

@@ -7,9 +7,9 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::{CliError, DoctorArgs, Exit, install, output};
-use crate::divert::{Bin, Goal};
 use crate::doctor::bench::Bench;
 use crate::doctor::{self, Finding, Severity, Subject};
+use crate::install::{Bin, Goal};
 use crate::launcher::Launcher;
 use crate::rocm::Tree;
 

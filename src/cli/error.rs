@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use super::Exit;
-use crate::access::{self, Closed};
 use crate::attach::AttachError;
-use crate::divert::{After, Error as DivertError, Failure, Refusal};
 use crate::doctor::bench::Trouble;
-use crate::identity::IdentityError;
+use crate::fingerprint::IdentityError;
+use crate::install::shims::WrapError;
+use crate::install::{After, Error as DivertError, Failure, Refusal};
 use crate::launcher::LauncherError;
 use crate::launcher::health::HealthError;
 use crate::report::Unseen;
@@ -15,7 +15,8 @@ use crate::rocm::Name;
 use crate::rocm::compiler::CompilerError;
 use crate::rocm::tree::TreeError;
 use crate::session::SessionError;
-use crate::wrap::WrapError;
+use crate::support::access;
+use crate::support::access::Closed;
 
 /// A command that failed.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,7 @@
 //! `rock-wrap explain`: what would run for a call, and why. The decision is the shim's own.
 
+use crate::shared::key;
+use crate::shared::stand_in;
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -8,10 +10,16 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 use super::{CliError, Exit, ExplainArgs, output};
-use crate::decide::stand_in::{Plan, texts};
-use crate::decide::{self, Call, Decision, Launch, Source};
-use crate::image::{ALIAS_SUFFIX, Config, STAND_IN_SUFFIX, base_name, stamp};
-use crate::shim::world::{self, Machine};
+use crate::shared::call::Call;
+use crate::shared::decision;
+use crate::shared::decision::{Decision, Launch};
+use crate::shared::launchers::Source;
+use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
+use crate::shared::shim_config::Config;
+use crate::shared::stand_in::{Plan, texts};
+use crate::shared::this_machine;
+use crate::shared::this_machine::ThisMachine;
+use crate::shim_image;
 
 /// The answer.
 #[derive(Serialize)]
@@ -43,7 +51,7 @@ struct Answer {
 pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
     let compiler = find(&args.call[0])?;
     let file = std::fs::read(&compiler).unwrap_or_default();
-    let baked = stamp::read(&file).and_then(Result::ok);
+    let baked = shim_image::read(&file).and_then(Result::ok);
     let name = compiler.file_name().unwrap_or_default().as_bytes().to_vec();
     let config = baked.unwrap_or(Config {
         name: &name,
@@ -80,7 +88,7 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
         dir => dir.to_vec(),
     };
     let tell_dir = || &dir[..];
-    let machine = Machine::new(&tell_dir).with(&Hands);
+    let machine = ThisMachine::new(&tell_dir).with(&Hands);
     let real = if baked.is_some() {
         real(&call, &dir, &machine)
     } else {
@@ -102,7 +110,7 @@ fn find(word: &OsStr) -> Result<PathBuf, CliError> {
     // A link from elsewhere leads to the shim, if one stands there; the shim's own name may be a
     // link where it does not.
     let target = path.canonicalize().map_err(|_| missing())?;
-    let is_shim = std::fs::read(&target).is_ok_and(|file| stamp::read(&file).is_some());
+    let is_shim = std::fs::read(&target).is_ok_and(|file| shim_image::read(&file).is_some());
     Ok(if is_shim { target } else { path })
 }
 
@@ -117,10 +125,10 @@ fn borrowed(strings: &[CString]) -> Vec<&CStr> {
 }
 
 /// What the shim takes for the real compiler, in the same way.
-fn real(call: &Call<'_>, dir: &[u8], machine: &Machine<'_>) -> PathBuf {
+fn real(call: &Call<'_>, dir: &[u8], machine: &ThisMachine<'_>) -> PathBuf {
     let path = |parts: &[&[u8]]| PathBuf::from(OsString::from_vec(parts.concat()));
     let called = call.argv[0].to_bytes();
-    if decide::is_foreign(call, machine) {
+    if decision::foreign::is_foreign(call, machine) {
         return path(&[called]);
     }
     if call.config.dir.is_empty() {
@@ -157,7 +165,7 @@ fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
     } else {
         own_name
     };
-    decide::stand_in::is_used(&launch.launcher).then(|| {
+    stand_in::is_used(&launch.launcher).then(|| {
         let plan = Plan {
             kind: launch.launcher.kind,
             real: real.as_os_str().as_bytes(),
@@ -172,7 +180,7 @@ fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
 /// Runs the tree's tools as the shim does, and leaves what they say to the next compile to keep.
 struct Hands;
 
-impl world::Hands for Hands {
+impl this_machine::Hands for Hands {
     fn run(&self, program: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>> {
         let mut command = Command::new(OsStr::from_bytes(program.to_bytes()));
         command.args(argument.map(|argument| OsStr::from_bytes(argument.to_bytes())));
@@ -189,7 +197,7 @@ fn answer(
     compiler: PathBuf,
     wrapped: bool,
     real: &Path,
-    machine: &Machine<'_>,
+    machine: &ThisMachine<'_>,
 ) -> Answer {
     let text = |word: &CStr| word.to_string_lossy().into_owned();
     let given: Vec<String> = call.argv.iter().skip(1).map(|word| text(word)).collect();
@@ -211,13 +219,13 @@ fn answer(
         environment_added: Vec::new(),
         environment_removed: Vec::new(),
     };
-    let (launcher, edits, key, plan, given) = match decide::decide(call, machine) {
+    let (launcher, edits, key, plan, given) = match decision::decide(call, machine) {
         Decision::Direct(direct) => {
             answer.reason = Some(direct.reason.as_str());
             answer.explanation = Some(direct.reason.explanation());
             answer.remedy = direct.reason.remedy();
             let argument = || Some(text(call.argv.get(direct.at?)?));
-            let changed = decide::changed(&direct, call.config);
+            let changed = decision::compiler::changed(&direct, call.config);
             let changed = changed.map(|path| String::from_utf8_lossy(&path).into_owned());
             answer.argument = changed.or_else(argument);
             answer.runs = [vec![real], given].concat();
@@ -238,7 +246,7 @@ fn answer(
         Source::Installed => "install",
     });
     answer.asks_server = launcher.asks_server && key.is_some();
-    let added = key.iter().flat_map(decide::Key::words).map(text).collect();
+    let added = key.iter().flat_map(key::Key::words).map(text).collect();
     let given_compiler = match plan {
         Some(_) => stand_in.display().to_string(),
         None => real,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::{CliError, Exit, FingerprintArgs, output};
-use crate::identity::{Identity, Memo, Role};
+use crate::fingerprint::{Identity, Memo, Role};
 use crate::rocm::Tree;
 
 /// The answer in JSON.

@@ -7,10 +7,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use super::attach::leave_tree;
 use super::{CliError, Exit, GuardArgs, output};
 use crate::attach::shadow::Shadow;
-use crate::divert::{Bin, Share};
+use crate::install::{Bin, Share};
 use crate::rocm::Tree;
 use crate::session::guard::{self, Told};
-use crate::signals::Signals;
+use crate::support::signals::Signals;
 
 /// Waits for the end of the pipe that is its standard input, and puts right what is left to be. Its
 /// standard output is the part in the attachment that it holds on to.

@@ -7,12 +7,15 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::{CliError, Exit, InstallArgs, WrapArgs, output};
-use crate::divert::{Bin, Did, Entry, Error, Goal, Keeper, Locked, Outcome, Plan, ProcDrain, plan};
-use crate::image::stamp;
+use crate::install::shims;
+use crate::install::shims::{Policy, Survey};
+use crate::install::{
+    Bin, Did, Entry, Error, Goal, Keeper, Locked, Outcome, Plan, ProcDrain, plan,
+};
 use crate::launcher::Launcher;
 use crate::rocm::{Name, Tree};
-use crate::signals::Signals;
-use crate::wrap::{self, Policy, Survey};
+use crate::shim_image;
+use crate::support::signals::Signals;
 
 /// How long another install or restore is waited for. Each takes milliseconds of its own, and may
 /// itself wait as long as [`DRAIN_LIMIT`].
@@ -75,7 +78,7 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
 pub fn installed(bin: &Bin) -> Result<(Option<Launcher>, Policy), CliError> {
     let observed = bin.observe(&Goal::Restore)?;
     let shims = observed.names.iter().filter_map(|known| match &known.at {
-        Entry::Shim { image, .. } => stamp::read(image)?.ok(),
+        Entry::Shim { image, .. } => shim_image::read(image)?.ok(),
         _ => None,
     });
     let Some(config) = shims.into_iter().find(|config| !config.launcher.is_empty()) else {
@@ -174,7 +177,7 @@ pub fn prepare(
     policy: Policy,
 ) -> Result<(Survey, Plan), CliError> {
     let observed = bin.observe(&Goal::Restore)?;
-    let survey = wrap::survey(tree, &observed, names, launcher, policy)?;
+    let survey = shims::survey(tree, &observed, names, launcher, policy)?;
     let plan = plan_for(tree, bin, &survey.goal)?;
     Ok((survey, plan))
 }

@@ -29,7 +29,7 @@ pub use exit::Exit;
 
 use crate::attach::Attach;
 use crate::rocm::Asked;
-use crate::signals::die_by;
+use crate::support::signals::die_by;
 
 /// Puts a compiler cache in front of ROCm's clang, where CMake's launchers never reach.
 ///

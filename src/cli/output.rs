@@ -10,8 +10,8 @@ use clap::ColorChoice;
 use serde::{Serialize, Serializer};
 
 use super::CliError;
-pub use crate::causes::chain;
 use crate::doctor::{Finding, Severity};
+pub use crate::support::error_chain::chain;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();

@@ -13,7 +13,6 @@ use clap::Args;
 use tempfile::NamedTempFile;
 
 use super::{CliError, output};
-use crate::image::LauncherKind;
 use crate::launcher::stats::{Counts, Snapshot};
 use crate::launcher::{Launcher, results};
 use crate::report::{
@@ -21,6 +20,7 @@ use crate::report::{
     trace, wrap,
 };
 use crate::session::Ended;
+use crate::shared::launchers::kind::LauncherKind;
 
 /// A terminal's 80 columns without `rock-wrap: `.
 const WIDTH: usize = 69;

@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::{CliError, Exit, RestoreArgs, install, output};
-use crate::divert::{Bin, Did, Goal, Locked, NameDid, Outcome, Plan};
+use crate::install::{Bin, Did, Goal, Locked, NameDid, Outcome, Plan};
 use crate::rocm::Tree;
-use crate::signals::Signals;
+use crate::support::signals::Signals;
 
 /// The answer in JSON.
 #[derive(Serialize)]

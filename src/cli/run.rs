@@ -19,10 +19,10 @@ use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher, health};
 use crate::report::{UNATTACHED, Unseen};
 use crate::rocm::{Hipcc, Tree};
 use crate::session::{self, Ended, SessionError};
-use crate::shim::events;
-use crate::signals::{Signals, die_by};
+use crate::shared::call_log;
+use crate::support::signals::{Signals, die_by};
 
-/// Paths below it are the same in every checkout; see [`decide`](crate::decide).
+/// Paths below it are the same in every checkout; see [`decide`](crate::shared::decision).
 const BASE_DIR: &str = "ROCK_WRAP_BASE_DIR";
 
 /// The compilers' directory of the session that a process is part of.
@@ -69,7 +69,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
         };
     }
     command
-        .env(events::VARIABLE, calls.path())
+        .env(call_log::VARIABLE, calls.path())
         .env(SESSION, attached.bin());
     if std::env::var_os(BASE_DIR).is_none()
         && let Ok(here) = std::env::current_dir()
@@ -116,7 +116,7 @@ fn without_launcher(
     let reporting = outputs.begin_without(launcher, calls.path(), why);
     command
         .env("ROCK_WRAP_DISABLE", "1")
-        .env(events::VARIABLE, calls.path())
+        .env(call_log::VARIABLE, calls.path())
         // A hipcc that knows the variable would call the launcher by itself.
         .env_remove(HIP_CLANG_LAUNCHER);
     let ended = session::run(program, command, signals);
@@ -173,7 +173,7 @@ fn end(ended: Ended) -> Result<Exit, CliError> {
 /// The compilers' directory of the session that this process is part of, if it is for the same tree.
 fn around(args: &RunArgs) -> Option<String> {
     let bin = std::env::var_os(SESSION)?;
-    let log = std::env::var_os(events::VARIABLE)?;
+    let log = std::env::var_os(call_log::VARIABLE)?;
     let tree = Tree::find(args.tree.rocm_path.as_deref(), &args.wrap.compilers).ok()?;
     (tree.bin == bin && Path::new(&log).exists()).then(|| tree.bin.display().to_string())
 }

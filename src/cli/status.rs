@@ -7,11 +7,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{CliError, Exit, StatusArgs, output};
-use crate::divert::{self, Bin, Entry, Goal, Keeper, Name as Known, Phase, Record};
-use crate::identity::IdentityError;
-use crate::image::stamp;
-use crate::installed::{self, Standing};
+use crate::fingerprint::IdentityError;
+use crate::install;
+use crate::install::freshness;
+use crate::install::freshness::Standing;
+use crate::install::{Bin, Entry, Goal, Keeper, Name as Known, Phase, Record};
 use crate::rocm::Tree;
+use crate::shim_image;
 
 /// The answer.
 #[derive(Serialize)]
@@ -211,11 +213,11 @@ fn compiler(tree: &Tree, known: &Known) -> Result<Compiler, IdentityError> {
 }
 
 fn shim(tree: &Tree, known: &Known, image: &[u8]) -> Result<Option<Shim>, IdentityError> {
-    let Some(config) = stamp::read(image).and_then(Result::ok) else {
+    let Some(config) = shim_image::read(image).and_then(Result::ok) else {
         return Ok(None);
     };
     let whole = !config.fingerprint.is_empty() && known.original().is_some();
-    let compiler = whole.then(|| installed::standing(tree, &known.name, &config));
+    let compiler = whole.then(|| freshness::standing(tree, &known.name, &config));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let writer = text(config.writer);
     Ok(Some(Shim {
@@ -290,7 +292,7 @@ fn show(answer: &Answer<'_>) {
             Some(StandIn::Other) => "is damaged, or another version's",
             Some(StandIn::Right) | None => continue,
         };
-        let file = divert::stand_in(OsStr::new(&compiler.name));
+        let file = install::stand_in(OsStr::new(&compiler.name));
         output::warning(format_args!(
             "{}, which a launcher is given as the compiler, {state}; run `rock-wrap install` again",
             answer.bin.join(file).display()

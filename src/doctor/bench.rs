@@ -11,14 +11,14 @@ use tempfile::TempDir;
 
 use super::{Subject, own_cache};
 
-use crate::identity::{Identity, Role};
-use crate::image::LauncherKind;
+use crate::fingerprint::{Identity, Role};
 use crate::launcher::health::HealthError;
 use crate::launcher::stats::{Counts, Snapshot, StatsError};
 use crate::launcher::{Environment, HIP_CLANG_LAUNCHER, Launcher};
 use crate::rocm::{Answer, Program, ProgramError};
-use crate::shim::events;
-use crate::stand_in::trampoline;
+use crate::shared::call_log;
+use crate::shared::launchers::kind::LauncherKind;
+use crate::trampoline::trampoline;
 
 /// A compile of a few lines, with a cold file cache.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -277,7 +277,7 @@ impl Bench {
             .program(&self.shim)
             .without(["ROCK_WRAP_DISABLE".into()])
             .with(environment.changes())
-            .with([(events::VARIABLE, self.path("events"))]);
+            .with([(call_log::VARIABLE, self.path("events"))]);
         Ok(program.args(args).ask()?)
     }
 
@@ -297,7 +297,7 @@ impl Bench {
         let answer = self.shimmed(cache, self.compile(object, more))?;
         let after = Snapshot::take_in(&environment, &self.launcher)?;
         // Where a launcher runs the shim again, the first line is the call's.
-        let decided = match events::read(&self.read("events")).into_iter().next() {
+        let decided = match call_log::read(&self.read("events")).into_iter().next() {
             Some(event) if event.launched => Decided::Launched,
             Some(event) => Decided::Direct(event.detail),
             None => Decided::Unseen,
@@ -385,7 +385,7 @@ fn write_program(path: &Path, content: &[u8]) -> Result<(), Trouble> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Memo;
+    use crate::fingerprint::Memo;
 
     #[test]
     fn a_compiler_without_device_libraries_is_asked_for_a_usual_architecture() {

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use super::bench::{Bench, Trouble};
 use super::{Finding, Subject};
-use crate::identity::Role;
-use crate::installed::{self, Standing};
+use crate::fingerprint::Role;
+use crate::install::freshness;
+use crate::install::freshness::Standing;
 
 /// Which compiler it is, and its fingerprint.
 pub fn identity(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
@@ -61,7 +62,7 @@ pub fn installation(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Troubl
         return Ok(vec![Finding::ok("installation", statement)]);
     }
     let (name, config) = (subject.name.as_os_str(), subject.config());
-    let look = installed::look(&subject.tree.bin, name, &config);
+    let look = freshness::look(&subject.tree.bin, name, &config);
     let standing = look.judge(config.fingerprint, subject.identity.digest);
     let mut findings = vec![judge(&standing)];
     let own = env!("CARGO_PKG_VERSION");

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Finding;
 use super::bench::{Decided, Seen};
-use crate::decide::Reason;
 use crate::launcher::stats::Counts;
+use crate::shared::decision::reasons::Reason;
 
 /// What the launcher should have counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use super::bench::{Bench, Trouble};
 use super::{Finding, Subject, chain};
-use crate::image::{LauncherKind, Version};
 use crate::launcher::health::{self, Harm, Health, HealthError, Mode, Setting};
+use crate::shared::launchers::kind::{LauncherKind, Version};
 
 /// The launcher, and the cache that it would use for a build in this environment.
 pub fn cache(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {

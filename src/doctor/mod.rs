@@ -20,7 +20,7 @@ use serde::Serialize;
 use bench::{Bench, Trouble};
 pub use subject::Subject;
 
-use crate::causes::chain;
+use crate::support::error_chain::chain;
 
 /// How bad a finding is, the worst last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

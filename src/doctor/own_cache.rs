@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use super::bench::{Trouble, write};
-use crate::image::LauncherKind;
 use crate::launcher::{Environment, Launcher, health};
+use crate::shared::launchers::kind::LauncherKind;
 
 /// The environment that leads to a cache in `dir`, with whatever else the user has set. Where the
 /// cache is not on disk, it is the user's back end, by a server of our own.

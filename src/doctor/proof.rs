@@ -9,9 +9,9 @@ use object::{Object, ObjectSymbol};
 use super::bench::{Bench, Cache, Trouble};
 use super::judge::{self, Expected};
 use super::{Finding, Severity, Subject};
-use crate::identity::Role;
-use crate::image::LauncherKind;
+use crate::fingerprint::Role;
 use crate::launcher::health;
+use crate::shared::launchers::kind::LauncherKind;
 
 type Findings = Result<Vec<Finding>, Trouble>;
 

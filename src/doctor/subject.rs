@@ -4,12 +4,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::divert::{Entry, Observed};
-use crate::identity::{Identity, Memo};
-use crate::image::{Config, stamp};
+use crate::fingerprint::{Identity, Memo};
+use crate::install::shims;
+use crate::install::shims::{Policy, WrapError};
+use crate::install::{Entry, Observed};
 use crate::launcher::Launcher;
 use crate::rocm::{Name, Tree};
-use crate::wrap::{self, Policy, WrapError};
+use crate::shared::shim_config::Config;
+use crate::shim_image;
 
 /// A tree's C++ compiler with a launcher.
 pub struct Subject {
@@ -42,7 +44,7 @@ impl Subject {
             _ => None,
         });
         let installed = shims
-            .filter(|(_, image)| stamp::read(image).is_some_and(|config| config.is_ok()))
+            .filter(|(_, image)| shim_image::read(image).is_some_and(|config| config.is_ok()))
             .max_by_key(|(name, _): &(Name, _)| name.as_os_str().as_bytes().contains(&b'+'));
         let start = Instant::now();
         let (name, image, real) = match installed {
@@ -62,7 +64,7 @@ impl Subject {
                     strict: true,
                     exact: false,
                 };
-                let outside = wrap::outside(&tree, observed, &names, &launcher, policy)?;
+                let outside = shims::outside(&tree, observed, &names, &launcher, policy)?;
                 let made = outside.shims.into_iter().next();
                 (made.expect("one for each name").1, false)
             }
@@ -83,7 +85,7 @@ impl Subject {
     /// What the shim knows.
     #[must_use]
     pub fn config(&self) -> Config<'_> {
-        let config = stamp::read(&self.image).and_then(Result::ok);
+        let config = shim_image::read(&self.image).and_then(Result::ok);
         config.expect("it was read before, or just made")
     }
 

@@ -6,10 +6,13 @@ use std::path::Path;
 
 use super::bench::{Bench, Trouble};
 use super::{Finding, Subject};
-use crate::decide::{self, Call, Decision, Direct, Reason};
-use crate::image::LauncherKind;
 use crate::launcher::{self, HIP_CLANG_LAUNCHER};
-use crate::shim::world::Machine;
+use crate::shared::call::Call;
+use crate::shared::decision;
+use crate::shared::decision::Decision;
+use crate::shared::decision::reasons::{Direct, Reason};
+use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::this_machine::ThisMachine;
 
 const CHECK: &str = "environment";
 
@@ -108,7 +111,7 @@ fn direct(subject: &Subject, bench: &Bench) -> Option<Direct> {
         config: &config,
     };
     let dir = [subject.tree.bin.as_os_str().as_bytes(), b"/"].concat();
-    match decide::decide(&call, &Machine::new(&|| &dir)) {
+    match decision::decide(&call, &ThisMachine::new(&|| &dir)) {
         Decision::Direct(direct) => Some(direct),
         Decision::Launch(_) | Decision::Forward(_) => None,
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::Launcher;
 use super::stats::Snapshot;
-use crate::image::LauncherKind;
+use crate::shared::launchers::kind::LauncherKind;
 
 /// Seconds after which an idle server ends, unless `SCCACHE_IDLE_TIMEOUT` says otherwise (0.4 to
 /// 0.16, `server.rs`); 0: never.

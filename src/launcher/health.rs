@@ -14,8 +14,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Environment, Launcher};
-use crate::image::{LauncherKind, Version};
 use crate::rocm::{Program, ProgramError};
+use crate::shared::launchers::kind::{LauncherKind, Version};
 
 pub use ccache::{remote_failures, settings_in_files};
 pub use sccache::knows_sockets;

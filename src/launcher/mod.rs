@@ -1,7 +1,7 @@
 //! The launcher: which program it is, whether it can do the job, what it counted.
 //!
 //! Owns: everything that is asked of sccache and ccache outside a compile. How a compile is handed
-//! to them is [`decide`](crate::decide)'s.
+//! to them is [`decide`](crate::shared::decision)'s.
 
 pub mod alive;
 mod client_side;
@@ -20,9 +20,11 @@ use std::path::{Path, PathBuf};
 pub use environment::Environment;
 pub use results::Outcome;
 
-use crate::decide::since;
-use crate::image::{LAUNCHER_NAME, LauncherKind, Version, base_name, stamp};
 use crate::rocm::ProgramError;
+use crate::shared::launchers::kind::{LauncherKind, Version};
+use crate::shared::launchers::since;
+use crate::shared::paths::{LAUNCHER_NAME, base_name};
+use crate::shim_image;
 
 /// Names the launcher for hipcc and for the shim; one word.
 pub const HIP_CLANG_LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
@@ -116,7 +118,7 @@ impl Launcher {
             return Self::find(&word).map(Some);
         }
         let image = std::fs::read(&word).unwrap_or_default();
-        match stamp::read(&image) {
+        match shim_image::read(&image) {
             Some(Ok(config)) if !config.launcher.is_empty() => {
                 Self::find(OsStr::from_bytes(config.launcher)).map(Some)
             }
@@ -141,7 +143,7 @@ impl Launcher {
     /// Whether this is sccache's own program, of a version whose protocol [`sccache`] has: a script of
     /// that name may do more than start it. Not where the user has the client do the server's work.
     ///
-    /// [`sccache`]: crate::decide::sccache
+    /// [`sccache`]: crate::shared::launchers::sccache
     #[must_use]
     pub fn server_can_be_asked(&self) -> bool {
         // Before, a server could not listen at a path, and the client did not look for one there.
@@ -202,8 +204,8 @@ fn is_sessions_file(word: &OsStr) -> bool {
 
 /// Whether the file that `path` leads to is a shim of any version.
 fn is_shim(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= stamp::MAX_LEN)
-        && std::fs::read(path).is_ok_and(|bytes| stamp::read(&bytes).is_some())
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= shim_image::MAX_LEN)
+        && std::fs::read(path).is_ok_and(|bytes| shim_image::read(&bytes).is_some())
 }
 
 fn ask_version(path: &Path) -> Result<Version, LauncherError> {

@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::stats::CCACHE_ERRORS;
 use super::{Environment, Launcher};
-use crate::image::LauncherKind;
+use crate::shared::launchers::kind::LauncherKind;
 
 /// Names the file to which ccache appends the result of each call (`stats_log`; 4.7.5 and 4.14.2).
 pub const CCACHE_VARIABLE: &str = "CCACHE_STATSLOG";

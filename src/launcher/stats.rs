@@ -7,8 +7,8 @@ use std::path::Path;
 use serde::Serialize;
 
 use super::{Environment, Launcher};
-use crate::image::LauncherKind;
 use crate::rocm::ProgramError;
+use crate::shared::launchers::kind::LauncherKind;
 
 /// Requests by what became of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]

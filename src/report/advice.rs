@@ -1,7 +1,7 @@
 //! What is off in a session, and what to do about it.
 //!
 //! Owns: the table of rules. Each is a pure function of the report; what a reason for a direct call
-//! means and how it is remedied is [`decide`](crate::decide)'s.
+//! means and how it is remedied is [`decide`](crate::shared::decision)'s.
 
 use serde::Serialize;
 

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::decide::Language;
 use crate::launcher::Outcome;
-use crate::shim::events::{self, Event};
+use crate::shared::call_log;
+use crate::shared::call_log::Event;
+use crate::shared::decision::language::Language;
 
 /// A call, from the shim's line in the log and from what was seen of it afterwards.
 #[derive(Clone, Debug)]
@@ -45,7 +46,7 @@ impl Call {
     /// The calls in a log that nobody has watched.
     #[must_use]
     pub fn unwatched(log: &Path) -> Vec<Self> {
-        let calls = events::read(&std::fs::read(log).unwrap_or_default());
+        let calls = call_log::read(&std::fs::read(log).unwrap_or_default());
         let call = |event| Self {
             event,
             end: End::Unknown,

@@ -31,9 +31,9 @@ pub use text::wrap;
 pub use title::Title;
 pub use watch::{Watch, since_boot};
 
-use crate::decide::Reason;
 use crate::launcher::Outcome;
 use crate::launcher::stats::{Counts, Tally};
+use crate::shared::decision::reasons::Reason;
 use saved::Saved;
 
 /// The version of the JSON form: raised when a field changes its meaning or goes away.

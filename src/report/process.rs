@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
 
-use crate::shim::events::Event;
+use crate::shared::call_log::Event;
 
 /// The unit of a process's start in `/proc/<pid>/stat`, in milliseconds: USER_HZ is 100 on every
 /// x86-64 kernel.
@@ -93,7 +93,7 @@ mod tests {
 
     fn event(pid: u32, start: Duration) -> Event {
         let line = format!("direct\tx\t-\t0\t{pid}\t{}\t-\t-\t-\n", start.as_nanos());
-        crate::shim::events::read(line.as_bytes()).remove(0)
+        crate::shared::call_log::read(line.as_bytes()).remove(0)
     }
 
     #[test]

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use super::*;
 use crate::launcher::stats::Store;
 use crate::session::Ended;
-use crate::shim::events;
+use crate::shared::call_log;
 
 const MIB: u64 = 1 << 20;
 
@@ -35,7 +35,7 @@ fn call(what: &str, detail: &str, language: &str, source: &str, start: u64, took
     let nanos = start * 1_000_000;
     let line = format!("{what}\t{detail}\t{language}\t{archs}\t7\t{nanos}\t-\t{source}\t-\n");
     Call {
-        event: events::read(line.as_bytes()).remove(0),
+        event: call_log::read(line.as_bytes()).remove(0),
         end: End::At(Duration::from_millis(start + took)),
         outcome: None,
     }
@@ -311,7 +311,7 @@ fn an_annotation_is_one_line() {
     };
     assert_eq!(
         github::annotation(&advice),
-        "::warning title=rock-wrap::100 %25%0Alost%0Ahint: find it"
+        "::warning title=rock-shims::100 %25%0Alost%0Ahint: find it"
     );
 }
 

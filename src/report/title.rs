@@ -10,7 +10,7 @@ use super::Call;
 use super::tail::Tail;
 use super::text::elapsed;
 use crate::launcher::{Outcome, results};
-use crate::signals::without_ttou;
+use crate::support::signals::without_ttou;
 
 /// How long one title stays at least.
 const PERIOD: Duration = Duration::from_secs(1);

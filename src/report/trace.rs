@@ -87,7 +87,9 @@ fn event(call: &Call, start: Duration, duration: Duration, lane: usize) -> Event
             source: path(&event.source),
             object: path(&event.output),
             directory: path(&event.cwd),
-            language: event.language.map(crate::decide::Language::as_str),
+            language: event
+                .language
+                .map(crate::shared::decision::language::Language::as_str),
             archs: event.archs,
             process: event.pid,
             launcher: event.launched.then_some(&*event.detail),

@@ -23,7 +23,7 @@ use super::call::{Call, End};
 use super::process::{Opened, Running};
 use super::tail::Tail;
 use super::title::Title;
-use crate::shim::events;
+use crate::shared::call_log;
 
 /// How often the log is looked at where the kernel does not tell of its changes.
 const WITHOUT_INOTIFY: Duration = Duration::from_millis(20);
@@ -35,7 +35,7 @@ const TITLE_PERIOD: Duration = Duration::from_secs(1);
 const STOP: u64 = u64::MAX;
 const LOG: u64 = u64::MAX - 1;
 
-/// Now, on the clock of [`events::Event::start`].
+/// Now, on the clock of [`call_log::Event::start`].
 #[must_use]
 pub fn since_boot() -> Duration {
     // Not negative: boot was in the past.
@@ -160,7 +160,7 @@ impl Watcher {
     }
 
     fn read_log(&mut self) {
-        for event in events::read(&self.log.lines()) {
+        for event in call_log::read(&self.log.lines()) {
             let index = self.calls.len();
             let end = match self.running.open(&event) {
                 Opened::Runs(process) => self.watch(index, process),

@@ -8,7 +8,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Program, ProgramError};
-use crate::divert;
+use crate::install;
 
 /// A file name that a clang driver can have: `clang` or `clang++`, with a version or without.
 ///
@@ -67,13 +67,13 @@ impl Name {
     /// The file name of the real compiler while this name is wrapped.
     #[must_use]
     pub fn alias(&self) -> OsString {
-        divert::alias(&self.0)
+        install::alias(&self.0)
     }
 
     /// The file name of the stand-in while this name is wrapped: what a launcher is given.
     #[must_use]
     pub fn stand_in(&self) -> OsString {
-        divert::stand_in(&self.0)
+        install::stand_in(&self.0)
     }
 }
 

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Program;
-use crate::causes::chain;
-use crate::image::stamp;
+use crate::shim_image;
+use crate::support::error_chain::chain;
 
 /// The variable by which a new hipcc is told a launcher.
 const LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
@@ -90,7 +90,10 @@ fn command(output: &[u8]) -> Option<PathBuf> {
 fn behind_shadow(compiler: PathBuf) -> PathBuf {
     let is_small = compiler.metadata().is_ok_and(|it| it.len() <= SHIM_LIMIT);
     let file = is_small.then(|| std::fs::read(&compiler).unwrap_or_default());
-    let config = file.as_deref().and_then(stamp::read).and_then(Result::ok);
+    let config = file
+        .as_deref()
+        .and_then(shim_image::read)
+        .and_then(Result::ok);
     match (config, compiler.file_name()) {
         (Some(config), Some(name)) if !config.dir.is_empty() => {
             Path::new(OsStr::from_bytes(config.dir)).join(name)
@@ -102,7 +105,7 @@ fn behind_shadow(compiler: PathBuf) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Config;
+    use crate::shared::shim_config::Config;
 
     #[test]
     fn the_compiler_is_the_first_word_of_the_command() {
@@ -134,7 +137,7 @@ mod tests {
                 dir,
                 ..Config::default()
             };
-            stamp::stamp(&config).unwrap()
+            shim_image::stamp(&config).unwrap()
         };
         std::fs::write(&shim, image(b"/rocm/llvm/bin/")).unwrap();
         assert_eq!(

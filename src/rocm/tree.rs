@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use super::hipcc::Hipcc;
 use super::{Asked, Name, Program};
-use crate::causes::chain;
-use crate::divert::{JOURNAL, is_companion};
+use crate::install::{JOURNAL, is_companion};
+use crate::support::error_chain::chain;
 
 /// Where a tree keeps clang, in the order of preference. ROCm has both of the first two, one of
 /// them a link to the other; the third is that of an LLVM prefix such as Debian's; the last is for

@@ -15,7 +15,8 @@ use nix::sys::signal::{Signal, killpg, raise};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, getpgrp, tcgetpgrp, tcsetpgrp};
 
-use crate::signals::{self, Signals};
+use crate::support::signals;
+use crate::support::signals::Signals;
 
 /// How a build ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,10 +6,10 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::decide::World;
-use crate::image::{ALIAS_SUFFIX, base_name};
-use crate::sys::{self, File};
-use crate::world::Machine;
+use crate::shared::machine::Machine;
+use crate::shared::paths::{ALIAS_SUFFIX, base_name};
+use crate::shared::sys::{self, File};
+use crate::shared::this_machine::ThisMachine;
 
 /// The file that a call's `-MJ` names, the last one as in clang; `None` for standard output.
 pub fn named<'a>(argv: &[&'a CStr]) -> Option<&'a CStr> {
@@ -24,7 +24,7 @@ pub fn named<'a>(argv: &[&'a CStr]) -> Option<&'a CStr> {
 
 /// Takes the alias's ending off every compiler that `file` names.
 pub fn mend(file: &CStr) {
-    let Some(text) = Machine::new(&|| b"").read(file) else { return };
+    let Some(text) = ThisMachine::new(&|| b"").read(file) else { return };
     let end = [ALIAS_SUFFIX, b"\""].concat();
     let mut mended = Vec::with_capacity(text.len());
     let mut rest = &text[..];

@@ -6,18 +6,26 @@ use core::cell::OnceCell;
 use core::ffi::CStr;
 use core::ptr;
 
-use crate::decide::stand_in::{Plan, texts};
-use crate::decide::trouble;
-use crate::decide::{
-    self, Call, Edits, Launch, Launcher, Role, Source, default_output, lookup, sccache,
-};
-use crate::image::{ALIAS_SUFFIX, Config, LAUNCHER_NAME, LauncherKind, STAND_IN_SUFFIX, base_name};
+use crate::shared::stand_in::{Plan, texts};
+use crate::shared::launchers::failure;
+use crate::shared::call::{Call, lookup};
+use crate::shared::launchers::edits::Edits;
+use crate::shared::decision::Launch;
+use crate::shared::launchers::{Launcher, Source, sccache};
+use crate::shared::decision::unit::{Role, default_output};
+use crate::shared::paths::{ALIAS_SUFFIX, LAUNCHER_NAME, STAND_IN_SUFFIX, base_name};
+use crate::shared::shim_config::Config;
+use crate::shared::launchers::kind::LauncherKind;
 use crate::message::say;
 use crate::server::{self, Outcome, Server};
 use crate::process::Inherited;
 use crate::supervise::{self, Trouble};
-use crate::sys::{self, Errno, StringList};
-use crate::{database, heap, process, stand_in, tell};
+use crate::shared::sys::{self, Errno, StringList};
+use crate::database;
+use crate::heap;
+use crate::process;
+use crate::tell;
+use crate::stand_in;
 
 /// What is to be run is there and cannot be executed, as shells report it.
 pub const EXIT_NOT_EXECUTABLE: i32 = 126;
@@ -57,7 +65,7 @@ impl Given {
 
 /// Where the real compilers are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum DirHandle {
     /// Beside the shim, under their aliases.
     Beside,
     /// In the directory that is baked in: under their own names, or under their aliases if that
@@ -77,7 +85,7 @@ pub struct Real {
     home: &'static [u8],
     /// The compiler's name in it.
     name: Vec<u8>,
-    place: Place,
+    place: DirHandle,
     given: Given,
 }
 
@@ -103,7 +111,7 @@ impl Real {
     pub fn beside(given: Given, config: Option<&Config<'static>>) -> Self {
         let home = config.map_or(&b""[..], |config| config.home);
         let (dir, name) = (OnceCell::new(), Vec::new());
-        let mut real = Self { dir, home, name, place: Place::Beside, given };
+        let mut real = Self { dir, home, name, place: DirHandle::Beside, given };
         real.name = match config {
             Some(config) => config.name.to_vec(),
             None => base_name(&real.own_path()).to_vec(),
@@ -117,7 +125,7 @@ impl Real {
         if !config.is_launcher() {
             let name = given.args.first().map_or(config.name, |arg| base_name(arg.to_bytes()));
             let dir = OnceCell::from(config.dir.to_vec());
-            return Self { dir, home: b"", name: name.to_vec(), place: Place::Elsewhere, given };
+            return Self { dir, home: b"", name: name.to_vec(), place: DirHandle::Elsewhere, given };
         }
         given.shift();
         let Some(compiler) = given.args.first() else {
@@ -127,7 +135,7 @@ impl Real {
         let name = base_name(compiler.to_bytes());
         let dir = compiler.to_bytes().strip_suffix(name).unwrap_or_default();
         let dir = OnceCell::from(dir.to_vec());
-        Self { dir, home: b"", name: name.to_vec(), place: Place::Elsewhere, given }
+        Self { dir, home: b"", name: name.to_vec(), place: DirHandle::Elsewhere, given }
     }
 
     /// For a stand-in that a launcher calls without the plan of a launch.
@@ -138,7 +146,7 @@ impl Real {
         let called = given.args.first().map_or(config.name, |name| name.to_bytes());
         let name = stand_in::compiler_of(called).to_vec();
         let dir = OnceCell::from(config.dir.to_vec());
-        Self { dir, home: b"", name, place: Place::Elsewhere, given }
+        Self { dir, home: b"", name, place: DirHandle::Elsewhere, given }
     }
 
     /// The directory that the real compilers lie in, with the slash and without links: clang 15 tells
@@ -185,22 +193,22 @@ impl Real {
 
     /// The compiler is the one that the caller named, and none of ours.
     pub fn make_foreign(&mut self) {
-        self.place = Place::Foreign;
+        self.place = DirHandle::Foreign;
     }
 
     /// The path of the real compiler, as a launcher is given it.
     fn path(&self) -> Path {
         let alias = Path::new(&[self.dir(), &self.name, ALIAS_SUFFIX]);
         match self.place {
-            Place::Foreign => Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())]),
-            Place::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[self.dir(), &self.name]),
-            Place::Beside | Place::Elsewhere => alias,
+            DirHandle::Foreign => Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())]),
+            DirHandle::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[self.dir(), &self.name]),
+            DirHandle::Beside | DirHandle::Elsewhere => alias,
         }
     }
 
     /// The path of the stand-in, as a launcher is given it: beside this file.
     fn stand_in(&self) -> Path {
-        if self.place == Place::Beside {
+        if self.place == DirHandle::Beside {
             return Path::new(&[self.dir(), &self.name, STAND_IN_SUFFIX]);
         }
         // Not by a link, which may have another name or lie elsewhere.
@@ -234,7 +242,7 @@ impl Real {
     /// The name by which the stand-in calls the real compiler: the caller's, where it is beside.
     fn name_for_launch(&self) -> Vec<u8> {
         match self.given.args.first() {
-            Some(name) if self.place == Place::Beside => name.to_bytes().to_vec(),
+            Some(name) if self.place == DirHandle::Beside => name.to_bytes().to_vec(),
             _ => [self.dir(), &self.name].concat(),
         }
     }
@@ -242,9 +250,9 @@ impl Real {
     /// Runs the real compiler, with the arguments and the environment exactly as given.
     pub fn exec(&self) -> ! {
         match self.place {
-            Place::Beside => self.exec_beside(),
-            Place::Elsewhere => self.exec_elsewhere(),
-            Place::Foreign => self.exec_foreign(),
+            DirHandle::Beside => self.exec_beside(),
+            DirHandle::Elsewhere => self.exec_elsewhere(),
+            DirHandle::Foreign => self.exec_foreign(),
         }
     }
 
@@ -264,7 +272,7 @@ impl Real {
         // something else stands at the name by now: the original, or a shim that knows better. If
         // this very file still stands there, to run it again would only lead back here.
         let own = Path::new(&[&dir, &self.name]);
-        let is = |path| sys::stat(path).map(|stat| (stat.stamp.dev, stat.stamp.ino));
+        let is = |path| sys::stat(path).map(|stat| (stat.file_state.dev, stat.file_state.ino));
         if is(own.as_cstr()) != is(c"/proc/self/exe") {
             self.become_program(own.as_cstr());
         }
@@ -322,7 +330,7 @@ impl Real {
             Ok(target) => target.ends_with(ALIAS_SUFFIX),
             Err(_) => sys::is_regular(alias.as_cstr()),
         };
-        if self.place != Place::Beside || !moved {
+        if self.place != DirHandle::Beside || !moved {
             return;
         }
         let ended = supervise::run(None, &mut || self.become_program(alias.as_cstr()));
@@ -361,7 +369,7 @@ pub fn launch(
         Some(output) => output.into(),
         None => CString::new(default_output(&launch.unit.input)).unwrap_or_default(),
     });
-    let plan = launch.filter(|_| decide::stand_in::is_used(launcher)).map(|launch| real.plan(launch));
+    let plan = launch.filter(|_| crate::shared::stand_in::is_used(launcher)).map(|launch| real.plan(launch));
     let compiler = if plan.is_some() { real.stand_in() } else { real.path() };
     let mut args = match launch {
         Some(launch) => launch.unit.arguments(call.argv),
@@ -477,7 +485,7 @@ fn after(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, failed: &Trouble
     if strict {
         process::end(end)
     }
-    if lasting && let Some(mark) = trouble::mark(call, launcher) {
+    if lasting && let Some(mark) = failure::mark(call, launcher) {
         tell::launcher_failed(&mark);
     }
     real.exec()

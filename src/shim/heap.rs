@@ -8,7 +8,7 @@
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::asm;
 
-use crate::sys;
+use crate::shared::sys;
 
 const ARCH_PRCTL: usize = 158;
 const ARCH_SET_FS: usize = 0x1002;

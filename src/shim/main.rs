@@ -16,7 +16,6 @@
 extern crate alloc;
 
 mod database;
-mod events;
 mod exec;
 mod heap;
 mod markers;
@@ -27,25 +26,22 @@ mod server;
 mod socket;
 mod stand_in;
 mod supervise;
-mod sys;
 mod tell;
-mod world;
 
-#[allow(dead_code, unused_imports, reason = "`rock-wrap explain` shows more than the shim needs")]
-#[path = "../decide/mod.rs"]
-mod decide;
-#[allow(dead_code, reason = "names for people are the command line's")]
-#[path = "../image/mod.rs"]
-mod image;
+use rock_wrap_shared::shared;
 
 use alloc::vec::Vec;
 use core::arch::naked_asm;
 use core::ffi::CStr;
 use core::hint::black_box;
 
-use decide::{Call, Decision};
+use shared::call::Call;
+use shared::decision::{self, Decision};
+use shared::call_log;
+use shared::sys;
+use shared::this_machine::ThisMachine;
 use exec::{Given, Real};
-use image::{Config, HEADER_LEN, MAGIC};
+use shared::shim_config::{self, Config, HEADER_LEN, MAGIC};
 
 #[global_allocator]
 static HEAP: heap::Heap = heap::Heap;
@@ -121,17 +117,17 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
         Real::elsewhere(given, &config)
     };
     let call = Call { argv: real.args(), called, env, config: &config };
-    if decide::is_foreign(&call, &world::Machine::new(&|| config.dir)) {
+    if decision::foreign::is_foreign(&call, &ThisMachine::new(&|| config.dir)) {
         real.make_foreign();
     }
     exec::set_last_resort(&real);
     let dir = || if config.dir.is_empty() { real.dir() } else { config.dir };
     let hands = tell::Hands { envp: real.envp() };
-    let decision = decide::decide(&call, &world::Machine::new(&dir).with(&hands));
-    events::record(&call, &decision);
+    let decision = decision::decide(&call, &ThisMachine::new(&dir).with(&hands));
+    call_log::record(&call, &decision);
     match decision {
         Decision::Direct(direct) => {
-            if let Some(changed) = decide::changed(&direct, &config) {
+            if let Some(changed) = decision::compiler::changed(&direct, &config) {
                 tell::compiler_changed(env, &changed);
             }
             if let Some(file) = database::named(call.argv) {
@@ -156,7 +152,7 @@ fn block() -> &'static [u8] {
     // SAFETY: the head is there in any case, and says how much is mapped behind it.
     unsafe {
         let head = core::slice::from_raw_parts(start, HEADER_LEN);
-        core::slice::from_raw_parts(start, HEADER_LEN + image::payload_len(head))
+        core::slice::from_raw_parts(start, HEADER_LEN + shim_config::payload_len(head))
     }
 }
 

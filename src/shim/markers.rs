@@ -7,10 +7,10 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::decide::markers::{folded, is_plain, name_in, with_path};
-use crate::decide::preprocessed::path_of;
-use crate::events::push_decimal;
-use crate::sys::{self, File};
+use crate::shared::stand_in::markers::{folded, is_plain, name_in, with_path};
+use crate::shared::stand_in::text::path_of;
+use crate::shared::bytes::push_decimal;
+use crate::shared::sys::{self, File};
 
 /// The names that were looked at, and of each the path to take in its place.
 #[derive(Default)]
@@ -42,7 +42,7 @@ impl Names {
 fn real_path(name: &[u8]) -> Option<Vec<u8>> {
     let own = |path: Vec<u8>| CString::new(path).ok();
     let (path, folded) = (own(path_of(name)?)?, own(folded(name)?)?);
-    let is = |path: &CStr| sys::stat(path).map(|stat| (stat.stamp.dev, stat.stamp.ino)).ok();
+    let is = |path: &CStr| sys::stat(path).map(|stat| (stat.file_state.dev, stat.file_state.ino)).ok();
     let file = is(&path)?;
     if is(&folded) == Some(file) {
         return None;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::sys;
+use crate::shared::sys;
 
 /// Writes one line in one write, so that parallel compiles do not mix theirs. Control characters
 /// of foreign text become `?`, so that a path cannot steer a terminal.

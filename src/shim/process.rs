@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::arch::asm;
 use core::ptr;
 
-use crate::decide::trouble::End;
-use crate::sys::{self, Errno, syscall};
+use crate::shared::launchers::failure::End;
+use crate::shared::sys::{self, Errno, syscall};
 
 /// Signals that ask a program to end and that somebody may send to the shim alone.
 const REQUESTS: [i32; 4] = [1, 2, 3, 15];

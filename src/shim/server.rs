@@ -5,14 +5,15 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::decide::sccache::{self, Address, Answer};
-use crate::decide::trouble::End;
-use crate::decide::lookup;
-use crate::events::push_decimal;
+use crate::shared::launchers::sccache;
+use crate::shared::launchers::sccache::{Address, Answer};
+use crate::shared::launchers::failure::End;
+use crate::shared::call::lookup;
+use crate::shared::bytes::push_decimal;
 use crate::message::say;
 use crate::socket::{self, Socket, Wait};
 use crate::supervise::Trouble;
-use crate::sys::{self, Errno};
+use crate::shared::sys::{self, Errno};
 
 /// Seconds after which a server that has not answered is asked whether it can, and which it has for an
 /// answer then. sccache's client itself has no limit (0.4 and 0.16, measured).
@@ -76,7 +77,7 @@ fn shares_namespaces(process: usize) -> bool {
             let of = |process: &[u8]| {
                 let path = [b"/proc/", process, namespace].concat();
                 let stat = sys::stat(CStr::from_bytes_until_nul(&path).unwrap_or_default());
-                stat.ok().map(|stat| (stat.stamp.dev, stat.stamp.ino))
+                stat.ok().map(|stat| (stat.file_state.dev, stat.file_state.ino))
             };
             of(&number).is_none_or(|theirs| of(b"self") == Some(theirs))
         })

@@ -1,9 +1,9 @@
 //! A connection to a server on this machine that may be mute: nothing in here waits for longer than it
-//! is told to. Layouts as in [`sys`](crate::sys).
+//! is told to. Layouts as in [`sys`](crate::shared::sys).
 
 use alloc::vec::Vec;
 
-use crate::sys::{Errno, File, syscall};
+use crate::shared::sys::{Errno, File, syscall};
 
 const SOCKET: usize = 41;
 const CONNECT: usize = 42;

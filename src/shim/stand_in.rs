@@ -9,17 +9,18 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::ptr;
 
-use crate::decide::hash::{Hasher, push_hex};
-use crate::decide::preprocessed::{Scanner, path_of};
-use crate::decide::stand_in::{Plan, Question, Side, VARIABLE};
-use crate::decide::trouble::End;
-use crate::decide::lookup;
+use crate::shared::key::hash::{Hasher, push_hex};
+use crate::shared::stand_in::text::{Scanner, path_of};
+use crate::shared::stand_in::{Plan, Question, Side, VARIABLE};
+use crate::shared::launchers::failure::End;
+use crate::shared::call::lookup;
 use crate::exec::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
-use crate::image::{ALIAS_SUFFIX, LauncherKind, STAND_IN_SUFFIX, base_name};
+use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
+use crate::shared::launchers::kind::LauncherKind;
 use crate::markers::Names;
 use crate::message::say;
 use crate::process::Child;
-use crate::sys::{self, Errno, File};
+use crate::shared::sys::{self, Errno, File};
 
 /// Bytes of text that are read at once.
 const PIECE: usize = 64 * 1024;
@@ -59,7 +60,7 @@ fn execute(plan: &Plan<'_>, args: &[&CStr], given: &Given) -> Errno {
     // SAFETY: the list was ended above and its strings outlive the call; the environment is the kernel's own.
     let errno = unsafe { sys::execve(&real, argv.as_ptr(), given.envp) };
     let restored = plan.real.strip_suffix(ALIAS_SUFFIX).map(own);
-    let is = |path: &CStr| sys::stat(path).map(|stat| (stat.stamp.dev, stat.stamp.ino));
+    let is = |path: &CStr| sys::stat(path).map(|stat| (stat.file_state.dev, stat.file_state.ino));
     match restored.filter(|_| errno.means_missing()) {
         // SAFETY: as above.
         Some(path) if is(&path) != is(c"/proc/self/exe") => unsafe {

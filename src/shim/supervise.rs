@@ -1,17 +1,18 @@
 //! Waiting for a launcher that may fail, and finding out whether it did.
 //!
 //! Owns: the question that clears up what ccache's status leaves open. What an end means is
-//! [`trouble`](crate::decide::trouble)'s.
+//! [`failure`](crate::shared::launchers::failure)'s.
 
 use core::ffi::CStr;
 
-use crate::decide::Call;
-use crate::decide::trouble::{self, Blame, End};
+use crate::shared::call::Call;
+use crate::shared::launchers::failure;
+use crate::shared::launchers::failure::{Blame, End};
 use crate::exec::Program;
-use crate::image::LauncherKind;
+use crate::shared::launchers::kind::LauncherKind;
 use crate::process::{self, Child, Event, Inherited, Signals};
 use crate::server::{PATIENCE, Patience, Server};
-use crate::sys::{self, Errno};
+use crate::shared::sys::{self, Errno};
 
 /// Why a launcher has not done its work.
 pub enum Trouble {
@@ -46,7 +47,7 @@ pub fn launch(call: &Call<'_>, kind: LauncherKind, output: &CStr, program: &mut 
     if end == End::Exited(0) && kind != LauncherKind::Other && sys::stat(output).is_err() {
         return Trouble::NoOutput;
     }
-    let lasting = match trouble::blame(kind, end) {
+    let lasting = match failure::blame(kind, end) {
         Blame::Compiler => None,
         Blame::Launcher => Some(false),
         Blame::Settings => Some(true),

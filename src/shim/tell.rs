@@ -3,20 +3,22 @@
 //!
 //! Owns: telling a person that the compiler has changed, once for a build and not for every call of
 //! it (a session is not told at all: `rock-wrap run` reports the reason with its count); and marking
-//! a launcher that failed, see [`trouble`]; and what the tree's tools say of the machine.
+//! a launcher that failed, see [`failure`]; and what the tree's tools say of the machine.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::ptr;
 
-use crate::decide::{lookup, trouble};
-use crate::decide::trouble::End;
-use crate::image::base_name;
+use crate::shared::call::lookup;
+use crate::shared::paths::user_cache_of;
+use crate::shared::launchers::failure::End;
+use crate::shared::paths::base_name;
 use crate::message::say;
 use crate::process::{Child, Event, Signals};
-use crate::sys::StringList;
-use crate::{events, sys, world};
+use crate::shared::sys::StringList;
+use crate::shared::sys;
+use crate::shared::{call_log, this_machine};
 
 /// A build makes no pause of this many seconds between two compiles.
 const PAUSE: u64 = 600;
@@ -24,7 +26,7 @@ const PAUSE: u64 = 600;
 /// Says that what `changed` names is not what it was at install.
 #[cold]
 pub fn compiler_changed(env: &[&CStr], changed: &[u8]) {
-    if lookup(env, events::VARIABLE.as_bytes()).is_some() || told_lately(env) {
+    if lookup(env, call_log::VARIABLE.as_bytes()).is_some() || told_lately(env) {
         return;
     }
     say(&[
@@ -35,12 +37,12 @@ pub fn compiler_changed(env: &[&CStr], changed: &[u8]) {
 
 /// Whether a call of this build has told it already. Where that cannot be known, it has not.
 fn told_lately(env: &[&CStr]) -> bool {
-    let Some(mut path) = trouble::user_cache_of(env) else { return false };
+    let Some(mut path) = user_cache_of(env) else { return false };
     path.extend_from_slice(b"/told");
     let Some(file) = CString::new(path).ok().and_then(|path| open(&path)) else { return false };
     let told = file.own_stat().is_ok_and(|stat| {
         let now = sys::now() / 1_000_000_000;
-        stat.stamp.size > 0 && now.wrapping_sub(stat.stamp.mtime) < PAUSE
+        stat.file_state.size > 0 && now.wrapping_sub(stat.file_state.mtime) < PAUSE
     });
     // Sets the time, whether it is told now or was.
     file.write(b"\n");
@@ -61,7 +63,7 @@ pub struct Hands {
     pub envp: StringList,
 }
 
-impl world::Hands for Hands {
+impl this_machine::Hands for Hands {
     fn run(&self, program: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>> {
         const LONGEST: usize = 4096;
         let said = sys::File::anonymous()?;

@@ -22,8 +22,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::OnceLock;
 
-use rock_wrap::image::{Config, stamp};
-use rock_wrap::stand_in::trampoline;
+use rock_wrap::shared::shim_config::Config;
+use rock_wrap::shim_image;
+use rock_wrap::trampoline::trampoline;
 use tempfile::TempDir;
 
 /// The fake compiler and launcher of `tests/fake/witness.c`, built once for each test binary.
@@ -62,7 +63,7 @@ impl FakeTree {
             name: b"clang++",
             ..*config
         };
-        tree.program("bin/clang++", &stamp::stamp(&config).unwrap());
+        tree.program("bin/clang++", &shim_image::stamp(&config).unwrap());
         tree.program("bin/clang++.9727", trampoline());
         tree
     }

@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use nix::sys::wait::{WaitStatus, waitpid};
 use nix::unistd::Pid;
 use object::{Object, ObjectSymbol};
-use rock_wrap::image::stamp;
+use rock_wrap::shim_image;
 
 /// What one call did.
 #[derive(Debug, Default)]
@@ -75,7 +75,7 @@ impl Trace {
 
 /// The functions of the shim by their addresses, which are fixed at link time.
 fn names() -> BTreeMap<u64, String> {
-    let shim = object::File::parse(stamp::TEMPLATE).unwrap();
+    let shim = object::File::parse(shim_image::TEMPLATE).unwrap();
     let symbols = shim.symbols().filter(|symbol| symbol.is_definition());
     let name = |name: &str| format!("{:#}", rustc_demangle::demangle(name));
     symbols

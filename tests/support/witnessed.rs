@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 
-use rock_wrap::image::{Witness, WitnessKind};
+use rock_wrap::shared::shim_config::{Witness, WitnessKind};
 
 /// The file `name`, seen from `dir`, as `metadata` says that it is.
 pub fn file<'a>(dir: &'a CStr, name: &'a CStr, metadata: &Metadata) -> Witness<'a> {

@@ -21,7 +21,7 @@ pub struct Point {
     pub text: String,
 }
 
-/// Which of the ways to keep an original the file system allows; see `divert::apply`.
+/// Which of the ways to keep an original the file system allows; see `install::apply`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
     Exchange,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock};
 
-use rock_wrap::image::{Config, stamp};
+use rock_wrap::shared::shim_config::Config;
+use rock_wrap::shim_image;
 use tempfile::TempDir;
 
 use super::manifest::Manifest;
@@ -206,8 +207,8 @@ impl Tree {
         std::fs::remove_file(self.path(format!("{name}.9727"))).unwrap();
         let path = self.path(name);
         let shim = std::fs::read(&path).unwrap();
-        let config = stamp::read(&shim).unwrap().unwrap();
-        let older = stamp::stamp(&Config {
+        let config = shim_image::read(&shim).unwrap().unwrap();
+        let older = shim_image::stamp(&Config {
             writer: b"0.0.1",
             ..config
         });

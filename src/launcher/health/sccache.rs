@@ -9,10 +9,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Asked, Health, HealthError, Mode, Said, Server, settings, without_password};
-use crate::decide::{sccache, since};
-use crate::image::Version;
 use crate::launcher::{Environment, parse_version};
 use crate::rocm::ProgramError;
+use crate::shared::launchers::kind::Version;
+use crate::shared::launchers::{sccache, since};
 
 /// Whether clients of this version can reach a server at a socket (SCCACHE_SERVER_UDS); an older one
 /// knows ports alone.

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::decide::sccache::is_on;
+use crate::shared::launchers::sccache::is_on;
 
 /// A setting in effect that a person should know of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

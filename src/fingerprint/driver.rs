@@ -1,0 +1,265 @@
+//! What a compiler's driver says that it would run: asked with `-###`, never guessed.
+//!
+//! clang prints the command lines quoted, with a backslash before a quote, a backslash or a dollar
+//! sign (15 and 19), gcc (12) quotes only where it must. Both print them after a space, on standard
+//! error, and clang also when it has errors to report.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use crate::fingerprint::{IdentityError, OffloadDriver};
+use crate::rocm::Program;
+use crate::rocm::compiler::{is_version, words};
+
+/// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
+const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
+
+/// Leaves out where headers are looked for, which nobody asked. clang writes each byte of an answer by itself, so
+/// that a third less of it is a twentieth of the question (19).
+const UNTOLD: [&str; 3] = ["-nostdinc", "-nostdinc++", "-nogpuinc"];
+
+/// A link, which runs all that its compiles run. Asked first, without being told where device libraries are:
+/// it shows where clang finds them by itself. What would be run is shown in any case (13 to 19).
+const FIRST: [&str; 2] = ["--driver-mode=g++", "-fgpu-rdc"];
+
+/// Asked with the tree's device libraries, of the C driver, which reads configuration files of its own (since
+/// 16). A question takes 35 ms (Debian's clang 19), most of it to load libLLVM.
+const SECOND: [&str; 2] = ["--driver-mode=gcc", "-fgpu-rdc"];
+
+/// Asked of the new offload driver, which runs other programs. With [`FIRST`] and [`SECOND`] this shows all
+/// that a HIP compile runs, except what one of these programs runs itself. clang 13, which does not know the
+/// new driver, says so and shows nothing. The id tells whether the new driver uses one.
+const NEW_DRIVER: [&str; 3] = ["-fgpu-rdc", "--offload-new-driver", "-cuid=0"];
+
+/// Asked where configuration files exist: what the compiler does without them.
+const NO_CONFIG: [&str; 2] = ["-fgpu-rdc", "--no-default-config"];
+
+/// The programs that pack device code under the new offload driver. The old one runs clang-offload-bundler
+/// instead. (clang 15 to 19: clang-offload-packager; 20 to 23: llvm-offload-binary.)
+const NEW_DRIVER_TOOLS: [&str; 2] = ["clang-offload-packager", "llvm-offload-binary"];
+
+/// How clang says that it has no use for an id (15 to 19 under the new driver; 22 and 23 use it).
+const UNUSED_ID: &[u8] = b"argument unused during compilation: '-cuid=";
+
+/// Not asked under: they change or record what the driver does, and are no part of the compiler.
+const WITHOUT: [&str; 2] = ["CCC_OVERRIDE_OPTIONS", "CCC_PRINT_OPTIONS"];
+
+/// The host's linker and assembler. A link is never taken from a cache; the assembler runs only
+/// under `-fno-integrated-as`.
+const HOST_TOOLS: [&str; 5] = ["ld", "ld.bfd", "ld.gold", "as", "collect2"];
+
+/// What was said.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// The driver's own executable, where it is clang: what it runs with `-cc1`.
+    pub clang: Option<PathBuf>,
+    /// Other programs that it runs, but the host's linker and assembler.
+    pub programs: BTreeSet<PathBuf>,
+    /// The directories of the device bitcode that it links.
+    pub bitcode_dirs: BTreeSet<PathBuf>,
+    /// Its own headers and libraries.
+    pub resource_dir: Option<PathBuf>,
+    /// The configuration files that it read by itself.
+    pub configs: BTreeSet<PathBuf>,
+    /// The host's target triple.
+    pub target: Option<String>,
+    /// Its first line.
+    pub version: Option<String>,
+    /// Whether it would use the new offload driver.
+    pub new_driver: bool,
+    /// Whether it would ignore the compilation unit id that it was given.
+    pub ignores_id: bool,
+}
+
+/// Asks `compiler`, whatever it is, what it would run for a HIP file if it is clang, else for a C file.
+///
+/// # Errors
+/// As [`ask`].
+pub fn ask_first(compiler: &Path) -> Result<Said, IdentityError> {
+    let said = ask(compiler, &hip(&FIRST))?;
+    if said.clang.is_some() {
+        return Ok(said);
+    }
+    Ok(said.merge(ask(compiler, &["-x", "c", "-c"])?))
+}
+
+/// Asks `compiler` what it would run for an empty file.
+///
+/// # Errors
+/// Where it cannot be run. One that does not understand the question said nothing.
+pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
+    let answer = Program::at(compiler)
+        .without(WITHOUT.map(OsString::from))
+        .args(["-###"])
+        .args(args)
+        .args(["/dev/null"])
+        .ask()
+        .map_err(|source| IdentityError::Ask {
+            path: compiler.to_owned(),
+            source,
+        })?;
+    Ok(Said::parse(&answer.stderr))
+}
+
+/// Asks clang, its executable at `clang`, about the other kinds of HIP compile, and adds that to what it said
+/// `first`. `root` is where device libraries may be that it does not find by itself.
+///
+/// # Errors
+/// Where it cannot be run.
+pub fn ask_clang(
+    clang: &Path,
+    root: &Path,
+    first: Said,
+) -> Result<(Said, OffloadDriver), IdentityError> {
+    let option = root.to_str().map(|root| format!("--rocm-path={root}"));
+    // A path that is not UTF-8 is left out: clang then looks where it looks by itself.
+    let located: Vec<&str> = SECOND.into_iter().chain(option.as_deref()).collect();
+    let (second, new) = rayon::join(
+        || ask(clang, &hip(&located)),
+        || ask(clang, &hip(&NEW_DRIVER)),
+    );
+    let (second, new) = (second?, new?);
+    // A configuration file can choose either driver, and the environment can turn such files off.
+    let has_configs = !(first.configs.is_empty() && second.configs.is_empty());
+    let bare = match has_configs {
+        true => ask(clang, &hip(&NO_CONFIG))?,
+        false => Said::default(),
+    };
+    let driver = OffloadDriver {
+        new_by_default: first.new_driver || second.new_driver || bare.new_driver,
+        new_uses_id: new.new_driver && !new.ignores_id,
+    };
+    Ok((first.merge(second).merge(new), driver))
+}
+
+fn hip<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    [&["-x", "hip"][..], &ARCHS, &UNTOLD, args].concat()
+}
+
+impl Said {
+    /// Both together; where only one answer is possible all calls give the same.
+    #[must_use]
+    pub fn merge(mut self, other: Self) -> Self {
+        self.clang = self.clang.or(other.clang);
+        self.programs.extend(other.programs);
+        self.bitcode_dirs.extend(other.bitcode_dirs);
+        self.resource_dir = self.resource_dir.or(other.resource_dir);
+        self.configs.extend(other.configs);
+        self.target = self.target.or(other.target);
+        self.version = self.version.or(other.version);
+        self.new_driver |= other.new_driver;
+        self.ignores_id |= other.ignores_id;
+        self
+    }
+
+    fn parse(stderr: &[u8]) -> Self {
+        let mut said = Self::default();
+        for line in stderr.split(|byte| *byte == b'\n') {
+            if let Some(path) = line.strip_prefix(b"Configuration file: ") {
+                said.configs.insert(path_of(path.to_vec()));
+            } else if let Some(target) = line.strip_prefix(b"Target: ") {
+                said.target = Some(String::from_utf8_lossy(target).into_owned());
+            } else if said.version.is_none() && is_version(line) {
+                said.version = Some(String::from_utf8_lossy(line).trim().to_owned());
+            } else if line.starts_with(b" /") || line.starts_with(b" \"/") {
+                said.command(words(line));
+            }
+            said.ignores_id |= memchr::memmem::find(line, UNUSED_ID).is_some();
+        }
+        said
+    }
+
+    fn command(&mut self, words: Vec<Vec<u8>>) {
+        let mut words = words.into_iter();
+        let Some(program) = words.next().map(path_of) else {
+            return;
+        };
+        let args: Vec<_> = words.collect();
+        self.new_driver |= NEW_DRIVER_TOOLS.iter().any(|tool| program.ends_with(tool));
+        if args.first().is_some_and(|first| first == b"-cc1") {
+            self.clang = Some(program);
+        } else if !HOST_TOOLS.iter().any(|tool| program.ends_with(tool)) {
+            self.programs.insert(program);
+        }
+        for pair in args.windows(2) {
+            let value = Path::new(OsStr::from_bytes(&pair[1]));
+            match pair[0].as_slice() {
+                b"-mlink-builtin-bitcode" => {
+                    self.bitcode_dirs.extend(value.parent().map(Path::to_owned));
+                }
+                b"-resource-dir" => self.resource_dir = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn path_of(bytes: Vec<u8>) -> PathBuf {
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clangs_answer_is_taken_apart() {
+        let said = Said::parse(
+            br#"Debian clang version 19.1.7
+Target: x86_64-pc-linux-gnu
+Configuration file: /r/bin/clang++.cfg
+ (in-process)
+ "/r/b p\"/clang-19" "-cc1" "-resource-dir" "/r/lib/clang/19" "-mlink-builtin-bitcode" "/r/bc/ocml.bc" "-x" "hip"
+ "/r/bin/lld" "-flavor" "gnu"
+ "/usr/bin/ld" "-o" "a.out"
+clang: error: something
+"#,
+        );
+        assert_eq!(said.clang, Some(PathBuf::from("/r/b p\"/clang-19")));
+        assert_eq!(said.programs, [PathBuf::from("/r/bin/lld")].into());
+        assert_eq!(said.bitcode_dirs, [PathBuf::from("/r/bc")].into());
+        assert_eq!(said.resource_dir, Some(PathBuf::from("/r/lib/clang/19")));
+        assert_eq!(said.configs, [PathBuf::from("/r/bin/clang++.cfg")].into());
+        assert_eq!(said.target.as_deref(), Some("x86_64-pc-linux-gnu"));
+        assert_eq!(said.version.as_deref(), Some("Debian clang version 19.1.7"));
+    }
+
+    #[test]
+    fn gccs_answer_is_taken_apart() {
+        let said = Said::parse(
+            b"Using built-in specs.\nTarget: x86_64-linux-gnu\n\
+              COLLECT_GCC_OPTIONS='-c'\n \
+              /usr/lib/gcc/x86_64-linux-gnu/12/cc1 -quiet /dev/null \"-D X\"\n as -v --64 -o null.o\n",
+        );
+        assert_eq!(said.clang, None);
+        let cc1 = PathBuf::from("/usr/lib/gcc/x86_64-linux-gnu/12/cc1");
+        assert_eq!(said.programs, [cc1].into());
+    }
+
+    #[test]
+    fn the_offload_driver_is_told_by_what_packs_device_code() {
+        let said = |packs: &str| {
+            let line = format!(" \"/r/bin/clang-23\" \"-cc1\"\n \"/r/bin/{packs}\" \"-o\" \"x\"\n");
+            Said::parse(line.as_bytes()).new_driver
+        };
+        assert!(said("clang-offload-packager"));
+        assert!(said("llvm-offload-binary"));
+        assert!(!said("clang-offload-bundler"));
+    }
+
+    #[test]
+    fn an_id_that_clang_would_ignore_is_noticed() {
+        let line = b"clang++: warning: argument unused during compilation: '-cuid=0' \
+                     [-Wunused-command-line-argument]\n";
+        assert!(Said::parse(line).ignores_id);
+        let other = b"clang++: warning: argument unused during compilation: '-pie'\n";
+        assert!(!Said::parse(other).ignores_id);
+    }
+
+    #[test]
+    fn a_program_that_does_not_understand_said_nothing() {
+        assert_eq!(ask_first(Path::new("/bin/true")).unwrap(), Said::default());
+    }
+}

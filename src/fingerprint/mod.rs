@@ -1,0 +1,543 @@
+//! A compiler's identity: a digest of everything that decides what it produces, and the metadata by
+//! which a change of any of it is noticed.
+//!
+//! Owns: which files are part of a compiler, their digests, the memo of them. Runs the compiler to
+//! ask it (`-###`), reads its files, and writes nothing but the memo. Must never let a path or a
+//! time into the digest: machines share caches by it.
+//!
+//! # What is part of a compiler
+//!
+//! | role | which files | witnessed |
+//! |---|---|---|
+//! | compiler | the executable that compiles in the end, behind links, stubs and our own shim | yes |
+//! | shared-object | what it, and each program below, is loaded with ([`loader`]), but the system's own | yes |
+//! | program | what the driver runs for HIP compiles ([`driver`]), and what that runs in turn (`survey.rs`) | yes |
+//! | config | the configuration files that clang reads by itself, with what they include | yes, and that no other appears |
+//! | bitcode | every `*.bc` beside one that clang links by itself | yes, and their directory |
+//! | header | the resource directory's `include` | the directory alone |
+//! | resource | the rest of the resource directory | `share` |
+//!
+//! *The system's own* are objects that lie directly in one of the loader's default directories and
+//! are no part of LLVM: libc, libstdc++, zlib. They come with security updates, of which no
+//! compiler's output has changed yet, and would keep machines from sharing a cache. libLLVM and
+//! libclang-cpp are members wherever they lie.
+//!
+//! # The digest
+//!
+//! BLAKE3 over role, name and content digest of each member, in the order of these, and over the offload
+//! driver that the compiler uses by default. A name is
+//! the one by which the compiler looks for the file: `ocml.bc`, `lld`, `libLLVM.so.19.1`,
+//! `include/stddef.h`. The executable has none, as it has another after `rock-wrap install`. One
+//! file under two names is read once and counts under both, so that a copy in which links became
+//! files is the same compiler.
+//!
+//! # Limitations
+//! The host's linker and assembler are not members: links are not cached, and the assembler runs
+//! under `-fno-integrated-as` only. Configuration files are those of clang and clang++, not of clang's
+//! other driver modes. A script is its content, whatever it runs. See [`loader`] for
+//! what is not known of shared objects.
+
+pub mod driver;
+pub mod loader;
+
+mod config;
+mod elf;
+mod error;
+mod hash;
+mod ldcache;
+mod memo;
+mod stamp;
+mod survey;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde::{Deserialize, Serialize};
+
+use crate::install::is_companion;
+use crate::support::paths::relative;
+
+pub use error::IdentityError;
+pub use memo::Memo;
+pub use stamp::{Stamp, Time};
+
+use loader::System;
+use memo::{Digests, Environment, Slot};
+use stamp::Stamps;
+use survey::Survey;
+
+/// A BLAKE3 digest. Shown as 64 hexadecimal digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Digest(pub [u8; 32]);
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&blake3::Hash::from_bytes(self.0).to_hex())
+    }
+}
+
+/// What a file is to the compiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The executable that compiles; or a script, where the compiler is one.
+    Compiler,
+    /// Loaded with the compiler or one of its programs.
+    SharedObject,
+    /// Run by the driver.
+    Program,
+    /// Options that clang reads by itself.
+    Config,
+    /// Device code that clang links by itself.
+    Bitcode,
+    /// A header of the compiler's own.
+    Header,
+    /// Another file of the resource directory: run-time libraries, sanitizers' lists.
+    Resource,
+}
+
+impl Role {
+    /// The name that a person reads, and that enters the digest.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Compiler => "compiler",
+            Self::SharedObject => "shared-object",
+            Self::Program => "program",
+            Self::Config => "config",
+            Self::Bitcode => "bitcode",
+            Self::Header => "header",
+            Self::Resource => "resource",
+        }
+    }
+}
+
+/// One file of the compiler. `S` and `P` are its strings and paths: a record that is only compared with
+/// what is there borrows them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member<S = String, P = PathBuf> {
+    /// What it is for.
+    pub role: Role,
+    /// The name by which the compiler looks for it: a base name, or for what is in the resource
+    /// directory the path from there.
+    pub name: S,
+    /// Where it is, by the path that the compiler opens. Links below the tree's directory are kept
+    /// in it, so that one that comes to lead elsewhere is noticed.
+    pub path: P,
+    /// Of its content.
+    pub digest: Digest,
+    /// Its metadata when it was read.
+    pub stamp: Stamp,
+    /// Whether a witness includes it.
+    pub witnessed: bool,
+}
+
+/// A place on which the list of members depends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Watched<P = PathBuf> {
+    path: P,
+    state: State,
+    /// What it decides about, where a witness includes it.
+    witness: Option<Role>,
+}
+
+/// How a watched place is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    /// Nothing where nothing is there.
+    Stamp(Option<Stamp>),
+    /// A digest of the names in a directory, but those that an installation makes.
+    Names(Digest),
+}
+
+impl State {
+    fn of(path: &Path, names: bool) -> Self {
+        if names {
+            Self::Names(names_in(path))
+        } else {
+            Self::Stamp(Stamp::of(path).ok())
+        }
+    }
+
+    fn names(&self) -> bool {
+        matches!(self, Self::Names(_))
+    }
+
+    fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Self::Stamp(stamp) => *stamp,
+            Self::Names(_) => None,
+        }
+    }
+}
+
+/// Which of its two offload drivers clang uses for a HIP compile.
+///
+/// The old driver makes one `-E` text that holds the host's and every architecture's; under the new one `-E`
+/// prints the host's text alone. Asked of the compiler by `-###`: the default changed with clang 23, vendors
+/// changed it earlier, and a configuration file can choose either.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OffloadDriver {
+    /// Whether the new driver is used where no option chooses: by any of clang and clang++, with or without
+    /// the default configuration files.
+    pub new_by_default: bool,
+    /// Whether the new driver uses `-cuid=`. One that does not warns of an unused argument.
+    pub new_uses_id: bool,
+}
+
+/// What decides a compiler's output. `S` and `P` as in [`Member`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity<S = String, P = PathBuf> {
+    /// Its files, by role and name.
+    pub members: Vec<Member<S, P>>,
+    /// Of all of them. The same for the same tree anywhere, at any time.
+    pub digest: Digest,
+    /// What a person should know: what was not found or is not covered.
+    pub notes: Vec<String>,
+    /// The line by which clang tells its version; nothing of what is not clang.
+    pub version: Option<String>,
+    /// How it compiles for devices.
+    pub offload_driver: OffloadDriver,
+    root: PathBuf,
+    watched: Vec<Watched<P>>,
+    /// PATH, where a program was found by it.
+    path: Option<Vec<u8>>,
+}
+
+/// What `stat` must say of one path while the identity holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    /// What the path is for. That of [`Role::Compiler`] may move by an installation, which puts the
+    /// executable at its alias where the name that gets a shim is the executable itself.
+    pub role: Role,
+    /// Relative to the compilers' directory where it is in the same tree, else absolute. Links are
+    /// followed.
+    pub path: PathBuf,
+    /// In bytes.
+    pub size: u64,
+    /// Of the content.
+    pub mtime: Time,
+    /// 0 where nothing may be there: no file has that number.
+    pub ino: u64,
+}
+
+impl Identity {
+    /// Takes the identity of the compiler at `compiler`: an executable, something that leads to it
+    /// (a link, a stub, our own shim), or a script. `root` is the tree to which it belongs, where
+    /// that is known; its device libraries are part of the identity then.
+    ///
+    /// # Errors
+    /// See [`IdentityError`]. A compiler without device libraries, or one that is not clang, is no
+    /// error.
+    pub fn take(compiler: &Path, root: Option<&Path>, memo: &Memo) -> Result<Self, IdentityError> {
+        Self::take_in(compiler, root, memo, &Environment::current())
+    }
+
+    /// The identity of the compiler at `compiler` where `memo` has it and it holds. Runs nothing.
+    #[must_use]
+    pub fn remembered(compiler: &Path, root: Option<&Path>, memo: &Memo) -> Option<Self> {
+        let (named, root) = without_links(compiler, root).ok()?;
+        memo.slot(&named, root.as_deref(), &Environment::current())
+            .identity()
+            .ok()
+    }
+
+    /// The digest of the compiler at `compiler` and the notes, where `memo` has them and no file has to be
+    /// read to be sure. Runs nothing.
+    #[must_use]
+    pub fn remembered_digest(
+        compiler: &Path,
+        root: Option<&Path>,
+        memo: &Memo,
+    ) -> Option<(Digest, Vec<String>)> {
+        Self::remembered_digest_in(compiler, root, memo, &Environment::current())
+    }
+
+    fn remembered_digest_in(
+        compiler: &Path,
+        root: Option<&Path>,
+        memo: &Memo,
+        environment: &Environment,
+    ) -> Option<(Digest, Vec<String>)> {
+        let (named, root) = without_links(compiler, root).ok()?;
+        memo.slot(&named, root.as_deref(), environment).digest()
+    }
+
+    /// Has `memo` know it by the name that the executable is about to be moved to. Believed only
+    /// when it lies there, as any record.
+    pub fn keep_moved(&self, to: &Path, root: &Path, memo: &Memo) {
+        if let Ok(root) = survey::canonical(root) {
+            let environment = Environment::current();
+            self.moved(to, &memo.slot(to, Some(&root), &environment));
+        }
+    }
+
+    fn moved(&self, to: &Path, slot: &Slot<'_>) {
+        let mut moved = self.clone();
+        let members = moved.members.iter_mut();
+        for member in members.filter(|member| member.role == Role::Compiler) {
+            member.path = to.to_owned();
+        }
+        slot.keep(&moved);
+    }
+
+    /// The executable that compiles.
+    #[must_use]
+    pub fn executable(&self) -> Option<&Path> {
+        let mut members = self.members.iter();
+        let compiler = members.find(|member| member.role == Role::Compiler);
+        compiler.map(|member| member.path.as_path())
+    }
+
+    fn take_in(
+        compiler: &Path,
+        root: Option<&Path>,
+        memo: &Memo,
+        environment: &Environment,
+    ) -> Result<Self, IdentityError> {
+        let (named, root) = without_links(compiler, root)?;
+        let slot = memo.slot(&named, root.as_deref(), environment);
+        let mut digests = match slot.identity() {
+            Ok(identity) => return Ok(identity),
+            Err(digests) => digests,
+        };
+        let system = System::new(environment.get("LD_LIBRARY_PATH"));
+        // Most of the bytes, read while the compiler answers.
+        let (survey, early) = rayon::join(
+            || Survey::of(&named, root.as_deref(), environment, &system),
+            || read_early(&named, &system, &digests),
+        );
+        let survey = survey?;
+        digests.extend(early);
+        let path = environment.path.as_bytes();
+        let path = survey.path_matters.then(|| path.to_owned());
+        let identity = Self::read(survey, path, &digests)?;
+        slot.keep(&identity);
+        Ok(identity)
+    }
+
+    /// Reads what `survey` found, but the files of which `known` has the digest.
+    fn read(survey: Survey, path: Option<Vec<u8>>, known: &Digests) -> Result<Self, IdentityError> {
+        // A link and what it leads to are one file, and so are hard links.
+        let mut files = HashMap::new();
+        let mut numbers = Vec::with_capacity(survey.files.len());
+        for found in &survey.files {
+            let stamp = Stamp::of(&found.path)
+                .map_err(|source| IdentityError::read(&found.path, source))?;
+            let remembered = known.get(&found.path).filter(|(known, _)| *known == stamp);
+            let number = (stamp.dev, stamp.ino);
+            let content = remembered.map(|(stamp, digest)| hash::Content {
+                digest: *digest,
+                stamp: *stamp,
+            });
+            let file = files.entry(number).or_insert((&found.path, None));
+            file.1 = file.1.or(content);
+            numbers.push(number);
+        }
+        let unread = files.values().filter(|(_, content)| content.is_none());
+        let unread: Vec<_> = unread.map(|(path, _)| path.as_path()).collect();
+        let start = Instant::now();
+        let read: HashMap<_, _> = hash::all(&unread)?.into_iter().collect();
+        let bytes: u64 = read.values().map(|content| content.stamp.size).sum();
+        tracing::debug!(
+            "{} files, {bytes} bytes, read in {:?}",
+            read.len(),
+            start.elapsed()
+        );
+        let mut members = Vec::with_capacity(survey.files.len());
+        for (found, number) in survey.files.iter().zip(numbers) {
+            let (read_as, content) = files[&number];
+            let content = content.unwrap_or_else(|| read[read_as]);
+            members.push(Member {
+                role: found.role,
+                name: found.name.clone(),
+                path: found.path.clone(),
+                digest: content.digest,
+                stamp: content.stamp,
+                witnessed: found.witnessed,
+            });
+        }
+        // A member's own stamp tells enough.
+        let paths: HashSet<_> = survey
+            .files
+            .iter()
+            .map(|found| found.path.as_os_str())
+            .collect();
+        let is_member = |path: &Path| paths.contains(path.as_os_str());
+        let watched = survey.watched.into_iter();
+        let watched = watched.filter(|watch| watch.witness.is_some() || !is_member(&watch.path));
+        let watched = watched.map(|watch| Watched {
+            state: State::of(&watch.path, watch.names),
+            path: watch.path,
+            witness: watch.witness,
+        });
+        Ok(Self {
+            digest: digest(&members, survey.offload_driver),
+            members,
+            notes: survey.notes,
+            version: survey.version,
+            offload_driver: survey.offload_driver,
+            root: survey.root,
+            path,
+            watched: watched.collect(),
+        })
+    }
+
+    /// What must hold of the file system for this identity to be that of the compilers in `bin`,
+    /// a directory without links. In no particular order; each path once.
+    ///
+    /// The mtime of a directory tells of files that come, go or are replaced in it; headers are
+    /// watched in this way alone, since their text is in the text that a launcher's key stands on.
+    #[must_use]
+    pub fn witness(&self, bin: &Path) -> Vec<Witness> {
+        let members = self.members.iter().filter(|member| member.witnessed);
+        let members = members.map(|member| (member.role, &member.path, Some(member.stamp)));
+        let watched = self.watched.iter().filter_map(|watched| {
+            let role = watched.witness?;
+            Some((role, &watched.path, watched.state.stamp()))
+        });
+        let mut seen = HashMap::new();
+        for (role, path, stamp) in members.chain(watched) {
+            let zero = Time { sec: 0, nsec: 0 };
+            seen.entry(path).or_insert_with(|| Witness {
+                role,
+                path: self.seen_from(bin, path),
+                size: stamp.map_or(0, |stamp| stamp.size),
+                mtime: stamp.map_or(zero, |stamp| stamp.mtime),
+                ino: stamp.map_or(0, |stamp| stamp.ino),
+            });
+        }
+        seen.into_values().collect()
+    }
+
+    fn seen_from(&self, bin: &Path, path: &Path) -> PathBuf {
+        let (Ok(up), Ok(down)) = (bin.strip_prefix(&self.root), path.strip_prefix(&self.root))
+        else {
+            return path.to_owned();
+        };
+        relative(up, down)
+    }
+
+    /// Reads these members, and tells whether their contents are what they were.
+    fn reread(&mut self, members: &[usize]) -> bool {
+        members.iter().all(|index| {
+            let member = &mut self.members[*index];
+            let read = hash::one(&member.path).ok();
+            let same = read.filter(|content| content.digest == member.digest);
+            // Only then: a digest and a stamp that do not belong together must not be kept.
+            same.map(|content| member.stamp = content.stamp).is_some()
+        })
+    }
+
+    fn stamps(&self) -> impl Iterator<Item = Stamp> {
+        let watched = self
+            .watched
+            .iter()
+            .filter_map(|watched| watched.state.stamp());
+        self.members
+            .iter()
+            .map(|member| member.stamp)
+            .chain(watched)
+    }
+}
+
+impl<S, P: AsRef<Path>> Identity<S, P> {
+    /// Whether nothing changed since, and then which members have to be read to be sure: those of
+    /// which the change time alone moved. `path` is PATH.
+    fn stands(&self, path: &OsStr) -> Option<Vec<usize>> {
+        let same = |watched: &Watched<P>| {
+            State::of(watched.path.as_ref(), watched.state.names()) == watched.state
+        };
+        let same_path = self
+            .path
+            .as_deref()
+            .is_none_or(|known| known == path.as_bytes());
+        if !same_path || !self.watched.iter().all(same) {
+            return None;
+        }
+        let (mut touched, mut stamps) = (Vec::new(), Stamps::default());
+        for (index, member) in self.members.iter().enumerate() {
+            match stamps.of(member.path.as_ref()) {
+                Ok(now) if now == member.stamp => {}
+                Ok(now) if now.has_content_of(&member.stamp) => touched.push(index),
+                _ => return None,
+            }
+        }
+        Some(touched)
+    }
+}
+
+/// The compiler behind links and our own shim, and the tree without links.
+fn without_links(
+    compiler: &Path,
+    root: Option<&Path>,
+) -> Result<(PathBuf, Option<PathBuf>), IdentityError> {
+    let named = survey::behind_shim(&survey::canonical(compiler)?)?;
+    Ok((named, root.map(survey::canonical).transpose()?))
+}
+
+/// Reads the shared objects of the executable at `compiler` that are not `known`. What cannot be read
+/// here is read later, or told of.
+fn read_early(compiler: &Path, system: &System, known: &Digests) -> Digests {
+    let Ok(closure) = system.closure(compiler) else {
+        return Digests::new();
+    };
+    let objects = closure.loaded.iter().filter(|loaded| !loaded.system);
+    let objects = objects.map(|loaded| survey::folded(&loaded.path));
+    let unread: Vec<_> = objects.filter(|path| !known.contains_key(path)).collect();
+    let unread: Vec<_> = unread.iter().map(PathBuf::as_path).collect();
+    let read = hash::all(&unread).into_iter().flatten();
+    read.map(|(path, content)| (path, (content.stamp, content.digest)))
+        .collect()
+}
+
+fn digest(members: &[Member], driver: OffloadDriver) -> Digest {
+    let mut parts: Vec<_> = members
+        .iter()
+        .map(|member| (member.role.as_str(), member.name.as_str(), member.digest))
+        .collect();
+    parts.sort_unstable();
+    // The same object may be loaded by two programs from two copies.
+    parts.dedup();
+    let mut hasher = blake3::Hasher::new_derive_key("rock-wrap compiler identity 1");
+    for (role, name, digest) in parts {
+        for text in [role, name] {
+            hasher.update(&(text.len() as u64).to_le_bytes());
+            hasher.update(text.as_bytes());
+        }
+        hasher.update(&digest.0);
+    }
+    // Added only where it differs from what all compilers once did, whose caches stay filled.
+    if driver.new_by_default {
+        hasher.update(b"new offload driver by default");
+    }
+    Digest(*hasher.finalize().as_bytes())
+}
+
+/// Of the names in `dir`, but those that an installation puts there; of none where it cannot be
+/// listed.
+fn names_in(dir: &Path) -> Digest {
+    let entries = dir.read_dir().into_iter().flatten().flatten();
+    let names = entries.map(|entry| entry.file_name());
+    let mut names: Vec<_> = names.filter(|name| !is_companion(name)).collect();
+    names.sort_unstable();
+    let mut hasher = blake3::Hasher::new();
+    for name in names {
+        hasher.update(name.as_bytes()).update(&[0]);
+    }
+    Digest(*hasher.finalize().as_bytes())
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    use io::ErrorKind::{NotADirectory, NotFound};
+    matches!(error.kind(), NotFound | NotADirectory)
+}

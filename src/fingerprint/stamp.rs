@@ -1,0 +1,144 @@
+//! What a file's metadata says of its content.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use rustix::fs::{AtFlags, Mode, OFlags, Stat, open, stat, statat};
+use serde::{Deserialize, Serialize};
+
+/// A point in time, as the file system keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Time {
+    /// Seconds since 1970.
+    pub sec: i64,
+    /// Nanoseconds beyond that.
+    pub nsec: u32,
+}
+
+/// A file's metadata, as far as a change of its content shows in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    /// The file system.
+    pub dev: u64,
+    /// The file's number on it: another one after any replacement by rename.
+    pub ino: u64,
+    /// In bytes.
+    pub size: u64,
+    /// When the content was last written, or what somebody has set.
+    pub mtime: Time,
+    /// When content or metadata were last changed; nobody can set it. Each new hard link moves it.
+    pub ctime: Time,
+}
+
+impl Stamp {
+    /// The stamp of what `path` leads to, links followed.
+    ///
+    /// # Errors
+    /// Those of stat(2).
+    pub fn of(path: &Path) -> io::Result<Self> {
+        Ok(Self::from(&stat(path)?))
+    }
+
+    /// Whether this is the state of the same file with, as far as times can be believed, the same
+    /// content: all but the change time.
+    #[must_use]
+    pub fn has_content_of(&self, other: &Self) -> bool {
+        let ctime = other.ctime;
+        Self { ctime, ..*self } == *other
+    }
+
+    /// Whether the file may change once more without a change of the stamp: file systems take the
+    /// time from a clock that ticks every 4 or 10 ms. `now` is from before the file was read.
+    #[must_use]
+    pub fn is_fresh(&self, now: SystemTime) -> bool {
+        const TICKS: Duration = Duration::from_millis(50);
+        let settled = now
+            .checked_sub(TICKS)
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+            .unwrap_or_default();
+        let settled = Time {
+            sec: settled.as_secs().cast_signed(),
+            nsec: settled.subsec_nanos(),
+        };
+        self.ctime >= settled
+    }
+}
+
+/// Takes the stamps of many files, most of which lie beside the one before: from their directory,
+/// which takes half as long as the way there from the root each time.
+#[derive(Default)]
+pub struct Stamps {
+    dir: Option<(Vec<u8>, OwnedFd)>,
+}
+
+impl Stamps {
+    /// The same as [`Stamp::of`].
+    ///
+    /// # Errors
+    /// Those of stat(2), and of open(2) for the directory.
+    pub fn of(&mut self, path: &Path) -> io::Result<Stamp> {
+        // Not by its components, which takes longer than to look.
+        let bytes = path.as_os_str().as_bytes();
+        let parts = memchr::memrchr(b'/', bytes).map(|slash| bytes.split_at(slash + 1));
+        let Some((parent, name)) = parts.filter(|(_, name)| !name.is_empty()) else {
+            return Stamp::of(path);
+        };
+        let dir = match self.dir.take() {
+            Some(known) if known.0 == parent => known,
+            _ => {
+                let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+                (parent.to_owned(), open(parent, flags, Mode::empty())?)
+            }
+        };
+        let (_, dir) = self.dir.insert(dir);
+        Ok(Stamp::from(&statat(dir, name, AtFlags::empty())?))
+    }
+}
+
+impl From<&Stat> for Stamp {
+    fn from(stat: &Stat) -> Self {
+        // Nanoseconds are below 10^9, by stat(2).
+        let time = |sec, nsec: u64| Time {
+            sec,
+            nsec: u32::try_from(nsec).unwrap_or_default(),
+        };
+        Self {
+            dev: stat.st_dev,
+            ino: stat.st_ino,
+            size: stat.st_size.cast_unsigned(),
+            mtime: time(stat.st_mtime, stat.st_mtime_nsec),
+            ctime: time(stat.st_ctime, stat.st_ctime_nsec),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fingerprint::testing::Fixture;
+
+    #[test]
+    fn stamps_taken_from_a_directory_are_those_of_the_paths() {
+        let dir = Fixture::new();
+        for file in ["a/one", "a/two", "b/one"] {
+            dir.write(file, file.as_bytes());
+        }
+        std::os::unix::fs::symlink("../b/one", dir.path().join("a/link")).unwrap();
+        let mut stamps = Stamps::default();
+        let of_path = |path: &Path| Stamp::of(path).ok();
+        for name in [
+            "a/one", "a/two", "b/one", "a/link", "a/none", "a/one/x", "c/x", "a", "a/", "a/..",
+            "b/one",
+        ] {
+            let path = dir.path().join(name);
+            assert_eq!(stamps.of(&path).ok(), of_path(&path), "{name}");
+        }
+        for name in ["/", "Cargo.toml"] {
+            let path = Path::new(name);
+            assert_eq!(stamps.of(path).ok(), of_path(path), "{name}");
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What can go wrong: one variant per operation, with the path inside.
+//!
+//! Display never prints the source; whoever reports an error walks the chain.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use crate::install::goal::Refusal;
+
+/// An operation that failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "each variant's message says it")]
+pub enum Error {
+    #[error("cannot open the directory {}", path.display())]
+    Open { path: PathBuf, source: io::Error },
+    #[error("cannot lock the directory {}", path.display())]
+    Lock { path: PathBuf, source: io::Error },
+    #[error("{} is locked by {}", path.display(), holder(*pid))]
+    Locked { path: PathBuf, pid: Option<u32> },
+    #[error("cannot list {}", path.display())]
+    List { path: PathBuf, source: io::Error },
+    #[error("cannot look at {}", path.display())]
+    Inspect { path: PathBuf, source: io::Error },
+    #[error("cannot read {}", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    #[error("cannot write in {}: {missing}", path.display())]
+    NotWritable {
+        path: PathBuf,
+        missing: &'static str,
+        source: io::Error,
+    },
+    #[error("cannot find a temporary name for {}", path.display())]
+    TempName { path: PathBuf, source: io::Error },
+    #[error("cannot write {}", path.display())]
+    Create { path: PathBuf, source: io::Error },
+    #[error("cannot bring {} to disk", path.display())]
+    Sync { path: PathBuf, source: io::Error },
+    #[error("cannot bring the names in {} to disk", path.display())]
+    SyncDir { path: PathBuf, source: io::Error },
+    #[error("cannot make the symlink {}", path.display())]
+    Symlink { path: PathBuf, source: io::Error },
+    #[error("cannot link {} to {}", from.display(), to.display())]
+    Link {
+        from: PathBuf,
+        to: PathBuf,
+        source: io::Error,
+    },
+    #[error("cannot copy {} to {}", from.display(), to.display())]
+    Copy {
+        from: PathBuf,
+        to: PathBuf,
+        source: io::Error,
+    },
+    #[error("cannot rename {} to {}", from.display(), to.display())]
+    Rename {
+        from: PathBuf,
+        to: PathBuf,
+        source: io::Error,
+    },
+    #[error("cannot swap {} and {}", one.display(), two.display())]
+    Exchange {
+        one: PathBuf,
+        two: PathBuf,
+        source: io::Error,
+    },
+    #[error("cannot remove {}", path.display())]
+    Remove { path: PathBuf, source: io::Error },
+    #[error("cannot put the record {} into words", path.display())]
+    Encode {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+    #[error("{} was changed by somebody else meanwhile", path.display())]
+    Changed { path: PathBuf },
+    #[error("interrupted by signal {signal}")]
+    Interrupted { signal: i32 },
+    #[error("there is no way back from what is there now")]
+    NoWayBack { source: Refusal },
+}
+
+fn holder(pid: Option<u32>) -> String {
+    match pid {
+        Some(pid) => format!("process {pid}, which is installing or restoring there"),
+        None => "another install or restore".to_owned(),
+    }
+}
+
+/// How the directory stands after an operation failed.
+#[derive(Debug)]
+pub enum After {
+    /// Nothing had been changed, or all of it was taken back.
+    AsBefore,
+    /// Every name is its original again; what is left over does no harm, and a later restore
+    /// clears it up.
+    Restored,
+    /// Taking it back failed as well.
+    Unfinished {
+        /// What the roll-back met.
+        error: Box<Error>,
+        /// What stands where now, one line for each name.
+        state: Vec<String>,
+    },
+}
+
+/// An install or restore that failed: why, and how the directory stands now.
+#[derive(Debug, thiserror::Error)]
+pub struct Failure {
+    /// What went wrong first.
+    #[source]
+    pub cause: Error,
+    /// What became of it.
+    pub after: After,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.after {
+            After::AsBefore => f.write_str("failed; everything is as it was before"),
+            After::Restored => f.write_str(
+                "stopped; every compiler is its original again, and `rock-wrap restore` clears up \
+                 what is left",
+            ),
+            After::Unfinished { error, state } => {
+                write!(f, "failed, and so did taking it back ({error}")?;
+                let mut source = std::error::Error::source(error);
+                while let Some(err) = source {
+                    write!(f, ": {err}")?;
+                    source = err.source();
+                }
+                f.write_str("); `rock-wrap restore` finishes it. Now")?;
+                for line in state {
+                    write!(f, "\n  {line}")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}

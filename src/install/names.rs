@@ -1,0 +1,236 @@
+//! The base names that the engine uses inside a compiler's directory, and their spelling as text.
+//!
+//! Owns: which name belongs to which, and which names may be managed at all. Must never build a
+//! path: everything else in the engine works on base names below one directory descriptor.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX};
+
+/// The record of what was installed.
+pub const JOURNAL: &str = ".rockwrap-journal";
+
+/// There while the directory is wrapped for build sessions and not for good.
+pub(super) const SESSION: &str = ".rockwrap-session";
+
+const KEPT_PREFIX: &[u8] = b".rockwrap-orig-";
+const TEMP_PREFIX: &[u8] = b".rockwrap-tmp-";
+const HIDDEN_PREFIX: &[u8] = b".rockwrap-";
+
+/// The longest base name that Linux file systems take.
+const NAME_MAX: usize = 255;
+
+/// `N.7625`: the name under which a launcher is given the real compiler.
+#[must_use]
+pub fn alias(name: &OsStr) -> OsString {
+    OsString::from_vec([name.as_bytes(), ALIAS_SUFFIX].concat())
+}
+
+/// `N.9727`: the program that a launcher is given as the compiler.
+#[must_use]
+pub fn stand_in(name: &OsStr) -> OsString {
+    OsString::from_vec([name.as_bytes(), STAND_IN_SUFFIX].concat())
+}
+
+/// `.rockwrap-orig-N`: where an original that is no ELF (a symlink, a stub) is kept.
+#[must_use]
+pub fn kept(name: &OsStr) -> OsString {
+    prefixed(KEPT_PREFIX, name)
+}
+
+/// A temporary name that nobody can foresee.
+pub(super) fn temp() -> std::io::Result<OsString> {
+    let mut random = [0_u8; 16];
+    let flags = rustix::rand::GetRandomFlags::empty();
+    if rustix::rand::getrandom(&mut random[..], flags)? != random.len() {
+        return Err(std::io::Error::other(
+            "the system gave too few random bytes",
+        ));
+    }
+    let hex = format!("{:032x}", u128::from_ne_bytes(random));
+    Ok(prefixed(TEMP_PREFIX, OsStr::new(&hex)))
+}
+
+/// Whether `entry` is a temporary file of some run of ours.
+pub(super) fn is_temp(entry: &OsStr) -> bool {
+    entry.as_bytes().starts_with(TEMP_PREFIX)
+}
+
+/// Whether `entry` is a companion that processes run: the alias or the stand-in of some name.
+pub(super) fn is_run(entry: &OsStr) -> bool {
+    let bytes = entry.as_bytes();
+    bytes.ends_with(ALIAS_SUFFIX) || bytes.ends_with(STAND_IN_SUFFIX)
+}
+
+/// Whether `entry` is one that an installation puts beside the compilers: an alias, a stand-in, or
+/// hidden.
+#[must_use]
+pub fn is_companion(entry: &OsStr) -> bool {
+    is_run(entry) || entry.as_bytes().starts_with(HIDDEN_PREFIX)
+}
+
+/// The name whose alias, stand-in or kept original `entry` would be.
+pub(super) fn owner_of(entry: &OsStr) -> Option<&OsStr> {
+    let bytes = entry.as_bytes();
+    let name = bytes
+        .strip_prefix(KEPT_PREFIX)
+        .or_else(|| bytes.strip_suffix(ALIAS_SUFFIX))
+        .or_else(|| bytes.strip_suffix(STAND_IN_SUFFIX))?;
+    let name = OsStr::from_bytes(name);
+    is_manageable(name).then_some(name)
+}
+
+/// Whether a name can be managed: one component, none of ours, room for its companions.
+pub(super) fn is_manageable(name: &OsStr) -> bool {
+    let bytes = name.as_bytes();
+    !bytes.is_empty()
+        && bytes != b"."
+        && bytes != b".."
+        && !bytes.contains(&b'/')
+        && !bytes.contains(&0)
+        && !is_run(name)
+        && !bytes.starts_with(HIDDEN_PREFIX)
+        && KEPT_PREFIX.len() + bytes.len() <= NAME_MAX
+}
+
+fn prefixed(prefix: &[u8], name: &OsStr) -> OsString {
+    OsString::from_vec([prefix, name.as_bytes()].concat())
+}
+
+/// Names and link texts as text: UTF-8 as it is, `%` and any other byte as `%XX`. For serde's
+/// `with`; it loses nothing, so a record can be read back whatever bytes a name has.
+pub(super) mod text {
+    use std::ffi::{OsStr, OsString};
+    use std::fmt::Write as _;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    pub(in crate::install) fn encode(text: &OsStr) -> String {
+        let mut out = String::new();
+        for chunk in text.as_bytes().utf8_chunks() {
+            out.push_str(&chunk.valid().replace('%', "%25"));
+            for byte in chunk.invalid() {
+                // Writing to a String cannot fail.
+                let _ = write!(out, "%{byte:02X}");
+            }
+        }
+        out
+    }
+
+    fn decode(text: &str) -> Option<OsString> {
+        let mut parts = text.split('%');
+        let mut out = parts.next()?.as_bytes().to_vec();
+        for part in parts {
+            let (code, rest) = part.split_at_checked(2)?;
+            out.push(u8::from_str_radix(code, 16).ok()?);
+            out.extend(rest.as_bytes());
+        }
+        Some(OsString::from_vec(out))
+    }
+
+    pub(in crate::install) fn serialize<S: Serializer>(
+        text: &OsStr,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&encode(text))
+    }
+
+    pub(in crate::install) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<OsString, D::Error> {
+        let text = String::deserialize(from)?;
+        decode(&text).ok_or_else(|| D::Error::custom("a % that no two digits follow"))
+    }
+
+    /// The same for a text that may be absent.
+    pub(in crate::install) mod option {
+        use super::{Deserialize, Deserializer, OsString, Serializer, decode, encode};
+        use serde::de::Error;
+
+        #[expect(clippy::ref_option, reason = "the signature that serde's `with` calls")]
+        pub(in crate::install) fn serialize<S: Serializer>(
+            text: &Option<OsString>,
+            to: S,
+        ) -> Result<S::Ok, S::Error> {
+            match text {
+                Some(text) => to.serialize_some(&encode(text)),
+                None => to.serialize_none(),
+            }
+        }
+
+        pub(in crate::install) fn deserialize<'de, D: Deserializer<'de>>(
+            from: D,
+        ) -> Result<Option<OsString>, D::Error> {
+            let Some(text) = Option::<String>::deserialize(from)? else {
+                return Ok(None);
+            };
+            let text = decode(&text).ok_or_else(|| D::Error::custom("a % without two digits"))?;
+            Ok(Some(text))
+        }
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn any_bytes_survive_being_written_as_text() {
+            for bytes in [
+                &b"clang++"[..],
+                b"100%",
+                b"\xff\xfe a",
+                "\u{e9}%\n".as_bytes(),
+            ] {
+                let name = OsStr::from_bytes(bytes);
+                assert_eq!(decode(&encode(name)).as_deref(), Some(name));
+            }
+            assert_eq!(decode("%4"), None);
+            assert_eq!(decode("%zz"), None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn companions_lead_back_to_their_name() {
+        let name = OsStr::new("clang++");
+        assert_eq!(owner_of(&alias(name)), Some(name));
+        assert_eq!(owner_of(&stand_in(name)), Some(name));
+        assert_eq!(owner_of(&kept(name)), Some(name));
+        assert_eq!(owner_of(name), None);
+        assert_eq!(owner_of(OsStr::new(".7625")), None);
+        assert_eq!(owner_of(OsStr::new(".9727")), None);
+        assert_eq!(owner_of(OsStr::new("clang.7625.9727")), None);
+    }
+
+    #[test]
+    fn paths_and_our_own_names_cannot_be_managed() {
+        for bad in [
+            "",
+            ".",
+            "..",
+            "../clang",
+            "a/b",
+            "clang.7625",
+            "clang.9727",
+            JOURNAL,
+        ] {
+            assert!(!is_manageable(OsStr::new(bad)), "{bad:?}");
+        }
+        let longest = "x".repeat(NAME_MAX - KEPT_PREFIX.len());
+        assert!(is_manageable(OsStr::new(&longest)));
+        assert!(!is_manageable(OsStr::new(&format!("{longest}x"))));
+    }
+
+    #[test]
+    fn temporary_names_differ_and_are_known_again() {
+        let (one, two) = (temp().unwrap(), temp().unwrap());
+        assert_ne!(one, two);
+        assert!(is_temp(&one) && is_temp(&two));
+    }
+}

@@ -1,0 +1,425 @@
+//! Looking: what stands at each name, where the original of it is, what was left behind.
+//!
+//! Owns: [`Observed`], the only thing that planning knows of the directory. Must never write, and
+//! never take the record's word for what a look can tell.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+
+use rustix::io::Errno;
+
+use crate::install::error::Error;
+use crate::install::fs::{Fs, Kind, Meta};
+use crate::install::goal::{Keep, Want};
+use crate::install::journal;
+use crate::install::journal::Journal;
+use crate::install::names;
+use crate::shim_image;
+use crate::trampoline::trampoline;
+
+/// One entry of the directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// Nothing stands there.
+    Missing,
+    /// A symlink.
+    Link {
+        /// The link itself.
+        meta: Meta,
+        /// Its text.
+        text: OsString,
+        /// Whether it leads to a regular file.
+        resolves: bool,
+    },
+    /// A regular file that is no shim of ours.
+    File(Meta),
+    /// A shim of ours, by the mark in its bytes.
+    Shim {
+        /// The file.
+        meta: Meta,
+        /// All of it.
+        image: Vec<u8>,
+    },
+    /// A directory, a device, a pipe.
+    Odd(Meta),
+}
+
+impl Entry {
+    /// The entry itself, a symlink not followed.
+    #[must_use]
+    pub fn meta(&self) -> Option<&Meta> {
+        match self {
+            Self::Missing => None,
+            Self::Link { meta, .. }
+            | Self::File(meta)
+            | Self::Shim { meta, .. }
+            | Self::Odd(meta) => Some(meta),
+        }
+    }
+
+    /// Its text, where it is a symlink.
+    #[must_use]
+    pub fn text(&self) -> Option<&OsStr> {
+        match self {
+            Self::Link { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a shim of ours.
+    #[must_use]
+    pub fn is_shim(&self) -> bool {
+        matches!(self, Self::Shim { .. })
+    }
+
+    /// Whether nothing stands there.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Missing)
+    }
+
+    /// Whether it can be an original: a file or a symlink, and no shim.
+    pub(super) fn is_original(&self) -> bool {
+        matches!(self, Self::Link { .. } | Self::File(_))
+    }
+
+    fn same_inode(&self, other: &Self) -> bool {
+        match (self.meta(), other.meta()) {
+            (Some(one), Some(two)) => one.id == two.id,
+            _ => false,
+        }
+    }
+}
+
+/// Where the original of a name is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// At `.rockwrap-orig-N`; the alias is a symlink to the real compiler.
+    Aside,
+    /// At `N.7625`, the alias: the original is the real compiler.
+    Moved,
+}
+
+/// A name and its companions.
+#[derive(Clone, Debug)]
+pub struct Name {
+    /// The name.
+    pub name: OsString,
+    /// What stands at it.
+    pub at: Entry,
+    /// What stands at `N.7625`.
+    pub alias: Entry,
+    /// What stands at `.rockwrap-orig-N`.
+    pub kept: Entry,
+    /// What stands at `N.9727`.
+    pub stand_in: Entry,
+    /// The bytes of that, where it is a file and no longer than a stand-in can be.
+    pub stand_in_bytes: Option<Vec<u8>>,
+    /// Whether the companions, if there are any, are known to be ours.
+    pub ours: bool,
+}
+
+impl Name {
+    /// Where its original is kept, where it is.
+    #[must_use]
+    pub fn original(&self) -> Option<Kept> {
+        if self.kept.is_original() {
+            Some(Kept::Aside)
+        } else if matches!(self.alias, Entry::File(_)) {
+            Some(Kept::Moved)
+        } else {
+            None
+        }
+    }
+
+    /// The entry that [`Name::original`] speaks of.
+    #[must_use]
+    pub fn original_entry(&self) -> Option<&Entry> {
+        Some(match self.original()? {
+            Kept::Aside => &self.kept,
+            Kept::Moved => &self.alias,
+        })
+    }
+
+    /// Whether the name and a companion are one inode: what a crash between the hard link and the
+    /// rename leaves.
+    pub(super) fn linked(&self, kept: Kept) -> bool {
+        match kept {
+            Kept::Aside => self.at.same_inode(&self.kept),
+            Kept::Moved => self.at.same_inode(&self.alias),
+        }
+    }
+
+    /// Whether any companion stands there.
+    pub(super) fn has_companions(&self) -> bool {
+        !self.alias.is_missing() || !self.kept.is_missing() || !self.stand_in.is_missing()
+    }
+
+    /// Whether this release's stand-in stands beside the shim and can be run.
+    #[must_use]
+    pub fn has_stand_in(&self) -> bool {
+        let is_executable = |meta: &Meta| meta.mode & 0o111 != 0;
+        self.stand_in_bytes.as_deref() == Some(trampoline())
+            && self.stand_in.meta().is_some_and(is_executable)
+    }
+}
+
+/// The record, as far as it is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// There is none.
+    None,
+    /// It is believed.
+    Trusted(Journal),
+    /// It is not believed.
+    Ignored {
+        /// Why.
+        reason: String,
+        /// Whether it can be removed and written anew: not where it is a directory.
+        removable: bool,
+    },
+}
+
+impl Record {
+    /// The record, where it is believed.
+    #[must_use]
+    pub fn trusted(&self) -> Option<&Journal> {
+        match self {
+            Self::Trusted(journal) => Some(journal),
+            _ => None,
+        }
+    }
+}
+
+/// What the directory holds, as far as the engine is concerned.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The directory.
+    pub dir: Meta,
+    /// The effective user.
+    pub euid: u32,
+    /// The record.
+    pub record: Record,
+    /// Every name that is ours or was asked for: those asked for first, in their order, then those
+    /// of the record in its order, then the others.
+    pub names: Vec<Name>,
+    /// Temporary files that a crashed run left.
+    pub temps: Vec<OsString>,
+    /// Of each alias target that was asked for, whether it leads to a regular file.
+    pub targets: BTreeMap<OsString, bool>,
+}
+
+impl Observed {
+    /// What is known of `name`.
+    #[must_use]
+    pub fn name(&self, name: &OsStr) -> Option<&Name> {
+        self.names.iter().find(|known| known.name == name)
+    }
+}
+
+/// Looks at the directory, and at what `wants` are about besides.
+pub(super) fn observe<'a, F: Fs>(
+    fs: &F,
+    wants: impl IntoIterator<Item = &'a Want>,
+) -> Result<Observed, Error> {
+    let dir = fs.dir().map_err(|source| Error::Inspect {
+        path: fs.path().to_owned(),
+        source,
+    })?;
+    let list = fs.list().map_err(|source| Error::List {
+        path: fs.path().to_owned(),
+        source,
+    })?;
+    let record = read_record(fs)?;
+    let mut order: Vec<OsString> = Vec::new();
+    let mut targets = BTreeMap::new();
+    for want in wants {
+        order.push(want.name.clone());
+        if let Keep::Aside { alias_target } = &want.keep {
+            let leads = fs.resolve(alias_target).map_err(|source| Error::Inspect {
+                path: fs.path().join(alias_target),
+                source,
+            })?;
+            let leads = leads.is_some_and(|meta| meta.kind == Kind::File);
+            targets.insert(alias_target.clone(), leads);
+        }
+    }
+    if let Record::Trusted(journal) = &record {
+        order.extend(journal.names.iter().map(|entry| entry.name.clone()));
+    }
+    order.extend(
+        list.iter()
+            .filter_map(|entry| names::owner_of(entry))
+            .map(OsStr::to_owned),
+    );
+    if record.trusted().is_none() {
+        order.extend(shims(fs, &list)?);
+    }
+    let mut seen = BTreeSet::new();
+    order.retain(|name| names::is_manageable(name) && seen.insert(name.clone()));
+
+    let names = order
+        .into_iter()
+        .map(|name| look_at_name(fs, name, &record))
+        .collect::<Result<_, _>>()?;
+    Ok(Observed {
+        dir,
+        euid: fs.euid(),
+        record,
+        names,
+        temps: list
+            .into_iter()
+            .filter(|name| names::is_temp(name))
+            .collect(),
+        targets,
+    })
+}
+
+fn look_at_name<F: Fs>(fs: &F, name: OsString, record: &Record) -> Result<Name, Error> {
+    let at = look(fs, &name)?;
+    let alias = look(fs, &names::alias(&name))?;
+    let kept = look(fs, &names::kept(&name))?;
+    let stand_in = look(fs, &names::stand_in(&name))?;
+    let stand_in_bytes = match stand_in {
+        Entry::File(_) => read(fs, &names::stand_in(&name))?.map(|(_, bytes)| bytes),
+        _ => None,
+    };
+    // The record is on disk before the first companion and goes after the last one. So without a
+    // record and without a shim nothing here is ours, however it is called.
+    let recorded = match record {
+        Record::None => false,
+        Record::Trusted(journal) => journal.entry(&name).is_some(),
+        Record::Ignored { .. } => true,
+    };
+    // Nobody else has a trampoline: one alone is what an older release, which does not know it, left
+    // behind when it restored.
+    let ours = recorded
+        || at.is_shim()
+        || alias.is_shim()
+        || kept.is_shim()
+        || stand_in_bytes.as_deref() == Some(trampoline());
+    Ok(Name {
+        name,
+        at,
+        alias,
+        kept,
+        stand_in,
+        stand_in_bytes,
+        ours,
+    })
+}
+
+fn look<F: Fs>(fs: &F, name: &OsStr) -> Result<Entry, Error> {
+    let inspect = |source| Error::Inspect {
+        path: fs.path().join(name),
+        source,
+    };
+    let Some(meta) = fs.stat(name).map_err(inspect)? else {
+        return Ok(Entry::Missing);
+    };
+    match meta.kind {
+        Kind::Symlink => {
+            let text = fs.read_link(name).map_err(inspect)?;
+            let leads = fs.resolve(name).map_err(inspect)?;
+            Ok(Entry::Link {
+                meta,
+                text,
+                resolves: leads.is_some_and(|meta| meta.kind == Kind::File),
+            })
+        }
+        Kind::File if meta.size <= shim_image::MAX_LEN => Ok(match read(fs, name)? {
+            Some((meta, image)) if shim_image::read(&image).is_some() => {
+                Entry::Shim { meta, image }
+            }
+            Some((meta, _)) => Entry::File(meta),
+            None => Entry::File(meta),
+        }),
+        Kind::File => Ok(Entry::File(meta)),
+        Kind::Directory | Kind::Other => Ok(Entry::Odd(meta)),
+    }
+}
+
+fn read<F: Fs>(fs: &F, name: &OsStr) -> Result<Option<(Meta, Vec<u8>)>, Error> {
+    fs.read(name, shim_image::MAX_LEN)
+        .map_err(|source| Error::Read {
+            path: fs.path().join(name),
+            source,
+        })
+}
+
+/// The names at which shims of ours stand. A record that is believed names them all; without one,
+/// every program that is small enough is read.
+fn shims<F: Fs>(fs: &F, list: &[OsString]) -> Result<Vec<OsString>, Error> {
+    let mut found = Vec::new();
+    for name in list.iter().filter(|name| names::is_manageable(name)) {
+        let inspect = |source| Error::Inspect {
+            path: fs.path().join(name),
+            source,
+        };
+        let Some(meta) = fs.stat(name).map_err(inspect)? else {
+            continue;
+        };
+        if meta.kind != Kind::File || meta.size > shim_image::MAX_LEN || meta.mode & 0o111 == 0 {
+            continue;
+        }
+        match fs.read(name, shim_image::MAX_LEN) {
+            // A copy that somebody made of a shim under another name is not ours to restore.
+            Ok(Some((_, bytes))) => match shim_image::read(&bytes) {
+                Some(Ok(config)) if config.name != name.as_bytes() => {}
+                Some(_) => found.push(name.clone()),
+                None => {}
+            },
+            Ok(None) => {}
+            // A program that this user may run but not read was not put there by us for him, and
+            // one that vanished since it was listed is nobody's.
+            Err(err) if is_unreadable(&err) => {}
+            Err(source) => {
+                return Err(Error::Read {
+                    path: fs.path().join(name),
+                    source,
+                });
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn is_unreadable(err: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(err),
+        Some(Errno::ACCESS | Errno::NOENT | Errno::PERM)
+    )
+}
+
+fn read_record<F: Fs>(fs: &F) -> Result<Record, Error> {
+    let name = OsStr::new(names::JOURNAL);
+    let path = || fs.path().join(name);
+    let stat = fs.stat(name).map_err(|source| Error::Inspect {
+        path: path(),
+        source,
+    })?;
+    let Some(meta) = stat else {
+        return Ok(Record::None);
+    };
+    let ignored = |reason: String| Record::Ignored {
+        reason,
+        removable: meta.kind != Kind::Directory,
+    };
+    if meta.kind != Kind::File {
+        return Ok(ignored("it is no regular file".to_owned()));
+    }
+    match fs.read(name, journal::MAX_LEN) {
+        Ok(Some((meta, bytes))) => Ok(match Journal::parse(&meta, &bytes, fs.euid()) {
+            Ok(journal) => Record::Trusted(journal),
+            Err(reason) => ignored(reason),
+        }),
+        Ok(None) => Ok(ignored("it is too long".to_owned())),
+        Err(err) if is_unreadable(&err) => Ok(ignored("this user may not read it".to_owned())),
+        Err(source) => Err(Error::Read {
+            path: path(),
+            source,
+        }),
+    }
+}

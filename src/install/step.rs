@@ -1,0 +1,247 @@
+//! The steps that a plan is made of, and what they come to for a name.
+//!
+//! Owns: their description, for people (Display) and for programs (Serialize). Must never carry
+//! one out.
+
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
+
+use crate::install::fs::{Attrs, Inode, Meta};
+use crate::install::goal::Want;
+use crate::install::journal::{Journal, Phase};
+use crate::install::names;
+
+/// How a name's original gets to where it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Keeping {
+    /// Down the ladder: exchange, hard link, copy. Nothing stands at K.
+    Ladder,
+    /// K is it already.
+    Already,
+    /// Something stale stands at K that other aliases may lead through: link or copy over it.
+    Replace,
+}
+
+/// One step. Display says it for people, Serialize for programs.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "Display says what each field is")]
+pub enum Step {
+    /// A look whether files can be made here, before anything is changed.
+    Probe {
+        /// Whether a full disk is no obstacle: a restore has to work on one.
+        even_if_full: bool,
+    },
+    /// The record is written.
+    WriteRecord {
+        phase: Phase,
+        /// Whether the step has to succeed: a restore must work on a full disk.
+        required: bool,
+        #[serde(skip)]
+        journal: Arc<Journal>,
+    },
+    /// The alias is made, over another where there is one.
+    Alias {
+        #[serde(serialize_with = "names::text::serialize")]
+        alias: OsString,
+        #[serde(serialize_with = "names::text::serialize")]
+        target: OsString,
+        over: bool,
+    },
+    /// The stand-in is made, over what stands there where something does.
+    StandIn {
+        #[serde(serialize_with = "names::text::serialize")]
+        stand_in: OsString,
+        over: bool,
+        #[serde(skip)]
+        bytes: Arc<[u8]>,
+        #[serde(skip)]
+        attrs: Attrs,
+    },
+    /// The original goes to K and the shim to N.
+    Divert {
+        #[serde(serialize_with = "names::text::serialize")]
+        name: OsString,
+        #[serde(serialize_with = "names::text::serialize")]
+        kept: OsString,
+        keeping: Keeping,
+        #[serde(skip)]
+        expect: Meta,
+        #[serde(skip)]
+        want: Arc<Want>,
+    },
+    /// A shim takes the place of another.
+    Switch {
+        #[serde(serialize_with = "names::text::serialize")]
+        name: OsString,
+        #[serde(skip)]
+        expect: Meta,
+        #[serde(skip)]
+        want: Arc<Want>,
+    },
+    /// The original takes its place back.
+    PutBack {
+        #[serde(serialize_with = "names::text::serialize")]
+        name: OsString,
+        #[serde(serialize_with = "names::text::serialize")]
+        kept: OsString,
+        /// Whether K stays until nothing needs it: it is the alias.
+        keep_alias: bool,
+        /// The shim that it replaces; absent where nothing stands at the name.
+        #[serde(skip)]
+        expect: Option<Meta>,
+    },
+    /// A symlink whose original is gone is made anew from the record.
+    Relink {
+        #[serde(serialize_with = "names::text::serialize")]
+        at: OsString,
+        #[serde(serialize_with = "names::text::serialize")]
+        text: OsString,
+        /// The shim that it replaces; absent where nothing stands there.
+        #[serde(skip)]
+        expect: Option<Meta>,
+        #[serde(skip)]
+        attrs: Attrs,
+    },
+    /// The run waits for processes that still need the aliases and stand-ins. From here on there is no way back.
+    Drain {
+        #[serde(serialize_with = "texts")]
+        aliases: Vec<OsString>,
+        #[serde(skip)]
+        shims: Vec<Inode>,
+        /// The record to leave where they take too long.
+        #[serde(skip)]
+        journal: Arc<Journal>,
+    },
+    /// Something of ours is removed.
+    Remove {
+        #[serde(serialize_with = "names::text::serialize")]
+        name: OsString,
+        #[serde(skip)]
+        expect: Option<Meta>,
+    },
+}
+
+fn texts<S: Serializer>(list: &[OsString], to: S) -> Result<S::Ok, S::Error> {
+    to.collect_seq(list.iter().map(|text| names::text::encode(text)))
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let show = |name: &OsStr| names::text::encode(name);
+        match self {
+            Self::Probe { .. } => f.write_str("check that files can be made here"),
+            Self::WriteRecord { phase, journal, .. } => {
+                let list: Vec<_> = journal
+                    .names
+                    .iter()
+                    .map(|entry| show(&entry.name))
+                    .collect();
+                let phase = match phase {
+                    Phase::Installing => "installing",
+                    Phase::Installed => "installed",
+                    Phase::Restoring => "restoring",
+                };
+                write!(
+                    f,
+                    "record in {}: {phase} {}",
+                    names::JOURNAL,
+                    list.join(", ")
+                )
+            }
+            Self::Alias {
+                alias,
+                target,
+                over,
+            } => {
+                let verb = if *over { "replace" } else { "make" };
+                write!(f, "{verb} symlink {} -> {}", show(alias), show(target))
+            }
+            Self::StandIn { stand_in, over, .. } => {
+                let verb = if *over { "replace" } else { "make" };
+                write!(f, "{verb} the stand-in {}", show(stand_in))
+            }
+            Self::Divert {
+                name,
+                kept,
+                keeping,
+                ..
+            } => {
+                let (name, kept) = (show(name), show(kept));
+                match keeping {
+                    Keeping::Ladder => write!(f, "keep {name} as {kept}, put the shim at {name}"),
+                    Keeping::Already => write!(f, "put the shim at {name}, kept as {kept} already"),
+                    Keeping::Replace => {
+                        write!(
+                            f,
+                            "keep {name} as {kept} over what is stale there, put the shim at {name}"
+                        )
+                    }
+                }
+            }
+            Self::Switch { name, .. } => write!(f, "replace the shim at {}", show(name)),
+            Self::PutBack { name, kept, .. } => {
+                write!(f, "put {} back at {}", show(kept), show(name))
+            }
+            Self::Relink { at, text, .. } => {
+                write!(
+                    f,
+                    "make symlink {} -> {} anew from the record",
+                    show(at),
+                    show(text)
+                )
+            }
+            Self::Drain { aliases, .. } => {
+                let list: Vec<_> = aliases.iter().map(|alias| show(alias)).collect();
+                if list.is_empty() {
+                    f.write_str("wait for calls under way")
+                } else {
+                    write!(f, "wait for processes that use {}", list.join(", "))
+                }
+            }
+            Self::Remove { name, .. } => write!(f, "remove {}", show(name)),
+        }
+    }
+}
+
+/// What a plan comes to for one name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Did {
+    /// The shim was put in place.
+    Installed,
+    /// The shim was replaced by another, or its alias or stand-in was put right.
+    Switched,
+    /// The same shim was there already.
+    AlreadyInstalled,
+    /// The original is back.
+    Restored,
+    /// Nothing stood at the name; its original is back.
+    PutBackMissing,
+    /// The original was gone; it was made anew from the record.
+    Recreated,
+    /// Not our shim: left as it is, what was left of ours cleared up.
+    KeptNewer,
+    /// The original stood there already; what was left of ours cleared up.
+    ClearedUp,
+    /// Nothing stands at the name and nothing could be put there; what was left was cleared up.
+    Gone,
+    /// The shim's original is gone, so the shim was left: the package has to be reinstalled.
+    Lost,
+    /// Files that look like ours but are not known to be: left alone.
+    LeftAlone,
+}
+
+/// A name and what a plan comes to for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NameDid {
+    /// The name.
+    #[serde(serialize_with = "names::text::serialize")]
+    pub name: OsString,
+    /// What it comes to.
+    pub did: Did,
+}

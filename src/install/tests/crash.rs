@@ -1,0 +1,209 @@
+//! Power cuts: after every operation, with every loss that the disk may suffer.
+
+use std::collections::BTreeSet;
+
+use crate::install::goal::Goal;
+use crate::install::tests::sim::{Caps, RUNGS, SimFs, State};
+use crate::install::tests::{CCACHE, LAYOUTS, Layout, SCCACHE, image, run};
+use crate::trampoline::trampoline;
+
+/// From a crash, each of these is enough.
+fn check(crashed: &State, original: &State, layout: Layout, caps: Caps, at: &str) {
+    for name in ["clang", "clang++"] {
+        if let Err(why) = crashed.works(name) {
+            panic!("{at}: {why}\n{crashed:#?}");
+        }
+    }
+    let copies = !caps.exchange && !caps.link;
+    let restore = |state: State| {
+        let fs = SimFs::new(state, caps, None);
+        run(&fs, &Goal::Restore).unwrap_or_else(|err| panic!("{at}: {err:?}"));
+        let restored = fs.into_state();
+        if let Err(why) = restored.same_as(original, !copies) {
+            panic!("{at}: after a restore {why}");
+        }
+    };
+    restore(crashed.clone());
+    let fs = SimFs::new(crashed.clone(), caps, None);
+    run(&fs, &layout.install(CCACHE)).unwrap_or_else(|err| panic!("{at}: {err:?}"));
+    let installed = fs.into_state();
+    for name in ["clang", "clang++"] {
+        let found = installed.image(name);
+        assert_eq!(found, Some(&image(name, CCACHE)[..]), "{at}: {name}");
+        installed.works(name).unwrap();
+        let stand_in = installed.bytes(&format!("{name}.9727"));
+        assert_eq!(stand_in, Some(trampoline()), "{at}: {name}");
+    }
+    restore(installed);
+}
+
+fn explore(what: &str, start: impl Fn(Layout, Caps) -> State, goal: impl Fn(Layout) -> Goal) {
+    let (mut points, mut states) = (0, 0);
+    for layout in LAYOUTS {
+        let original = State::layout(layout);
+        for caps in RUNGS {
+            let before = start(layout, caps);
+            let fs = SimFs::new(before.clone(), caps, None);
+            run(&fs, &goal(layout)).unwrap();
+            let total = fs.ops();
+            assert!(total > 4, "{what} does something");
+            for crash_at in 0..=total {
+                let fs = SimFs::new(before.clone(), caps, Some(crash_at));
+                let ended = run(&fs, &goal(layout));
+                assert_eq!(ended.is_ok(), crash_at == total);
+                points += 1;
+                for (i, crashed) in fs.into_state().crashes().iter().enumerate() {
+                    let at = format!("{what} {layout:?} {caps:?} op {crash_at} of {total} #{i}");
+                    check(crashed, &original, layout, caps, &at);
+                    states += 1;
+                }
+            }
+        }
+    }
+    println!("{what}: {states} crash states at {points} points, all recovered");
+    assert!(states > points);
+}
+
+fn installed(layout: Layout, caps: Caps) -> State {
+    installed_by(layout, caps, &layout.install(SCCACHE))
+}
+
+fn installed_by(layout: Layout, caps: Caps, goal: &Goal) -> State {
+    let fs = SimFs::new(State::layout(layout), caps, None);
+    run(&fs, goal).unwrap();
+    let mut state = fs.into_state();
+    // What the install left unsynced would be its own fault, and is looked for there.
+    state.settle();
+    state
+}
+
+#[test]
+fn install_survives_a_crash_anywhere() {
+    explore(
+        "install",
+        |layout, _| State::layout(layout),
+        |layout| layout.install(SCCACHE),
+    );
+}
+
+#[test]
+fn switching_survives_a_crash_anywhere() {
+    explore("switch", installed, |layout| layout.install(CCACHE));
+}
+
+#[test]
+fn upgrading_from_a_release_without_stand_ins_survives_a_crash_anywhere() {
+    explore(
+        "upgrade",
+        |layout, caps| installed_by(layout, caps, &layout.install_older()),
+        |layout| layout.install(CCACHE),
+    );
+}
+
+#[test]
+fn going_back_from_another_stand_in_survives_a_crash_anywhere() {
+    explore(
+        "other stand-in",
+        |layout, caps| installed_by(layout, caps, &layout.install_newer()),
+        |layout| layout.install(CCACHE),
+    );
+}
+
+#[test]
+fn restore_survives_a_crash_anywhere() {
+    explore("restore", installed, |_| Goal::Restore);
+}
+
+/// What a run says it did has to be on disk when it says so.
+#[test]
+fn what_is_done_stays_done() {
+    for layout in LAYOUTS {
+        for caps in RUNGS {
+            let fs = SimFs::new(State::layout(layout), caps, None);
+            run(&fs, &layout.install(SCCACHE)).unwrap();
+            let state = fs.into_state();
+            let outcomes: BTreeSet<_> = state
+                .crashes()
+                .iter()
+                .map(|crashed| crashed.names.clone())
+                .collect();
+            assert_eq!(outcomes.len(), 1, "{layout:?} {caps:?}");
+            let fs = SimFs::new(state, caps, None);
+            run(&fs, &layout.install(CCACHE)).unwrap();
+            let state = fs.into_state();
+            assert_eq!(state.crashes().len(), 1, "{layout:?} {caps:?}");
+            let fs = SimFs::new(state, caps, None);
+            run(&fs, &Goal::Restore).unwrap();
+            let state = fs.into_state();
+            assert_eq!(state.crashes().len(), 1, "{layout:?} {caps:?}");
+        }
+    }
+}
+
+/// A crash while a crash is being recovered from.
+#[test]
+fn recovery_survives_a_crash_anywhere() {
+    let mut states = 0;
+    for layout in LAYOUTS {
+        let caps = RUNGS[0];
+        let original = State::layout(layout);
+        for first in 0.. {
+            let fs = SimFs::new(original.clone(), caps, Some(first));
+            if run(&fs, &layout.install(SCCACHE)).is_ok() {
+                break;
+            }
+            // The last is the one that kept everything.
+            let crashed = fs.into_state().crashes().pop().unwrap();
+            for second in 0.. {
+                let fs = SimFs::new(crashed.clone(), caps, Some(second));
+                let ended = run(&fs, &Goal::Restore).is_ok();
+                for again in fs.into_state().crashes() {
+                    let at = format!("{layout:?} install {first}, restore {second}");
+                    check(&again, &original, layout, caps, &at);
+                    states += 1;
+                }
+                if ended {
+                    break;
+                }
+            }
+        }
+    }
+    println!("recovery: {states} crash states, all recovered");
+}
+
+/// A run that was killed leaves changes that are not on disk yet, and then the power fails while
+/// the next run builds on them.
+#[test]
+fn a_kill_and_then_a_power_cut_are_survived() {
+    let (mut states, mut distinct) = (0, 0);
+    for (layout, caps) in LAYOUTS
+        .into_iter()
+        .flat_map(|layout| RUNGS.map(|caps| (layout, caps)))
+    {
+        let original = State::layout(layout);
+        let mut seen = BTreeSet::new();
+        for first in 0.. {
+            let fs = SimFs::new(original.clone(), caps, Some(first));
+            if run(&fs, &layout.install(SCCACHE)).is_ok() {
+                break;
+            }
+            let killed = fs.into_state();
+            for second in 0.. {
+                let fs = SimFs::new(killed.clone(), caps, Some(second));
+                let ended = run(&fs, &layout.install(CCACHE)).is_ok();
+                for crashed in fs.into_state().crashes() {
+                    let at = format!("{layout:?} {caps:?} killed {first}, crash {second}");
+                    states += 1;
+                    if seen.insert(crashed.shape(original.nodes.len())) {
+                        check(&crashed, &original, layout, caps, &at);
+                        distinct += 1;
+                    }
+                }
+                if ended {
+                    break;
+                }
+            }
+        }
+    }
+    println!("kill, then crash: {states} crash states, {distinct} distinct, all recovered");
+}

@@ -1,0 +1,248 @@
+//! Random histories: installs, switches, restores, crashes and what others do meanwhile.
+
+use proptest::prelude::*;
+
+use crate::install::goal::Goal;
+use crate::install::step::Did;
+use crate::install::tests::sim::{RUNGS, SimFs, State};
+use crate::install::tests::{CCACHE, ELF, LAYOUTS, Layout, SCCACHE, os, own, run};
+
+#[derive(Clone, Debug)]
+enum Act {
+    Install(bool),
+    /// By a release without stand-ins, or with others.
+    InstallBy(bool),
+    Restore,
+    /// The power fails after so many operations of what comes; which loss, of those possible.
+    Crash(Goalish, usize, prop::sample::Index),
+    /// Killed, and nothing is lost.
+    Kill(Goalish, usize),
+    Foreign(Foreign),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Goalish {
+    Install(bool),
+    Restore,
+}
+
+/// What package managers and people do.
+#[derive(Clone, Copy, Debug)]
+enum Foreign {
+    /// A new file in the place of a name.
+    File(bool),
+    /// A symlink, to the ELF under its versioned name, in the place of a name.
+    Link(bool),
+    /// A name removed.
+    Remove(bool),
+    /// An alias removed.
+    NoAlias(bool),
+    /// A stand-in removed.
+    NoStandIn(bool),
+    /// Another file in the place of a stand-in.
+    StandIn(bool),
+    /// The record removed.
+    NoRecord,
+}
+
+fn goalish() -> impl Strategy<Value = Goalish> {
+    prop_oneof![
+        any::<bool>().prop_map(Goalish::Install),
+        Just(Goalish::Restore)
+    ]
+}
+
+fn foreign() -> impl Strategy<Value = Foreign> {
+    prop_oneof![
+        any::<bool>().prop_map(Foreign::File),
+        any::<bool>().prop_map(Foreign::Link),
+        any::<bool>().prop_map(Foreign::Remove),
+        any::<bool>().prop_map(Foreign::NoAlias),
+        any::<bool>().prop_map(Foreign::NoStandIn),
+        any::<bool>().prop_map(Foreign::StandIn),
+        Just(Foreign::NoRecord),
+    ]
+}
+
+fn act() -> impl Strategy<Value = Act> {
+    prop_oneof![
+        3 => any::<bool>().prop_map(Act::Install),
+        1 => any::<bool>().prop_map(Act::InstallBy),
+        2 => Just(Act::Restore),
+        3 => (goalish(), 0..40_usize, any::<prop::sample::Index>())
+            .prop_map(|(goal, at, loss)| Act::Crash(goal, at, loss)),
+        2 => (goalish(), 0..40_usize).prop_map(|(goal, at)| Act::Kill(goal, at)),
+        2 => foreign().prop_map(Act::Foreign),
+    ]
+}
+
+fn goal(layout: Layout, goal: Goalish) -> Goal {
+    match goal {
+        Goalish::Install(true) => layout.install(SCCACHE),
+        Goalish::Install(false) => layout.install(CCACHE),
+        Goalish::Restore => Goal::Restore,
+    }
+}
+
+/// What another release installs.
+fn by(layout: Layout, newer: bool) -> Goal {
+    if newer {
+        layout.install_newer()
+    } else {
+        layout.install_older()
+    }
+}
+
+fn meddle(state: &mut State, foreign: Foreign) {
+    let name = |plus| if plus { "clang++" } else { "clang" };
+    match foreign {
+        Foreign::File(plus) => state.put_file(name(plus), &[ELF, b" by somebody else"].concat()),
+        Foreign::Link(plus) => {
+            state.put_file("clang-20", &[ELF, b" 20"].concat());
+            state.put_link(name(plus), "clang-20");
+        }
+        Foreign::Remove(plus) => drop(state.names.remove(os(name(plus)))),
+        Foreign::NoAlias(plus) => {
+            // Where the alias is the original, that would be vandalism: nothing can undo it.
+            let alias = own(&format!("{}.7625", name(plus)));
+            let link = state.node(&alias).is_some_and(super::sim::Node::is_link);
+            if link {
+                state.names.remove(&alias);
+            }
+        }
+        Foreign::NoStandIn(plus) => {
+            state.names.remove(os(&format!("{}.9727", name(plus))));
+        }
+        Foreign::StandIn(plus) => state.put_file(&format!("{}.9727", name(plus)), b"damaged"),
+        Foreign::NoRecord => drop(state.names.remove(os(".rockwrap-journal"))),
+    }
+    state.settle();
+}
+
+fn settled(fs: SimFs) -> State {
+    let mut state = fs.into_state();
+    state.settle();
+    state
+}
+
+fn names() -> [&'static str; 2] {
+    ["clang", "clang++"]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Without meddling: each name always works, and one restore gives back the exact original.
+    #[test]
+    fn whatever_happens_one_restore_is_enough(
+        layout in prop::sample::select(&LAYOUTS[..]),
+        rung in 0..RUNGS.len(),
+        acts in prop::collection::vec(act(), 1..12),
+    ) {
+        let caps = RUNGS[rung];
+        let original = State::layout(layout);
+        let mut state = original.clone();
+        for act in acts {
+            state = match act {
+                Act::Install(one) => {
+                    let fs = SimFs::new(state, caps, None);
+                    run(&fs, &goal(layout, Goalish::Install(one))).unwrap();
+                    settled(fs)
+                }
+                Act::InstallBy(newer) => {
+                    let fs = SimFs::new(state, caps, None);
+                    run(&fs, &by(layout, newer)).unwrap();
+                    settled(fs)
+                }
+                Act::Restore => {
+                    let fs = SimFs::new(state, caps, None);
+                    run(&fs, &Goal::Restore).unwrap();
+                    settled(fs)
+                }
+                Act::Crash(what, at, loss) => {
+                    let fs = SimFs::new(state, caps, Some(at));
+                    let _ = run(&fs, &goal(layout, what));
+                    let mut crashes = fs.into_state().crashes();
+                    let at = loss.index(crashes.len());
+                    crashes.swap_remove(at)
+                }
+                Act::Kill(what, at) => {
+                    let fs = SimFs::new(state, caps, Some(at));
+                    let _ = run(&fs, &goal(layout, what));
+                    fs.into_state()
+                }
+                Act::Foreign(_) => state,
+            };
+            for name in names() {
+                prop_assert_eq!(state.works(name), Ok(()));
+            }
+        }
+        let fs = SimFs::new(state, caps, None);
+        run(&fs, &Goal::Restore).unwrap();
+        // Where only copies can be made, each has a time of its own no more, but another inode.
+        prop_assert_eq!(fs.into_state().same_as(&original, caps.link), Ok(()));
+    }
+
+    /// With meddling: what somebody else put there is never touched, and a restore leaves no shim
+    /// unless it says that its original is lost.
+    #[test]
+    fn what_others_put_there_stays(
+        layout in prop::sample::select(&LAYOUTS[..]),
+        rung in 0..RUNGS.len(),
+        acts in prop::collection::vec(act(), 1..12),
+        last in foreign(),
+    ) {
+        let caps = RUNGS[rung];
+        let mut state = State::layout(layout);
+        for act in acts {
+            state = match act {
+                Act::Install(one) => {
+                    let fs = SimFs::new(state, caps, None);
+                    let _ = run(&fs, &goal(layout, Goalish::Install(one)));
+                    settled(fs)
+                }
+                Act::InstallBy(newer) => {
+                    let fs = SimFs::new(state, caps, None);
+                    let _ = run(&fs, &by(layout, newer));
+                    settled(fs)
+                }
+                Act::Restore => {
+                    let fs = SimFs::new(state, caps, None);
+                    run(&fs, &Goal::Restore).unwrap();
+                    settled(fs)
+                }
+                Act::Crash(what, at, loss) => {
+                    let fs = SimFs::new(state, caps, Some(at));
+                    let _ = run(&fs, &goal(layout, what));
+                    let mut crashes = fs.into_state().crashes();
+                    let at = loss.index(crashes.len());
+                    crashes.swap_remove(at)
+                }
+                Act::Kill(what, at) => {
+                    let fs = SimFs::new(state, caps, Some(at));
+                    let _ = run(&fs, &goal(layout, what));
+                    fs.into_state()
+                }
+                Act::Foreign(foreign) => {
+                    meddle(&mut state, foreign);
+                    state
+                }
+            };
+        }
+        meddle(&mut state, last);
+        let fs = SimFs::new(state.clone(), caps, None);
+        let outcome = run(&fs, &Goal::Restore).unwrap();
+        let after = fs.into_state();
+        for name in names() {
+            let lost = super::did(&outcome, name) == Some(Did::Lost);
+            prop_assert_eq!(after.image(name).is_some(), lost, "{}", name);
+            if state.image(name).is_none() && state.node(os(name)).is_some() {
+                prop_assert_eq!(after.names[os(name)], state.names[os(name)], "{}", name);
+            }
+        }
+        // Doing it once more finds nothing to do.
+        let again = SimFs::new(after.clone(), caps, None);
+        run(&again, &Goal::Restore).unwrap();
+        prop_assert_eq!(again.into_state().same_as(&after, true), Ok(()));
+    }
+}

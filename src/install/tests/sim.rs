@@ -1,0 +1,604 @@
+//! A file system in memory that forgets at a crash what was not synced.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::Path;
+
+use rustix::io::Errno;
+
+use crate::install::fs::{Attrs, Fs, Inode, Kind, Meta, Time};
+use crate::install::names;
+use crate::install::tests::{ELF, Layout, OTHER_TRAMPOLINE, STUB, WITHOUT_STAND_IN, os, own};
+use crate::shim_image;
+use crate::trampoline::trampoline;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Body {
+    File { bytes: Vec<u8>, synced: bool },
+    Link(OsString),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Node {
+    pub body: Body,
+    pub attrs: Attrs,
+}
+
+impl Node {
+    pub(super) fn is_link(&self) -> bool {
+        matches!(self.body, Body::Link(_))
+    }
+}
+
+type Names = BTreeMap<OsString, usize>;
+/// What one operation does to names, in one instant.
+type Change = Vec<(OsString, Option<usize>)>;
+
+/// What the machine has in memory, and what of it is on disk.
+#[derive(Clone, Debug)]
+pub(super) struct State {
+    pub nodes: Vec<Node>,
+    pub names: Names,
+    durable: Names,
+    pending: Vec<Change>,
+}
+
+/// One name of a state, see [`State::shape`].
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Shape {
+    name: OsString,
+    /// By the order in which they appear, behind those of the originals.
+    inode: usize,
+    is_link: bool,
+    /// Mode, user and group.
+    owned: (u32, u32, u32),
+    content: [u8; blake3::OUT_LEN],
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caps {
+    pub exchange: bool,
+    pub link: bool,
+}
+
+pub(super) const RUNGS: [Caps; 3] = [
+    Caps {
+        exchange: true,
+        link: true,
+    },
+    Caps {
+        exchange: false,
+        link: true,
+    },
+    Caps {
+        exchange: false,
+        link: false,
+    },
+];
+
+pub(super) struct SimFs {
+    state: RefCell<State>,
+    caps: Caps,
+    /// Operations that change something, so far.
+    ops: Cell<usize>,
+    crash_at: Option<usize>,
+}
+
+impl State {
+    pub(super) fn new() -> Self {
+        Self {
+            nodes: Vec::new(),
+            names: Names::new(),
+            durable: Names::new(),
+            pending: Vec::new(),
+        }
+    }
+
+    pub(super) fn layout(layout: Layout) -> Self {
+        let mut state = Self::new();
+        match layout {
+            Layout::Symlinks => {
+                state.put_file("clang-19", ELF);
+                state.put_link("clang", "clang-19");
+                state.put_link("clang++", "clang");
+            }
+            Layout::Stubs => {
+                state.put_file("clang-19", ELF);
+                state.put_file("clang", STUB);
+                state.put_file("clang++", STUB);
+            }
+            Layout::Regular => {
+                state.put_file("clang", ELF);
+                state.put_link("clang++", "clang");
+            }
+            Layout::HardLinks => {
+                state.put_file("clang", ELF);
+                let node = state.names[os("clang")];
+                state.names.insert(own("clang++"), node);
+            }
+        }
+        state.put_file("lld", b"\x7fELF a bystander");
+        state.settle();
+        state
+    }
+
+    /// Everything so far is on disk.
+    pub(super) fn settle(&mut self) {
+        self.durable = self.names.clone();
+        self.pending.clear();
+        for node in &mut self.nodes {
+            if let Body::File { synced, .. } = &mut node.body {
+                *synced = true;
+            }
+        }
+    }
+
+    fn add(&mut self, body: Body) -> usize {
+        // Each thing has a time of its own, so that none is taken for another.
+        let sec = 1_500_000_000 + i64::try_from(self.nodes.len()).unwrap();
+        let attrs = Attrs {
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            mtime: Time { sec, nsec: 7 },
+        };
+        self.nodes.push(Node { body, attrs });
+        self.nodes.len() - 1
+    }
+
+    /// Somebody else puts a file there.
+    pub(super) fn put_file(&mut self, name: &str, bytes: &[u8]) {
+        let node = self.add(Body::File {
+            bytes: bytes.to_vec(),
+            synced: true,
+        });
+        self.names.insert(own(name), node);
+    }
+
+    /// Somebody else puts a symlink there.
+    pub(super) fn put_link(&mut self, name: &str, text: &str) {
+        let node = self.add(Body::Link(own(text)));
+        self.names.insert(own(name), node);
+    }
+
+    fn change(&mut self, change: Change) {
+        apply_change(&mut self.names, &change);
+        self.pending.push(change);
+    }
+
+    pub(super) fn node(&self, name: &OsStr) -> Option<&Node> {
+        self.names.get(name).map(|node| &self.nodes[*node])
+    }
+
+    fn follow(&self, name: &OsStr) -> Option<&Node> {
+        let mut name = name.to_owned();
+        for _ in 0..9 {
+            let node = self.node(&name)?;
+            match &node.body {
+                Body::Link(text) => name = text.clone(),
+                Body::File { .. } => return Some(node),
+            }
+        }
+        None
+    }
+
+    /// Whether a launcher that is given the stand-in of `name` can run it.
+    fn stands_in(&self, name: &str) -> Result<(), String> {
+        let stand_in = format!("{name}.9727");
+        match self.node(os(&stand_in)) {
+            Some(Node {
+                body: Body::File { bytes, .. },
+                attrs,
+            }) if (bytes == trampoline() || bytes == OTHER_TRAMPOLINE)
+                && attrs.mode & 0o111 != 0 =>
+            {
+                Ok(())
+            }
+            other => Err(format!("{name} is a shim, {stand_in} is {other:?}")),
+        }
+    }
+
+    /// Whether running `name` ends in the real compiler, and what a launcher is given can be run.
+    pub(super) fn works(&self, name: &str) -> Result<(), String> {
+        let Some(node) = self.follow(os(name)) else {
+            return Err(format!("{name} leads nowhere"));
+        };
+        let Body::File { bytes, .. } = &node.body else {
+            return Err(format!("{name} leads to no file"));
+        };
+        if node.attrs.mode & 0o111 == 0 {
+            return Err(format!("{name} cannot be run"));
+        }
+        if bytes.starts_with(ELF) {
+            return Ok(());
+        }
+        if bytes == STUB {
+            return self.works("clang-19");
+        }
+        match shim_image::read(bytes) {
+            Some(Ok(config)) => {
+                // Its own name, whatever link leads to it.
+                let own = String::from_utf8_lossy(config.name);
+                if config.writer != WITHOUT_STAND_IN.as_bytes() {
+                    self.stands_in(&own)?;
+                }
+                let alias = format!("{own}.7625");
+                match self.follow(os(&alias)).map(|node| &node.body) {
+                    Some(Body::File { bytes, .. }) if bytes.starts_with(ELF) => Ok(()),
+                    Some(_) => Err(format!("{name} is a shim, {alias} no compiler")),
+                    None => Err(format!("{name} is a shim, {alias} leads nowhere")),
+                }
+            }
+            other => Err(format!("{name} is {} bytes, {other:?}", bytes.len())),
+        }
+    }
+
+    pub(super) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        match &self.node(os(name))?.body {
+            Body::File { bytes, .. } => Some(bytes),
+            Body::Link(_) => None,
+        }
+    }
+
+    pub(super) fn image(&self, name: &str) -> Option<&[u8]> {
+        self.bytes(name)
+            .filter(|bytes| shim_image::read(bytes).is_some())
+    }
+
+    /// What a run can tell this state by: what stands at each name, and which of them are one inode or
+    /// one of the first `originals`. States alike in this need only be looked at once.
+    pub(super) fn shape(&self, originals: usize) -> Vec<Shape> {
+        let mut seen: Vec<usize> = (0..originals).collect();
+        let shape = |(name, node): (&OsString, &usize)| {
+            let at = seen
+                .iter()
+                .position(|other| other == node)
+                .unwrap_or_else(|| {
+                    seen.push(*node);
+                    seen.len() - 1
+                });
+            let Node { body, attrs } = &self.nodes[*node];
+            let content = match body {
+                // Inodes and times in it differ from run to run and decide nothing here but
+                // whether they are those of an original.
+                Body::File { bytes, .. } if name == names::JOURNAL => {
+                    let text = String::from_utf8_lossy(bytes);
+                    let keep = |line: &&str| !line.contains("\"ino\"") && !line.contains("sec\"");
+                    let kept: String = text.lines().filter(keep).collect();
+                    blake3::hash(kept.as_bytes())
+                }
+                Body::File { bytes, .. } => blake3::hash(bytes),
+                Body::Link(text) => blake3::hash(text.as_encoded_bytes()),
+            };
+            Shape {
+                name: if names::is_temp(name) {
+                    own("temp")
+                } else {
+                    name.clone()
+                },
+                inode: at,
+                is_link: matches!(body, Body::Link(_)),
+                owned: (attrs.mode, attrs.uid, attrs.gid),
+                content: *content.as_bytes(),
+            }
+        };
+        self.names.iter().map(shape).collect()
+    }
+
+    /// The same names, each with the same content and attributes, and, unless copies had to be
+    /// made, the same inode.
+    pub(super) fn same_as(&self, other: &Self, inodes: bool) -> Result<(), String> {
+        let list = |state: &Self| state.names.keys().cloned().collect::<Vec<_>>();
+        if list(self) != list(other) {
+            return Err(format!("{:?} instead of {:?}", list(self), list(other)));
+        }
+        for (name, node) in &self.names {
+            let before = other.names[name];
+            if inodes && *node != before {
+                return Err(format!("{name:?} has another inode"));
+            }
+            if self.nodes[*node] != other.nodes[before] {
+                return Err(format!("{name:?} differs: {:?}", self.nodes[*node].attrs));
+            }
+        }
+        Ok(())
+    }
+
+    /// Every state in which a crash now can leave the disk: of the changes of names since the last
+    /// sync of the directory any subset, and each file that was not synced whole, half or empty.
+    /// Among the subsets are the prefixes, which is all that a journal in order can leave.
+    pub(super) fn crashes(&self) -> Vec<Self> {
+        let mut out = Vec::new();
+        assert!(self.pending.len() <= 12, "{} changes", self.pending.len());
+        for subset in 0_u32..1 << self.pending.len() {
+            let mut names = self.durable.clone();
+            for (i, change) in self.pending.iter().enumerate() {
+                if subset & 1 << i != 0 {
+                    apply_change(&mut names, change);
+                }
+            }
+            let lossy: Vec<usize> = names
+                .values()
+                .copied()
+                .filter(|node| matches!(self.nodes[*node].body, Body::File { synced: false, .. }))
+                .collect();
+            for loss in 0..3_usize.pow(u32::try_from(lossy.len()).unwrap()) {
+                let mut state = Self {
+                    nodes: self.nodes.clone(),
+                    names: names.clone(),
+                    durable: Names::new(),
+                    pending: Vec::new(),
+                };
+                for (i, node) in lossy.iter().enumerate() {
+                    let Body::File { bytes, .. } = &mut state.nodes[*node].body else {
+                        continue;
+                    };
+                    match loss / 3_usize.pow(u32::try_from(i).unwrap()) % 3 {
+                        0 => {}
+                        1 => bytes.truncate(bytes.len() / 2),
+                        _ => bytes.clear(),
+                    }
+                }
+                state.settle();
+                out.push(state);
+            }
+        }
+        out
+    }
+}
+
+fn apply_change(names: &mut Names, change: &Change) {
+    for (name, node) in change {
+        match node {
+            Some(node) => names.insert(name.clone(), *node),
+            None => names.remove(name),
+        };
+    }
+}
+
+impl SimFs {
+    pub(super) fn new(state: State, caps: Caps, crash_at: Option<usize>) -> Self {
+        Self {
+            state: RefCell::new(state),
+            caps,
+            ops: Cell::new(0),
+            crash_at,
+        }
+    }
+
+    pub(super) fn ops(&self) -> usize {
+        self.ops.get()
+    }
+
+    pub(super) fn into_state(self) -> State {
+        self.state.into_inner()
+    }
+
+    /// One more operation; none happens any more once the machine is down.
+    fn tick(&self) -> io::Result<()> {
+        if self.crash_at.is_some_and(|at| self.ops.get() >= at) {
+            return Err(Errno::IO.into());
+        }
+        self.ops.set(self.ops.get() + 1);
+        Ok(())
+    }
+
+    fn entry(&self, name: &OsStr) -> io::Result<usize> {
+        let found = self.state.borrow().names.get(name).copied();
+        found.ok_or_else(|| Errno::NOENT.into())
+    }
+
+    fn free(&self, name: &OsStr) -> io::Result<()> {
+        if self.state.borrow().names.contains_key(name) {
+            return Err(Errno::EXIST.into());
+        }
+        Ok(())
+    }
+}
+
+fn meta(state: &State, id: usize) -> Meta {
+    let node = &state.nodes[id];
+    let (kind, size) = match &node.body {
+        Body::File { bytes, .. } => (Kind::File, bytes.len()),
+        Body::Link(text) => (Kind::Symlink, text.len()),
+    };
+    Meta {
+        kind,
+        size: size as u64,
+        mtime: node.attrs.mtime,
+        mode: node.attrs.mode,
+        uid: node.attrs.uid,
+        gid: node.attrs.gid,
+        nlink: state.names.values().filter(|other| **other == id).count() as u64,
+        id: Inode {
+            dev: 1,
+            ino: id as u64,
+        },
+    }
+}
+
+impl Fs for SimFs {
+    type Open = usize;
+
+    fn path(&self) -> &Path {
+        Path::new("/sim")
+    }
+
+    fn euid(&self) -> u32 {
+        0
+    }
+
+    fn dir(&self) -> io::Result<Meta> {
+        Ok(Meta {
+            kind: Kind::Directory,
+            size: 0,
+            mtime: Time { sec: 0, nsec: 0 },
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            nlink: 2,
+            id: Inode { dev: 1, ino: 9999 },
+        })
+    }
+
+    fn list(&self) -> io::Result<Vec<OsString>> {
+        Ok(self.state.borrow().names.keys().cloned().collect())
+    }
+
+    fn stat(&self, name: &OsStr) -> io::Result<Option<Meta>> {
+        let state = self.state.borrow();
+        Ok(state.names.get(name).map(|id| meta(&state, *id)))
+    }
+
+    fn resolve(&self, name: &OsStr) -> io::Result<Option<Meta>> {
+        let state = self.state.borrow();
+        let found = state.follow(name).and_then(|node| {
+            let at = state
+                .nodes
+                .iter()
+                .position(|other| std::ptr::eq(other, node))?;
+            Some(meta(&state, at))
+        });
+        Ok(found)
+    }
+
+    fn read_link(&self, name: &OsStr) -> io::Result<OsString> {
+        let id = self.entry(name)?;
+        match &self.state.borrow().nodes[id].body {
+            Body::Link(text) => Ok(text.clone()),
+            Body::File { .. } => Err(Errno::INVAL.into()),
+        }
+    }
+
+    fn read(&self, name: &OsStr, limit: u64) -> io::Result<Option<(Meta, Vec<u8>)>> {
+        let id = self.entry(name)?;
+        let state = self.state.borrow();
+        Ok(match &state.nodes[id].body {
+            Body::File { bytes, .. } if bytes.len() as u64 <= limit => {
+                Some((meta(&state, id), bytes.clone()))
+            }
+            _ => None,
+        })
+    }
+
+    fn create(&self, name: &OsStr, bytes: &[u8], attrs: &Attrs) -> io::Result<usize> {
+        self.tick()?;
+        self.free(name)?;
+        let mut state = self.state.borrow_mut();
+        let id = state.nodes.len();
+        state.nodes.push(Node {
+            body: Body::File {
+                bytes: bytes.to_vec(),
+                synced: false,
+            },
+            attrs: *attrs,
+        });
+        state.change(vec![(name.to_owned(), Some(id))]);
+        Ok(id)
+    }
+
+    fn copy(&self, from: &OsStr, to: &OsStr) -> io::Result<Option<usize>> {
+        self.tick()?;
+        let from = self.entry(from)?;
+        self.free(to)?;
+        let mut state = self.state.borrow_mut();
+        let id = state.nodes.len();
+        let mut node = state.nodes[from].clone();
+        let file = match &mut node.body {
+            Body::File { synced, .. } => {
+                *synced = false;
+                Some(id)
+            }
+            Body::Link(_) => None,
+        };
+        state.nodes.push(node);
+        state.change(vec![(to.to_owned(), Some(id))]);
+        Ok(file)
+    }
+
+    fn sync(&self, file: &usize) -> io::Result<()> {
+        self.tick()?;
+        if let Body::File { synced, .. } = &mut self.state.borrow_mut().nodes[*file].body {
+            *synced = true;
+        }
+        Ok(())
+    }
+
+    fn symlink(&self, text: &OsStr, name: &OsStr, attrs: Option<&Attrs>) -> io::Result<()> {
+        self.tick()?;
+        self.free(name)?;
+        let mut state = self.state.borrow_mut();
+        let id = state.add(Body::Link(text.to_owned()));
+        if let Some(attrs) = attrs {
+            state.nodes[id].attrs = *attrs;
+        }
+        state.change(vec![(name.to_owned(), Some(id))]);
+        Ok(())
+    }
+
+    fn link(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        self.tick()?;
+        if !self.caps.link {
+            return Err(Errno::PERM.into());
+        }
+        let id = self.entry(from)?;
+        self.free(to)?;
+        self.state
+            .borrow_mut()
+            .change(vec![(to.to_owned(), Some(id))]);
+        Ok(())
+    }
+
+    fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        self.tick()?;
+        let id = self.entry(from)?;
+        // Two names of one inode: nothing happens, and that is success.
+        if self.entry(to).ok() != Some(id) {
+            let change = vec![(from.to_owned(), None), (to.to_owned(), Some(id))];
+            self.state.borrow_mut().change(change);
+        }
+        Ok(())
+    }
+
+    fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        self.tick()?;
+        if !self.caps.exchange {
+            return Err(Errno::INVAL.into());
+        }
+        let id = self.entry(from)?;
+        self.free(to)?;
+        let change = vec![(from.to_owned(), None), (to.to_owned(), Some(id))];
+        self.state.borrow_mut().change(change);
+        Ok(())
+    }
+
+    fn exchange(&self, one: &OsStr, two: &OsStr) -> io::Result<()> {
+        self.tick()?;
+        if !self.caps.exchange {
+            return Err(Errno::INVAL.into());
+        }
+        let (a, b) = (self.entry(one)?, self.entry(two)?);
+        let change = vec![(one.to_owned(), Some(b)), (two.to_owned(), Some(a))];
+        self.state.borrow_mut().change(change);
+        Ok(())
+    }
+
+    fn remove(&self, name: &OsStr) -> io::Result<()> {
+        self.tick()?;
+        self.entry(name)?;
+        self.state
+            .borrow_mut()
+            .change(vec![(name.to_owned(), None)]);
+        Ok(())
+    }
+
+    fn sync_dir(&self) -> io::Result<()> {
+        self.tick()?;
+        let mut state = self.state.borrow_mut();
+        state.durable = state.names.clone();
+        state.pending.clear();
+        Ok(())
+    }
+}

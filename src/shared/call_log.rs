@@ -1,0 +1,340 @@
+//! The session's log of calls: one line for each, written by the shim, read by `rock-wrap run`.
+//!
+//! Owns: the variable that asks for it and the format. Without the variable nothing is opened.
+//!
+//! ```text
+//! direct <TAB> reason   <TAB> language <TAB> archs <TAB> pid <TAB> start <TAB> cwd <TAB> source <TAB> output
+//! launch <TAB> launcher <TAB> language <TAB> archs <TAB> pid <TAB> start <TAB> cwd <TAB> source <TAB> output
+//! ```
+//!
+//! `-` is what there is none of. `archs` is the number of offload architectures; `start` is the time
+//! of the decision in nanoseconds since boot (`CLOCK_BOOTTIME`: nobody sets it, and the kernel tells
+//! a process's own start by it); `cwd` is there if one of the two paths is relative. In the last
+//! three, a control character or a backslash is a backslash and two hexadecimal digits.
+//!
+//! A call that is launched was understood; of a direct one language, archs, source and output are
+//! what it looks like at a glance.
+
+use crate::shared::bytes::push_decimal;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use crate::shared::call::{Call, lookup};
+use crate::shared::decision::Decision;
+use crate::shared::decision::language::Language;
+use crate::shared::decision::unit::{Role, default_output};
+use crate::shared::sys;
+
+/// Names the log: a file that exists and that the shim may append to.
+pub const VARIABLE: &str = "ROCK_WRAP_EVENTS";
+
+/// Appends what `decision` makes of `call` to the log that the environment names, if it names one.
+/// With `O_APPEND` and one write for each line, parallel calls lose none (the kernel holds the
+/// inode's lock over both).
+pub fn record(call: &Call<'_>, decision: &Decision<'_>) {
+    let Some(path) = lookup(call.env, VARIABLE.as_bytes()) else {
+        return;
+    };
+    // A log that has gone away is no reason to bother a compile.
+    let Ok(log) = sys::File::append(path) else {
+        return;
+    };
+    log.write(&line(
+        call.argv,
+        decision,
+        sys::getpid(),
+        sys::since_boot(),
+        sys::getcwd,
+    ));
+}
+
+/// The line for one call. `cwd` is asked if there is a relative path.
+fn line(
+    argv: &[&CStr],
+    decision: &Decision<'_>,
+    pid: usize,
+    start: u64,
+    cwd: impl FnOnce() -> Vec<u8>,
+) -> Vec<u8> {
+    let unnamed;
+    let (what, detail, shape): (&[u8], &[u8], Shape<'_>) = match decision {
+        Decision::Direct(direct) => (
+            b"direct",
+            direct.reason.as_str().as_bytes(),
+            Shape::glance(argv),
+        ),
+        Decision::Launch(launch) => {
+            let unit = &launch.unit;
+            let output = match unit.word(Role::Output) {
+                Some(named) => named.to_bytes(),
+                None => {
+                    unnamed = default_output(&unit.input);
+                    &unnamed
+                }
+            };
+            let shape = Shape {
+                language: Some(unit.language),
+                archs: u32::try_from(unit.archs.len()).unwrap_or(u32::MAX),
+                source: Some(unit.input.to_bytes()),
+                output: Some(output),
+            };
+            (b"launch", launch.launcher.kind.as_str().as_bytes(), shape)
+        }
+        Decision::Forward(forward) => (
+            b"launch",
+            forward.launcher.kind.as_str().as_bytes(),
+            Shape::glance(argv),
+        ),
+    };
+    let mut line = Vec::with_capacity(512);
+    let language = shape.language.map_or(NONE, Language::as_str);
+    for text in [what, detail, language.as_bytes()] {
+        line.extend_from_slice(text);
+        line.push(b'\t');
+    }
+    for number in [u64::from(shape.archs), pid as u64, start] {
+        push_decimal(&mut line, number);
+        line.push(b'\t');
+    }
+    let paths = [shape.source, shape.output];
+    let relative = paths.iter().flatten().any(|path| !path.starts_with(b"/"));
+    let cwd = relative.then(cwd);
+    for (path, end) in [
+        (cwd.as_deref(), b'\t'),
+        (paths[0], b'\t'),
+        (paths[1], b'\n'),
+    ] {
+        push_escaped(&mut line, path.unwrap_or(NONE.as_bytes()));
+        line.push(end);
+    }
+    line
+}
+
+/// Stands for what there is none of. No input or output of a launched call is called so: that would
+/// be standard input or output.
+const NONE: &str = "-";
+
+/// What a call is about.
+#[derive(Default)]
+struct Shape<'a> {
+    language: Option<Language>,
+    archs: u32,
+    source: Option<&'a [u8]>,
+    output: Option<&'a [u8]>,
+}
+
+impl<'a> Shape<'a> {
+    fn glance(argv: &[&'a CStr]) -> Self {
+        let mut shape = Self::default();
+        let mut before: &[u8] = b"";
+        for arg in argv.iter().skip(1).map(|arg| arg.to_bytes()) {
+            let language = Language::of_file(arg);
+            match before {
+                b"-o" => shape.output = Some(arg),
+                b"-x" => shape.language = Language::of_x(arg),
+                _ if arg.starts_with(b"--offload-arch=") => shape.archs += 1,
+                _ if shape.source.is_none() && language.is_some() && !arg.starts_with(b"-") => {
+                    shape.source = Some(arg);
+                    shape.language = shape.language.or(language);
+                }
+                _ => {}
+            }
+            before = arg;
+        }
+        shape
+    }
+}
+
+fn push_escaped(text: &mut Vec<u8>, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for &byte in bytes {
+        if byte.is_ascii_control() || byte == b'\\' {
+            let digit = |nibble: u8| DIGITS[usize::from(nibble & 15)];
+            text.extend_from_slice(&[b'\\', digit(byte >> 4), digit(byte)]);
+        } else {
+            text.push(byte);
+        }
+    }
+}
+
+#[cfg(not(rock_wrap_shim))]
+pub use read::{Event, read};
+
+/// The other end, which the shim has no use for.
+#[cfg(not(rock_wrap_shim))]
+mod read {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+    use std::path::PathBuf;
+    use std::string::String;
+    use std::time::Duration;
+
+    use super::{NONE, Vec};
+    use crate::shared::decision::language::Language;
+
+    /// What a session's log says of one call.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct Event {
+        /// Whether a launcher was given the call.
+        pub launched: bool,
+        /// The reason where it was not, else the kind of launcher.
+        pub detail: String,
+        /// What was compiled.
+        pub language: Option<Language>,
+        /// The number of offload architectures.
+        pub archs: u32,
+        /// The process, which stays until the call has ended: as the launcher or the compiler from
+        /// then on, or waiting.
+        pub pid: u32,
+        /// When it was decided, since boot.
+        pub start: Duration,
+        /// What the two paths are relative to, if one of them is.
+        pub cwd: Option<PathBuf>,
+        /// The source as the call names it.
+        pub source: Option<PathBuf>,
+        /// The output as the call names it, or as clang names it if the call does not.
+        pub output: Option<PathBuf>,
+    }
+
+    /// Reads lines of a log. One that is not ours is passed over.
+    #[must_use]
+    pub fn read(log: &[u8]) -> Vec<Event> {
+        log.split(|byte| *byte == b'\n').filter_map(event).collect()
+    }
+
+    fn event(line: &[u8]) -> Option<Event> {
+        let fields: Vec<&[u8]> = line.split(|byte| *byte == b'\t').collect();
+        let [
+            what,
+            detail,
+            language,
+            archs,
+            pid,
+            start,
+            cwd,
+            source,
+            output,
+        ] = fields.try_into().ok()?;
+        let text = |field| std::str::from_utf8(field).ok();
+        Some(Event {
+            launched: match what {
+                b"launch" => true,
+                b"direct" => false,
+                _ => return None,
+            },
+            detail: text(detail)?.to_owned(),
+            language: Language::of_x(language),
+            archs: text(archs)?.parse().ok()?,
+            pid: text(pid)?.parse().ok()?,
+            start: Duration::from_nanos(text(start)?.parse().ok()?),
+            cwd: path(cwd)?,
+            source: path(source)?,
+            output: path(output)?,
+        })
+    }
+
+    /// The outer `None` is for what is no escaped path.
+    fn path(escaped: &[u8]) -> Option<Option<PathBuf>> {
+        if escaped == NONE.as_bytes() {
+            return Some(None);
+        }
+        let mut bytes = Vec::with_capacity(escaped.len());
+        let mut rest = escaped;
+        while let [byte, after @ ..] = rest {
+            if *byte == b'\\' {
+                let digits = std::str::from_utf8(after.get(..2)?).ok()?;
+                bytes.push(u8::from_str_radix(digits, 16).ok()?);
+                rest = after.get(2..)?;
+            } else {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+        Some(Some(PathBuf::from(OsString::from_vec(bytes))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::{CString, OsStr};
+    use std::os::unix::ffi::OsStrExt;
+    use std::path::{Path, PathBuf};
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::shared::decision::reasons::Reason;
+
+    fn direct(argv: &[&CStr], cwd: &str) -> Vec<u8> {
+        let decision = Decision::Direct(Reason::SaveTemps.into());
+        let cwd = || cwd.as_bytes().to_vec();
+        line(argv, &decision, 42, 1_700_000_000, cwd)
+    }
+
+    #[test]
+    fn a_direct_call_is_one_line_with_its_reason_and_what_it_looks_like() {
+        let argv = [
+            c"clang++",
+            c"-x",
+            c"hip",
+            c"--offload-arch=gfx906",
+            c"--offload-arch=gfx942",
+            c"-save-temps",
+            c"-c",
+            c"a b.cpp",
+            c"-o",
+            c"/out/a\tb.o",
+        ];
+        let line = direct(&argv, "/src");
+        let text = std::str::from_utf8(&line).unwrap();
+        assert_eq!(
+            text,
+            "direct\tsave-temps\thip\t2\t42\t1700000000\t/src\ta b.cpp\t/out/a\\09b.o\n"
+        );
+        let event = Event {
+            launched: false,
+            detail: "save-temps".to_owned(),
+            language: Some(Language::Hip),
+            archs: 2,
+            pid: 42,
+            start: Duration::from_nanos(1_700_000_000),
+            cwd: Some(PathBuf::from("/src")),
+            source: Some(PathBuf::from("a b.cpp")),
+            output: Some(PathBuf::from("/out/a\tb.o")),
+        };
+        assert_eq!(read(&line), [event]);
+    }
+
+    #[test]
+    fn what_a_call_does_not_have_is_a_dash() {
+        let line = direct(&[c"clang++", c"--version"], "/src");
+        let text = std::str::from_utf8(&line).unwrap();
+        assert_eq!(text, "direct\tsave-temps\t-\t0\t42\t1700000000\t-\t-\t-\n");
+        let event = read(&line).remove(0);
+        assert_eq!((event.cwd, event.source, event.output), (None, None, None));
+    }
+
+    #[test]
+    fn lines_of_somebody_else_are_passed_over() {
+        let log = b"launch\tsccache\thip\t2\t1\t2\t-\t-\t-\n\nnonsense\ndirect\tcut\n\
+            launch\tsccache\thip\t2\t1\t2\t-\tbad\\zz\t-\n";
+        let events = read(log);
+        assert_eq!(events.len(), 1);
+        assert!(events[0].launched && events[0].language == Some(Language::Hip));
+    }
+
+    proptest! {
+        #[test]
+        fn a_path_of_any_bytes_survives_and_stays_on_its_line(bytes in prop::collection::vec(1u8.., 1..40)) {
+            let mut source = bytes.clone();
+            source.extend_from_slice(b"/a.cpp");
+            let argument = CString::new(source.clone()).unwrap();
+            prop_assume!(!bytes.starts_with(b"-"));
+            let line = direct(&[c"clang", &argument], "/");
+            prop_assert_eq!(line.iter().filter(|byte| **byte == b'\n').count(), 1);
+            let event = read(&line).remove(0);
+            prop_assert_eq!(event.source.as_deref(), Some(Path::new(OsStr::from_bytes(&source))));
+        }
+    }
+}

@@ -1,0 +1,852 @@
+//! The model of one command line: one pass over its arguments, response files included.
+//!
+//! Owns: what the call is (one compile of one file, or not) and what a cache key needs to know of
+//! it. Must never launch by guess: whatever it does not understand is a reason to be Direct.
+//! Stops at the first such reason.
+
+use crate::shared::decision::language::Language;
+use crate::shared::decision::reasons::{Direct, Reason};
+use crate::shared::decision::unit::Role;
+use crate::shared::decision::unit::Sides;
+use crate::shared::decision::unit::Text;
+use crate::shared::decision::unit::Unit;
+use crate::shared::decision::unit::default_depfile;
+use crate::shared::decision::unit::default_output;
+use crate::shared::decision::{config_file, hazards, options, response};
+use crate::shared::launchers::Launcher;
+use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::machine::FileKind;
+use crate::shared::machine::Machine;
+use crate::shared::stand_in;
+use alloc::borrow::Cow;
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+/// A word that may or may not live as long as `argv`.
+#[derive(Clone, Copy)]
+struct Word<'w, 'a> {
+    text: &'w CStr,
+    argv: Option<&'a CStr>,
+}
+
+impl<'a> Word<'_, 'a> {
+    fn keep(self) -> Text<'a> {
+        match self.argv {
+            Some(text) => Cow::Borrowed(text),
+            None => Cow::Owned(self.text.into()),
+        }
+    }
+
+    /// The word without its first `skip` bytes.
+    fn tail(self, skip: usize) -> Self {
+        Self {
+            text: tail(self.text, skip),
+            argv: self.argv.map(|text| tail(text, skip)),
+        }
+    }
+}
+
+fn tail(text: &CStr, skip: usize) -> &CStr {
+    let rest = text.to_bytes_with_nul().get(skip..).unwrap_or_default();
+    CStr::from_bytes_until_nul(rest).unwrap_or_default()
+}
+
+/// What the next argument is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expect {
+    /// An option or an input.
+    Anything,
+    /// This many values that do not matter here.
+    Values(usize),
+    /// A word of the unit.
+    Word(Role),
+    Language,
+    /// What is compiled for.
+    Target,
+    /// The value of `-resource-dir`, which is at the index, or in a file.
+    ResourceDir(Option<usize>),
+    /// An option of the device's linker.
+    OffloadLinker,
+    Frontend,
+    Backend,
+    /// The value of `-Xarch_host`, `-Xarch_device` or `-Xarch_<architecture>`.
+    Xarch(Architecture),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Architecture {
+    Host,
+    Device,
+    Other,
+}
+
+/// The state of the pass.
+pub struct Scan<'a, 'l> {
+    launcher: &'l Launcher<'a>,
+    cxx_driver: bool,
+    expect: Expect,
+    /// Where the argument is that is looked at.
+    at: usize,
+    /// The argument before is an option that nobody knows.
+    unknown: bool,
+    /// The last `-Xclang` value wants another one.
+    frontend_value: bool,
+    compiles: bool,
+    bitcode: bool,
+    openmp: bool,
+    /// The last target is an AMD GPU.
+    gpu_target: bool,
+    /// `--offload-targets=` was given.
+    offload_targets: bool,
+    /// The devices' objects are not put together.
+    unbundled: bool,
+    /// Options are given to the device's linker.
+    offload_linker: bool,
+    /// Some warnings are errors.
+    strict_warnings: bool,
+    /// There is an id, which wins over any way to make one.
+    cuid: bool,
+    /// An id is to be made of the call.
+    hashed_cuid: bool,
+    x: Option<Language>,
+    /// Where the input is; 0: there is none yet.
+    input_at: usize,
+    /// Where the second one is; 0: there is none.
+    second_at: usize,
+    after_unknown: bool,
+    unit: Unit<'a>,
+}
+
+type Step = Result<(), Reason>;
+
+/// How the targets begin that are AMD's GPUs.
+const GPU: &[u8] = b"amdgcn";
+
+/// See [`Role::Library`].
+const LIBRARY_OPTIONS: [&[u8]; 5] = [
+    b"--rocm-path=",
+    b"--hip-path=",
+    b"--rocm-device-lib-path=",
+    b"--hip-device-lib-path=",
+    b"-resource-dir=",
+];
+
+/// See [`Role::PrefixMap`].
+const PREFIX_MAP_OPTIONS: [&[u8]; 4] = [
+    b"-fdebug-prefix-map=",
+    b"-ffile-prefix-map=",
+    b"-fdebug-compilation-dir=",
+    b"-ffile-compilation-dir=",
+];
+
+impl<'a, 'l> Scan<'a, 'l> {
+    /// Reads all of `argv` but its first word. `new_driver`: the offload driver that the compiler uses where
+    /// no option chooses.
+    pub fn run<M: Machine + ?Sized>(
+        argv: &[&'a CStr],
+        cxx_driver: bool,
+        launcher: &'l Launcher<'a>,
+        new_driver: bool,
+        machine: &M,
+    ) -> Result<Self, Direct> {
+        let mut scan = Self {
+            launcher,
+            cxx_driver,
+            expect: Expect::Anything,
+            at: 0,
+            unknown: false,
+            frontend_value: false,
+            compiles: false,
+            bitcode: false,
+            openmp: false,
+            gpu_target: false,
+            offload_targets: false,
+            unbundled: false,
+            offload_linker: false,
+            strict_warnings: false,
+            cuid: false,
+            hashed_cuid: true,
+            x: None,
+            input_at: 0,
+            second_at: 0,
+            after_unknown: false,
+            unit: Unit {
+                input: Cow::Borrowed(c""),
+                language: Language::C,
+                words: Vec::new(),
+                writes_depfile: false,
+                debug_info: false,
+                has_cuid: false,
+                sides: Sides::Both,
+                new_driver,
+                relocatable_device_code: false,
+                archs: Vec::new(),
+                drops_archs: false,
+                native: false,
+                respelled: Vec::new(),
+            },
+        };
+        scan.read_config_files(argv, machine)?;
+        for (at, text) in argv.iter().copied().enumerate().skip(1) {
+            let step = match text.to_bytes().split_first() {
+                // Expanded before anything else is looked at, the values of options included.
+                Some((b'@', name)) if !name.is_empty() => {
+                    response::expand(machine, tail(text, 1), &mut |text| {
+                        scan.take(Word { text, argv: None }, at)
+                    })
+                }
+                _ => scan.take(
+                    Word {
+                        text,
+                        argv: Some(text),
+                    },
+                    at,
+                ),
+            };
+            step.map_err(|reason| Direct {
+                reason,
+                at: Some(at),
+            })?;
+        }
+        Ok(scan)
+    }
+
+    /// Reads the options of the configuration files that `argv` names, in front of all others, as clang does.
+    fn read_config_files<M: Machine + ?Sized>(
+        &mut self,
+        argv: &[&'a CStr],
+        machine: &M,
+    ) -> Result<(), Direct> {
+        for (at, word) in argv.iter().enumerate().skip(1) {
+            let named = config_file::named(word, argv.get(at + 1));
+            let Some(path) = named.filter(|_| self.launcher.reads_config_files()) else {
+                continue;
+            };
+            let read = config_file::expand(machine, path, &mut |text| {
+                self.take(Word { text, argv: None }, at)
+            });
+            // What makes a call a compile of one file into another has to stand where the launcher sees it.
+            let shapes = self.compiles
+                || self.expect != Expect::Anything
+                || self.input_at != 0
+                || self.x.is_some()
+                || self.unit.writes_depfile
+                || [Role::Output, Role::Depfile, Role::Target]
+                    .into_iter()
+                    .any(|role| self.unit.word(role).is_some());
+            let read = read.and(if shapes {
+                Err(Reason::ConfigFile)
+            } else {
+                Ok(())
+            });
+            self.unit
+                .words
+                .push((Role::ConfigFile, Cow::Borrowed(path)));
+            read.map_err(|reason| Direct {
+                reason,
+                at: Some(at),
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Judges the call as a whole: its arguments, then whether `outside` speaks against it, then
+    /// its files.
+    pub fn finish<M: Machine + ?Sized>(
+        mut self,
+        machine: &M,
+        outside: impl FnOnce() -> Option<Reason>,
+    ) -> Result<Unit<'a>, Direct> {
+        self.check_arguments()?;
+        if let Some(reason) = outside() {
+            return Err(reason.into());
+        }
+        self.check_files(machine)?;
+        Ok(self.unit)
+    }
+
+    fn check_arguments(&mut self) -> Result<(), Direct> {
+        let input = |reason| Direct {
+            reason,
+            at: Some(self.input_at),
+        };
+        // First, as the commonest: a link or a probe is told no more than that it is none.
+        if !self.compiles {
+            return Err(Reason::NotACompile.into());
+        }
+        if self.expect != Expect::Anything {
+            return Err(Reason::MissingValue.into());
+        }
+        if self.input_at == 0 {
+            return Err(Reason::NoInput.into());
+        }
+        if self.second_at != 0 {
+            return Err(Direct {
+                reason: Reason::SeveralInputs,
+                at: Some(self.second_at),
+            });
+        }
+        if self.after_unknown {
+            return Err(input(Reason::UnclearInputs));
+        }
+        let by_name = || Language::of_file(self.unit.input.to_bytes());
+        let Some(language) = self.x.or_else(by_name) else {
+            return Err(input(Reason::InputLanguage));
+        };
+        // clang 15 and 19 in g++ mode take a plain .c for C++ and warn of it; sccache 0.16 gives an
+        // explicit language, so that the warning is lost (measured; not so ccache 4.7.5).
+        if self.cxx_driver
+            && self.x.is_none()
+            && language == Language::C
+            && self.launcher.kind == LauncherKind::Sccache
+        {
+            return Err(input(Reason::LanguageMode));
+        }
+        self.unit.language = language;
+        if language == Language::Hip {
+            if let Some(reason) = self.launcher.lacks_hip() {
+                return Err(reason.into());
+            }
+            // The stand-in asks for each architecture's text by its name.
+            let is_told =
+                stand_in::is_used(self.launcher) && !self.unit.drops_archs && !self.offload_targets;
+            if self.unit.hides_device_text() && !is_told {
+                return Err(Reason::NewOffloadDriver.into());
+            }
+        } else if self.openmp && !self.unit.archs.is_empty() || self.offload_targets {
+            return Err(Reason::OffloadKind.into());
+        }
+        if language == Language::Assembler {
+            // Only for these targets clang never runs an assembler of the system's.
+            if !self.gpu_target {
+                return Err(input(Reason::InputLanguage));
+            }
+            // clang writes none, and sccache would wait for it.
+            if self.unit.writes_depfile {
+                return Err(Reason::Depfile.into());
+            }
+        }
+        if self.unbundled && (self.unit.archs.len() != 1 || self.unit.native) {
+            return Err(Reason::UnbundledOutput.into());
+        }
+        // Unused by the preprocessor, which sccache 0.16 runs with these options (measured).
+        if self.offload_linker
+            && self.strict_warnings
+            && self.launcher.kind == LauncherKind::Sccache
+        {
+            return Err(Reason::TargetForwarding.into());
+        }
+        // sccache 0.16 assumes <stem>.o; clang makes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
+        if (self.unit.sides == Sides::Device || self.bitcode)
+            && self.unit.word(Role::Output).is_none()
+        {
+            return Err(Reason::DefaultOutput.into());
+        }
+        // clang writes none of a device's side, and sccache would wait for it.
+        if self.unit.sides == Sides::Device
+            && self.unit.writes_depfile
+            && language == Language::Hip
+            && self.launcher.kind == LauncherKind::Sccache
+        {
+            return Err(Reason::Depfile.into());
+        }
+        // Without -MD nothing is written to it, and sccache would wait for it. Of several targets it
+        // writes the last one alone (0.16, measured).
+        let targets = self
+            .unit
+            .words
+            .iter()
+            .filter(|(role, _)| *role == Role::Target);
+        let several = self.launcher.kind == LauncherKind::Sccache && targets.count() > 1;
+        if several || self.unit.word(Role::Depfile).is_some() && !self.unit.writes_depfile {
+            return Err(Reason::Depfile.into());
+        }
+        self.unit.has_cuid = self.cuid || !self.hashed_cuid;
+        Ok(())
+    }
+
+    fn check_files<M: Machine + ?Sized>(&self, machine: &M) -> Result<(), Direct> {
+        use crate::shared::machine::FileKind::{Missing, Other, Regular};
+        let input = &self.unit.input;
+        if machine.kind(input) != Regular {
+            return Err(Direct {
+                reason: Reason::InputNotAFile,
+                at: Some(self.input_at),
+            });
+        }
+        if self.launcher.wants_depfile_named(&self.unit) {
+            let depfile = CString::new(default_depfile(&self.unit)).unwrap_or_default();
+            if !can_write(machine, &depfile) {
+                return Err(Reason::Depfile.into());
+            }
+        }
+        if self.unit.word(Role::Output).is_none()
+            && kind_of(machine, default_output(input), b"") == Other
+        {
+            return Err(Reason::OutputNotAFile.into());
+        }
+        for (role, text) in &self.unit.words {
+            let reason = match role {
+                Role::Output if !can_write(machine, text) => Reason::OutputNotAFile,
+                Role::Depfile if !can_write(machine, text) => Reason::Depfile,
+                // A pipe can be read once, and a launcher reads before the compiler does.
+                Role::Include if machine.kind(text) == Other => Reason::FileInput,
+                // `-include x.h` takes x.h.pch or x.h.gch where there is one (measured on clang 15
+                // and 19).
+                Role::Include
+                    if [b".pch", b".gch"]
+                        .into_iter()
+                        .any(|end| kind_of(machine, text.to_bytes().into(), end) != Missing) =>
+                {
+                    Reason::PrecompiledHeader
+                }
+                _ => continue,
+            };
+            return Err(reason.into());
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, word: Word<'_, 'a>, at: usize) -> Step {
+        self.at = at;
+        let bytes = word.text.to_bytes();
+        match core::mem::replace(&mut self.expect, Expect::Anything) {
+            Expect::Anything if bytes.first() == Some(&b'-') => self.option(word),
+            Expect::Anything => self.input(word, at),
+            Expect::Values(left) => {
+                if left > 1 {
+                    self.expect = Expect::Values(left - 1);
+                }
+                Ok(())
+            }
+            Expect::Word(role) => self.word(role, word),
+            Expect::Language => self.set_language(bytes),
+            Expect::Target => {
+                self.gpu_target = bytes.starts_with(GPU);
+                Ok(())
+            }
+            Expect::ResourceDir(option) => self.resource_dir(option, word),
+            Expect::OffloadLinker => self.linker_option(bytes),
+            Expect::Frontend => self.frontend_option(bytes),
+            Expect::Backend => backend_option(bytes),
+            Expect::Xarch(architecture) => self.xarch(architecture, bytes),
+        }
+    }
+
+    fn input(&mut self, word: Word<'_, 'a>, at: usize) -> Step {
+        let after_unknown = core::mem::take(&mut self.unknown);
+        if self.input_at == 0 {
+            self.input_at = at;
+            self.unit.input = word.keep();
+            self.after_unknown = after_unknown;
+        } else if self.second_at == 0 {
+            // Told only at the end: a link has several inputs too, and is better called a link.
+            self.second_at = at;
+        }
+        Ok(())
+    }
+
+    fn option(&mut self, word: Word<'_, 'a>) -> Step {
+        self.unknown = false;
+        let bytes = word.text.to_bytes();
+        // Most arguments of a compile. Nothing else in clang's table begins like these, apart from
+        // `-W...` that is forwarded.
+        match bytes {
+            b"-" => return Err(Reason::Stdin),
+            [_, b'D' | b'U' | b'L', _, ..] | [_, b'I', b'/' | b'.' | b'a'..=b'z', ..] => {
+                return Ok(());
+            }
+            [_, b'W', b'a', b',', rest @ ..] => return assembler_options(rest),
+            [_, b'W', b'p', b',', rest @ ..] => {
+                preprocessor_options(rest)?;
+                return self.word(Role::Preprocessor, word);
+            }
+            [_, b'W', rest @ ..] => {
+                self.strict_warnings |= rest.starts_with(b"error");
+                return Ok(());
+            }
+            _ => {}
+        }
+        // One that was read, see `read_config_files`.
+        let is_read = self.launcher.reads_config_files()
+            && word
+                .argv
+                .is_some_and(|word| config_file::named(word, Some(&c"")).is_some());
+        if !is_read && let Some(reason) = hazards::reason(bytes, self.launcher) {
+            return Err(reason);
+        }
+        let Some(found) = options::find(bytes) else {
+            self.unknown = true;
+            return Ok(());
+        };
+        let value = word.tail(found.name.len());
+        if found.values == 0 {
+            return self.alone(found.name, word, value);
+        }
+        self.expect = match found.name {
+            b"-o" => Expect::Word(Role::Output),
+            b"--output" => {
+                self.respell(word, b"-o", b"")?;
+                Expect::Word(Role::Output)
+            }
+            b"-x" => Expect::Language,
+            b"-target" => Expect::Target,
+            b"-Xoffload-linker" => Expect::OffloadLinker,
+            b"-MF" => Expect::Word(Role::Depfile),
+            b"-MT" | b"-MQ" => Expect::Word(Role::Target),
+            b"-include" | b"--include" => Expect::Word(Role::Include),
+            b"-resource-dir" => Expect::ResourceDir(word.argv.map(|_| self.at)),
+            b"-Xclang" => Expect::Frontend,
+            b"-mllvm" => Expect::Backend,
+            b"-Xarch_host" => Expect::Xarch(Architecture::Host),
+            b"-Xarch_device" => Expect::Xarch(Architecture::Device),
+            b"-Xarch_" => Expect::Xarch(Architecture::Other),
+            _ => Expect::Values(found.values),
+        };
+        Ok(())
+    }
+
+    /// An option without a value, or with its value in the same word.
+    fn alone(&mut self, name: &[u8], word: Word<'_, 'a>, value: Word<'_, 'a>) -> Step {
+        match name {
+            // PyTorch's extensions give it twice, and every launcher reads that as once.
+            b"-c" => {
+                self.compiles = true;
+                Ok(())
+            }
+            b"-o" => self.word(Role::Output, value),
+            b"-x" => self.set_language(value.text.to_bytes()),
+            b"-MF" => self.word(Role::Depfile, value),
+            b"-MT" | b"-MQ" => self.word(Role::Target, value),
+            b"-include" | b"--include" | b"--include=" => self.word(Role::Include, value),
+            b"-MD" | b"-MMD" => {
+                self.unit.writes_depfile = true;
+                Ok(())
+            }
+            b"-emit-llvm" => {
+                self.bitcode = true;
+                Ok(())
+            }
+            // The last of these wins.
+            b"--cuda-device-only" | b"--offload-device-only" => {
+                self.unit.sides = Sides::Device;
+                Ok(())
+            }
+            b"--cuda-host-only" | b"--offload-host-only" => {
+                self.unit.sides = Sides::Host;
+                Ok(())
+            }
+            b"--cuda-compile-host-device" | b"--offload-host-device" => {
+                self.unit.sides = Sides::Both;
+                Ok(())
+            }
+            b"--debug" => {
+                self.unit.debug_info = true;
+                Ok(())
+            }
+            _ => {
+                let bytes = word.text.to_bytes();
+                if let Some(output) = bytes.strip_prefix(b"--output=") {
+                    self.respell(word, b"-o", output)?;
+                    return self.word(Role::Output, word.tail(b"--output=".len()));
+                }
+                for (options, role) in [
+                    (&LIBRARY_OPTIONS[..], Role::Library),
+                    (&PREFIX_MAP_OPTIONS, Role::PrefixMap),
+                ] {
+                    if options.iter().any(|name| bytes.starts_with(name)) {
+                        self.word(role, word)?;
+                    }
+                }
+                self.with_value(bytes)
+            }
+        }
+    }
+
+    /// An option that is told apart by what is behind its `=` or its family.
+    fn with_value(&mut self, bytes: &[u8]) -> Step {
+        if let Some(how) = bytes.strip_suffix(b"gpu-bundle-output") {
+            self.unbundled = how.ends_with(b"no-");
+        } else if bytes.starts_with(b"-g") {
+            // `-g0` alone turns it off. Too much is on the safe side.
+            self.unit.debug_info = bytes != b"-g0";
+        } else if bytes.starts_with(b"--debug=") {
+            self.unit.debug_info = true;
+        } else if bytes.starts_with(b"-fopenmp") {
+            self.openmp = true;
+        } else if bytes == b"-fgpu-rdc" || bytes == b"-fcuda-rdc" {
+            self.unit.relocatable_device_code = true;
+        } else if bytes == b"-fno-gpu-rdc" || bytes == b"-fno-cuda-rdc" {
+            self.unit.relocatable_device_code = false;
+        } else if bytes == b"--offload-new-driver" || bytes == b"--no-offload-new-driver" {
+            // The last one wins.
+            self.unit.new_driver = bytes == b"--offload-new-driver";
+        } else if bytes.starts_with(b"--no-offload-arch=")
+            || bytes.starts_with(b"--no-cuda-gpu-arch=")
+        {
+            self.unit.drops_archs = true;
+        } else if let Some(id) = bytes.strip_prefix(b"-cuid=") {
+            self.cuid = !id.is_empty();
+        } else if let Some(how) = bytes.strip_prefix(b"-fuse-cuid=") {
+            // `hash`, the default, is one of all the words that the compiler is given, and launchers
+            // rewrite those (clang 15 to 23, `Driver.cpp`).
+            self.hashed_cuid = how == b"hash";
+        } else if let Some(value) = bytes.strip_prefix(b"-mllvm=") {
+            backend_option(value)?;
+        } else if let Some(value) = bytes.strip_prefix(b"-Xclang=") {
+            for value in value.split(|byte| *byte == b',') {
+                self.frontend_option(value)?;
+            }
+        } else if let Some(mode) = bytes.strip_prefix(b"--driver-mode=") {
+            self.cxx_driver = match mode {
+                b"gcc" => false,
+                b"g++" => true,
+                _ => return Err(Reason::DriverMode),
+            };
+        } else if let Some(target) = bytes.strip_prefix(b"--target=") {
+            self.gpu_target = target.starts_with(GPU);
+        } else if let Some(targets) = bytes.strip_prefix(b"--offload-targets=") {
+            self.offload_targets = true;
+            if !targets
+                .split(|byte| *byte == b',')
+                .all(|target| target.starts_with(GPU))
+            {
+                return Err(Reason::OffloadKind);
+            }
+        } else if let Some(archs) = bytes
+            .strip_prefix(b"--offload-arch=")
+            .or_else(|| bytes.strip_prefix(b"--cuda-gpu-arch="))
+        {
+            for arch in archs.split(|byte| *byte == b',') {
+                if arch == b"native" {
+                    // Where a launcher that has no key compiles, nobody knows.
+                    if self.launcher.kind == LauncherKind::Other {
+                        return Err(Reason::NativeTarget);
+                    }
+                    self.unit.native = true;
+                }
+                // Its code records the command line, to which ccache adds an option (clang 23, measured).
+                if arch == b"amdgcnspirv" {
+                    return Err(Reason::RecordedCommand);
+                }
+                self.unit.archs.push(CString::new(arch).unwrap_or_default());
+            }
+        }
+        Ok(())
+    }
+
+    fn word(&mut self, role: Role, word: Word<'_, 'a>) -> Step {
+        let reason = match role {
+            Role::Output => Reason::OutputNotAFile,
+            Role::Depfile => Reason::Depfile,
+            _ => {
+                self.unit.words.push((role, word.keep()));
+                return Ok(());
+            }
+        };
+        if self.unit.word(role).is_some() {
+            return Err(Reason::RepeatedOption);
+        }
+        let bytes = word.text.to_bytes();
+        if bytes == b"-" || bytes.is_empty() || bytes.starts_with(b"/dev/") {
+            return Err(reason);
+        }
+        self.unit.words.push((role, word.keep()));
+        Ok(())
+    }
+
+    /// Puts `start` and `end` in the place of `word`, which clang takes for the same.
+    fn respell(&mut self, word: Word<'_, 'a>, start: &[u8], end: &[u8]) -> Step {
+        let text = CString::new([start, end].concat());
+        match (word.argv, text) {
+            (Some(_), Ok(text)) => {
+                self.unit.respelled.push((self.at, text));
+                Ok(())
+            }
+            // What stands in a file stays as it is.
+            _ => Err(Reason::UnusualSpelling),
+        }
+    }
+
+    /// sccache 0.16 takes a value that is a word of its own for an input.
+    fn resource_dir(&mut self, option: Option<usize>, word: Word<'_, 'a>) -> Step {
+        if self.launcher.kind == LauncherKind::Sccache {
+            let at = option.ok_or(Reason::UnusualSpelling)?;
+            let value = word.text.to_bytes();
+            // Twice, in the place of both words: clang obeys the last one.
+            self.respell(word, b"-resource-dir=", value)?;
+            let same = self.unit.respelled.last().map(|(_, text)| text.clone());
+            self.unit.respelled.extend(same.map(|text| (at, text)));
+        }
+        self.word(Role::Library, word)
+    }
+
+    /// The value of `-Xoffload-linker`: how much is optimised. sccache and ccache leave it behind its
+    /// option, in command and key, since they know neither (measured).
+    fn linker_option(&mut self, bytes: &[u8]) -> Step {
+        self.offload_linker = true;
+        if bytes.starts_with(b"-O") || bytes.starts_with(b"--lto-O") {
+            Ok(())
+        } else {
+            Err(Reason::TargetForwarding)
+        }
+    }
+
+    fn set_language(&mut self, name: &[u8]) -> Step {
+        // clang ignores an `-x` behind the input, launchers do not.
+        if self.input_at != 0 {
+            return Err(Reason::RepeatedOption);
+        }
+        let language = Language::of_x(name).ok_or(Reason::InputLanguage)?;
+        if self.x.is_some_and(|before| before != language) {
+            return Err(Reason::RepeatedOption);
+        }
+        self.x = Some(language);
+        Ok(())
+    }
+
+    /// The value of `-Xclang`: a front end has a thousand options, so only those are let through
+    /// that set how code is generated or what is warned about.
+    #[cold]
+    fn frontend_option(&mut self, bytes: &[u8]) -> Step {
+        if core::mem::take(&mut self.frontend_value) {
+            // A CPU's name, a feature, an option of LLVM.
+            return backend_option(bytes);
+        }
+        if let Some(reason) = hazards::reason(bytes, self.launcher) {
+            return Err(reason);
+        }
+        self.frontend_value = matches!(
+            bytes,
+            b"-target-feature" | b"-target-cpu" | b"-tune-cpu" | b"-mllvm"
+        );
+        let class = bytes.get(..2).unwrap_or_default();
+        let known = self.frontend_value
+            || (!bytes.starts_with(b"-mllvm=")
+                && matches!(class, b"-f" | b"-m" | b"-O" | b"-W" | b"-D" | b"-U"))
+            || bytes.starts_with(b"-disable-")
+            || bytes.starts_with(b"-dwarf-")
+            || bytes.starts_with(b"-vectorize-")
+            || bytes.starts_with(b"-cl-")
+            || bytes.starts_with(b"-std=");
+        let separate = options::find(bytes).is_some_and(|found| found.values > 0);
+        let file = bytes.contains(&b'/') && class != b"-D";
+        if !known || file || (separate && !self.frontend_value) {
+            return Err(Reason::FrontendOption);
+        }
+        Ok(())
+    }
+
+    fn xarch(&mut self, architecture: Architecture, bytes: &[u8]) -> Step {
+        if let Some(reason) = hazards::reason(bytes, self.launcher) {
+            return Err(reason);
+        }
+        let name: &[u8] = match architecture {
+            Architecture::Host => b"host",
+            Architecture::Device => b"device",
+            Architecture::Other => b"",
+        };
+        let alone = options::find(bytes).is_some_and(|found| found.values == 0);
+        if !alone || !self.launcher.keeps_xarch(name, bytes) {
+            return Err(Reason::Xarch);
+        }
+        let before = (self.unit.debug_info, self.unit.relocatable_device_code);
+        self.with_value(bytes)?;
+        // What one side turns off, the other side keeps.
+        self.unit.debug_info |= before.0;
+        self.unit.relocatable_device_code |= before.1;
+        Ok(())
+    }
+}
+
+/// Whether a regular file is at `path`, or one could be made there. Without the directory sccache
+/// ends with an error of its own and not with clang's (0.16, measured).
+fn can_write<M: Machine + ?Sized>(machine: &M, path: &CStr) -> bool {
+    use crate::shared::machine::FileKind::{Missing, Other, Regular};
+    match machine.kind(path) {
+        Regular => true,
+        Other => false,
+        Missing => {
+            let path = path.to_bytes();
+            match path.len() - crate::shared::paths::base_name(path).len() {
+                0 => true,
+                // A directory is something else than a regular file.
+                dir => kind_of(machine, path[..dir].into(), b"") == Other,
+            }
+        }
+    }
+}
+
+/// What is at the path of `name` and `end`.
+fn kind_of<M: Machine + ?Sized>(machine: &M, mut name: Vec<u8>, end: &[u8]) -> FileKind {
+    name.extend_from_slice(end);
+    name.push(0);
+    machine.kind(CStr::from_bytes_until_nul(&name).unwrap_or_default())
+}
+
+/// The value of `-mllvm`: an option of LLVM's code generators, text to any launcher.
+fn backend_option(bytes: &[u8]) -> Step {
+    const PRINTS: &[&[u8]] = &[
+        b"print",
+        b"debug",
+        b"stats",
+        b"time-",
+        b"info-",
+        b"dot-",
+        b"view-",
+        b"pass-remarks",
+        b"save-",
+        b"dump",
+        b"load",
+        b"filter-print",
+        b"opt-bisect",
+        b"track-memory",
+        b"ir-dump",
+        b"help",
+        b"version",
+        b"profile-",
+        b"sample-profile",
+        b"o=",
+    ];
+    let dashes = bytes.iter().take_while(|byte| **byte == b'-').count();
+    let name = bytes.get(dashes..).unwrap_or_default();
+    if bytes.contains(&b'/') || PRINTS.iter().any(|start| name.starts_with(start)) {
+        return Err(Reason::BackendOption);
+    }
+    Ok(())
+}
+
+/// The values of `-Wp,`: macros, which every launcher sees what becomes of.
+fn preprocessor_options(values: &[u8]) -> Step {
+    let mut values = values.split(|byte| *byte == b',');
+    if values.all(|value| matches!(value, [b'-', b'D' | b'U', _, ..])) {
+        Ok(())
+    } else {
+        Err(Reason::Passthrough)
+    }
+}
+
+/// The values of `-Wa,`: those that write nothing and read no file.
+fn assembler_options(values: &[u8]) -> Step {
+    const KNOWN: &[&[u8]] = &[
+        b"--noexecstack",
+        b"--fatal-warnings",
+        b"--warn",
+        b"--no-warn",
+        b"-W",
+        b"-mbig-obj",
+        b"-mrelax-relocations=yes",
+        b"-mrelax-relocations=no",
+        b"--compress-debug-sections",
+        b"--compress-debug-sections=none",
+        b"--compress-debug-sections=zlib",
+        b"--nocompress-debug-sections",
+    ];
+    let mut values = values.split(|byte| *byte == b',');
+    if values.all(|value| KNOWN.contains(&value)) {
+        Ok(())
+    } else {
+        Err(Reason::Passthrough)
+    }
+}

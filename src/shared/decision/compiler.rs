@@ -1,0 +1,88 @@
+//! Whether the compiler behind a shim is the one that was installed, and whether a launcher would see what it sees.
+
+use crate::shared::decision::reasons::{Direct, Reason};
+use crate::shared::key;
+use crate::shared::machine::{FileState, Machine};
+use crate::shared::paths::STAND_IN_SUFFIX;
+use crate::shared::shim_config::{Config, WitnessKind};
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+
+/// Whether the compiler still is the one whose fingerprint was taken at install, and where its device
+/// libraries are.
+pub fn check_compiler<M: Machine + ?Sized>(
+    config: &Config<'_>,
+    machine: &M,
+) -> Result<key::Directories, Direct> {
+    if config.fingerprint.is_empty() {
+        return Err(Reason::NoFingerprint.into());
+    }
+    let mut directories = key::Directories::new();
+    let (mut dir, mut place) = (None, None);
+    for (at, witness) in config.witnesses().enumerate() {
+        if !dir.is_some_and(|known| core::ptr::eq(known, witness.dir)) {
+            dir = Some(witness.dir);
+            place = machine.open_dir(witness.dir);
+        }
+        let found = place
+            .as_ref()
+            .and_then(|place| machine.state_in(place, witness.name));
+        let same = match &found {
+            Some(file_state) => witness.is_of(
+                file_state.ino,
+                file_state.size,
+                file_state.mtime,
+                file_state.mtime_nsec,
+            ),
+            None => witness.kind == WitnessKind::Absent,
+        };
+        if !same {
+            return Err(Direct {
+                reason: Reason::CompilerChanged,
+                at: Some(at),
+            });
+        }
+        if let (WitnessKind::Directory, Some(file_state)) = (witness.kind, found) {
+            directories.push((file_state.dev, file_state.ino));
+        }
+    }
+    Ok(directories)
+}
+/// Whether the stand-in is there, which a launcher would be given as the compiler. That of a shim outside of
+/// the tree lies in a directory of rock-wrap's own.
+pub fn check_stand_in<M: Machine + ?Sized>(config: &Config<'_>, machine: &M) -> Result<(), Direct> {
+    if !config.dir.is_empty() || config.is_launcher() {
+        return Ok(());
+    }
+    let name = CString::new([config.name, STAND_IN_SUFFIX].concat()).unwrap_or_default();
+    let found = machine
+        .open_dir(c"")
+        .and_then(|dir| machine.state_in(&dir, &name));
+    found.map(drop).ok_or(Reason::NoStandIn.into())
+}
+/// What of the compiler has changed, where `direct` is for that.
+#[must_use]
+pub fn changed(direct: &Direct, config: &Config<'_>) -> Option<Vec<u8>> {
+    let at = direct
+        .at
+        .filter(|_| direct.reason == Reason::CompilerChanged)?;
+    let witness = config.witnesses().nth(at)?;
+    Some([witness.dir.to_bytes(), witness.name.to_bytes()].concat())
+}
+/// Whether clang, which prefers PWD where it leads to the working directory, would name that as
+/// sccache's compile does, which has no PWD (0.16, `cmdline.rs`).
+pub fn check_directory<M: Machine + ?Sized>(pwd: Option<&[u8]>, machine: &M) -> Result<(), Direct> {
+    let cwd = machine.cwd();
+    let leads_there = |pwd: &[u8]| {
+        let file_state = |path: &[u8]| machine.file_state(&CString::new(path).ok()?);
+        let same = |a: FileState, b: FileState| (a.dev, a.ino) == (b.dev, b.ino);
+        pwd.first() == Some(&b'/')
+            && file_state(pwd)
+                .zip(file_state(b"."))
+                .is_some_and(|(a, b)| same(a, b))
+    };
+    match pwd {
+        Some(pwd) if pwd != cwd && leads_there(pwd) => Err(Reason::LogicalDirectory.into()),
+        _ => Ok(()),
+    }
+}

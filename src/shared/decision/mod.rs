@@ -1,0 +1,159 @@
+//! May this call be launched? One pure function, [`decide`], for the shim and for
+//! `rock-wrap explain`.
+//!
+//! Owns: the allow-list. The default is [`Direct`]: the real compiler runs as if rock-wrap were not
+//! there. A call is launched only if it is provably one compile of one regular file into another,
+//! and if the launcher at hand is known to get it right. Must never do anything: what it needs to
+//! know of the machine it asks a [`Machine`], late and seldom. Uses `core` and `alloc` only, and no
+//! formatting, since the shim is made of it.
+//!
+//! ```text
+//! env -> launcher? -> driver name -> argv (options, hazards, response files) -> env of the call
+//!     -> nesting by env -> files -> ancestors -> Launch
+//! ```
+//!
+//! The first reason to be Direct ends it, so that a probe costs next to nothing.
+
+pub mod arguments;
+pub mod compiler;
+mod config_file;
+mod driver_name;
+pub mod environment;
+pub mod foreign;
+mod hazards;
+pub mod language;
+pub mod nesting;
+#[cfg(test)]
+mod offload_tests;
+pub mod options;
+mod options_table;
+mod probe;
+pub mod reasons;
+pub mod response;
+#[cfg(test)]
+mod tests;
+pub mod unit;
+
+use self::compiler::{check_compiler, check_directory, check_stand_in};
+use self::driver_name::driver;
+use self::environment::{Environment, Steering};
+use self::foreign::{Forward, is_foreign};
+use self::reasons::{Direct, Reason};
+use self::unit::{Role, Unit};
+use crate::shared::call::{Call, lookup};
+use crate::shared::key::{self, Key, native};
+use crate::shared::launchers::edits::Edits;
+use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::launchers::{Launcher, failure, since};
+use crate::shared::machine::Machine;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+/// What becomes of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "made once a process, never stored"
+)]
+pub enum Decision<'a> {
+    /// The real compiler runs it, untouched.
+    Direct(Direct),
+    /// A launcher runs it.
+    Launch(Launch<'a>),
+    /// A launcher is handed it as it is: the compiler is none of ours.
+    Forward(Forward<'a>),
+}
+
+/// A call that goes through a launcher.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Launch<'a> {
+    /// The launcher.
+    pub launcher: Launcher<'a>,
+    /// What changes in its environment.
+    pub edits: Edits,
+    /// What is compiled.
+    pub unit: Unit<'a>,
+    /// What a caching launcher has to be told beside the call.
+    pub key: Option<Key>,
+}
+
+/// Decides about `call`.
+#[must_use]
+pub fn decide<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Decision<'a> {
+    let decision = if is_foreign(call, machine) {
+        foreign::forward(call, machine).map(Decision::Forward)
+    } else {
+        launch(call, machine).map(Decision::Launch)
+    };
+    decision.unwrap_or_else(Decision::Direct)
+}
+
+fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launch<'a>, Direct> {
+    let environment = Environment::of(call.env);
+    if environment.disabled {
+        return Err(Reason::Disabled.into());
+    }
+    let mut launcher =
+        Launcher::choose(environment.hip_clang_launcher, call.config).ok_or(Reason::NoLauncher)?;
+    if environment.client_side && !environment.logs && launcher.since(since::SCCACHE_CLIENT_SIDE) {
+        launcher.asks_server = false;
+    }
+    let cxx_driver = driver(call).ok_or(Direct {
+        reason: Reason::DriverName,
+        at: Some(0),
+    })?;
+    let new_driver = call.config.new_driver;
+    let scan = arguments::Scan::run(call.argv, cxx_driver, &launcher, new_driver, machine)?;
+    // Before what costs system calls; after what explains the call itself.
+    let unit = scan.finish(machine, || environment.reason(&launcher, call.env))?;
+    if launcher.kind != LauncherKind::Other
+        && probe::is_configure_probe(unit.word(Role::Output), machine)
+    {
+        return Err(Reason::ConfigureProbe.into());
+    }
+    if nesting::among_ancestors(machine, launcher.word) {
+        return Err(Reason::NestedAncestor.into());
+    }
+    if !call.config.strict && failure::failed_lately(call, &launcher, machine) {
+        return Err(Reason::LauncherFailed.into());
+    }
+    if let Some((mark, word)) = launcher.blind_to(call.config.exact, unit.language)
+        && machine.holds(&unit.input, mark, word)
+    {
+        return Err(Reason::IncludedData.into());
+    }
+    let key = if let Some(variable) = launcher.kind.key_variable() {
+        let fingerprinted = check_compiler(call.config, machine)?;
+        check_stand_in(call.config, machine)?;
+        let own_key = lookup(call.env, variable).map(CStr::to_bytes);
+        let steering = Steering {
+            own_key,
+            ..environment.steering
+        };
+        let native = match unit.native {
+            true => native::architectures(call, machine).ok_or(Reason::NativeTarget)?,
+            false => Vec::new(),
+        };
+        if unit.debug_info && launcher.kind == LauncherKind::Sccache {
+            check_directory(environment.pwd, machine)?;
+        }
+        Some(key::key(
+            call,
+            &unit,
+            &launcher,
+            variable,
+            &native,
+            &steering,
+            &fingerprinted,
+            machine,
+        ))
+    } else {
+        None
+    };
+    Ok(Launch {
+        edits: launcher.edits_for_launch(call.config.exact),
+        launcher,
+        unit,
+        key,
+    })
+}

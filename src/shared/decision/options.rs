@@ -1,0 +1,153 @@
+//! clang's option table: which arguments an option takes, in LLVM's own order of matching.
+//!
+//! Owns: the search in [`TABLE`]. Must never judge an option; see [`hazards`](super::hazards).
+//!
+//! `llvm::opt::OptTable::ParseOneArg` (LLVM 15 to 23) takes the longest spelling that is a prefix
+//! of the argument and whose kind accepts what follows. The table holds only what cannot be told
+//! by one of two rules, both of which `scripts/generate-options.py` checks against clang:
+//!
+//! * A member of a family (`-f`, `-g`, `-m`, `-W`, `-no`, `-print-` and some more) that is not listed
+//!   stands alone.
+//! * An option with `=` inside that is not listed stands alone, known or not.
+
+use crate::shared::decision::options_table::TABLE;
+
+/// An argument as clang's table reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found<'a> {
+    /// The spelling that matched, without a joined value: what the argument begins with.
+    pub name: &'a [u8],
+    /// Arguments that follow and belong to the option; `usize::MAX`: all that are left.
+    pub values: usize,
+}
+
+static OPTIONS: Table = Table(&SPELLINGS);
+
+/// The lines of [`TABLE`].
+static SPELLINGS: [(&[u8], Kind); lines(TABLE.as_bytes())] = {
+    let mut spellings = [(b"".as_slice(), Kind::Flag); _];
+    let (mut rest, mut number) = (TABLE.as_bytes(), 0);
+    while let Some((spelling, kind, behind)) = line(rest) {
+        spellings[number] = (spelling, kind);
+        number += 1;
+        rest = behind;
+    }
+    spellings
+};
+
+/// The first line's spelling, what it consumes, and the other lines.
+const fn line(text: &[u8]) -> Option<(&[u8], Kind, &[u8])> {
+    let mut end = 0;
+    while end < text.len() {
+        if let ([spelling @ .., b' '], [letter, b'\n', rest @ ..]) = text.split_at(end) {
+            return Some((spelling, Kind::of(*letter), rest));
+        }
+        end += 1;
+    }
+    None
+}
+
+const fn lines(mut text: &[u8]) -> usize {
+    let mut lines = 0;
+    while let Some((.., rest)) = line(text) {
+        lines += 1;
+        text = rest;
+    }
+    lines
+}
+
+/// Looks up an argument that starts with `-`. `None`: not in the table, so that nobody knows
+/// whether the next argument belongs to it.
+#[must_use]
+pub fn find(argument: &[u8]) -> Option<Found<'_>> {
+    let Some((_, len, kind)) = OPTIONS.longest(argument) else {
+        let alone = argument.contains(&b'=');
+        return alone.then_some(Found {
+            name: b"",
+            values: 0,
+        });
+    };
+    let values = match kind {
+        Kind::Flag | Kind::Joined => 0,
+        Kind::JoinedOrSeparate => usize::from(len == argument.len()),
+        Kind::One | Kind::JoinedAndSeparate => 1,
+        Kind::Two => 2,
+        Kind::Three => 3,
+        Kind::Rest => usize::MAX,
+    };
+    let name = argument.get(..len)?;
+    Some(Found { name, values })
+}
+
+/// What an option consumes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Itself.
+    Flag,
+    /// Itself and what is joined to it.
+    Joined,
+    /// What is joined to it or else the next argument.
+    JoinedOrSeparate,
+    /// What is joined to it and the next argument.
+    JoinedAndSeparate,
+    /// The next argument.
+    One,
+    /// The next two.
+    Two,
+    /// The next three.
+    Three,
+    /// All that are left.
+    Rest,
+}
+
+impl Kind {
+    /// By the letter that stands for it in [`TABLE`].
+    const fn of(letter: u8) -> Self {
+        match letter {
+            b'F' => Self::Flag,
+            b'J' => Self::Joined,
+            b'S' => Self::JoinedOrSeparate,
+            b'A' => Self::JoinedAndSeparate,
+            b'1' => Self::One,
+            b'2' => Self::Two,
+            b'3' => Self::Three,
+            b'R' => Self::Rest,
+            _ => panic!("a letter that generate-options.py writes"),
+        }
+    }
+
+    fn takes_more(self) -> bool {
+        matches!(
+            self,
+            Self::Joined | Self::JoinedOrSeparate | Self::JoinedAndSeparate
+        )
+    }
+}
+
+/// Spellings with what each consumes, sorted by bytes.
+#[derive(Clone, Copy)]
+pub struct Table(pub &'static [(&'static [u8], Kind)]);
+
+impl Table {
+    /// The longest spelling that covers `argument`: its number, its length and what it consumes.
+    pub fn longest(&self, argument: &[u8]) -> Option<(usize, usize, Kind)> {
+        let mut key = argument;
+        while key.len() >= 2 {
+            let number = self.0.partition_point(|row| row.0 <= key).checked_sub(1)?;
+            let (spelling, kind) = *self.0.get(number)?;
+            let same = spelling
+                .iter()
+                .zip(argument)
+                .take_while(|(a, b)| a == b)
+                .count();
+            key = if same < spelling.len() {
+                argument.get(..same)?
+            } else if same == argument.len() || kind.takes_more() {
+                return Some((number, same, kind));
+            } else {
+                argument.get(..same - 1)?
+            };
+        }
+        None
+    }
+}

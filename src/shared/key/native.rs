@@ -1,0 +1,123 @@
+//! What `native` stands for: the architectures of this machine's GPUs.
+//!
+//! Owns: which of the tree's tools tells it, as it tells clang, and how long an answer holds. Must never
+//! guess: what is not known for certain is not known.
+
+use crate::shared::call::Call;
+use crate::shared::key::hash::{Hasher, push_hex};
+use crate::shared::machine::Machine;
+use crate::shared::paths::user_cache_of;
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+/// The tools beside the compiler, and how clang calls them for AMD's GPUs: the first up to 21, the second
+/// from 22 on (measured with 19, 22 and 23). Where both are there, both are asked.
+const TOOLS: [(&CStr, Option<&CStr>); 2] = [
+    (c"amdgpu-arch", None),
+    (c"offload-arch", Some(c"--only=amdgpu")),
+];
+
+/// Where the machine shows its GPUs: each entry of these directories counts.
+const DEVICES: [&CStr; 3] = [
+    c"/dev/dri",
+    c"/dev/kfd",
+    c"/sys/class/kfd/kfd/topology/nodes",
+];
+
+/// What changes when this becomes another machine, container or boot.
+const PLACES: [&CStr; 3] = [
+    c"/proc/self/ns/mnt",
+    c"/proc/self/ns/user",
+    c"/proc/self/ns/cgroup",
+];
+
+/// Variables by which a tool finds or hides GPUs, by how they begin.
+const VARIABLES: [&[u8]; 6] = [
+    b"ROCR_",
+    b"HIP_",
+    b"HSA_",
+    b"CUDA_VISIBLE_DEVICES=",
+    b"GPU_DEVICE_ORDINAL=",
+    b"LD_",
+];
+
+/// What the tree's tools say of this machine's GPUs; `None` where none tells an architecture.
+pub fn architectures<M: Machine + ?Sized>(call: &Call<'_>, machine: &M) -> Option<Vec<u8>> {
+    let own = machine.open_dir(c"")?;
+    let tools = TOOLS.map(|tool| {
+        machine
+            .state_in(&own, tool.0)
+            .map(|file_state| (tool, file_state))
+    });
+    let mut state = Hasher::new();
+    for (_, file_state) in tools.iter().flatten() {
+        state.number(file_state.dev);
+        state.file_state(file_state);
+    }
+    let boot = machine.read(c"/proc/sys/kernel/random/boot_id")?;
+    state.text(&boot);
+    for place in PLACES {
+        state.number(
+            machine
+                .file_state(place)
+                .map_or(0, |file_state| file_state.ino),
+        );
+    }
+    for directory in DEVICES {
+        // A device's own numbers do not matter, but that it is there; entries come in no order.
+        let mut sum = u64::from(machine.file_state(directory).is_some());
+        machine.list(directory, |_| true, &mut |name, _| {
+            let mut entry = Hasher::new();
+            entry.text(name.to_bytes());
+            let digest = entry.finish();
+            let number = digest.iter().take(8);
+            sum = sum.wrapping_add(number.fold(0, |n, byte| n << 8 | u64::from(*byte)));
+        });
+        state.number(sum);
+    }
+    for entry in call.env {
+        let entry = entry.to_bytes();
+        if VARIABLES.iter().any(|name| entry.starts_with(name)) {
+            state.text(entry);
+        }
+    }
+    let memory = user_cache_of(call.env).and_then(|mut path| {
+        path.extend_from_slice(b"/native-");
+        push_hex(&mut path, &state.finish()[..16]);
+        CString::new(path).ok()
+    });
+    let kept = memory.as_ref().and_then(|memory| machine.read(memory));
+    if let Some(answer) = kept.as_deref().and_then(|kept| kept.strip_suffix(END)) {
+        return Some(answer.into());
+    }
+    let mut answer = Vec::new();
+    let mut tells = false;
+    for ((tool, argument), _) in tools.into_iter().flatten() {
+        answer.extend_from_slice(tool.to_bytes());
+        answer.push(b'\n');
+        if let Some(said) = machine.ask(tool, argument).filter(|said| names_any(said)) {
+            answer.extend_from_slice(&said);
+            tells = true;
+        }
+    }
+    if !tells {
+        return None;
+    }
+    if let Some(memory) = memory {
+        machine.keep(&memory, &[&answer, END].concat());
+    }
+    Some(answer)
+}
+
+/// The end of an answer that was written as a whole.
+const END: &[u8] = b"end\n";
+
+/// Whether there are architectures, one a line, and nothing else.
+fn names_any(said: &[u8]) -> bool {
+    let Some(lines) = said.strip_suffix(b"\n") else {
+        return false;
+    };
+    let mut lines = lines.split(|byte| *byte == b'\n');
+    lines.all(|line| line.strip_suffix(b"\r").unwrap_or(line).starts_with(b"gfx"))
+}

@@ -1,0 +1,88 @@
+//! Line markers whose file sccache would look for in the wrong place.
+//!
+//! Owns: which markers those may be, and their line with another name in it. sccache takes `..` out of a name as
+//! text (0.16, `preprocessor_cache.rs`). Behind a link that leads elsewhere (`--sysroot=/` where `/lib` is a link to
+//! `/usr/lib`), and a file that it does not find costs the compile its direct mode.
+
+use crate::shared::stand_in::text::{marked_file, path_of};
+use alloc::vec::Vec;
+
+/// The name in `line`, if it is a line marker for a file that is named with `..` in its path.
+#[must_use]
+pub fn name_in(line: &[u8]) -> Option<&[u8]> {
+    let name = marked_file(line.strip_prefix(b"#")?)?;
+    name.windows(4).any(|part| part == b"/../").then_some(name)
+}
+
+/// The absolute path that `name` stands for, with `..` taken out as text. `None` for a relative one.
+#[must_use]
+pub fn folded(name: &[u8]) -> Option<Vec<u8>> {
+    let path = path_of(name).filter(|path| path.starts_with(b"/"))?;
+    let mut parts = Vec::new();
+    for part in path.split(|byte| *byte == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let mut folded = Vec::with_capacity(path.len());
+    for part in parts {
+        folded.push(b'/');
+        folded.extend_from_slice(part);
+    }
+    Some(folded)
+}
+
+/// `line` with `path` in the place of `name`, which it holds; `None` where the path could not be written as it is.
+#[must_use]
+pub fn with_path(line: &[u8], name: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+    if !is_plain(path) {
+        return None;
+    }
+    let at = line.windows(name.len()).position(|part| part == name)?;
+    let (before, behind) = (line.get(..at)?, line.get(at + name.len()..)?);
+    Some([before, path, behind].concat())
+}
+
+/// Whether a marker has `path` in it as it is.
+#[must_use]
+pub fn is_plain(path: &[u8]) -> bool {
+    let plain = |byte: &u8| (b' '..=b'~').contains(byte) && !matches!(byte, b'"' | b'\\');
+    path.iter().all(plain)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_with_dots_in_their_paths_are_found() {
+        for (line, name) in [
+            (r#"# 1 "/lib/gcc/../x.h" 1 3"#, Some("/lib/gcc/../x.h")),
+            (r#"# 12 "../x/../y.h""#, Some("../x/../y.h")),
+            (r#"# 1 "/usr/include/x.h""#, None),
+            (r#"# 1 "../x.h""#, None),
+            (r#"#pragma "/a/../b""#, None),
+            (r#"int x; "/a/../b""#, None),
+        ] {
+            assert_eq!(name_in(line.as_bytes()), name.map(str::as_bytes), "{line}");
+        }
+    }
+
+    #[test]
+    fn dots_are_taken_out_as_text() {
+        let name = b"/lib/gcc/x86_64-linux-gnu/12/../../../../include/./c++//12/cmath";
+        assert_eq!(folded(name).as_deref(), Some(&b"/include/c++/12/cmath"[..]));
+        assert_eq!(folded(b"/a/../../b").as_deref(), Some(&b"/b"[..]));
+        assert_eq!(folded(b"a/../b"), None);
+    }
+
+    #[test]
+    fn a_line_gets_another_name_and_keeps_the_rest() {
+        let line = br#"# 41 "/lib/../x.h" 1 3 4"#;
+        let other = with_path(line, b"/lib/../x.h", b"/usr/x.h");
+        assert_eq!(other.as_deref(), Some(&br#"# 41 "/usr/x.h" 1 3 4"#[..]));
+        assert_eq!(with_path(line, b"/lib/../x.h", b"/usr/\"x.h"), None);
+    }
+}

@@ -1,0 +1,363 @@
+//! What a launcher is given as the compiler: a stand-in, which answers `-E` with all that decides a compile
+//! and is the real compiler otherwise.
+//!
+//! Owns: what the shim that launches tells the stand-in ([`Plan`]), which of the launcher's calls are
+//! `-E` of the launched compile, and the command lines of the real compiler that answer them. Pure.
+//!
+//! A launcher's key stands on what `-E` prints, which is less than what decides a compile: the new offload
+//! driver leaves device code out, layout is lost, and files that assembly reads are not named. The stand-in
+//! prints every side's text and a digest of every file that the texts name; what it cannot tell it answers
+//! so that nothing is found in the cache. The launcher's direct mode does not start it at all.
+
+pub mod markers;
+pub mod text;
+
+use crate::shared::decision::options;
+use crate::shared::decision::unit::{Sides, Unit};
+use crate::shared::launchers::Launcher;
+use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::paths::base_name;
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+/// The variable by which the plan reaches the stand-in through the launcher. No launcher puts it into a key.
+pub const VARIABLE: &[u8] = b"ROCK_WRAP_STAND_IN";
+
+/// Changes whenever the stand-in answers the same call in another way. Part of every key, so that a release
+/// which does not change the answer finds what an earlier one has stored.
+pub const ANSWER: &[u8] = b"rock-wrap answer 1";
+
+/// What the stand-in has to know of the launched call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan<'a> {
+    /// The launcher, which decides how "this cannot be told" is said.
+    pub kind: LauncherKind,
+    /// The real compiler's path.
+    pub real: &'a [u8],
+    /// The name by which the real compiler is called.
+    pub name: &'a [u8],
+    /// The input, as it was given.
+    pub input: &'a [u8],
+    /// The texts that answer `-E`.
+    pub texts: Vec<Side<'a>>,
+}
+
+/// One text of a compile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side<'a> {
+    /// What the compiler's own `-E` prints: all of a compile but a HIP one under the new driver.
+    Whole,
+    /// The host's.
+    Host,
+    /// An architecture's; where it has no name, that of the compiler's default.
+    Device(&'a [u8]),
+}
+
+/// The texts of `unit`. The devices' come first, as the compiles do: what a device's text says of an error is
+/// said first, and the dependency file that is left is the host's.
+pub fn texts<'a>(unit: &'a Unit<'_>) -> Vec<Side<'a>> {
+    let mut texts = Vec::with_capacity(unit.archs.len() + 1);
+    if !unit.hides_device_text() {
+        texts.push(Side::Whole);
+        return texts;
+    }
+    match unit.archs.is_empty() {
+        true => texts.push(Side::Device(b"")),
+        false => texts.extend(unit.archs.iter().map(|arch| Side::Device(arch.to_bytes()))),
+    }
+    if unit.sides != Sides::Device {
+        texts.push(Side::Host);
+    }
+    texts
+}
+
+/// Whether `launcher` is given a stand-in: a program that does not cache is given the compiler itself.
+#[must_use]
+pub fn is_used(launcher: &Launcher<'_>) -> bool {
+    launcher.kind != LauncherKind::Other
+}
+
+impl<'a> Plan<'a> {
+    /// As an entry of the environment: each field with its length in front, since a path may hold any byte
+    /// but NUL.
+    #[must_use]
+    pub fn entry(&self) -> CString {
+        let mut entry = Vec::with_capacity(512);
+        entry.extend_from_slice(VARIABLE);
+        entry.push(b'=');
+        let kind: &[u8] = match self.kind {
+            LauncherKind::Sccache => b"sccache",
+            LauncherKind::Ccache => b"ccache",
+            LauncherKind::Other => b"",
+        };
+        for field in [kind, self.real, self.name, self.input] {
+            push_field(&mut entry, field);
+        }
+        push_number(&mut entry, self.texts.len());
+        for text in &self.texts {
+            match text {
+                Side::Whole => push_field(&mut entry, b"w"),
+                Side::Host => push_field(&mut entry, b"h"),
+                Side::Device(arch) => {
+                    push_field(&mut entry, b"d");
+                    push_field(&mut entry, arch);
+                }
+            }
+        }
+        CString::new(entry).unwrap_or_default()
+    }
+
+    /// Reads the variable's value; `None` where it is none that [`entry`](Self::entry) writes.
+    #[must_use]
+    pub fn parse(value: &'a [u8]) -> Option<Self> {
+        let mut rest = value;
+        let mut field = || {
+            let (field, behind) = split_field(rest)?;
+            rest = behind;
+            Some(field)
+        };
+        let kind = match field()? {
+            b"sccache" => LauncherKind::Sccache,
+            b"ccache" => LauncherKind::Ccache,
+            _ => return None,
+        };
+        let (real, name, input) = (field()?, field()?, field()?);
+        let (count, mut rest) = split_number(rest)?;
+        let mut field = || {
+            let (field, behind) = split_field(rest)?;
+            rest = behind;
+            Some(field)
+        };
+        let mut texts = Vec::new();
+        for _ in 0..count {
+            texts.push(match field()? {
+                b"w" => Side::Whole,
+                b"h" => Side::Host,
+                b"d" => Side::Device(field()?),
+                _ => return None,
+            });
+        }
+        rest.is_empty().then_some(Self {
+            kind,
+            real,
+            name,
+            input,
+            texts,
+        })
+    }
+
+    /// What `args`, the launcher's words behind the compiler, ask for, if they ask for the text of the launched
+    /// compile. A launcher also runs `-E` of files of its own, to find out what the compiler is.
+    #[must_use]
+    pub fn question<'q>(&self, args: &[&'q CStr]) -> Option<Question<'q>> {
+        let name = base_name(self.input);
+        let of_input = args.iter().any(|arg| base_name(arg.to_bytes()) == name);
+        Question::of(args).filter(|_| of_input)
+    }
+}
+
+fn push_field(entry: &mut Vec<u8>, field: &[u8]) {
+    push_number(entry, field.len());
+    entry.extend_from_slice(field);
+}
+
+fn push_number(entry: &mut Vec<u8>, number: usize) {
+    let mut digits = [0; 20];
+    let (mut at, mut left) = (digits.len(), number);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    entry.extend_from_slice(&digits[at..]);
+    entry.push(b':');
+}
+
+fn split_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (len, rest) = split_number(bytes)?;
+    rest.split_at_checked(len)
+}
+
+/// The number in front of a colon, and what is behind that.
+fn split_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let colon = bytes.iter().position(|byte| *byte == b':')?;
+    let (digits, rest) = (bytes.get(..colon)?, bytes.get(colon + 1..)?);
+    let number = digits.iter().try_fold(0_usize, |number, digit| {
+        let digit = usize::from(digit.wrapping_sub(b'0'));
+        number
+            .checked_mul(10)?
+            .checked_add(digit)
+            .filter(|_| digit < 10)
+    })?;
+    (!digits.is_empty()).then_some((number, rest))
+}
+
+/// A question for text, and where the answer goes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Question<'a> {
+    /// The words for the real compiler that all texts share.
+    pub words: Vec<&'a CStr>,
+    /// The file that the text is written to; standard output where there is none.
+    pub output: Option<&'a CStr>,
+}
+
+impl<'a> Question<'a> {
+    /// Takes the launcher's words apart; `None` where they ask for no text. What would change the text's form is left out: sccache asks without
+    /// line markers (`-P`) outside its direct mode, and with fewer blanks (0.16, `clang.rs`). So is
+    /// `--offload-compress`, under which the old driver's `-E` prints compressed text (clang 21 and 22).
+    fn of(args: &[&'a CStr]) -> Option<Self> {
+        let mut words = Vec::with_capacity(args.len());
+        let mut output = None;
+        let mut asks = false;
+        let mut args = args.iter().copied();
+        while let Some(word) = args.next() {
+            match word.to_bytes() {
+                b"-P" | b"-fminimize-whitespace" | b"--offload-compress" => {}
+                b"-o" => output = args.next(),
+                [b'-', b'o', _, ..] if is_output(word) => {
+                    let joined = word.to_bytes_with_nul().get(2..).unwrap_or_default();
+                    output = CStr::from_bytes_until_nul(joined).ok();
+                }
+                bytes => {
+                    asks |= bytes == b"-E";
+                    words.push(word);
+                    // A value may look like one of these options.
+                    let values = options::find(bytes).map_or(0, |found| found.values);
+                    words.extend(args.by_ref().take(values));
+                }
+            }
+        }
+        asks.then_some(Self { words, output })
+    }
+
+    /// The words for the text of one side, to be put behind the others. The last of two options for the side
+    /// wins, and none of them may be called unused.
+    #[must_use]
+    pub fn for_side(side: Side<'_>) -> Vec<CString> {
+        let own = |word: &[u8]| CString::new(word).unwrap_or_default();
+        let mut words = Vec::with_capacity(4);
+        match side {
+            Side::Whole => return words,
+            Side::Host => words.push(own(b"--offload-host-only")),
+            Side::Device(arch) => {
+                words.push(own(b"--offload-device-only"));
+                if !arch.is_empty() {
+                    words.push(own(b"--no-offload-arch=all"));
+                    words.push(own(&[b"--offload-arch=", arch].concat()));
+                }
+            }
+        }
+        words.push(own(b"-Qunused-arguments"));
+        words
+    }
+}
+
+/// Whether a word that begins with `-o` is `-o` with its value joined, and no other option.
+fn is_output(word: &CStr) -> bool {
+    options::find(word.to_bytes()).is_some_and(|found| found.name == b"-o")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan<'a>(texts: &[Side<'a>]) -> Plan<'a> {
+        Plan {
+            kind: LauncherKind::Sccache,
+            real: b"/opt/a b/bin/clang++.7625",
+            name: b"../bin/clang++",
+            input: b"src/3:k.hip",
+            texts: texts.to_vec(),
+        }
+    }
+
+    #[test]
+    fn a_plan_survives_the_environment() {
+        for texts in [
+            &[Side::Whole][..],
+            &[
+                Side::Device(b"gfx942:xnack-"),
+                Side::Device(b""),
+                Side::Host,
+            ],
+        ] {
+            let plan = plan(texts);
+            let entry = plan.entry();
+            let value = entry
+                .to_bytes()
+                .strip_prefix(b"ROCK_WRAP_STAND_IN=")
+                .unwrap();
+            assert_eq!(Plan::parse(value), Some(plan));
+            for len in 0..value.len() {
+                assert_eq!(Plan::parse(&value[..len]), None, "{len}");
+            }
+        }
+        assert_eq!(Plan::parse(b"99999999999999999999999:x"), None);
+    }
+
+    #[test]
+    fn the_text_of_the_compile_is_told_from_the_launchers_own_questions() {
+        let plan = plan(&[Side::Whole]);
+        let asked = |words: &[&CStr]| plan.question(words).is_some();
+        assert!(asked(&[c"-x", c"hip", c"-E", c"-DX", c"src/3:k.hip"]));
+        // ccache may make a path relative.
+        assert!(asked(&[c"-E", c"-o", c"/tmp/x", c"../3:k.hip"]));
+        assert!(!asked(&[c"-x", c"c", c"-E", c"/tmp/sccache/testfile.c"]));
+        assert!(!asked(&[c"-c", c"src/3:k.hip", c"-o", c"k.o"]));
+        assert!(!asked(&[c"--version"]));
+        // A value is no option.
+        assert!(!asked(&[c"-MT", c"-E", c"-c", c"src/3:k.hip"]));
+        assert!(!asked(&[c"-I", c"-E", c"-c", c"src/3:k.hip"]));
+    }
+
+    #[test]
+    fn what_would_change_the_texts_form_is_left_out() {
+        let question = Question::of(&[
+            c"-x",
+            c"hip",
+            c"-E",
+            c"-P",
+            c"-fminimize-whitespace",
+            c"--offload-compress",
+            c"-D",
+            c"-P",
+            c"-o",
+            c"out.i",
+            c"-MF",
+            c"-o",
+            c"k.hip",
+        ])
+        .unwrap();
+        let words = [c"-x", c"hip", c"-E", c"-D", c"-P", c"-MF", c"-o", c"k.hip"];
+        assert_eq!(question.words, words);
+        assert_eq!(question.output, Some(c"out.i"));
+        let output = |word| Question::of(&[c"-E", word]).unwrap().output;
+        assert_eq!(output(c"-oout.i"), Some(c"out.i"));
+        assert_eq!(output(c"-object"), None);
+    }
+
+    #[test]
+    fn each_side_is_asked_for_by_the_drivers_own_options() {
+        let words = |side| {
+            let words = Question::for_side(side).into_iter();
+            words
+                .map(|word| word.into_string().unwrap())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(words(Side::Whole), "");
+        assert_eq!(words(Side::Host), "--offload-host-only -Qunused-arguments");
+        assert_eq!(
+            words(Side::Device(b"")),
+            "--offload-device-only -Qunused-arguments"
+        );
+        assert_eq!(
+            words(Side::Device(b"gfx942")),
+            "--offload-device-only --no-offload-arch=all --offload-arch=gfx942 -Qunused-arguments"
+        );
+    }
+}

@@ -1,0 +1,510 @@
+//! What a preprocessed text tells of the files behind it.
+//!
+//! Owns: finding the files that line markers name, and the inline assembly that makes the compiler read
+//! files which no marker names. Reads the text once, in pieces of any size, and keeps no more of it than
+//! the names. Understands C, C++ and HIP as `clang -E` prints them, bundles of several texts included.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+/// The longest directive that is looked at. A longer one is no line marker.
+const LONGEST_DIRECTIVE: usize = 16 * 1024;
+
+/// The longest identifier that means something here, and one byte more.
+const LONGEST_WORD: usize = 13;
+
+/// What may stand between `asm` and its parentheses.
+const QUALIFIERS: [&[u8]; 10] = [
+    b"volatile",
+    b"__volatile",
+    b"__volatile__",
+    b"inline",
+    b"__inline",
+    b"__inline__",
+    b"goto",
+    b"__goto",
+    b"__goto__",
+    b"const",
+];
+
+/// What reads one text after the other.
+#[derive(Default)]
+pub struct Scanner {
+    names: BTreeSet<Vec<u8>>,
+    untold: bool,
+    state: State,
+    /// The directive so far.
+    directive: Vec<u8>,
+    /// The identifier that is being read, or was read right before this byte.
+    word: Word,
+    assembly: Assembly,
+}
+
+/// Where in the text the next byte stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum State {
+    /// At the start of a line, behind blanks at most.
+    #[default]
+    LineStart,
+    /// In a line that begins with `#`.
+    Directive,
+    Code,
+    /// Behind a `/`.
+    Slash,
+    LineComment,
+    /// In a comment; behind a `*`?
+    BlockComment(bool),
+    /// In a number, in which quotes are separators.
+    Number,
+    /// In a literal that ends with this quote.
+    Literal(u8),
+    /// Behind a backslash in one.
+    Escape(u8),
+    /// In the delimiter of a raw string.
+    RawStart(Vec<u8>),
+    /// In a raw string that ends with these bytes, of which so many were just read.
+    Raw(Vec<u8>, usize),
+}
+
+/// The first bytes of an identifier.
+#[derive(Default)]
+struct Word {
+    bytes: [u8; LONGEST_WORD],
+    len: usize,
+}
+
+impl Word {
+    fn push(&mut self, byte: u8) {
+        if let Some(slot) = self.bytes.get_mut(self.len) {
+            *slot = byte;
+            self.len += 1;
+        }
+    }
+
+    fn take(&mut self) -> Self {
+        core::mem::take(self)
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// An `asm` statement or declaration, as far as it has been read.
+#[derive(Default)]
+enum Assembly {
+    #[default]
+    None,
+    /// Behind `asm`, or a qualifier of it.
+    Keyword,
+    /// In its parentheses, this deep; whether the operands have begun; the last bytes of its text.
+    Text(usize, bool, Tail),
+}
+
+/// The last bytes of an assembler text, in lower case.
+#[derive(Default)]
+struct Tail([u8; 8]);
+
+impl Tail {
+    fn push(&mut self, byte: u8) {
+        self.0.rotate_left(1);
+        self.0[7] = byte.to_ascii_lowercase();
+    }
+
+    /// Whether a directive has just been named that reads a file, or a means to put such a name together.
+    fn reads_a_file(&self) -> bool {
+        const ENDS: [&[u8]; 6] = [
+            b"incbin",
+            b"include",
+            b"\\(",
+            b"altmacro",
+            b".macro",
+            b".irp",
+        ];
+        ENDS.iter().any(|end| self.0.ends_with(end)) || self.is_put_together()
+    }
+
+    /// Whether an operand (`%0`) or a dialect's alternative (`{a|b}`) stands inside of what begins like such a
+    /// directive.
+    fn is_put_together(&self) -> bool {
+        const NAMES: [&[u8]; 2] = [b".incbin", b".include"];
+        let [before @ .., b'%' | b'{' | b'|' | b'}'] = &self.0 else {
+            return false;
+        };
+        let begins = |name: &&[u8]| (1..name.len()).any(|len| before.ends_with(&name[..len]));
+        NAMES.iter().any(begins)
+    }
+}
+
+impl Scanner {
+    /// The files that line markers have named, as they are written there.
+    pub fn names(&self) -> impl Iterator<Item = &[u8]> {
+        self.names.iter().map(Vec::as_slice)
+    }
+
+    /// Whether the text may make the compiler read a file that no marker names: by `.incbin` or `.include`
+    /// in inline assembly, however that is spelled.
+    #[must_use]
+    pub fn is_untold(&self) -> bool {
+        self.untold
+    }
+
+    /// Ends a text, behind which another may come.
+    pub fn end_text(&mut self) {
+        self.feed(b"\n");
+        // Broken off in the middle of something: it is not known what.
+        self.untold |= self.state != State::LineStart;
+        self.state = State::LineStart;
+        self.assembly = Assembly::None;
+    }
+
+    /// Reads on.
+    pub fn feed(&mut self, text: &[u8]) {
+        for &byte in text {
+            self.step(byte);
+        }
+    }
+
+    fn step(&mut self, byte: u8) {
+        self.state = match core::mem::take(&mut self.state) {
+            State::LineStart => match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => State::LineStart,
+                b'#' => {
+                    self.directive.clear();
+                    State::Directive
+                }
+                _ => self.code(byte),
+            },
+            State::Directive => match byte {
+                b'\n' => {
+                    self.end_directive();
+                    State::LineStart
+                }
+                _ => {
+                    if self.directive.len() < LONGEST_DIRECTIVE {
+                        self.directive.push(byte);
+                    }
+                    State::Directive
+                }
+            },
+            State::Code => self.code(byte),
+            State::Slash => match byte {
+                b'/' => State::LineComment,
+                b'*' => State::BlockComment(false),
+                _ => self.code(byte),
+            },
+            State::LineComment => match byte {
+                b'\n' => State::LineStart,
+                _ => State::LineComment,
+            },
+            State::BlockComment(star) => match byte {
+                b'/' if star => State::Code,
+                _ => State::BlockComment(byte == b'*'),
+            },
+            State::Number => match byte {
+                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' | b'\'' => State::Number,
+                _ => self.code(byte),
+            },
+            State::Literal(quote) => match byte {
+                b'\\' => State::Escape(quote),
+                // A literal does not go beyond its line.
+                b'\n' => State::LineStart,
+                _ if byte == quote => State::Code,
+                _ => {
+                    self.literal(quote, byte);
+                    State::Literal(quote)
+                }
+            },
+            State::Escape(quote) => {
+                match byte {
+                    b'n' | b't' | b'r' => self.literal(quote, b' '),
+                    b'"' | b'\'' | b'\\' | b'?' => self.literal(quote, byte),
+                    // A character by its number: any.
+                    _ => self.untold |= self.is_assembly() && quote == b'"',
+                }
+                State::Literal(quote)
+            }
+            State::RawStart(mut delimiter) => match byte {
+                b'(' => {
+                    delimiter.push(b'"');
+                    State::Raw(delimiter, 0)
+                }
+                _ => {
+                    delimiter.push(byte);
+                    State::RawStart(delimiter)
+                }
+            },
+            State::Raw(end, read) => {
+                self.literal(b'"', byte);
+                let read = match end.get(read) {
+                    Some(next) if *next == byte => read + 1,
+                    _ => usize::from(byte == b')'),
+                };
+                match read == end.len() {
+                    true => State::Code,
+                    false => State::Raw(end, read),
+                }
+            }
+        };
+    }
+
+    fn code(&mut self, byte: u8) -> State {
+        if byte == b'_' || byte.is_ascii_alphabetic() || byte >= 0x80 {
+            self.word.push(byte);
+            return State::Code;
+        }
+        if byte.is_ascii_digit() {
+            if self.word.len == 0 {
+                return State::Number;
+            }
+            self.word.push(byte);
+            return State::Code;
+        }
+        let word = self.word.take();
+        self.assembly(word.as_bytes(), byte);
+        match byte {
+            b'"' if matches!(word.as_bytes(), b"R" | b"LR" | b"uR" | b"UR" | b"u8R") => {
+                State::RawStart(Vec::from(b")"))
+            }
+            b'"' | b'\'' => State::Literal(byte),
+            b'/' => State::Slash,
+            b'\n' => State::LineStart,
+            _ => State::Code,
+        }
+    }
+
+    /// Follows an `asm` from its keyword to the end of its parentheses. `word` has just ended before `byte`.
+    fn assembly(&mut self, word: &[u8], byte: u8) {
+        if matches!(word, b"asm" | b"_asm" | b"__asm" | b"__asm__") {
+            self.assembly = Assembly::Keyword;
+        } else if matches!(self.assembly, Assembly::Keyword)
+            && !word.is_empty()
+            && !QUALIFIERS.contains(&word)
+        {
+            // Instructions that are no string literal (-fasm-blocks, -fms-extensions).
+            self.untold = true;
+            self.assembly = Assembly::None;
+        }
+        match &mut self.assembly {
+            Assembly::None => {}
+            Assembly::Keyword => match byte {
+                b'(' => self.assembly = Assembly::Text(1, false, Tail::default()),
+                b' ' | b'\t' | b'\r' | b'\n' => {}
+                _ => {
+                    self.untold = true;
+                    self.assembly = Assembly::None;
+                }
+            },
+            Assembly::Text(depth, operands, _) => match byte {
+                b'(' => {
+                    *depth += 1;
+                    // The text is computed (clang 21 and later).
+                    self.untold |= !*operands;
+                }
+                b')' if *depth == 1 => self.assembly = Assembly::None,
+                b')' => *depth -= 1,
+                b':' => *operands = true,
+                _ => {}
+            },
+        }
+    }
+
+    fn is_assembly(&self) -> bool {
+        matches!(self.assembly, Assembly::Text(..))
+    }
+
+    /// A byte of a literal; those of one `asm` follow each other without a gap.
+    fn literal(&mut self, quote: u8, byte: u8) {
+        if let (Assembly::Text(_, _, tail), b'"') = (&mut self.assembly, quote) {
+            tail.push(byte);
+            self.untold |= tail.reads_a_file();
+        }
+    }
+
+    fn end_directive(&mut self) {
+        if let Some(name) = marked_file(&self.directive) {
+            // A name that is not understood is a file that is not looked at.
+            self.untold |= path_of(name).is_none();
+            if !self.names.contains(name) {
+                self.names.insert(name.to_vec());
+            }
+        }
+        // It compares the times of two files.
+        let words = self.directive.split(u8::is_ascii_whitespace);
+        let mut words = words.filter(|word| !word.is_empty());
+        self.untold |= words.next() == Some(b"pragma") && words.any(|word| word == b"dependency");
+    }
+}
+
+/// The file that a line marker (` 1 "name" 2`, `line 1 "name"`) names, as it is written there. Not what
+/// stands for the compiler itself, as `<built-in>`.
+pub fn marked_file(directive: &[u8]) -> Option<&[u8]> {
+    let rest = directive.trim_ascii_start();
+    let rest = rest
+        .strip_prefix(b"line")
+        .unwrap_or(rest)
+        .trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 {
+        return None;
+    }
+    let rest = rest.get(digits..)?.trim_ascii_start().strip_prefix(b"\"")?;
+    let mut escaped = false;
+    let end = rest.iter().position(|byte| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    })?;
+    let name = rest.get(..end)?;
+    let is_compilers = name.starts_with(b"<") && name.ends_with(b">") && !name.contains(&b'/');
+    (!name.is_empty() && !is_compilers).then_some(name)
+}
+
+/// The path that a line marker's name stands for: clang puts a backslash before a quote and a backslash, and
+/// writes what is not printable ASCII as `\t`, `\n` or three octal digits. `None` for any other escape.
+#[must_use]
+pub fn path_of(name: &[u8]) -> Option<Vec<u8>> {
+    let mut path = Vec::with_capacity(name.len());
+    let mut rest = name.iter();
+    while let Some(byte) = rest.next() {
+        path.push(match byte {
+            b'\\' => match rest.next()? {
+                escaped @ (b'"' | b'\\') => *escaped,
+                b't' => b'\t',
+                b'n' => b'\n',
+                first @ b'0'..=b'3' => [rest.next()?, rest.next()?].into_iter().try_fold(
+                    first - b'0',
+                    |value, digit| {
+                        let digit = digit.wrapping_sub(b'0');
+                        (digit < 8).then_some(value << 3 | digit)
+                    },
+                )?,
+                _ => return None,
+            },
+            byte => *byte,
+        });
+    }
+    Some(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn scanned(text: &str) -> Scanner {
+        let mut scanner = Scanner::default();
+        scanner.feed(text.as_bytes());
+        scanner.end_text();
+        scanner
+    }
+
+    fn names(text: &str) -> Vec<String> {
+        let scanner = scanned(text);
+        let name = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+        scanner.names().map(name).collect()
+    }
+
+    #[test]
+    fn every_file_that_a_marker_names_is_found_once() {
+        let text = "# 1 \"k.hip\"\n# 1 \"<built-in>\" 1\n# 1 \"a b.h\" 1 3\nint x;\n# 2 \"k.hip\" 2\n\
+                    #line 7 \"by line.h\"\n  # 1 \"q\\\"\\\\.h\"\n#pragma GCC x \"no\"\n";
+        let expected = ["a b.h", "by line.h", "k.hip", "q\\\"\\\\.h"];
+        assert_eq!(names(text), expected);
+    }
+
+    #[test]
+    fn a_name_is_read_as_clang_writes_it() {
+        for (written, path) in [
+            (&b"q\\\"\\\\.h"[..], &b"q\"\\.h"[..]),
+            (br"gr\303\266\303\237e.h", "gr\u{f6}\u{df}e.h".as_bytes()),
+            (br"a\tb\nc\001", b"a\tb\nc\x01"),
+            (b"as it is", b"as it is"),
+        ] {
+            assert_eq!(path_of(written).as_deref(), Some(path));
+        }
+        for odd in [&br"\x41"[..], br"\4", br"\08a", br"\400", b"\\"] {
+            assert_eq!(path_of(odd), None, "{odd:?}");
+        }
+        assert!(scanned("# 1 \"\\x41\"\n").is_untold());
+    }
+
+    #[test]
+    fn what_only_looks_like_a_marker_is_none() {
+        for text in [
+            "const char *a = \"\\\n# 1 \\\"no\\\"\";\n",
+            "auto a = R\"x(\n# 1 \"no\"\n)x\";\n",
+            "/*\n# 1 \"no\"\n*/\n",
+            "int a; # 1 \"no\"\n",
+        ] {
+            assert_eq!(names(text), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn assembly_that_reads_a_file_is_noticed_however_it_is_spelled() {
+        for text in [
+            r#"asm(".incbin \"data\"");"#,
+            r#"__asm__ volatile (".INCBIN\t\"data\"" : : "r"(x));"#,
+            r#"__asm volatile("nop\n\t.inc" "bin \"data\"");"#,
+            "asm(\".inc\"\n# 7 \"x.h\"\n\"bin 'data'\");",
+            r#"asm(R"(.include "file")");"#,
+            r#"asm goto(".include \"file\"" : : : : label);"#,
+            r#"asm("\x2eincb\x69n \"data\"");"#,
+            r#"asm(".macro m\n.inc\\()bin \"d\"\n.endm");"#,
+            r#"asm((text()));"#,
+            r#"asm { mov eax, 1 }"#,
+            r#"_asm .include "data""#,
+            r#"__asm .include "data""#,
+            r#"_asm(".include \"data\"");"#,
+            r#"asm(".macro m a\n.inc\\a \"d\"\n.endm\nm bin");"#,
+            r#"asm(".irp x,bin\n.inc\\x \"d\"\n.endr");"#,
+            r#"asm(".inc{bin|x} \"data\"" ::);"#,
+            r#"asm(".incl%c0 \"data\"" :: "i"(ude));"#,
+            "#pragma GCC dependency \"y\"\n",
+            r#"int a = 1'000; asm(".incbin \"data\"");"#,
+            r#"char c = '"'; asm(".incbin \"data\"");"#,
+            r#"auto s = R"(")"; asm(".incbin \"data\"");"#,
+        ] {
+            assert!(scanned(text).is_untold(), "{text}");
+        }
+    }
+
+    #[test]
+    fn other_assembly_and_other_texts_are_not_taken_for_it() {
+        for text in [
+            r#"asm volatile("s_waitcnt lgkmcnt(0)\n\tv_mov_b32 %0, %1" : "=v"((x)) : "v"(y) : "memory");"#,
+            r#"const char *s = "asm(\".incbin\")"; int include = 1;"#,
+            r#"void f(void) asm("include_me_not" "x"); "#.replace("include", "inc_lude").as_str(),
+            "#pragma message \"asm(.incbin)\"\nint x;",
+            r#"asm inline volatile goto(".L%=: mov{l %0, %%eax|eax, %0}" : : "r"(x) : : l);"#,
+            "register int a __asm__ (\"eax\");",
+            "#error don't\nint y;",
+            "// __CLANG_OFFLOAD_BUNDLE____START__ hip-amdgcn-amd-amdhsa--gfx906\nint don;",
+            "int a = 0x1'0000; char b = 'x', c = L'\\''; const char *d = u8\"\\\"\";",
+        ] {
+            assert!(!scanned(text).is_untold(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_breaks_off_is_not_known() {
+        assert!(scanned("/* open").is_untold());
+        assert!(scanned("auto a = R\"(open").is_untold());
+        assert!(!scanned("int x").is_untold());
+    }
+
+    proptest! {
+        #[test]
+        fn the_pieces_in_which_a_text_comes_do_not_matter(
+            pieces in prop::collection::vec("(asm|\\(|\\)|\"|'|R|\\\\|#|\n| 1 |inc|bin|/|\\*|x|7|:){0,6}", 0..12)
+        ) {
+            let whole = scanned(&pieces.concat());
+            let mut scanner = Scanner::default();
+            pieces.iter().for_each(|piece| scanner.feed(piece.as_bytes()));
+            scanner.end_text();
+            prop_assert_eq!(scanner.is_untold(), whole.is_untold());
+            prop_assert!(scanner.names().eq(whole.names()));
+        }
+    }
+}

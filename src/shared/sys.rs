@@ -1,0 +1,582 @@
+//! The system calls that the shim makes, and no others.
+//!
+//! Raw, since there is no libc: each function is one `syscall` instruction with its types put
+//! right. Numbers and layouts are those of x86-64 Linux (`asm/unistd_64.h`, `asm/stat.h`), which
+//! never change.
+
+use alloc::vec::Vec;
+use core::arch::asm;
+use core::ffi::CStr;
+use core::mem::MaybeUninit;
+
+use crate::shared::machine::FileState;
+
+/// An error number of the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Errno(pub i32);
+
+impl Errno {
+    /// No such file or directory.
+    pub const ENOENT: Self = Self(2);
+    /// Interrupted by a signal.
+    pub const EINTR: Self = Self(4);
+    /// Not now.
+    pub const EAGAIN: Self = Self(11);
+    /// Argument list too long.
+    pub const E2BIG: Self = Self(7);
+    /// Not a directory.
+    pub const ENOTDIR: Self = Self(20);
+    /// Under way.
+    pub const EINPROGRESS: Self = Self(115);
+
+    /// Whether a path led nowhere.
+    #[must_use]
+    pub fn means_missing(self) -> bool {
+        matches!(self, Self::ENOENT | Self::ENOTDIR)
+    }
+
+    /// The reasons for which the kernel refuses to execute a file that is there.
+    #[must_use]
+    #[cold]
+    pub fn text(self) -> &'static [u8] {
+        match self {
+            Self::E2BIG => b"argument list too long",
+            Self(1 | 13) => b"permission denied",
+            Self(8) => b"exec format error",
+            Self(12) => b"out of memory",
+            Self(26) => b"text file busy",
+            Self(36) => b"file name too long",
+            Self(40) => b"too many levels of symbolic links",
+            _ => b"the system refuses",
+        }
+    }
+}
+
+const READ: usize = 0;
+const WRITE: usize = 1;
+const CLOSE: usize = 3;
+const POLL: usize = 7;
+const MMAP: usize = 9;
+const IOCTL: usize = 16;
+const PREAD64: usize = 17;
+const DUP2: usize = 33;
+const EXECVE: usize = 59;
+const GETPID: usize = 39;
+const GETCWD: usize = 79;
+const MKDIR: usize = 83;
+const READLINK: usize = 89;
+const GETEUID: usize = 107;
+const GETPPID: usize = 110;
+const CLOCK_GETTIME: usize = 228;
+const EXIT_GROUP: usize = 231;
+const GETDENTS64: usize = 217;
+const OPENAT: usize = 257;
+const NEWFSTATAT: usize = 262;
+const PIPE2: usize = 293;
+const GETRANDOM: usize = 318;
+const MEMFD_CREATE: usize = 319;
+
+/// The working directory, where a directory is asked for.
+const AT_FDCWD: usize = -100_isize as usize;
+const O_DIRECTORY: usize = 0o200_000;
+const O_PATH: usize = 0o10_000_000;
+
+/// Calls the kernel.
+///
+/// # Safety
+/// The arguments must be what the call with this number expects.
+pub unsafe fn syscall(number: usize, args: [usize; 6]) -> Result<usize, Errno> {
+    let result: isize;
+    // SAFETY: the kernel changes only rax, rcx, r11 and what the caller's pointers lead to.
+    unsafe {
+        asm!("syscall", inlateout("rax") number => result, in("rdi") args[0], in("rsi") args[1],
+            in("rdx") args[2], in("r10") args[3], in("r8") args[4], in("r9") args[5],
+            out("rcx") _, out("r11") _, options(nostack));
+    }
+    if (-4095..0).contains(&result) {
+        Err(Errno(-result as i32))
+    } else {
+        Ok(result as usize)
+    }
+}
+
+/// A list of C strings that ends with a null pointer, as `execve` takes it.
+pub type StringList = *const *const u8;
+
+/// Replaces this process; returns only where that fails.
+///
+/// # Safety
+/// Both lists end with a null pointer and all their strings with a NUL.
+pub unsafe fn execve(path: &CStr, argv: StringList, envp: StringList) -> Errno {
+    let args = [
+        path.as_ptr() as usize,
+        argv as usize,
+        envp as usize,
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: the caller vouches for the lists.
+    match unsafe { syscall(EXECVE, args) } {
+        Err(errno) => errno,
+        // The kernel does not return from an execve that worked.
+        Ok(_) => Errno(0),
+    }
+}
+
+/// Ends this process.
+pub fn exit(code: i32) -> ! {
+    loop {
+        // SAFETY: takes one number.
+        let _ = unsafe { syscall(EXIT_GROUP, [code as usize, 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// The longest path that the kernel takes or gives, with its NUL.
+const PATH_MAX: usize = 4096;
+
+/// What a call that fills a buffer has filled in, of at most `max` bytes. Not a buffer in a stack
+/// frame, of which every page would be touched, and not filled with zeros: what stays untouched costs
+/// nothing.
+fn filled(max: usize, fill: impl FnOnce(usize) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
+    let mut buffer = Vec::<u8>::with_capacity(max);
+    let len = fill(buffer.as_mut_ptr() as usize)?;
+    // SAFETY: the kernel wrote as many bytes as it says, and no more than the room that it was told of.
+    unsafe { buffer.set_len(len) };
+    buffer.shrink_to_fit();
+    Ok(buffer)
+}
+
+/// The target of a symbolic link; a target longer than the kernel's paths is cut.
+///
+/// # Errors
+/// The kernel's.
+pub fn readlink(path: &CStr) -> Result<Vec<u8>, Errno> {
+    filled(PATH_MAX, |room| {
+        let args = [path.as_ptr() as usize, room, PATH_MAX, 0, 0, 0];
+        // SAFETY: `path` ends with a NUL, and the kernel writes at most the buffer's length.
+        unsafe { syscall(READLINK, args) }
+    })
+}
+
+/// The process that started this one; 0 where it is in another PID namespace.
+pub fn getppid() -> usize {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { syscall(GETPPID, [0; 6]) }.unwrap_or(0)
+}
+
+/// The user whose rights this process has.
+#[must_use]
+pub fn user() -> usize {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { syscall(GETEUID, [0; 6]) }.unwrap_or(0)
+}
+
+/// This process.
+#[must_use]
+pub fn getpid() -> usize {
+    // SAFETY: takes nothing, cannot fail.
+    unsafe { syscall(GETPID, [0; 6]) }.unwrap_or(0)
+}
+
+/// Nanoseconds since 1970.
+#[must_use]
+pub fn now() -> u64 {
+    const CLOCK_REALTIME: usize = 0;
+    clock(CLOCK_REALTIME)
+}
+
+/// Nanoseconds since boot, suspended time included.
+#[must_use]
+pub fn since_boot() -> u64 {
+    const CLOCK_BOOTTIME: usize = 7;
+    clock(CLOCK_BOOTTIME)
+}
+
+fn clock(which: usize) -> u64 {
+    let mut time = [0u64; 2];
+    let args = [which, time.as_mut_ptr() as usize, 0, 0, 0, 0];
+    // SAFETY: the kernel writes seconds and nanoseconds.
+    let _ = unsafe { syscall(CLOCK_GETTIME, args) };
+    time[0] * 1_000_000_000 + time[1]
+}
+
+/// A file, as `stat` knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stat {
+    /// Which file it is, and the state of its content.
+    pub file_state: FileState,
+    /// `st_mode`: kind and permissions.
+    pub mode: u32,
+}
+
+impl Stat {
+    /// Whether it is a regular file.
+    #[must_use]
+    pub fn is_regular(&self) -> bool {
+        const S_IFMT: u32 = 0o170_000;
+        const S_IFREG: u32 = 0o100_000;
+        self.mode & S_IFMT == S_IFREG
+    }
+}
+
+/// The file that `path` leads to.
+///
+/// # Errors
+/// The kernel's.
+pub fn stat(path: &CStr) -> Result<Stat, Errno> {
+    stat_at(AT_FDCWD, path, 0)
+}
+
+/// Whether `path` is a regular file itself, and no link to one.
+#[must_use]
+pub fn is_regular(path: &CStr) -> bool {
+    const AT_SYMLINK_NOFOLLOW: usize = 0x100;
+    stat_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.is_regular())
+}
+
+fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
+    let mut stat = MaybeUninit::<[u64; 18]>::uninit(); // struct stat: 144 bytes
+    let args = [
+        directory,
+        path.as_ptr() as usize,
+        stat.as_mut_ptr() as usize,
+        flags,
+        0,
+        0,
+    ];
+    // SAFETY: `path` ends with a NUL, and the buffer is as large as the kernel's struct stat.
+    unsafe { syscall(NEWFSTATAT, args) }?;
+    // SAFETY: the kernel has filled it in.
+    let stat = unsafe { stat.assume_init() };
+    // st_dev, st_ino, st_nlink, st_mode in the lower half of the fourth word; st_size at 48, st_mtim
+    // at 88.
+    let file_state = FileState {
+        dev: stat[0],
+        ino: stat[1],
+        size: stat[6],
+        mtime: stat[11],
+        mtime_nsec: stat[12],
+    };
+    Ok(Stat {
+        file_state,
+        mode: stat[3] as u32,
+    })
+}
+
+/// The working directory; empty if it cannot be told.
+#[must_use]
+pub fn getcwd() -> Vec<u8> {
+    let cwd = filled(PATH_MAX, |room| {
+        // SAFETY: the kernel writes at most the buffer's length, a NUL at the end of it.
+        unsafe { syscall(GETCWD, [room, PATH_MAX, 0, 0, 0, 0]) }
+    });
+    let mut cwd = cwd.unwrap_or_default();
+    cwd.pop();
+    cwd
+}
+
+/// Makes a directory for this user alone, if it is not there.
+pub fn make_dir(path: &CStr) {
+    const USER_ONLY: usize = 0o700;
+    // SAFETY: `path` ends with a NUL. What is not made will be missed by whoever opens a file in it.
+    let _ = unsafe { syscall(MKDIR, [path.as_ptr() as usize, USER_ONLY, 0, 0, 0, 0]) };
+}
+
+/// Writes to standard error; what does not fit into one write is dropped.
+pub fn write_stderr(bytes: &[u8]) {
+    write(2, bytes);
+}
+
+/// Writes all of `bytes`, however long that takes, and tells whether that was done: what nobody takes any
+/// more is dropped.
+#[cold]
+pub fn write_all(descriptor: usize, mut bytes: &[u8]) -> bool {
+    const POLLOUT: u64 = 4;
+    while !bytes.is_empty() {
+        let args = [descriptor, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
+        // SAFETY: reads the slice only.
+        match unsafe { syscall(WRITE, args) } {
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(Errno::EINTR) => {}
+            Err(Errno::EAGAIN) => {
+                // struct pollfd: descriptor (4 bytes), what is waited for and what is there (2 each).
+                let mut poll = descriptor as u64 | POLLOUT << 32;
+                let args = [&raw mut poll as usize, 1, usize::MAX, 0, 0, 0];
+                // SAFETY: one struct pollfd.
+                let _ = unsafe { syscall(POLL, args) };
+            }
+            Err(_) => return false,
+        }
+    }
+    true
+}
+
+/// Bytes that nobody can foresee; zeros where the kernel has none.
+#[must_use]
+pub fn random() -> [u8; 16] {
+    let mut bytes = [0; 16];
+    let args = [bytes.as_mut_ptr() as usize, bytes.len(), 0, 0, 0, 0];
+    // SAFETY: the kernel writes at most the buffer's length.
+    let _ = unsafe { syscall(GETRANDOM, args) };
+    bytes
+}
+
+/// Whether a descriptor leads to a terminal.
+#[must_use]
+pub fn is_terminal(descriptor: usize) -> bool {
+    const TCGETS: usize = 0x5401;
+    let mut settings = [0_u64; 8];
+    let args = [descriptor, TCGETS, settings.as_mut_ptr() as usize, 0, 0, 0];
+    // SAFETY: room for a struct termios of the kernel, 36 bytes.
+    unsafe { syscall(IOCTL, args) }.is_ok()
+}
+
+/// Makes the descriptor `to` another name of `from`.
+pub fn duplicate(from: usize, to: usize) {
+    // SAFETY: takes numbers. Where it fails, `from` is closed, and `to` stays what it was.
+    let _ = unsafe { syscall(DUP2, [from, to, 0, 0, 0, 0]) };
+}
+
+fn write(descriptor: usize, bytes: &[u8]) {
+    let args = [descriptor, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
+    // SAFETY: reads the slice only. Nothing can be done about a message that nobody takes.
+    let _ = unsafe { syscall(WRITE, args) };
+}
+
+/// An open file, closed when dropped.
+pub struct File(usize);
+
+impl File {
+    /// Opens `path` for reading.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open(path: &CStr) -> Result<Self, Errno> {
+        Self::with_flags(path, 0)
+    }
+
+    /// Opens the directory `path`, for looks at what is in it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open_dir(path: &CStr) -> Result<Self, Errno> {
+        Self::at(AT_FDCWD, path, O_PATH | O_DIRECTORY)
+    }
+
+    /// Opens `path`, which must exist, for writing at its end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn append(path: &CStr) -> Result<Self, Errno> {
+        const O_WRONLY: usize = 1;
+        const O_APPEND: usize = 0o2000;
+        Self::with_flags(path, O_WRONLY | O_APPEND)
+    }
+
+    /// Opens `path` for writing at its beginning, and makes it, for this user alone, if it is not
+    /// there. Never through a link.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn create(path: &CStr) -> Result<Self, Errno> {
+        const O_WRONLY: usize = 1;
+        const O_CREAT: usize = 0o100;
+        const O_NOFOLLOW: usize = 0o400_000;
+        Self::with_flags(path, O_WRONLY | O_CREAT | O_NOFOLLOW)
+    }
+
+    /// Opens `path` for writing and leaves nothing of what it held; makes it where it is not there.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn replace(path: &CStr) -> Result<Self, Errno> {
+        const O_WRONLY: usize = 1;
+        const O_CREAT: usize = 0o100;
+        const O_TRUNC: usize = 0o1000;
+        Self::with_flags(path, O_WRONLY | O_CREAT | O_TRUNC)
+    }
+
+    /// A pipe: the end that is read from, and the one that is written to. Programs that are started do not
+    /// inherit it.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn pipe() -> Result<(Self, Self), Errno> {
+        const O_CLOEXEC: usize = 0o2_000_000;
+        let mut ends = [0_i32; 2];
+        let args = [ends.as_mut_ptr() as usize, O_CLOEXEC, 0, 0, 0, 0];
+        // SAFETY: the kernel writes two descriptors.
+        unsafe { syscall(PIPE2, args) }?;
+        let [read, write] = ends;
+        Ok((Self(read as usize), Self(write as usize)))
+    }
+
+    /// A file without a name.
+    #[must_use]
+    pub fn anonymous() -> Option<Self> {
+        const MFD_CLOEXEC: usize = 1;
+        let name = c"rock-wrap";
+        // SAFETY: `name` ends with a NUL.
+        let file = unsafe {
+            syscall(
+                MEMFD_CREATE,
+                [name.as_ptr() as usize, MFD_CLOEXEC, 0, 0, 0, 0],
+            )
+        };
+        file.ok().map(File)
+    }
+
+    /// A file that is open already.
+    ///
+    /// # Safety
+    /// Nobody else closes `descriptor`.
+    #[must_use]
+    pub unsafe fn from_descriptor(descriptor: usize) -> Self {
+        Self(descriptor)
+    }
+
+    /// The number that the kernel knows it by.
+    #[must_use]
+    pub fn descriptor(&self) -> usize {
+        self.0
+    }
+
+    /// The state of this file itself.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn own_stat(&self) -> Result<Stat, Errno> {
+        const AT_EMPTY_PATH: usize = 0x1000;
+        stat_at(self.0, c"", AT_EMPTY_PATH)
+    }
+
+    fn with_flags(path: &CStr, flags: usize) -> Result<Self, Errno> {
+        Self::at(AT_FDCWD, path, flags)
+    }
+
+    fn at(from: usize, path: &CStr, flags: usize) -> Result<Self, Errno> {
+        const O_CLOEXEC: usize = 0o2_000_000;
+        const USER_ONLY: usize = 0o600;
+        let args = [
+            from,
+            path.as_ptr() as usize,
+            flags | O_CLOEXEC,
+            USER_ONLY,
+            0,
+            0,
+        ];
+        // SAFETY: `path` ends with a NUL.
+        unsafe { syscall(OPENAT, args) }.map(File)
+    }
+
+    /// The state of `path` as seen from this directory.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn stat(&self, path: &CStr) -> Result<Stat, Errno> {
+        stat_at(self.0, path, 0)
+    }
+
+    /// Reads the next entries of this directory, as many as it likes; nothing at the end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn entries(&self) -> Result<Vec<u8>, Errno> {
+        const AT_ONCE: usize = 8192;
+        filled(AT_ONCE, |room| {
+            // SAFETY: the kernel writes at most the buffer's length.
+            unsafe { syscall(GETDENTS64, [self.0, room, AT_ONCE, 0, 0, 0]) }
+        })
+    }
+
+    /// Writes at once; what does not fit into one write is dropped.
+    pub fn write(&self, bytes: &[u8]) {
+        write(self.0, bytes);
+    }
+
+    /// Reads at most the buffer's length; 0 at the end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let args = [self.0, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
+        // SAFETY: the kernel writes at most the buffer's length.
+        unsafe { syscall(READ, args) }
+    }
+
+    /// Reads behind what `buffer` holds, as far as its capacity goes; 0 at the end.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read_more(&self, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
+        let room = buffer.spare_capacity_mut();
+        let args = [self.0, room.as_mut_ptr() as usize, room.len(), 0, 0, 0];
+        // SAFETY: the kernel writes at most the length of what is free.
+        let read = unsafe { syscall(READ, args) }?;
+        // SAFETY: so much was written behind what was there.
+        unsafe { buffer.set_len(buffer.len() + read) };
+        Ok(read)
+    }
+
+    /// The same as [`read`](Self::read) from the beginning, wherever others read or write.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read_from_start(&self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let args = [self.0, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
+        // SAFETY: the kernel writes at most the buffer's length.
+        unsafe { syscall(PREAD64, args) }
+    }
+}
+
+/// The number that `digits` are; 0 if there are none.
+#[must_use]
+pub fn decimal(digits: &[u8]) -> Option<usize> {
+    digits.iter().try_fold(0_usize, |number, digit| {
+        let digit = usize::from(digit.wrapping_sub(b'0'));
+        number
+            .checked_mul(10)?
+            .checked_add(digit)
+            .filter(|_| digit < 10)
+    })
+}
+
+/// The names in what [`File::entries`] gave.
+pub struct Names<'b>(pub &'b [u8]);
+
+impl<'b> Iterator for Names<'b> {
+    type Item = &'b CStr;
+
+    fn next(&mut self) -> Option<&'b CStr> {
+        // struct linux_dirent64: inode, offset (8 bytes each), length (2), kind (1), name.
+        let length = u16::from_le_bytes([*self.0.get(16)?, *self.0.get(17)?]);
+        let (entry, rest) = self.0.split_at_checked(usize::from(length))?;
+        self.0 = rest;
+        CStr::from_bytes_until_nul(entry.get(19..)?).ok()
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // SAFETY: the descriptor is ours.
+        let _ = unsafe { syscall(CLOSE, [self.0, 0, 0, 0, 0, 0]) };
+    }
+}
+
+/// `len` bytes of fresh zeroed memory, or null.
+pub fn map(len: usize) -> *mut u8 {
+    const PROT_READ_WRITE: usize = 3;
+    const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
+    let args = [
+        0,
+        len,
+        PROT_READ_WRITE,
+        MAP_PRIVATE_ANONYMOUS,
+        usize::MAX,
+        0,
+    ];
+    // SAFETY: asks for new pages at an address of the kernel's choice.
+    let address = unsafe { syscall(MMAP, args) };
+    address.map_or(core::ptr::null_mut(), |address| address as *mut u8)
+}

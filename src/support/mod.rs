@@ -1,0 +1,6 @@
+//! Small things that several parts of the command line need and that know nothing of compilers.
+
+pub mod access;
+pub mod error_chain;
+pub mod paths;
+pub mod signals;
