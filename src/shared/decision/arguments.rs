@@ -110,6 +110,8 @@ pub struct Scan<'a, 'l> {
     /// An id is to be made of the call.
     hashed_cuid: bool,
     x: Option<Language>,
+    /// Where an option is that makes a compile write further files; 0: there is none.
+    side_output_at: usize,
     /// Where the input is; 0: there is none yet.
     input_at: usize,
     /// Where the second one is; 0: there is none.
@@ -168,6 +170,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             cuid: false,
             hashed_cuid: true,
             x: None,
+            side_output_at: 0,
             input_at: 0,
             second_at: 0,
             after_unknown: false,
@@ -274,6 +277,12 @@ impl<'a, 'l> Scan<'a, 'l> {
         // First, as the commonest: a link or a probe is told no more than that it is none.
         if !self.compiles {
             return Err(Reason::NotACompile.into());
+        }
+        if self.side_output_at != 0 {
+            return Err(Direct {
+                reason: Reason::SideOutput,
+                at: Some(self.side_output_at),
+            });
         }
         if self.expect != Expect::Anything {
             return Err(Reason::MissingValue.into());
@@ -474,7 +483,14 @@ impl<'a, 'l> Scan<'a, 'l> {
                 .argv
                 .is_some_and(|word| config_file::named(word, Some(&c"")).is_some());
         if !is_read && let Some(reason) = hazards::reason(bytes, self.launcher) {
-            return Err(reason);
+            if reason != Reason::SideOutput || self.compiles {
+                return Err(reason);
+            }
+            // A link is reported as one, whatever else it writes: clang-linker-wrapper links each
+            // architecture's code by a call of clang with -dumpdir (clang 23, inside of every HIP compile).
+            if self.side_output_at == 0 {
+                self.side_output_at = self.at;
+            }
         }
         let Some(found) = options::find(bytes) else {
             self.unknown = true;

@@ -291,6 +291,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", SCCACHE, "clang++ -oa.o -ca.cpp -c a.cpp"),
     ("not-a-compile", SCCACHE, "clang++"),
     ("not-a-compile", SCCACHE, "clang++ a.cpp"),
+    ("not-a-compile", SCCACHE, "clang -o a.img -dumpdir a.img. --target=amdgcn-amd-amdhsa -mcpu=gfx90a a.o -flto=full"),
     ("not-a-compile", SCCACHE, "clang++ a.o b.o -o a"),
     ("not-a-compile", SCCACHE, "clang++ --driver-mode=g++ -O3 --hip-link a.o -o a"),
     ("no-input", SCCACHE, "clang++ -c -o a.o"),
@@ -414,6 +415,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     // Side outputs.
     ("save-temps", SCCACHE, "clang++ -save-temps -c a.cpp"),
     ("save-temps", CCACHE, "clang++ --save-temps=obj -c a.cpp"),
+    ("side-output", SCCACHE, "clang++ -dumpdir x. -c a.cpp"),
     ("side-output", SCCACHE, "clang++ -MJ x.json -c a.cpp"),
     ("side-output", SCCACHE, "clang++ -MJx.json -c a.cpp"),
     ("side-output", SCCACHE, "clang++ -ftime-trace -c a.cpp"),
