@@ -37,7 +37,7 @@ clippy-driver src/shim/main.rs --crate-type bin --extern "rock_wrap_shared=$ROOT
 shellcheck -x scripts/*.sh .ci/run
 
 say "tests"
-# Written by tests/support/skips.rs: what is missing, the test, why.
+# Written by tests/it/support/skips.rs: what is missing, the test, why.
 skips=$ROOT/target/skipped-tests
 rm -f -- "$skips"
 status=0

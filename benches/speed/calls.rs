@@ -17,7 +17,7 @@ use rock_wrap::shim_image;
 
 use super::contest::{Call, Contest, Estimate};
 use super::report::{Bar, Report};
-use super::trace::Trace;
+use super::trace;
 use super::{Setup, executable, witnessed};
 
 /// A link: the commonest call that goes straight to the compiler.
@@ -369,7 +369,7 @@ pub fn memory(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shim = place.shim("shim", 40);
     let exact = |value: f64| Estimate { value, noise: 0.0 };
-    let peak = |call: Call| Trace::peak_of(call.command()) as f64;
+    let peak = |call: Call| trace::peak_of(call.command()) as f64;
     for (what, args) in [("link", &LINK[..]), ("compile", &COMPILE[..])] {
         let few = peak(Call::new(&shim, args));
         report.number(

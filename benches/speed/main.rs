@@ -9,10 +9,8 @@ mod contest;
 mod hits;
 mod host;
 mod report;
-#[path = "../../tests/support/trace.rs"]
-#[allow(dead_code, reason = "the tests count instructions too")]
 mod trace;
-#[path = "../../tests/support/witnessed.rs"]
+#[path = "../../tests/it/support/witnessed.rs"]
 mod witnessed;
 
 use std::os::unix::fs::PermissionsExt;

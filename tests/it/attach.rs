@@ -1,0 +1,654 @@
+//! How a session attaches, what it shares with others, and that it lets go whatever becomes of it.
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::support::launchers::{Asked, Cache};
+use crate::support::rocm::{Picture, Rocm, as_nobody, assert_has, ccache, ran, sccache, sh};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rock_wrap::shim_image;
+
+/// Longer than anything that is waited for takes on a machine under load.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A unit that needs no HIP headers, compiled by `$CLANG`, in front of which `$LAUNCHER` may stand.
+const COMPILE: &str = r#"printf '__attribute__((device)) int g;\n' >k.hip
+$LAUNCHER "$CLANG" -x hip -nogpuinc -nogpulib --offload-arch=gfx906 -c k.hip -o k.o"#;
+
+/// What the report says of one launched compile of HIP.
+const ONE_HIP_COMPILE: &str = "HIP            1 ";
+
+/// `rock-wrap run ARGS -- sh -c BUILD`, with `cache` and a user's directory of its own.
+fn session(rocm: &Rocm, cache: &Cache, args: &[&str], build: &str) -> Command {
+    let mut run = rocm.rock_wrap("run");
+    run.arg("--launcher")
+        .arg(&cache.program)
+        .args(args)
+        .args(["--", "sh", "-c", build])
+        .envs(cache.env())
+        .env("XDG_CACHE_HOME", rocm.beside("user"))
+        .env("CLANG", rocm.bin().join("clang++"))
+        .current_dir(rocm.beside(""));
+    run
+}
+
+fn is_shim(path: &Path) -> bool {
+    std::fs::read(path).is_ok_and(|bytes| shim_image::read(&bytes).is_some())
+}
+
+fn is_wrapped(rocm: &Rocm) -> bool {
+    is_shim(&rocm.bin().join("clang++"))
+}
+
+fn shadows(rocm: &Rocm) -> Vec<PathBuf> {
+    let dirs = std::fs::read_dir(rocm.beside("user/rock-wrap/shadow"));
+    dirs.into_iter()
+        .flatten()
+        .map(|dir| dir.unwrap().path())
+        .collect()
+}
+
+/// A session whose build says `ready` and then waits for a line.
+struct Running {
+    child: Child,
+    input: ChildStdin,
+    output: Lines<BufReader<ChildStdout>>,
+    /// The build's shell.
+    build: Pid,
+}
+
+const WAIT: &str = "echo ready $$; read line";
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let input = child.stdin.take().unwrap();
+        let mut output = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready = output.next().unwrap().unwrap();
+        let pid = ready.strip_prefix("ready ").unwrap().parse().unwrap();
+        Self {
+            child,
+            input,
+            output,
+            build: Pid::from_raw(pid),
+        }
+    }
+
+    fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().cast_signed())
+    }
+
+    /// The guard, which is our grandchild: its command line and its parent say so.
+    fn guard(&self) -> Pid {
+        eventually("a guard", || {
+            std::fs::read_dir("/proc")
+                .unwrap()
+                .flatten()
+                .find_map(|entry| {
+                    let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+                    let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
+                    let parent: i32 = stat.rsplit(')').next()?.split(' ').nth(2)?.parse().ok()?;
+                    let is_guard = line.split(|byte| *byte == 0).nth(1) == Some(b"guard");
+                    (is_guard && parent == self.pid().as_raw()).then(|| {
+                        Pid::from_raw(entry.file_name().to_str().unwrap().parse().unwrap())
+                    })
+                })
+        })
+    }
+
+    /// Lets the build go on, to its end.
+    fn finish(mut self) -> ExitStatus {
+        self.input.write_all(b"\n").unwrap();
+        self.child.wait().unwrap()
+    }
+}
+
+/// Waits for something that another process brings about.
+#[track_caller]
+fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(start.elapsed() < LIMIT, "{what} in vain");
+        std::thread::yield_now();
+    }
+}
+
+/// What runs in a process group, apart from what is dead and not waited for.
+fn group(group: Pid) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let stats = processes.filter_map(|it| std::fs::read_to_string(it.path().join("stat")).ok());
+    let of_group = stats.filter(|stat| {
+        let fields: Vec<_> = stat
+            .rsplit(')')
+            .next()
+            .unwrap()
+            .split_whitespace()
+            .collect();
+        fields[2] == group.to_string() && fields[0] != "Z"
+    });
+    of_group.collect()
+}
+
+fn is_gone(pid: Pid) -> Option<()> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
+    (state.is_empty() || state.starts_with('Z')).then_some(())
+}
+
+// --- the three ways --------------------------------------------------------------------------------
+
+#[test]
+fn every_way_makes_the_same_object_and_leaves_the_tree_as_it_was() {
+    let rocm = Rocm::new(19, "symlink");
+    // ccache has the compiler's file name in its key: the stand-in's, in every way.
+    for launcher in [sccache(), ccache()] {
+        let cache = Cache::new(&launcher);
+        let before = Picture::of(&rocm.root);
+        let mut objects = Vec::new();
+        for (way, clang, hits) in [
+            ("in-place", "", 0),
+            ("shadow", "CLANG=$HIP_CLANG_PATH/clang++;", 1),
+            ("launcher", "LAUNCHER=$HIP_CLANG_LAUNCHER;", 1),
+        ] {
+            cache.zero();
+            let build = format!("{clang}{COMPILE}");
+            let ran = ran(&mut session(&rocm, &cache, &["--attach", way], &build)).ok();
+            assert_has(&ran.err, &[ONE_HIP_COMPILE, &format!("attached {way}")]);
+            assert_eq!(cache.asked(), Asked::new(hits, 1 - hits), "{way}");
+            objects.push(std::fs::read(rocm.beside("k.o")).unwrap());
+            Picture::of(&rocm.root).assert_same(&before);
+            assert_eq!(shadows(&rocm), [] as [PathBuf; 0]);
+        }
+        assert!(objects.iter().all(|object| *object == objects[0]));
+    }
+}
+
+#[test]
+fn a_shadow_and_a_launcher_write_nothing_to_the_tree_while_the_build_runs() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    for way in ["shadow", "launcher"] {
+        let mut running = Running::start(&mut session(&rocm, &cache, &["--attach", way], WAIT));
+        let during = Picture::with_changes(&rocm.root);
+        assert!(!is_wrapped(&rocm), "{way}");
+        running.input.write_all(b"\n").unwrap();
+        assert!(running.child.wait().unwrap().success());
+        Picture::with_changes(&rocm.root).assert_same(&during);
+    }
+}
+
+#[test]
+fn a_shadow_has_the_trees_other_tools_and_directories() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&ccache());
+    let build = r#"set -e
+        "$HIP_CLANG_PATH/llvm-objcopy" --version >/dev/null
+        test -d "$HIP_CLANG_PATH/../lib"
+        "$HIP_CLANG_PATH/clang++" -print-resource-dir
+        test "$(command -v clang++)" = "$HIP_CLANG_PATH/clang++"
+        test "$CXX" = "$HIP_CLANG_PATH/clang++""#;
+    let mut command = session(&rocm, &cache, &["--attach", "shadow"], build);
+    let path = format!("{}:/usr/bin:/bin", rocm.bin().display());
+    command
+        .env("PATH", path)
+        .env("CXX", rocm.bin().join("clang++"));
+    let shadow = ran(&mut command).ok();
+    let bare = ran(rocm.compiler("clang++").arg("-print-resource-dir")).ok();
+    assert_eq!(shadow.out, bare.out, "what clang finds is the tree's");
+}
+
+#[test]
+fn a_depfile_made_in_a_shadow_names_nothing_that_goes_with_it() {
+    let rocm = Rocm::new(15, "symlink");
+    let cache = Cache::new(&sccache());
+    let build = r#"printf '#include <stddef.h>\nint x;\n' >a.cpp
+        "$HIP_CLANG_PATH/clang++" -c a.cpp -MD -MF a.d -o a.o; cat a.d"#;
+    let ran = ran(&mut session(&rocm, &cache, &["--attach", "shadow"], build)).ok();
+    assert_has(&ran.out, &["stddef.h"]);
+    assert!(!ran.out.contains("shadow"), "{}", ran.out);
+}
+
+#[test]
+fn who_may_not_write_to_the_tree_is_told_of_the_shadow_and_gets_one_by_default() {
+    let rocm = Rocm::for_everybody(19, "symlink");
+    let open = |path: PathBuf, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    open(rocm.beside(""), 0o777);
+    open(rocm.bin(), 0o555);
+    let [program, launcher] = ["rock-wrap", "ccache"].map(|name| rocm.beside(name));
+    sh(
+        r#"cp "$1" "$2""#,
+        &[Path::new(env!("CARGO_BIN_EXE_rock-wrap")), &program],
+    );
+    sh(r#"cp "$1" "$2""#, &[&ccache(), &launcher]);
+    let run = |args: &[&str], build: &str| {
+        let mut run = rocm.rock_wrap("run");
+        run.arg("--launcher")
+            .arg(&launcher)
+            .args(args)
+            .args(["--", "sh", "-c", build]);
+        let mut run = as_nobody(&run, &program);
+        run.env("HOME", rocm.beside(""))
+            .current_dir(rocm.beside(""));
+        ran(&mut run)
+    };
+    let message = rocm.untouched(|_| run(&["--attach", "in-place"], "true").refused(4));
+    assert_has(
+        &message,
+        &["Permission denied", "hint: ", "--attach shadow"],
+    );
+    let build = format!("CLANG=$HIP_CLANG_PATH/clang++;{COMPILE}");
+    let ran = rocm.untouched(|_| run(&[], &build).ok());
+    assert_has(
+        &ran.err,
+        &[
+            "attached shadow: the tree cannot be written to",
+            ONE_HIP_COMPILE,
+        ],
+    );
+}
+
+#[test]
+fn host_compilers_get_the_launcher_through_cmakes_variables() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&ccache());
+    let build = r#"printf 'int x;\n' >h.cpp; $CMAKE_CXX_COMPILER_LAUNCHER g++ -c h.cpp -o h.o
+        $CMAKE_C_COMPILER_LAUNCHER "$CLANG" -c h.cpp -o h.o"#;
+    for way in ["in-place", "shadow", "launcher"] {
+        cache.zero();
+        ran(&mut session(&rocm, &cache, &["--attach", way], build)).ok();
+        let asked = cache.asked();
+        assert_eq!(
+            asked.hits + asked.misses,
+            2,
+            "{way}: one lookup for each, {asked:?}"
+        );
+    }
+    let shown = r#"echo "$CMAKE_C_COMPILER_LAUNCHER|$CMAKE_CXX_COMPILER_LAUNCHER""#;
+    let mut own = session(&rocm, &cache, &[], shown);
+    let own = ran(own
+        .env("CMAKE_C_COMPILER_LAUNCHER", "mine")
+        .env("CMAKE_CXX_COMPILER_LAUNCHER", "mine"))
+    .ok();
+    assert_eq!(own.out, "mine|mine\n");
+    let none = ran(&mut session(&rocm, &cache, &["--no-host"], shown)).ok();
+    assert_eq!(none.out, "|\n");
+}
+
+#[test]
+fn what_cmake_has_written_down_works_after_the_session() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&ccache());
+    let ran = ran(&mut session(
+        &rocm,
+        &cache,
+        &[],
+        "echo $CMAKE_CXX_COMPILER_LAUNCHER",
+    ))
+    .ok();
+    let launcher = ran.out.trim();
+    let mut compile = Command::new(launcher);
+    let source = rocm.beside("later.cpp");
+    std::fs::write(&source, "int x;\n").unwrap();
+    compile
+        .args(["g++", "-c"])
+        .arg(&source)
+        .arg("-o")
+        .arg(rocm.beside("later.o"))
+        .envs(cache.env());
+    crate::support::rocm::ran(&mut compile).ok();
+    assert!(rocm.beside("later.o").exists());
+}
+
+#[test]
+fn doctor_within_a_session_examines_the_sessions_launcher() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&ccache());
+    // One that hipcc would call by itself, were it not for the session.
+    let hipcc = rocm.root.join("bin/hipcc");
+    let _ = std::fs::remove_file(&hipcc);
+    std::fs::write(&hipcc, "getenv HIP_CLANG_LAUNCHER").unwrap();
+    // What is behind a shadow is not in the environment.
+    for way in ["in-place", "launcher"] {
+        let build = format!(
+            "{} doctor --rocm-path {} --json",
+            env!("CARGO_BIN_EXE_rock-wrap"),
+            rocm.root.display()
+        );
+        let ran = ran(&mut session(&rocm, &cache, &["--attach", way], &build));
+        let answer: serde_json::Value = serde_json::from_str(&ran.out)
+            .unwrap_or_else(|error| panic!("{way}: {error}: {ran:?}"));
+        assert_eq!(answer["verdict"], "ok", "{way}: {answer:#}");
+        let program = cache.program.to_str().unwrap();
+        assert!(ran.out.contains(program), "{way}: {answer:#}");
+    }
+}
+
+#[test]
+fn without_an_option_the_way_follows_from_the_tree_and_is_said() {
+    let cache = Cache::new(&ccache());
+    let said = |rocm: &Rocm| ran(&mut session(rocm, &cache, &[], "true")).ok().err;
+    let rocm = Rocm::small();
+    // Of a hipcc that nobody has looked at, nothing is said.
+    assert_has(&said(&rocm), &["attached in-place\n"]);
+    let hipcc = rocm.root.join("bin/hipcc");
+    let with = |content: &str, way: &str| {
+        std::fs::create_dir_all(hipcc.parent().unwrap()).unwrap();
+        std::fs::write(&hipcc, content).unwrap();
+        let hipcc = hipcc.display();
+        assert_has(
+            &said(&rocm),
+            &[&format!("attached {way} HIP_CLANG_LAUNCHER").replace("HIPCC", &hipcc.to_string())],
+        );
+    };
+    with("exec clang++", "in-place: HIPCC does not know");
+    with("getenv HIP_CLANG_LAUNCHER", "launcher: HIPCC obeys");
+    rocm.wrap(&cache.program);
+    assert_has(
+        &said(&rocm),
+        &["attached in-place: the tree is wrapped already"],
+    );
+}
+
+// --- several at once -------------------------------------------------------------------------------
+
+#[test]
+fn of_two_sessions_the_last_one_out_restores() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&ccache());
+    let before = Picture::of(&rocm.bin());
+    let build = format!("{WAIT}; {COMPILE}");
+    let mut first = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
+    let second = Running::start(&mut session(
+        &rocm,
+        &cache,
+        &["--attach", "in-place"],
+        &build,
+    ));
+    first.input.write_all(b"\n").unwrap();
+    assert!(first.child.wait().unwrap().success());
+    assert!(is_wrapped(&rocm), "the second one needs it");
+    assert!(second.finish().success());
+    assert_eq!(
+        cache.asked(),
+        Asked::new(0, 1),
+        "its compile went through the launcher"
+    );
+    Picture::of(&rocm.bin()).assert_same(&before);
+}
+
+#[test]
+fn of_two_sessions_with_a_shadow_the_last_one_out_removes_it() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let start = || Running::start(&mut session(&rocm, &cache, &["--attach", "shadow"], WAIT));
+    let (first, second) = (start(), start());
+    assert!(first.finish().success());
+    assert_eq!(shadows(&rocm).len(), 1);
+    assert!(second.finish().success());
+    assert_eq!(shadows(&rocm).len(), 0);
+}
+
+#[test]
+fn a_session_within_a_session_joins_it() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&ccache());
+    let before = Picture::of(&rocm.bin());
+    let inner = format!(
+        "{} run --rocm-path {} -- sh -c '$CLANG --version >inner; exit 3'; echo $?; {COMPILE}",
+        env!("CARGO_BIN_EXE_rock-wrap"),
+        rocm.root.display()
+    );
+    let ran = ran(&mut session(&rocm, &cache, &[], &inner)).ok();
+    assert_eq!(ran.out, "3\n");
+    assert_has(&ran.err, &["joining that", ONE_HIP_COMPILE, "information"]);
+    assert_eq!(
+        ran.err.matches("misses").count(),
+        1,
+        "one report: {}",
+        ran.err
+    );
+    Picture::of(&rocm.bin()).assert_same(&before);
+}
+
+#[test]
+fn status_tells_for_whom_a_tree_is_wrapped() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let status = || ran(rocm.rock_wrap("status").arg("--json")).ok().json()["session"].clone();
+    assert!(status().is_null());
+    let mut running = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
+    assert_eq!(status(), "running");
+    assert_has(
+        &ran(&mut rocm.rock_wrap("status")).ok().out,
+        &["for a build session that runs"],
+    );
+    kill(running.guard(), Signal::SIGKILL).unwrap();
+    kill(running.pid(), Signal::SIGKILL).unwrap();
+    running.child.wait().unwrap();
+    assert_eq!(status(), "gone");
+    assert_has(
+        &ran(&mut rocm.rock_wrap("status")).ok().out,
+        &["that is gone", "rock-wrap restore"],
+    );
+    rocm.restore();
+    assert!(status().is_null());
+}
+
+#[test]
+fn an_install_during_a_session_stays_after_it() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let running = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
+    rocm.wrap(&cache.program);
+    assert!(running.finish().success());
+    assert!(is_wrapped(&rocm));
+    rocm.restore();
+    assert!(!is_wrapped(&rocm));
+}
+
+#[test]
+fn a_restore_during_a_session_costs_it_its_cache_and_nothing_else() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&ccache());
+    let before = Picture::of(&rocm.bin());
+    let build = format!("{WAIT}; {COMPILE}");
+    let running = Running::start(&mut session(
+        &rocm,
+        &cache,
+        &["--attach", "in-place"],
+        &build,
+    ));
+    rocm.restore();
+    Picture::of(&rocm.bin()).assert_same(&before);
+    assert!(running.finish().success());
+    assert!(rocm.beside("k.o").exists());
+    Picture::of(&rocm.bin()).assert_same(&before);
+}
+
+// --- letting go -------------------------------------------------------------------------------------
+
+#[test]
+fn a_killed_session_is_put_right_and_its_build_ended() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let before = Picture::of(&rocm.bin());
+    for way in ["in-place", "shadow", "launcher"] {
+        let build = "sleep 1000 & echo ready $$; trap 'exit 1' TERM; wait";
+        let mut running = Running::start(&mut session(&rocm, &cache, &["--attach", way], build));
+        let guard = running.guard();
+        kill(running.pid(), Signal::SIGKILL).unwrap();
+        assert_eq!(running.child.wait().unwrap().signal(), Some(9));
+        eventually("the guard ends", || is_gone(guard));
+        assert_eq!(
+            group(running.build),
+            [] as [String; 0],
+            "{way}: nothing of the build runs"
+        );
+        Picture::of(&rocm.bin()).assert_same(&before);
+        assert_eq!(shadows(&rocm).len(), 0, "{way}");
+        assert!(
+            running.output.next().is_none(),
+            "nobody holds the build's output open"
+        );
+    }
+}
+
+#[test]
+fn a_killed_session_leaves_the_tree_to_those_that_still_use_it() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let before = Picture::of(&rocm.bin());
+    let start = || Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
+    let (mut killed, other) = (start(), start());
+    let guard = killed.guard();
+    kill(killed.pid(), Signal::SIGKILL).unwrap();
+    killed.child.wait().unwrap();
+    eventually("the guard ends", || is_gone(guard));
+    assert!(is_wrapped(&rocm));
+    assert!(other.finish().success());
+    Picture::of(&rocm.bin()).assert_same(&before);
+}
+
+#[test]
+fn what_a_session_left_that_was_killed_with_its_guard_is_taken_over_or_restored() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let before = Picture::of(&rocm.bin());
+    let leave_behind = || {
+        let mut running =
+            Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
+        kill(running.guard(), Signal::SIGKILL).unwrap();
+        kill(running.pid(), Signal::SIGKILL).unwrap();
+        running.child.wait().unwrap();
+        drop(running.input);
+        eventually("the build ends", || is_gone(running.build));
+        assert!(is_wrapped(&rocm));
+    };
+    leave_behind();
+    ran(&mut session(&rocm, &cache, &[], "true")).ok();
+    Picture::of(&rocm.bin()).assert_same(&before);
+    leave_behind();
+    rocm.restore();
+    Picture::of(&rocm.bin()).assert_same(&before);
+}
+
+#[test]
+fn a_stop_and_a_continue_reach_the_build() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let mut command = session(&rocm, &cache, &[], WAIT);
+    // A group of its own, as a shell gives: who is in that of the tests, which whoever started them may
+    // have left behind, is stopped by no terminal.
+    let running = Running::start(command.process_group(0));
+    let state = |pid: Pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        stat.rsplit(')').next().unwrap().trim_start().chars().next()
+    };
+    kill(running.pid(), Signal::SIGTSTP).unwrap();
+    for pid in [running.build, running.pid()] {
+        eventually("both stop", || (state(pid) == Some('T')).then_some(()));
+    }
+    kill(running.pid(), Signal::SIGCONT).unwrap();
+    eventually("the build goes on", || {
+        (state(running.build) != Some('T')).then_some(())
+    });
+    assert!(running.finish().success());
+}
+
+// --- a launcher that does not work --------------------------------------------------------------------
+
+#[test]
+fn a_launcher_that_does_not_work_is_told_before_anything_is_touched() {
+    let rocm = Rocm::new(19, "symlink");
+    let cache = Cache::new(&sccache());
+    let redis = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("redis://{}", redis.local_addr().unwrap());
+    // Nobody listens there from here on.
+    drop(redis);
+    let port = TcpListener::bind("127.0.0.1:0").unwrap();
+    let number = port.local_addr().unwrap().port().to_string();
+    drop(port);
+    let broken = |args: &[&str]| {
+        let mut command = session(&rocm, &cache, args, COMPILE);
+        command
+            .env_remove("SCCACHE_SERVER_UDS")
+            .env("SCCACHE_SERVER_PORT", &number)
+            .env("SCCACHE_REDIS_ENDPOINT", &address);
+        command
+    };
+    let message = rocm.untouched(|_| ran(&mut broken(&[])).refused(4));
+    assert_has(
+        &message,
+        &[
+            "server cannot be started",
+            "hint: ",
+            "--on-launcher-failure direct",
+        ],
+    );
+    assert!(!rocm.beside("k.o").exists());
+    let report = rocm.beside("report.json");
+    let direct = [
+        "--on-launcher-failure",
+        "direct",
+        "--report",
+        report.to_str().unwrap(),
+    ];
+    let direct = rocm.untouched(|_| ran(&mut broken(&direct)).ok());
+    assert_has(
+        &direct.err,
+        &["without a cache", "server cannot be started"],
+    );
+    assert!(rocm.beside("k.o").exists());
+    let report = std::fs::read_to_string(report).unwrap();
+    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+    assert_eq!(report["session"]["attachment"], "none");
+    assert_has(
+        report["cache_unknown"].as_str().unwrap(),
+        &["server cannot be started"],
+    );
+    assert!(!direct.err.contains("has not called"), "{}", direct.err);
+}
+
+#[test]
+fn a_server_that_would_fall_asleep_is_kept_awake_while_the_build_runs() {
+    let rocm = Rocm::new(19, "symlink");
+    // One that nobody has started yet.
+    let cache = Cache::new(&sccache());
+    let uds = rocm.beside("server").display().to_string();
+    let server = |command: &mut Command| {
+        command
+            .env("SCCACHE_SERVER_UDS", &uds)
+            .env("SCCACHE_IDLE_TIMEOUT", "3");
+    };
+    // The build takes longer than the server would stay.
+    let build = format!("{COMPILE}\nsleep 8");
+    let mut command = session(&rocm, &cache, &[], &build);
+    server(&mut command);
+    let ran = ran(&mut command).ok();
+    assert_has(&ran.err, &[ONE_HIP_COMPILE]);
+    let mut ask = Command::new(&cache.program);
+    ask.args(["--show-stats", "--stats-format", "json"])
+        .env_clear()
+        .envs(cache.env());
+    server(&mut ask);
+    let stats = crate::support::rocm::ran(&mut ask).ok().json();
+    assert_eq!(
+        stats["stats"]["cache_misses"]["counts"]["HIP"], 1,
+        "it has counted all the time"
+    );
+}

@@ -1,0 +1,332 @@
+//! `rock-wrap doctor` on set-ups that work and on broken ones: what it finds, and how it ends.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::compilers::clangs;
+use crate::support::launchers::{self, Cache};
+use crate::support::rewrite;
+use crate::support::rocm::{Picture, Rocm, ran};
+use serde_json::Value;
+
+/// A tree, and a launcher with a cache that stands for the user's.
+struct Patient {
+    rocm: Rocm,
+    cache: Cache,
+}
+
+/// What doctor said.
+#[derive(Debug)]
+struct Examined {
+    code: Option<i32>,
+    json: Value,
+}
+
+impl Patient {
+    fn new(clang: u32, layout: &str, launcher: &Path) -> Self {
+        Self {
+            rocm: Rocm::new(clang, layout),
+            cache: Cache::new(launcher),
+        }
+    }
+
+    fn doctor(&self) -> Command {
+        let mut doctor = self.rocm.rock_wrap("doctor");
+        doctor
+            .arg("--launcher")
+            .arg(&self.cache.program)
+            .envs(self.cache.env())
+            .current_dir(self.cache.dir());
+        doctor
+    }
+
+    fn examine(&self) -> Examined {
+        examine(&mut self.doctor())
+    }
+}
+
+fn examine(doctor: &mut Command) -> Examined {
+    let ran = ran(doctor.arg("--json"));
+    let json = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
+    assert_eq!(ran.err, "", "all is said in JSON");
+    Examined {
+        code: ran.status.code(),
+        json,
+    }
+}
+
+impl Examined {
+    fn findings(&self) -> &[Value] {
+        self.json["findings"].as_array().unwrap()
+    }
+
+    /// What was found by `check` that is as bad as `severity`.
+    fn of(&self, check: &str, severity: &str) -> Vec<&Value> {
+        let is = |found: &&Value| found["check"] == check && found["severity"] == severity;
+        self.findings().iter().filter(is).collect()
+    }
+
+    /// That all is well.
+    #[track_caller]
+    fn healthy(self) -> Self {
+        assert_eq!(self.json["verdict"], "ok", "{:#}", self.json);
+        assert_eq!(self.code, Some(0));
+        for check in [
+            "compile",
+            "bitcode",
+            "names",
+            "depfile",
+            "probes",
+            "your-cache",
+        ] {
+            assert!(!self.of(check, "ok").is_empty(), "{check}: {:#}", self.json);
+        }
+        self
+    }
+
+    /// That caching does not work, with one error: its statement and evidence.
+    #[track_caller]
+    fn broken(&self, check: &str) -> String {
+        assert_eq!(self.code, Some(1), "{:#}", self.json);
+        assert_eq!(self.json["verdict"], "error");
+        let errors = self
+            .findings()
+            .iter()
+            .filter(|found| found["severity"] == "error");
+        assert_eq!(errors.count(), 1, "{:#}", self.json);
+        self.told(check, "error")
+    }
+
+    /// That caching works, but for one warning: its statement and evidence.
+    #[track_caller]
+    fn warned(&self, check: &str) -> String {
+        assert_eq!(self.code, Some(0), "{:#}", self.json);
+        assert_eq!(self.json["verdict"], "warning");
+        self.told(check, "warning")
+    }
+
+    #[track_caller]
+    fn told(&self, check: &str, severity: &str) -> String {
+        let found = self.of(check, severity);
+        let [found] = found[..] else {
+            panic!("{check}: {:#}", self.json);
+        };
+        assert!(found["remedy"].is_string(), "{found:#}");
+        let evidence = found["evidence"].as_str().unwrap_or_default();
+        format!("{} ({evidence})", found["statement"].as_str().unwrap())
+    }
+}
+
+#[track_caller]
+fn assert_has(text: &str, part: &str) {
+    assert!(text.contains(part), "no {part:?} in {text:?}");
+}
+
+#[test]
+fn a_tree_is_proved_with_sccache_and_left_as_it_was() {
+    for clang in clangs(&[19, 23]) {
+        is_proved_with_sccache(clang);
+    }
+}
+
+fn is_proved_with_sccache(clang: u32) {
+    let patient = Patient::new(clang, "symlink", &launchers::sccache());
+    let before = Picture::with_changes(&patient.rocm.root);
+    let examined = patient.examine().healthy();
+    Picture::with_changes(&patient.rocm.root).assert_same(&before);
+    let names = examined.of("names", "ok")[0];
+    assert_has(names["evidence"].as_str().unwrap(), "__hip_cuid_");
+    // A compile, and three edits that only device code sees.
+    assert_eq!(examined.of("edits", "ok").len(), 4);
+    let cache = examined.of("cache", "ok")[0];
+    assert_eq!(cache["statement"], "cache: disk, direct mode");
+    // One compile and one hit; the rest of the proof had a server of its own.
+    assert_eq!(patient.cache.asked(), launchers::Asked::new(1, 1));
+}
+
+#[test]
+fn the_shims_of_a_wrapped_tree_are_themselves_put_to_the_proof() {
+    for (clang, layout, launcher) in [
+        (19, "symlink", launchers::ccache()),
+        (19, "regular", launchers::ccache()),
+    ] {
+        let patient = Patient::new(clang, layout, &launcher);
+        patient.rocm.wrap(&launcher);
+        let before = Picture::with_changes(&patient.rocm.root);
+        let examined = patient.examine().healthy();
+        Picture::with_changes(&patient.rocm.root).assert_same(&before);
+        let installation = examined.of("installation", "ok")[0];
+        assert_has(installation["statement"].as_str().unwrap(), "is wrapped");
+        assert_eq!(patient.cache.asked(), launchers::Asked::new(1, 1));
+    }
+}
+
+#[test]
+fn the_answer_for_a_person_has_evidence_and_remedies() {
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let ran = ran(patient.doctor().env("CCACHE_COMPILER", "/usr/bin/gcc"));
+    assert_eq!(ran.status.code(), Some(1));
+    assert_eq!(ran.err, "", "no progress where nobody waits at a terminal");
+    for line in [
+        "  error  compiler = /usr/bin/gcc: it compiles everything, in place of the compiler that \
+         the build calls\n",
+        "         set in environment\n",
+        "         remedy: unset it\n",
+        "caching is not safe or does not work; see the errors\n",
+    ] {
+        assert_has(&ran.out, line);
+    }
+}
+
+#[test]
+fn an_sccache_without_hip_is_told() {
+    let rocm = Rocm::new(19, "symlink");
+    let mut doctor = rocm.rock_wrap("doctor");
+    doctor
+        .args(["--launcher", "/usr/bin/sccache"])
+        .env("SCCACHE_DIR", rocm.beside("cache"))
+        .env("SCCACHE_SERVER_PORT", free_port())
+        // The server that doctor starts is the user's and stays.
+        .env("SCCACHE_IDLE_TIMEOUT", "5");
+    let examined = examine(&mut doctor);
+    examined.broken("environment");
+    assert_has(&examined.told("launcher", "warning"), "caches no HIP");
+}
+
+/// A port that nobody listens at, and that is not given to another test soon.
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port().to_string()
+}
+
+#[test]
+fn a_mute_process_on_the_port_is_told() {
+    let patient = Patient::new(19, "symlink", &launchers::sccache());
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = mute.local_addr().unwrap().port().to_string();
+    let mut doctor = patient.doctor();
+    doctor.env_remove("SCCACHE_SERVER_UDS");
+    let examined = examine(doctor.env("SCCACHE_SERVER_PORT", port));
+    assert_has(&examined.broken("cache"), "has said nothing for");
+}
+
+#[test]
+fn a_cache_directory_that_cannot_be_written_is_told() {
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let file = patient.cache.dir().join("file");
+    std::fs::write(&file, "").unwrap();
+    let examined = examine(patient.doctor().env("CCACHE_DIR", file.join("cache")));
+    assert_has(
+        &examined.broken("cache"),
+        "file/cache cannot be written: Not a directory",
+    );
+}
+
+#[test]
+fn a_command_in_front_of_the_compiler_is_a_warning() {
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let config = patient.cache.dir().join("ccache.conf");
+    std::fs::write(&config, "prefix_command = /usr/bin/env\n").unwrap();
+    let told = patient.examine().warned("settings");
+    assert_has(&told, "prefix_command = /usr/bin/env");
+    assert_has(&told, config.to_str().unwrap());
+}
+
+#[test]
+fn remote_storage_that_is_down_is_a_warning() {
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let mut doctor = patient.doctor();
+    doctor.env("CCACHE_REMOTE_STORAGE", "http://me:secret@127.0.0.1:1/");
+    let told = examine(&mut doctor).warned("remote");
+    assert_has(&told, "does not answer");
+    assert_has(&told, "http://127.0.0.1:1/");
+}
+
+#[test]
+fn storage_that_is_shared_is_put_to_the_proof_too() {
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let shared = patient.cache.dir().join("shared");
+    let mut doctor = patient.doctor();
+    doctor.env(
+        "CCACHE_REMOTE_STORAGE",
+        format!("file:{}", shared.display()),
+    );
+    let examined = examine(&mut doctor).healthy();
+    let remote = examined.of("remote", "ok")[0];
+    assert_eq!(remote["statement"], "the storage (disk+file) answers");
+    assert!(shared.exists());
+}
+
+#[test]
+fn missing_device_libraries_are_told() {
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let rocm = &patient.rocm;
+    for libraries in [rocm.root.join("amdgcn"), rocm.root.join("lib/llvm/amdgcn")] {
+        let _ = std::fs::remove_file(libraries);
+    }
+    let told = patient.examine().broken("compiler");
+    assert_has(&told, "no device libraries");
+}
+
+#[test]
+fn a_compiler_that_changed_since_the_install_is_told_with_the_file() {
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    patient.rocm.wrap(&launchers::ccache());
+    let lld = patient.rocm.bin().join("lld");
+    let copy: PathBuf = patient.rocm.beside("lld");
+    std::fs::copy(&lld, &copy).unwrap();
+    std::fs::rename(&copy, &lld).unwrap();
+    let told = patient.examine().broken("installation");
+    assert_has(&told, "has changed since the install");
+    assert_has(&told, "/lld");
+}
+
+#[test]
+fn a_compiler_that_was_written_to_under_the_same_time_is_told() {
+    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    patient.rocm.wrap(&launchers::ccache());
+    let lld = patient.rocm.bin().join("lld");
+    std::fs::hard_link(&lld, patient.rocm.beside("lld")).unwrap();
+    patient.examine().healthy();
+    rewrite(&lld);
+    let told = patient.examine().broken("installation");
+    assert_has(&told, "was written to since the install");
+}
+
+#[test]
+fn a_launcher_that_returns_stale_objects_is_told() {
+    let rocm = Rocm::new(19, "symlink");
+    // Takes away what the shim tells of the device libraries.
+    let real = launchers::ccache();
+    let body = format!("unset CCACHE_COMPILERCHECK; exec {} \"$@\"", real.display());
+    let cache = Cache::new(&rocm.script("ccache", &body));
+    let told = Patient { rocm, cache }.examine().broken("bitcode");
+    assert_has(
+        &told,
+        "the object is not the one that the compiler makes (1 hits",
+    );
+}
+
+#[test]
+fn an_environment_that_keeps_compiles_from_the_launcher_is_told() {
+    let patient = Patient::new(19, "symlink", &launchers::sccache());
+    let told = examine(patient.doctor().env("SOURCE_DATE_EPOCH", "1")).broken("environment");
+    assert_has(&told, "SOURCE_DATE_EPOCH");
+    let told = examine(
+        patient
+            .doctor()
+            .env("CMAKE_HIP_COMPILER_LAUNCHER", "ccache"),
+    );
+    assert_has(
+        &told.warned("environment"),
+        "CMAKE_HIP_COMPILER_LAUNCHER=ccache",
+    );
+}
+
+#[test]
+fn without_a_tree_there_is_nothing_to_examine() {
+    let mut doctor = crate::support::rocm::rock_wrap(["doctor", "--rocm-path", "/nonexistent"]);
+    let message = ran(&mut doctor).refused(4);
+    assert_has(&message, "hint: name the ROCm tree with --rocm-path DIR");
+}

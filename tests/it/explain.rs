@@ -1,0 +1,223 @@
+//! `rock-wrap explain`: what it says is what the shim then does, told by witnesses that report how
+//! they were called.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::rocm::{Rocm, assert_has, ccache, ran, rock_wrap, sh};
+use crate::support::{FakeTree, Told};
+use rock_wrap::shared::shim_config::Config;
+use serde_json::Value;
+
+const COMPILE: [&str; 5] = ["-O2", "-c", "a.cpp", "-o", "a.o"];
+
+fn tree(launcher: &str) -> FakeTree {
+    let tree = FakeTree::new(&Config {
+        launcher: launcher.as_bytes(),
+        fingerprint: b"a compiler",
+        ..Config::default()
+    });
+    std::fs::write(tree.path("a.cpp"), "int a;\n").unwrap();
+    tree
+}
+
+/// `rock-wrap explain -- bin/clang++ ARGS` where and as the call itself would be made.
+fn explain(tree: &FakeTree, options: &[&str], args: &[&str]) -> Command {
+    let mut explain = rock_wrap(["explain"]);
+    explain
+        .args(options)
+        .arg("--")
+        .arg(tree.path("bin/clang++"));
+    explain.args(args).current_dir(tree.path(""));
+    explain
+}
+
+fn words(value: &Value) -> Vec<&str> {
+    let words = value.as_array().unwrap().iter();
+    words.map(|word| word.as_str().unwrap()).collect()
+}
+
+/// Explains a call, makes it, and compares. The answer.
+#[track_caller]
+fn as_the_shim_does(tree: &FakeTree, args: &[&str], env: &[(&str, &str)]) -> Value {
+    let env = env.iter().copied();
+    let said = ran(explain(tree, &["--json"], args).envs(env.clone())).json();
+    let done = ran(tree.call(args).envs(env.clone())).ok();
+    let told = Told::all(done.err.as_bytes()).remove(0);
+    let runs = words(&said["runs"]);
+    if said["decision"] == "launch" {
+        assert_eq!(runs, told.argv, "{said}");
+        let added = words(&said["environment_added"]);
+        let has = |entry: &str| told.env.iter().any(|own| own == entry);
+        assert!(added.iter().all(|entry| has(entry)), "{said} {told:?}");
+        for name in words(&said["environment_removed"]) {
+            let name = format!("{name}=");
+            assert!(!told.env.iter().any(|own| own.starts_with(&name)), "{name}");
+        }
+        let entries = env.clone().count() + 1 + added.len();
+        let removed = words(&said["environment_removed"]).len();
+        assert_eq!(told.env.len() + removed, entries, "{said} {told:?}");
+    } else {
+        assert_eq!(runs[0], told.exe);
+        assert_eq!(runs[1..], told.argv[1..]);
+    }
+    // The text says the same.
+    let text = ran(explain(tree, &[], args).envs(env)).ok().out;
+    let reason = said["reason"].as_str().unwrap_or("launch");
+    assert_has(
+        &text,
+        &[said["decision"].as_str().unwrap(), reason, runs[0]],
+    );
+    for field in [
+        "explanation",
+        "remedy",
+        "argument",
+        "launcher",
+        "launcher_from",
+    ] {
+        assert_has(&text, &[said[field].as_str().unwrap_or_default()]);
+    }
+    said
+}
+
+#[test]
+fn a_compile_through_the_installed_launcher() {
+    let at = tempfile::tempdir().unwrap();
+    let launcher = at.path().join("a launcher");
+    sh(r#"cp "$1" "$2""#, &[crate::support::witness(), &launcher]);
+    let launcher = launcher.to_str().unwrap();
+    let said = as_the_shim_does(&tree(launcher), &COMPILE, &[]);
+    assert_eq!(said["decision"], "launch");
+    assert_eq!(said["launcher"], launcher);
+    assert_eq!(said["launcher_from"], "install");
+    assert_eq!(said["wrapped"], true);
+}
+
+#[test]
+fn a_compile_through_the_launcher_of_the_environment() {
+    let tree = tree("/nonexistent/installed");
+    let sccache = tree.launcher("sccache");
+    let env = [
+        ("HIP_CLANG_LAUNCHER", sccache.to_str().unwrap()),
+        ("CARGO_INCREMENTAL", "1"),
+        ("SCCACHE_BUCKET", ""),
+        ("OTHER", ""),
+    ];
+    let said = as_the_shim_does(&tree, &COMPILE, &env);
+    assert_eq!(said["launcher_from"], "HIP_CLANG_LAUNCHER");
+    let removed = words(&said["environment_removed"]);
+    assert_eq!(removed.len(), 2, "{said}");
+    assert!(removed.contains(&"CARGO_INCREMENTAL") && removed.contains(&"SCCACHE_BUCKET"));
+}
+
+#[test]
+fn calls_that_go_straight_to_the_compiler_and_why() {
+    let tree = tree("/nonexistent/launcher");
+    std::fs::write(tree.path("link.rsp"), "a.o -o a\n").unwrap();
+    std::fs::write(tree.path("b.cpp"), "int b;\n").unwrap();
+    for (args, reason) in [
+        (&["--version"][..], "information"),
+        (&["a.o", "-o", "a"], "not-a-compile"),
+        (&["-E", "a.cpp"], "other-action"),
+        (&["-c", "a.cpp", "b.cpp"], "several-inputs"),
+        (&["-c", "missing.cpp"], "input-not-a-file"),
+        (&["@link.rsp"], "not-a-compile"),
+        (&["-c", "-x", "c++", "-"], "stdin"),
+        (
+            &["-c", "a.cpp", "-DS=\"x y\"", "$HOME", "it's"],
+            "several-inputs",
+        ),
+    ] {
+        let said = as_the_shim_does(&tree, args, &[]);
+        assert_eq!(said["decision"], "direct", "{args:?}");
+        assert_eq!(said["reason"], reason, "{args:?}: {said}");
+    }
+    let said = as_the_shim_does(&tree, &COMPILE, &[("ROCK_WRAP_DISABLE", "1")]);
+    assert_eq!(said["reason"], "disabled");
+    assert_has(said["remedy"].as_str().unwrap(), &["ROCK_WRAP_DISABLE"]);
+}
+
+#[test]
+fn a_compile_out_of_a_response_file_is_launched_and_a_bad_argument_in_one_is_named() {
+    let tree = tree("");
+    let launcher = tree.launcher("launcher");
+    let env = [("HIP_CLANG_LAUNCHER", launcher.to_str().unwrap())];
+    std::fs::write(tree.path("good.rsp"), "-c 'a.cpp'\n-o a.o").unwrap();
+    let said = as_the_shim_does(&tree, &["@good.rsp"], &env);
+    assert_eq!(said["decision"], "launch", "{said}");
+    std::fs::write(tree.path("bad.rsp"), "-c a.cpp -save-temps").unwrap();
+    let said = as_the_shim_does(&tree, &["@bad.rsp"], &env);
+    assert_eq!(said["decision"], "direct");
+    assert_eq!(said["argument"], "@bad.rsp");
+}
+
+#[test]
+fn a_shim_without_a_launcher_says_how_to_get_one() {
+    let said = as_the_shim_does(&tree(""), &COMPILE, &[]);
+    assert_eq!(said["reason"], "no-launcher");
+    assert_has(
+        said["remedy"].as_str().unwrap(),
+        &["HIP_CLANG_LAUNCHER", "install"],
+    );
+}
+
+#[test]
+fn the_compiler_is_looked_up_on_path_and_through_links() {
+    let tree = tree("/nonexistent/launcher");
+    std::fs::create_dir(tree.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("../bin/clang++", tree.path("elsewhere/clang++")).unwrap();
+    for dir in ["bin", "elsewhere"] {
+        let mut explain = rock_wrap(["explain", "--json", "--", "clang++"]);
+        explain.args(COMPILE).current_dir(tree.path(""));
+        let said = ran(explain.env("PATH", tree.path(dir))).json();
+        assert_eq!(said["decision"], "launch", "{said}");
+        assert_eq!(said["wrapped"], true);
+        assert_eq!(said["compiler"], tree.path("bin/clang++").to_str().unwrap());
+    }
+}
+
+#[test]
+fn a_compiler_that_is_not_wrapped_is_said_to_be_so() {
+    let rocm = Rocm::small();
+    std::fs::write(rocm.beside("a.cpp"), "int a;\n").unwrap();
+    let compiler = rocm.bin().join("clang++");
+    let compiler = compiler.to_str().unwrap();
+    let explain = |options: &[&str]| {
+        let mut explain = rock_wrap(["explain"]);
+        explain.args(options).args(["--", compiler]).args(COMPILE);
+        explain.current_dir(rocm.beside(""));
+        rocm.untouched(|_| ran(&mut explain).ok())
+    };
+    let text = explain(&[]);
+    assert_has(&text.err, &["rock-wrap: ", compiler, "is not wrapped"]);
+    assert_has(&text.out, &["direct (no-launcher)"]);
+    let json = explain(&["--json"]).json();
+    assert_eq!(json["wrapped"], false);
+    assert_eq!(json["runs"][0], compiler);
+    rocm.wrap(&ccache());
+    let json = explain(&["--json"]).json();
+    assert_eq!(json["wrapped"], true);
+    assert_eq!(json["decision"], "launch");
+    assert_eq!(json["runs"][0], ccache().to_str().unwrap());
+}
+
+#[test]
+fn nothing_is_run() {
+    let tree = tree("");
+    let file = tree.path("told");
+    let mut explain = explain(&tree, &[], &COMPILE);
+    explain
+        .env("WITNESS_FILE", &file)
+        .env("HIP_CLANG_LAUNCHER", crate::support::witness());
+    ran(&mut explain).ok();
+    assert!(!Path::new(&file).exists());
+}
+
+#[test]
+fn a_compiler_that_is_not_there_is_refused() {
+    for word in ["/nonexistent/clang++", "no-such-clang"] {
+        let message = ran(&mut rock_wrap(["explain", "--", word, "-c", "a.cpp"])).refused(4);
+        assert_has(&message, &[word, "no such compiler"]);
+    }
+    ran(&mut rock_wrap(["explain", "--"])).refused(2);
+}

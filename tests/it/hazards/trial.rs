@@ -1,0 +1,306 @@
+//! One case at one site: its states, and what came of them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use super::site::{Call, Made, Site};
+use super::table::{Alone, Cell, Table};
+use crate::support::launchers::Asked;
+use crate::support::{run, stderr};
+
+/// A small unit of HIP. Without ROCm's headers it compiles in a fifth of the time; `exp` comes from
+/// the device libraries, `V` from the command line.
+pub const SOURCE: &str = "
+struct dim3 { unsigned x, y, z; };
+typedef struct ihipStream_t *hipStream_t;
+typedef enum { hipSuccess } hipError_t;
+extern \"C\" hipError_t hipLaunchKernel(const void *, dim3, dim3, void **, unsigned long, hipStream_t);
+extern \"C\" hipError_t __hipPopCallConfiguration(dim3 *, dim3 *, unsigned long *, hipStream_t *);
+#if __has_include(\"v.h\")
+#include \"v.h\"
+#endif
+#ifndef V
+#define V 0
+#endif
+extern \"C\" __attribute__((device)) float __ocml_exp_f32(float);
+int host = V;
+__attribute__((device)) float state;
+__attribute__((global)) void kernel(float *x) {
+    state += __ocml_exp_f32(x[0]) + V;
+    for (int i = 0; i < 4; ++i) x[i] = state * x[i + 4];
+}
+";
+
+/// One state of a case.
+pub struct State {
+    /// What the compiler itself makes.
+    pub truth: Made,
+    /// What the call through the shim made first.
+    pub made: Made,
+    /// What the launcher made without rock-wrap, if it was asked.
+    pub alone: Option<Made>,
+    /// Whether the launcher had not seen the call before.
+    pub missed: bool,
+}
+
+/// A case as it goes on.
+pub struct Trial<'a> {
+    pub site: &'a Site,
+    dir: TempDir,
+    cell: Cell,
+    truths: Vec<Made>,
+    faults: Vec<String>,
+}
+
+impl<'a> Trial<'a> {
+    pub fn new(site: &'a Site) -> Self {
+        let dir = tempfile::tempdir_in(site.dir.path()).unwrap();
+        for name in ["src", "out"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let trial = Self {
+            site,
+            dir,
+            cell: Cell::default(),
+            truths: Vec::new(),
+            faults: Vec::new(),
+        };
+        trial.write("src/k.hip", SOURCE);
+        trial
+    }
+
+    /// What came of it, and what was wrong.
+    pub fn end(self) -> (Cell, Vec<String>) {
+        (self.cell, self.faults)
+    }
+
+    /// A path in the case's own directory, which has `src`, and `out` where calls are made.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The same as text.
+    pub fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file under a name that was there or not.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// A call that is made in `out`.
+    pub fn call(&self, driver: &'static str, args: &[&str]) -> Call {
+        Call {
+            driver,
+            args: Vec::new(),
+            env: Vec::new(),
+            dir: self.path("out"),
+            top: self.path("out"),
+        }
+        .args(args)
+    }
+
+    /// A HIP compile of `src/k.hip` to `k.o`, under an id that it gives.
+    pub fn hip(&self, args: &[&str]) -> Call {
+        self.hip_without_id(args).args(&["-cuid=1"])
+    }
+
+    /// The same without an id.
+    pub fn hip_without_id(&self, args: &[&str]) -> Call {
+        let common = ["-O1", "-nogpuinc", "--offload-arch=gfx900"];
+        let files = ["-c", "../src/k.hip", "-o", "k.o"];
+        self.call("clang++", &common).args(args).args(&files)
+    }
+
+    /// A C++ compile of `src/h.cpp`, which is to be written first, to `h.o`.
+    pub fn cxx(&self, args: &[&str]) -> Call {
+        let files = ["-c", "../src/h.cpp", "-o", "h.o"];
+        self.call("clang++", args).args(&files)
+    }
+
+    /// A C compile of `src/h.c`, which is to be written first, to `h.o`.
+    pub fn c(&self, args: &[&str]) -> Call {
+        let files = ["-c", "../src/h.c", "-o", "h.o"];
+        self.call("clang", args).args(&files)
+    }
+
+    /// The case as it now stands: the call through the shim makes what the compiler makes, and what
+    /// is launched is answered from the cache the second time.
+    pub fn state(&mut self, call: &Call) -> State {
+        let site = self.site;
+        let top = &call.top;
+        let added = call.added_id(site);
+        let with_id = added.iter().fold(call.clone(), |call, id| call.args(&[id]));
+        let truth = Made::by(&mut with_id.bare(site), top);
+        site.cache.zero();
+        let (made, how) = self.wrapped(call);
+        // Where the compiler makes something else each time (clang 23 does of -gsplit-dwarf), a call that went
+        // straight to it cannot be compared. One that was launched must be the same again in any case.
+        let repeats = || {
+            Made::by(&mut with_id.bare(site), top)
+                .differs_from(&truth)
+                .is_none()
+        };
+        if how.is_none() || made.differs_from(&truth).is_none() || repeats() {
+            self.compare(&made, &truth, "at first");
+        }
+        self.cell.add(how.as_deref());
+        let mut missed = false;
+        if how.is_none() && truth.status.success() {
+            let again = self.wrapped(call).0;
+            self.compare(&again, &truth, "again");
+            let asked = site.cache.asked();
+            missed = asked == Asked::new(1, 1);
+            // Handed to the launcher, which had to compile it both times: the table says where that is so.
+            if asked.others == 2 || asked == Asked::new(0, 2) {
+                self.cell.not_cached();
+            } else if !missed && asked != Asked::new(2, 0) {
+                let args = call.args.join(" ");
+                self.faults.push(format!("no hit: {asked:?} for {args}"));
+            }
+        }
+        let alone = Table::is_written().then(|| {
+            let call = self.kept_apart(call);
+            let cold = Made::by(&mut call.alone(site), top);
+            site.cache.zero();
+            let warm = Made::by(&mut call.alone(site), top);
+            let asked = site.cache.asked();
+            // Without an id of the call's own, the compiler's differs from the shim's.
+            let right = added.is_some()
+                || cold.differs_from(&truth).is_none() && warm.differs_from(&truth).is_none();
+            self.cell.alone(match (cold.status == truth.status, right) {
+                (false, _) => Alone::Fails,
+                (_, false) => Alone::Wrong,
+                _ if asked.hits == 0 => Alone::Uncached,
+                _ => Alone::Right,
+            });
+            warm
+        });
+        self.truths.push(truth.clone());
+        State {
+            truth,
+            made,
+            alone,
+            missed,
+        }
+    }
+
+    /// The control: in its last two states the case has different right results.
+    pub fn differs(&mut self) {
+        let [.., before, after] = &self.truths[..] else {
+            panic!("two states");
+        };
+        let fault = if !after.status.success() {
+            format!("the compiler itself fails: {}", after.stderr)
+        } else if before.differs_from(after).is_none() {
+            "the control: the compiler itself makes no difference".to_owned()
+        } else {
+            return;
+        };
+        self.faults.push(fault);
+    }
+
+    /// Goes through two calls, which have different right results.
+    pub fn both(&mut self, before: &Call, after: &Call) {
+        self.state(before);
+        self.state(after);
+        self.differs();
+    }
+
+    /// Replaces a file of the tree, by one in which `change` was made: nothing is launched until the
+    /// next install, and then nothing from before is answered.
+    pub fn replaced(&mut self, call: &Call, file: &str, change: impl FnOnce(&Path, Vec<u8>)) {
+        let path = self.site.tree.root.join(file);
+        let aside = path.with_extension("aside");
+        self.state(call);
+        let before = std::fs::read(&path).unwrap();
+        std::fs::rename(&path, &aside).unwrap();
+        change(&path, before);
+        self.state(call);
+        self.differs();
+        self.site.install();
+        self.state(call);
+        std::fs::rename(&aside, &path).unwrap();
+        self.site.install();
+        let missed = self.state(call).missed;
+        self.must("the old compiler's results are found again", !missed);
+    }
+
+    /// The same for a program or library, in which one string becomes another of the same length.
+    pub fn patched(&mut self, call: &Call, file: &str, from: &str, to: &str) {
+        let meta = self.site.tree.root.join(file).metadata().unwrap();
+        self.replaced(call, file, |path, mut content| {
+            let found = content
+                .windows(from.len())
+                .position(|w| w == from.as_bytes());
+            let at = found.unwrap_or_else(|| panic!("no {from:?} in {file}"));
+            content[at..at + to.len()].copy_from_slice(to.as_bytes());
+            crate::support::write_program(path, &content);
+            let file = std::fs::File::open(path).unwrap();
+            file.set_modified(meta.modified().unwrap()).unwrap();
+        });
+    }
+
+    /// Requires more than equal files.
+    pub fn must(&mut self, what: &str, is: bool) {
+        if !is {
+            self.faults.push(format!("not so: {what}"));
+        }
+    }
+
+    /// Tells that the launcher alone gets it wrong, where equal files do not show it.
+    pub fn alone_is_wrong(&mut self) {
+        self.cell.alone(Alone::Wrong);
+    }
+
+    /// The call with a key that other cases do not have: those compile the same source in other
+    /// directories, which a launcher alone may not see.
+    fn kept_apart(&self, call: &Call) -> Call {
+        let mut apart = call.clone();
+        for name in ["SCCACHE_C_CUSTOM_CACHE_BUSTER", "CCACHE_NAMESPACE"] {
+            apart.env.insert(0, (name.to_owned(), self.text(".")));
+        }
+        apart
+    }
+
+    /// What a call through the shim makes, and why it went straight to the compiler, if it did.
+    fn wrapped(&self, call: &Call) -> (Made, Option<String>) {
+        let events = self.path("events");
+        std::fs::write(&events, "").unwrap();
+        let call = call
+            .clone()
+            .env("ROCK_WRAP_EVENTS", events.to_str().unwrap());
+        let made = Made::by(&mut call.wrapped(self.site), &call.top);
+        let told = std::fs::read_to_string(&events).unwrap();
+        let mut words = told.lines().next().unwrap_or_default().split('\t');
+        let how = match words.next() {
+            Some("launch") => None,
+            Some("direct") => words.next().map(str::to_owned),
+            _ => panic!("{told:?}"),
+        };
+        (made, how)
+    }
+
+    fn compare(&mut self, made: &Made, truth: &Made, when: &str) {
+        self.site.objects.set(self.site.objects.get() + 1);
+        if let Some(how) = made.differs_from(truth) {
+            let state = self.truths.len() + 1;
+            self.faults.push(format!("state {state}, {when}: {how}"));
+        }
+    }
+
+    /// Runs a tool that has to succeed, in the case's directory. What it printed.
+    pub fn tool(&self, program: &str, args: &[&str]) -> String {
+        let own = self.site.tree.bin().join(program);
+        let program = if own.exists() { own } else { program.into() };
+        let mut command = Command::new(program);
+        let output = run(command.args(args).current_dir(self.dir.path()));
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+}

@@ -1,0 +1,83 @@
+//! Equal objects at scale: units that instantiate rocPRIM and hipRAND, as the compiler makes them,
+//! through an empty cache and out of it. Objects and dependency files are compared byte for byte.
+
+use std::path::Path;
+
+use super::site::{CCACHE_14, Launcher, SCCACHE_16, Site};
+use super::table::Cell;
+use super::trial::Trial;
+use crate::support::compilers;
+use crate::support::rocm::sh;
+
+/// What the short form compiles: of each library one, the quicker ones.
+const SHORT: [&str; 3] = ["reduce-int", "merge-int", "philox-float"];
+
+#[test]
+fn sccache_gives_the_compilers_own_objects_of_heavy_units() {
+    compare(&SCCACHE_16);
+}
+
+#[test]
+fn ccache_gives_the_compilers_own_objects_of_heavy_units() {
+    compare(&CCACHE_14);
+}
+
+fn compare(launcher: &Launcher) {
+    let Some(program) = launcher.program() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/heavy-units.sh");
+    let names = sh(
+        "exec \"$1\" --list \"$2\"",
+        &[Path::new(script), dir.path()],
+    );
+    let units: Vec<_> = names
+        .lines()
+        .filter(|name| compilers::full() || SHORT.contains(name))
+        .collect();
+    assert!(units.len() >= SHORT.len(), "{names}");
+    // The libraries are Debian 12's, as is the HIP that they are made for.
+    let clangs = compilers::clangs(&[19]);
+    let clangs = clangs
+        .into_iter()
+        .filter(|clang| compilers::has_own_hip(*clang));
+    let mut wrong = Vec::new();
+    for clang in clangs {
+        let site = Site::new(clang, launcher, &program);
+        for unit in &units {
+            let source = dir.path().join(unit).with_extension("hip");
+            let (cell, faults) = compiled(&site, source.to_str().unwrap());
+            wrong.extend(
+                faults
+                    .iter()
+                    .map(|fault| format!("{unit}, clang {clang}: {fault}")),
+            );
+            if !cell.is_right() {
+                wrong.push(format!("{unit}, clang {clang}: {cell}"));
+            }
+        }
+        let (units, results) = (units.len(), site.objects.get());
+        println!(
+            "{}, clang {clang}: {units} units, {results} results compared",
+            launcher.name
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn compiled(site: &Site, source: &str) -> (Cell, Vec<String>) {
+    let mut trial = Trial::new(site);
+    let options = [
+        "-std=c++17",
+        "-O2",
+        "-w",
+        "--offload-arch=gfx900",
+        "--offload-arch=gfx906",
+    ];
+    let files = ["-MD", "-MF", "unit.d", "-c", source, "-o", "unit.o"];
+    let call = trial.call("clang++", &options).args(&files);
+    let state = trial.state(&call);
+    trial.must("an object is made", state.truth.status.success());
+    trial.end()
+}

@@ -1,0 +1,359 @@
+//! `rock-wrap restore`: every tree comes back to the last inode, and what is not ours stays.
+
+use std::ffi::OsStr;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+use crate::support::rocm::{Picture, Rocm, assert_has, ccache, kinds, ran, rock_wrap, sccache, sh};
+use rock_wrap::shim_image;
+
+/// Gives the compilers everything that a restore could lose: odd times, modes and owners, extended
+/// attributes and, where the file system has them, access lists.
+fn adorn(rocm: &Rocm, clang: u32) {
+    let script = r#"
+        cd "$1"
+        for file in clang clang++ "clang-$2"; do
+            if [ ! -L "$file" ]; then
+                setfattr -n user.origin -v "rocm $file" "$file" || exit
+                setfacl -m u:daemon:rx "$file" || exit
+                chmod 2755 "$file"
+                [ "$(id -u)" != 0 ] || chown 12:34 "$file"
+            elif [ "$(id -u)" = 0 ]; then
+                chown -h 56:78 "$file"
+            fi
+            touch -h -d '2011-12-13 14:15:16.171819' "$file"
+        done
+    "#;
+    sh(script, &[&rocm.bin(), Path::new(&clang.to_string())]);
+}
+
+#[test]
+fn every_file_comes_back_exactly() {
+    for (clang, layout) in kinds() {
+        let rocm = Rocm::new(clang, layout);
+        adorn(&rocm, clang);
+        let before = Picture::of(&rocm.bin());
+        rocm.wrap(&ccache());
+        let out = rocm.restore().ok().out;
+        assert_has(&out, &["  clang: restored\n", "  clang++: restored\n"]);
+        Picture::of(&rocm.bin()).assert_same(&before);
+        // The rest of the tree was never touched.
+        ran(rocm.compiler("clang++").arg("--version")).ok();
+    }
+}
+
+#[test]
+fn restoring_again_changes_nothing_and_says_so() {
+    for (clang, layout) in kinds() {
+        let rocm = Rocm::new(clang, layout);
+        let never = rocm.untouched(|rocm| rocm.restore().ok());
+        assert_has(&never.out, &["nothing to do"]);
+        rocm.wrap(&ccache());
+        rocm.restore().ok();
+        let again = rocm.untouched(|rocm| rocm.restore().ok());
+        assert_has(&again.out, &["nothing to do"]);
+        assert_eq!(again.err, "");
+    }
+}
+
+#[test]
+fn a_dry_run_shows_every_step_and_takes_none() {
+    for (clang, layout) in kinds() {
+        let rocm = Rocm::new(clang, layout);
+        let dry = |rocm: &Rocm| ran(rocm.rock_wrap("restore").arg("--dry-run")).ok().out;
+        assert_has(
+            &rocm.untouched(dry),
+            &["would do", "nothing: it is not wrapped"],
+        );
+        rocm.wrap(&ccache());
+        let out = rocm.untouched(dry);
+        assert_has(
+            &out,
+            &["would do in ", "clang++", "clang.7625", "clang++.9727"],
+        );
+        let mut json = rocm.rock_wrap("restore");
+        let json = rocm.untouched(|_| ran(json.args(["--dry-run", "--json"])).json());
+        let steps = json["plan"]["steps"].as_array().expect("steps").len();
+        assert_eq!(
+            steps,
+            out.lines().count() - 1,
+            "a line for each step: {out}"
+        );
+    }
+}
+
+#[test]
+fn json_says_what_became_of_each_name() {
+    let rocm = Rocm::small();
+    rocm.wrap(&ccache());
+    let json = ran(rocm.rock_wrap("restore").arg("--json")).json();
+    assert_eq!(json["bin"], rocm.bin().to_str().unwrap());
+    let names = json["names"].as_array().unwrap();
+    assert_eq!(names.len(), 2);
+    assert!(names.iter().all(|name| name["did"] == "restored"), "{json}");
+    assert_eq!(json["in_use"], 0);
+    let json = ran(rocm.rock_wrap("restore").arg("--json")).json();
+    assert_eq!(json["names"].as_array().unwrap().len(), 0);
+}
+
+#[test]
+fn a_compiler_that_somebody_put_in_our_place_is_kept() {
+    for (clang, layout) in kinds() {
+        for new in ["a link", "a file"] {
+            let rocm = Rocm::new(clang, layout);
+            rocm.wrap(&ccache());
+            let at = rocm.bin().join("clang++");
+            std::fs::remove_file(&at).unwrap();
+            if new == "a link" {
+                symlink("/usr/lib/llvm-19/bin/clang++", &at).unwrap();
+            } else {
+                sh(r#"cp /usr/lib/llvm-19/bin/clang "$1""#, &[&at]);
+            }
+            let newer = Picture::of(&at);
+            let restored = rocm.restore().ok();
+            assert_has(
+                &restored.err,
+                &["rock-wrap: warning: clang++: not our shim any more"],
+            );
+            assert_has(&restored.out, &["  clang: restored\n"]);
+            Picture::of(&at).assert_same(&newer);
+            let version = ran(rocm.compiler("clang++").arg("--version")).ok().out;
+            assert_has(&version, &["clang version 19"]);
+            let version = ran(rocm.compiler("clang").arg("--version")).ok().out;
+            assert_has(&version, &[&format!("clang version {clang}")]);
+            assert_nothing_of_ours(&rocm);
+        }
+    }
+}
+
+#[test]
+fn both_names_replaced_and_nothing_of_ours_is_left() {
+    for (clang, layout) in kinds() {
+        let rocm = Rocm::new(clang, layout);
+        rocm.wrap(&ccache());
+        // As a package manager does it: a new file, renamed over the name.
+        for name in ["clang", "clang++"] {
+            let script = r#"cp /usr/lib/llvm-19/bin/clang "$1.new" && mv "$1.new" "$1""#;
+            sh(script, &[&rocm.bin().join(name)]);
+        }
+        let newer = ["clang", "clang++"].map(|name| Picture::of(&rocm.bin().join(name)));
+        let restored = rocm.restore().ok();
+        assert_eq!(restored.err.matches("not our shim any more").count(), 2);
+        for (name, newer) in ["clang", "clang++"].iter().zip(newer) {
+            Picture::of(&rocm.bin().join(name)).assert_same(&newer);
+        }
+        assert_nothing_of_ours(&rocm);
+    }
+}
+
+#[test]
+fn a_name_that_somebody_removed_gets_its_original_back() {
+    for (clang, layout) in kinds() {
+        let rocm = Rocm::new(clang, layout);
+        let before = Picture::of(&rocm.bin());
+        rocm.wrap(&ccache());
+        std::fs::remove_file(rocm.bin().join("clang++")).unwrap();
+        let restored = rocm.restore().ok();
+        assert_has(
+            &restored.out,
+            &["  clang++: it was gone; its original is back\n"],
+        );
+        Picture::of(&rocm.bin()).assert_same(&before);
+    }
+}
+
+#[test]
+fn a_shim_whose_original_was_removed_is_left_or_made_anew_and_said() {
+    let rocm = Rocm::new(15, "symlink");
+    rocm.wrap(&ccache());
+    std::fs::remove_file(rocm.bin().join(".rockwrap-orig-clang++")).unwrap();
+    let restored = rocm.restore().ok();
+    assert_has(
+        &restored.out,
+        &["clang++: its original was gone; made anew"],
+    );
+    assert_eq!(
+        rocm.bin().join("clang++").read_link().unwrap(),
+        Path::new("clang")
+    );
+    ran(rocm.compiler("clang++").arg("--version")).ok();
+    assert_nothing_of_ours(&rocm);
+
+    let rocm = Rocm::new(15, "hardlink");
+    rocm.wrap(&ccache());
+    std::fs::remove_file(rocm.bin().join("clang++.7625")).unwrap();
+    let restored = rocm.restore();
+    assert_eq!(restored.status.code(), Some(5), "{restored:?}");
+    assert_has(
+        &restored.err,
+        &["warning: clang++: its original is gone", "reinstall"],
+    );
+    assert_has(&restored.out, &["clang: restored"]);
+}
+
+#[test]
+fn switching_launchers_in_between_makes_no_difference() {
+    for (clang, layout) in kinds() {
+        let rocm = Rocm::new(clang, layout);
+        adorn(&rocm, clang);
+        let before = Picture::of(&rocm.bin());
+        rocm.wrap(&ccache());
+        rocm.wrap(&sccache());
+        rocm.install(["--strict"]).ok();
+        rocm.restore().ok();
+        Picture::of(&rocm.bin()).assert_same(&before);
+    }
+}
+
+#[test]
+fn a_tree_that_was_moved_while_wrapped_works_and_comes_back() {
+    for (clang, layout) in kinds() {
+        let mut rocm = Rocm::new(clang, layout);
+        let inside = |rocm: &Rocm| {
+            // The paths differ, and nothing else.
+            let script =
+                r#"cd "$1" && find . -printf '%P %i %n %m %u %g %T@ %l\n' | grep . | sort"#;
+            let all = sh(script, &[&rocm.bin()]);
+            // The directory's own line has no name.
+            all.lines()
+                .filter(|line| !line.starts_with(' '))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let before = inside(&rocm);
+        rocm.wrap(&ccache());
+        rocm.move_to("moved");
+        std::fs::write(rocm.beside("a.cpp"), "int main() {}\n").unwrap();
+        ran(rocm.compiler("clang++").args(["-c", "a.cpp"])).ok();
+        ran(rocm.compiler("clang++").args(["a.o", "-o", "a"])).ok();
+        rocm.restore().ok();
+        assert_eq!(inside(&rocm), before, "{clang} {layout}");
+    }
+}
+
+#[test]
+fn a_copy_of_a_wrapped_tree_can_be_restored_on_its_own() {
+    for layout in ["symlink", "regular", "hardlink", "stub"] {
+        let rocm = Rocm::new(15, layout);
+        rocm.wrap(&ccache());
+        let copy = rocm.beside("copy");
+        sh(r#"cp -a "$1" "$2""#, &[&rocm.root, &copy]);
+        let original = rocm.untouched(|_| {
+            ran(rock_wrap(["restore", "--rocm-path"]).arg(&copy)).ok();
+            Picture::of(&rocm.bin())
+        });
+        let mut clang = std::process::Command::new(copy.join("lib/llvm/bin/clang++"));
+        assert_has(&ran(clang.arg("--version")).ok().out, &["clang version 15"]);
+        drop(original);
+        rocm.restore().ok();
+        ran(rocm.compiler("clang++").arg("--version")).ok();
+    }
+}
+
+#[test]
+fn every_name_that_was_asked_for_comes_back_without_being_named() {
+    for (clang, layout) in kinds() {
+        let rocm = Rocm::new(clang, layout);
+        let names = ["clang++-15", "clang", "clang++"];
+        // Where Debian 12's hipcc is, its name is there.
+        if !rocm.bin().join(names[0]).is_symlink() {
+            symlink("clang++", rocm.bin().join(names[0])).unwrap();
+        }
+        let before = Picture::of(&rocm.bin());
+        rocm.install(names.iter().flat_map(|name| ["--compiler", name]))
+            .ok();
+        let out = rocm.restore().ok().out;
+        for name in names {
+            assert_has(&out, &[&format!("  {name}: restored\n")]);
+        }
+        Picture::of(&rocm.bin()).assert_same(&before);
+    }
+}
+
+#[test]
+fn a_tree_is_restored_without_its_record() {
+    for (clang, layout) in kinds() {
+        for record in ["", "{\"torn", "rm"] {
+            let rocm = Rocm::new(clang, layout);
+            let before = Picture::of(&rocm.bin());
+            rocm.wrap(&ccache());
+            let at = rocm.bin().join(".rockwrap-journal");
+            if record == "rm" {
+                std::fs::remove_file(&at).unwrap();
+            } else {
+                std::fs::write(&at, record).unwrap();
+            }
+            rocm.restore().ok();
+            Picture::of(&rocm.bin()).assert_same(&before);
+        }
+    }
+}
+
+#[test]
+fn a_launcher_that_is_gone_does_not_keep_a_tree_from_being_restored() {
+    let rocm = Rocm::small();
+    let before = Picture::of(&rocm.bin());
+    let launcher = rocm.script("launcher", "exec \"$@\"");
+    rocm.install([
+        OsStr::new("--strict"),
+        "--launcher".as_ref(),
+        launcher.as_ref(),
+    ])
+    .ok();
+    std::fs::remove_file(launcher).unwrap();
+    rocm.restore().ok();
+    Picture::of(&rocm.bin()).assert_same(&before);
+}
+
+#[test]
+fn the_second_name_of_a_running_compile_is_waited_for() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::Stdio;
+    // A compile that goes on for as long as its standard input does: its launcher still has to call
+    // the compiler by its second name.
+    let rocm = Rocm::new(19, "regular");
+    let before = Picture::of(&rocm.bin());
+    let launcher = rocm.script("launcher", "echo ready; read go; exec \"$@\"");
+    rocm.wrap(&launcher);
+    std::fs::write(rocm.beside("a.cpp"), "int a;\n").unwrap();
+    let mut compile = rocm.compiler("clang++");
+    compile
+        .args(["-c", "a.cpp", "-o", "a.o"])
+        .stdin(Stdio::piped());
+    let mut compile = compile.stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(compile.stdout.take().unwrap()).lines();
+    assert_eq!(lines.next().unwrap().unwrap(), "ready");
+
+    let mut restore = rocm
+        .rock_wrap("restore")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The originals are back before the wait.
+    let is_shim = || {
+        let bytes = std::fs::read(rocm.bin().join("clang++")).unwrap_or_default();
+        shim_image::read(&bytes).is_some()
+    };
+    while is_shim() {
+        assert!(restore.try_wait().unwrap().is_none(), "it waits");
+    }
+    assert!(restore.try_wait().unwrap().is_none(), "it waits");
+    compile.stdin.take().unwrap().write_all(b"go\n").unwrap();
+    assert!(
+        compile.wait().unwrap().success(),
+        "the compile that began before"
+    );
+    assert!(restore.wait().unwrap().success());
+    Picture::of(&rocm.bin()).assert_same(&before);
+}
+
+/// That no file of ours, hidden or not, is in the compilers' directory.
+#[track_caller]
+fn assert_nothing_of_ours(rocm: &Rocm) {
+    for entry in rocm.bin().read_dir().unwrap() {
+        let name = entry.unwrap().file_name();
+        let text = name.to_string_lossy();
+        let ours = ["rockwrap", ".7625", ".9727"];
+        assert!(!ours.iter().any(|it| text.contains(it)), "{name:?} is left");
+    }
+}

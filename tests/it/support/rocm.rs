@@ -1,0 +1,351 @@
+//! ROCm trees for tests that start the real `rock-wrap`, and a picture of one that can be compared.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitStatus};
+
+use tempfile::TempDir;
+
+pub use super::compilers::kinds;
+pub use super::launchers::{ccache, sccache};
+
+/// `rock-wrap` with `args`, in an environment with nothing in it that could steer it.
+pub fn rock_wrap<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rock-wrap"));
+    command.args(args).env_clear().env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// A command that ran to its end.
+#[derive(Debug)]
+pub struct Ran {
+    pub status: ExitStatus,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// What it printed, if it succeeded.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert!(self.status.success(), "{self:?}");
+        self
+    }
+
+    /// That it failed with `code`, said so as rock-wrap does, and printed no answer. Its message.
+    #[track_caller]
+    pub fn refused(self, code: i32) -> String {
+        assert_eq!(self.status.code(), Some(code), "{self:?}");
+        assert!(self.err.starts_with("rock-wrap: error:"), "{}", self.err);
+        assert_eq!(self.out, "", "no answer on standard output");
+        self.err
+    }
+
+    /// Its answer in JSON.
+    #[track_caller]
+    pub fn json(self) -> serde_json::Value {
+        let ran = self.ok();
+        serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.out))
+    }
+}
+
+/// Runs it to its end.
+pub fn ran(command: &mut Command) -> Ran {
+    let output = super::run(command);
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Ran {
+        status: output.status,
+        out: text(output.stdout),
+        err: text(output.stderr),
+    }
+}
+
+/// That `text` has all of `parts`.
+#[track_caller]
+pub fn assert_has(text: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(text.contains(part), "{part:?} is not in: {text}");
+    }
+}
+
+/// A tree of a test's own, removed with it.
+pub struct Rocm {
+    dir: TempDir,
+    /// Its top.
+    pub root: PathBuf,
+}
+
+impl Rocm {
+    /// A whole one: with all that compiling and linking needs.
+    pub fn new(clang: u32, layout: &str) -> Self {
+        Self::in_dir(scratch(), clang, layout)
+    }
+
+    /// A whole one that any user can use: below the system's directory for temporary files, and with
+    /// no link to where the tests are built, since a home directory may be closed to others.
+    pub fn for_everybody(clang: u32, layout: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let root = dir.path().join("rocm");
+        let copy = r#"cp -a --reflink=auto "$1" "$2""#;
+        sh(copy, &[&template(clang, layout), &root]);
+        Self { dir, root }
+    }
+
+    fn in_dir(dir: TempDir, clang: u32, layout: &str) -> Self {
+        let template = template(clang, layout);
+        let root = dir.path().join("rocm");
+        // The compilers' directory is a copy; what they only read is the template's.
+        let copy = r#"
+            set -e
+            mkdir -p "$2/lib/llvm"
+            cp -a "$1/lib/llvm/bin" "$2/lib/llvm"
+            cp -a "$1/bin" "$1/llvm" "$1/amdgcn" "$1/.info" "$2"
+            ln -s "$1/include" "$1/share" "$2"
+            for entry in "$1"/lib/* "$1"/lib/llvm/*; do
+                below=${entry#"$1/"}
+                [ -e "$2/$below" ] || ln -s "$entry" "$2/$below"
+            done
+        "#;
+        sh(copy, &[&template, &root]);
+        Self { dir, root }
+    }
+
+    /// One whose compilers are links to Debian's, for what needs no compile.
+    pub fn small() -> Self {
+        let dir = scratch();
+        let root = dir.path().join("rocm");
+        let rocm = Self { dir, root };
+        std::fs::create_dir_all(rocm.bin()).unwrap();
+        symlink("/usr/lib/llvm-19/bin/clang", rocm.bin().join("clang-19")).unwrap();
+        symlink("clang-19", rocm.bin().join("clang")).unwrap();
+        symlink("clang", rocm.bin().join("clang++")).unwrap();
+        rocm
+    }
+
+    /// Moves it elsewhere, as a whole.
+    pub fn move_to(&mut self, name: &str) {
+        let root = self.dir.path().join(name);
+        std::fs::rename(&self.root, &root).unwrap();
+        self.root = root;
+    }
+
+    /// The compilers' directory.
+    pub fn bin(&self) -> PathBuf {
+        self.root.join("lib/llvm/bin")
+    }
+
+    /// A path beside the tree.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// A shell script beside the tree.
+    pub fn script(&self, name: &str, body: &str) -> PathBuf {
+        let path = self.beside(name);
+        script(&path, body);
+        path
+    }
+
+    /// `rock-wrap WHAT --rocm-path TREE`.
+    pub fn rock_wrap(&self, what: &str) -> Command {
+        let mut command = rock_wrap([what, "--rocm-path"]);
+        command.arg(&self.root).env("HOME", self.dir.path());
+        command
+    }
+
+    /// `rock-wrap install` with more arguments.
+    pub fn install<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
+        ran(self.rock_wrap("install").args(args))
+    }
+
+    /// `rock-wrap install --launcher`.
+    #[track_caller]
+    pub fn wrap(&self, launcher: &Path) -> Ran {
+        self.install([OsStr::new("--launcher"), launcher.as_os_str()])
+            .ok()
+    }
+
+    /// `rock-wrap restore`.
+    pub fn restore(&self) -> Ran {
+        ran(&mut self.rock_wrap("restore"))
+    }
+
+    /// The compiler called `name`, as a build would call it.
+    pub fn compiler(&self, name: &str) -> Command {
+        let mut command = Command::new(self.bin().join(name));
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.dir.path())
+            .env("CCACHE_DIR", self.beside("ccache"))
+            .current_dir(self.dir.path());
+        command
+    }
+
+    /// Runs `attempt`, during which nothing at all may change in the tree.
+    #[track_caller]
+    pub fn untouched<T>(&self, attempt: impl FnOnce(&Self) -> T) -> T {
+        let before = Picture::with_changes(&self.root);
+        let result = attempt(self);
+        Picture::with_changes(&self.root).assert_same(&before);
+        result
+    }
+}
+
+/// A command that does the same without root's rights, which pass every check.
+pub fn as_nobody(command: &Command, program: &Path) -> Command {
+    let mut plain = if nix::unistd::geteuid().is_root() {
+        let mut plain = Command::new("setpriv");
+        plain.args(["--reuid=65534", "--regid=65534", "--clear-groups"]);
+        plain.arg(program);
+        plain
+    } else {
+        Command::new(program)
+    };
+    plain.args(command.get_args()).env_clear();
+    plain.env("PATH", "/usr/bin:/bin");
+    plain
+}
+
+/// A directory that others may look into.
+pub fn scratch() -> TempDir {
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    dir
+}
+
+/// Writes a shell script. Another process does it: a program cannot be executed while a child that
+/// some other test is starting still has it open for writing.
+pub fn script(path: &Path, body: &str) {
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let script = r#"printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#;
+    sh(script, &[path, Path::new(body)]);
+}
+
+/// Runs a piece of shell that has to succeed.
+#[track_caller]
+pub fn sh(script: &str, args: &[&Path]) -> String {
+    let mut command = Command::new("sh");
+    ran(command.args(["-c", script, "sh"]).args(args)).ok().out
+}
+
+/// A tree to copy from, made once for all tests that are built here. Its name depends on the
+/// scripts that make it; a rename puts it there, so that two who make it do not meet.
+fn template(clang: u32, layout: &str) -> PathBuf {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
+    let mut hasher = DefaultHasher::new();
+    for script in ["rocm-tree.sh", "suites.sh", "lib.sh"] {
+        std::fs::read(scripts.join(script))
+            .unwrap()
+            .hash(&mut hasher);
+    }
+    let templates = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trees");
+    let template = templates.join(format!("{layout}-{clang}-{:016x}", hasher.finish()));
+    if !template.exists() {
+        std::fs::create_dir_all(&templates).unwrap();
+        let making = tempfile::tempdir_in(&templates).unwrap();
+        let tree = making.path().join("tree");
+        let mut command = Command::new(scripts.join("rocm-tree.sh"));
+        command.args(["--no-check", "--layout", layout, "--clang"]);
+        ran(command.arg(clang.to_string()).arg(&tree)).ok();
+        if std::fs::rename(&tree, &template).is_err() {
+            assert!(template.exists(), "somebody else made it meanwhile");
+        }
+    }
+    template
+}
+
+/// What a directory and everything below it look like: for each path a line, and the content.
+pub struct Picture(BTreeMap<PathBuf, (String, Vec<u8>)>);
+
+impl Picture {
+    /// All that a restore has to bring back. The times of directories are not among it: names came
+    /// and went in them.
+    pub fn of(dir: &Path) -> Self {
+        let mut picture = Self(BTreeMap::new());
+        picture.add(dir, false);
+        picture
+    }
+
+    /// With the time of the last change of any kind instead of the contents: what nobody can touch
+    /// unnoticed.
+    pub fn with_changes(dir: &Path) -> Self {
+        let mut picture = Self(BTreeMap::new());
+        picture.add(dir, true);
+        picture
+    }
+
+    fn add(&mut self, path: &Path, changes: bool) {
+        let meta = path.symlink_metadata().unwrap();
+        let mut line = format!(
+            "inode {} links {} mode {:o} owner {}:{} size {}",
+            meta.ino(),
+            meta.nlink(),
+            meta.mode(),
+            meta.uid(),
+            meta.gid(),
+            meta.size()
+        );
+        if changes || !meta.is_dir() {
+            write!(line, " mtime {}.{:09}", meta.mtime(), meta.mtime_nsec()).unwrap();
+        }
+        if changes {
+            write!(line, " ctime {}.{:09}", meta.ctime(), meta.ctime_nsec()).unwrap();
+        }
+        for (name, value) in attributes(path) {
+            write!(line, " {name}={value:02x?}").unwrap();
+        }
+        if meta.is_symlink() {
+            write!(line, " -> {:?}", path.read_link().unwrap()).unwrap();
+        }
+        let content = match meta.is_file() && !changes {
+            true => std::fs::read(path).unwrap(),
+            false => Vec::new(),
+        };
+        self.0.insert(path.to_owned(), (line, content));
+        if meta.is_dir() {
+            for entry in path.read_dir().unwrap() {
+                self.add(&entry.unwrap().path(), changes);
+            }
+        }
+    }
+
+    /// That nothing differs from `before`.
+    #[track_caller]
+    pub fn assert_same(&self, before: &Self) {
+        let paths = self.0.keys().chain(before.0.keys());
+        let differ = paths.filter(|path| self.0.get(*path) != before.0.get(*path));
+        let mut text = String::new();
+        for path in differ.collect::<std::collections::BTreeSet<_>>() {
+            let show = |picture: &Self| picture.0.get(path).map(|(line, _)| line.clone());
+            let (was, is) = (show(before), show(self));
+            writeln!(text, "{path:?}\n  was {was:?}\n  is  {is:?}").unwrap();
+        }
+        assert!(text.is_empty(), "the tree was changed:\n{text}");
+    }
+}
+
+/// Extended attributes, access lists among them, of the path itself.
+fn attributes(path: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut names = vec![0; 4096];
+    let Ok(len) = rustix::fs::llistxattr(path, &mut names) else {
+        return Vec::new();
+    };
+    let names = String::from_utf8(names[..len].to_vec()).unwrap();
+    let names = names.split('\0').filter(|name| !name.is_empty());
+    let mut all: Vec<_> = names
+        .map(|name| {
+            let mut value = vec![0; 4096];
+            let len = rustix::fs::lgetxattr(path, name, &mut value).unwrap();
+            value.truncate(len);
+            (name.to_owned(), value)
+        })
+        .collect();
+    all.sort();
+    all
+}

@@ -1,0 +1,554 @@
+//! When the launcher fails and not the compiler: a build ends as it would with the bare compiler.
+//! Each trouble with every launcher that can have it, and with the older release that Debian has.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use crate::support::launchers::tool;
+use crate::support::rocm::{Rocm, sh};
+use crate::support::{FakeTree, Told, run, stderr};
+use nix::sys::signal::{SigHandler, Signal, kill, killpg, signal};
+use nix::unistd::Pid;
+use rock_wrap::shared::shim_config::Config;
+
+/// With something for the compiler to say.
+const SOURCE: &str = "#warning said once\nint answer = 42;\n";
+
+const BROKEN: &str = "int answer\n";
+
+/// Where nothing listens, and nothing can.
+const NOWHERE: &str = "127.0.0.1:1";
+
+fn sccaches() -> [PathBuf; 2] {
+    [tool("sccache-0.16.0/sccache"), "/usr/bin/sccache".into()]
+}
+
+fn ccaches() -> [PathBuf; 2] {
+    [tool("ccache-4.14.2/ccache"), "/usr/bin/ccache".into()]
+}
+
+/// A wrapped tree, and a place for a cache.
+struct Site {
+    rocm: Rocm,
+    launcher: PathBuf,
+    port: u16,
+    servers: Vec<Child>,
+}
+
+impl Site {
+    fn new(launcher: &Path) -> Self {
+        Self::with(launcher, &[])
+    }
+
+    fn with(launcher: &Path, options: &[&str]) -> Self {
+        let rocm = Rocm::new(19, "symlink");
+        let launcher_option = ["--launcher", launcher.to_str().unwrap()];
+        rocm.install(launcher_option.iter().chain(options)).ok();
+        std::fs::write(rocm.beside("good.c"), SOURCE).unwrap();
+        std::fs::write(rocm.beside("bad.c"), BROKEN).unwrap();
+        Self {
+            rocm,
+            launcher: launcher.to_owned(),
+            port: free_port(),
+            servers: Vec::new(),
+        }
+    }
+
+    /// Starts a server, by whatever sccache.
+    fn serve(&mut self, sccache: &Path, env: &[(&str, &str)]) -> Pid {
+        let mut server = Command::new(sccache);
+        server
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.rocm.beside("."))
+            .env("SCCACHE_START_SERVER", "1")
+            .env("SCCACHE_NO_DAEMON", "1")
+            .env("SCCACHE_DIR", self.rocm.beside("served"))
+            .env("SCCACHE_SERVER_PORT", self.port.to_string())
+            .envs(env.iter().copied())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0);
+        let mut server = server.spawn().unwrap();
+        while std::net::TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(server.try_wait().unwrap().is_none(), "no server");
+            std::thread::yield_now();
+        }
+        let pid = Pid::from_raw(server.id().try_into().unwrap());
+        self.servers.push(server);
+        pid
+    }
+
+    fn compile(&self, source: &str, env: &[(&str, &str)]) -> Command {
+        let mut compile = self.rocm.compiler("clang");
+        compile
+            .args(["-c", source, "-o", "made.o"])
+            .env("SCCACHE_DIR", self.rocm.beside("sccache"))
+            .env("SCCACHE_SERVER_PORT", self.port.to_string())
+            // A server that a client starts.
+            .env("SCCACHE_IDLE_TIMEOUT", "5")
+            .env("ROCK_WRAP_EVENTS", self.rocm.beside("events"))
+            .envs(env.iter().copied())
+            .stdin(Stdio::null());
+        File::create(self.rocm.beside("events")).unwrap();
+        compile
+    }
+
+    /// What a compile ended with, printed and made. Its standard error goes to a file: a server that
+    /// it starts may keep that open.
+    fn made(&self, mut compile: Command) -> Made {
+        let object = self.rocm.beside("made.o");
+        drop(std::fs::remove_file(&object));
+        let err = self.rocm.beside("stderr");
+        let output = run(compile.stderr(File::create(&err).unwrap()));
+        Made {
+            output,
+            err: std::fs::read_to_string(err).unwrap(),
+            object: std::fs::read(object).ok(),
+        }
+    }
+
+    /// Requires of a compile under `env` what the bare compiler does. What was said.
+    #[track_caller]
+    fn as_bare(&self, source: &str, env: &[(&str, &str)]) -> String {
+        let mut bare = self.compile(source, env);
+        bare.env("ROCK_WRAP_DISABLE", "1");
+        let bare = self.made(bare);
+        let made = self.made(self.compile(source, env));
+        let launcher = self.launcher.display();
+        assert_eq!(
+            made.output.status, bare.output.status,
+            "{launcher}: {}",
+            made.err
+        );
+        assert!(
+            made.output.stdout == bare.output.stdout,
+            "{launcher}: {:?}",
+            made.output
+        );
+        assert!(made.object == bare.object, "{launcher}: the object differs");
+        let times = made.err.matches(&bare.err).count();
+        assert!(
+            bare.err.is_empty() || times == 1,
+            "{launcher}: {}",
+            made.err
+        );
+        made.err
+    }
+
+    /// The same, and that the launcher was tried and found to be at fault.
+    #[track_caller]
+    fn compiles_without_launcher(&self, env: &[(&str, &str)]) {
+        let said = self.as_bare("good.c", env);
+        let ours = said.lines().filter(|line| line.starts_with("rock-wrap:"));
+        let ours: Vec<&str> = ours.collect();
+        assert_eq!(ours.len(), 1, "{said}");
+        assert!(ours[0].ends_with("; compiling without it"), "{said}");
+        self.as_bare("bad.c", env);
+    }
+
+    /// The reason for which the last call was not launched.
+    fn events(&self) -> String {
+        std::fs::read_to_string(self.rocm.beside("events")).unwrap()
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        let umount = "! mountpoint -q \"$1\" || umount -l \"$1\"";
+        sh(umount, &[&self.rocm.beside("disk")]);
+        for server in &mut self.servers {
+            drop(server.kill());
+            drop(server.wait());
+        }
+    }
+}
+
+struct Made {
+    output: Output,
+    err: String,
+    object: Option<Vec<u8>>,
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// A remote cache that is not there; 0.4 as Debian builds it knows no remote caches.
+const BAD_REMOTE: [(&str, &str); 5] = [
+    ("SCCACHE_BUCKET", "bucket"),
+    ("SCCACHE_REGION", "nowhere"),
+    ("SCCACHE_ENDPOINT", NOWHERE),
+    ("AWS_ACCESS_KEY_ID", "a"),
+    ("AWS_SECRET_ACCESS_KEY", "b"),
+];
+
+#[test]
+fn sccache_with_a_remote_cache_that_is_not_there() {
+    for sccache in sccaches() {
+        Site::new(&sccache).compiles_without_launcher(&BAD_REMOTE);
+    }
+}
+
+#[test]
+fn sccache_with_a_cache_directory_that_cannot_be() {
+    let [new, old] = sccaches();
+    let env = [("SCCACHE_DIR", "/dev/null/cache")];
+    Site::new(&new).compiles_without_launcher(&env);
+    // 0.4 compiles all the same.
+    Site::new(&old).as_bare("good.c", &env);
+}
+
+#[test]
+fn sccache_without_a_directory_for_temporary_files() {
+    for sccache in sccaches() {
+        Site::new(&sccache).compiles_without_launcher(&[("TMPDIR", "/dev/null/tmp")]);
+    }
+}
+
+#[test]
+fn sccache_with_a_broken_configuration_file() {
+    for sccache in sccaches() {
+        let site = Site::new(&sccache);
+        let file = site.rocm.beside("config");
+        std::fs::write(&file, "][").unwrap();
+        site.compiles_without_launcher(&[("SCCACHE_CONF", file.to_str().unwrap())]);
+    }
+}
+
+#[test]
+fn sccache_with_variables_that_make_it_refuse() {
+    for sccache in sccaches() {
+        for variable in [
+            ("CARGO_INCREMENTAL", "1"),
+            ("SCCACHE_BUCKET", ""),
+            ("SCCACHE_REDIS", ""),
+        ] {
+            let mut site = Site::new(&sccache);
+            site.serve(&sccache, &[]);
+            let said = site.as_bare("good.c", &[variable]);
+            assert!(!said.contains("rock-wrap:"), "{variable:?}: {said}");
+            assert!(site.events().starts_with("launch"), "{variable:?}");
+        }
+    }
+}
+
+#[test]
+fn sccache_whose_server_is_of_another_version() {
+    let [new, old] = sccaches();
+    for (client, server) in [(&new, &old), (&old, &new)] {
+        let mut site = Site::new(client);
+        site.serve(server, &[]);
+        site.compiles_without_launcher(&[]);
+    }
+}
+
+#[test]
+fn sccache_whose_server_is_something_else() {
+    for sccache in sccaches() {
+        let site = Site::new(&sccache);
+        let listener = TcpListener::bind(("127.0.0.1", site.port)).unwrap();
+        std::thread::spawn(move || {
+            for connection in listener.incoming() {
+                drop(
+                    connection
+                        .unwrap()
+                        .write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n"),
+                );
+            }
+        });
+        site.compiles_without_launcher(&[]);
+    }
+}
+
+#[test]
+fn sccache_whose_server_is_mute_is_waited_for_once() {
+    for sccache in sccaches() {
+        let site = Site::new(&sccache);
+        // The kernel takes the connections; nobody else does.
+        let _mute = TcpListener::bind(("127.0.0.1", site.port)).unwrap();
+        site.compiles_without_launcher(&[]);
+        assert!(
+            site.events().contains("launcher-failed"),
+            "{}",
+            site.events()
+        );
+        // Another server is another matter.
+        let mut site = site;
+        site.port = free_port();
+        site.serve(&sccache, &[]);
+        assert!(!site.as_bare("good.c", &[]).contains("rock-wrap"));
+        assert!(site.events().starts_with("launch"), "{}", site.events());
+    }
+}
+
+#[test]
+fn sccache_whose_server_is_killed_in_the_middle() {
+    for sccache in sccaches() {
+        let mut site = Site::new(&sccache);
+        let server = site.serve(&sccache, &[]);
+        let pipe = site.rocm.beside("pipe.h");
+        sh("mkfifo \"$1\"", &[&pipe]);
+        std::fs::write(site.rocm.beside("slow.c"), "#include \"pipe.h\"\n").unwrap();
+        let compile = site.compile("slow.c", &[]);
+        let made = std::thread::scope(|scope| {
+            let compile = scope.spawn(|| site.made(compile));
+            // Opens when the compiler is there to read, in the server's process group.
+            let opened = File::options().write(true).open(&pipe).unwrap();
+            killpg(server, Signal::SIGKILL).unwrap();
+            drop(opened);
+            // For whichever compiler comes next, however often.
+            while !compile.is_finished() {
+                let mut writer = File::options();
+                writer.write(true).custom_flags(nix::libc::O_NONBLOCK);
+                if let Ok(mut pipe) = writer.open(&pipe) {
+                    drop(pipe.write_all(b"extern int answer;\n"));
+                }
+                std::thread::yield_now();
+            }
+            compile.join().unwrap()
+        });
+        assert!(made.output.status.success(), "{}", made.err);
+        assert!(made.object.is_some());
+    }
+}
+
+#[test]
+fn a_launcher_whose_disk_is_full() {
+    for launcher in sccaches().into_iter().chain(ccaches()) {
+        let site = Site::new(&launcher);
+        let disk = site.rocm.beside("disk");
+        std::fs::create_dir(&disk).unwrap();
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-t", "tmpfs", "-o", "size=64k", "none"])
+            .arg(&disk);
+        assert!(
+            mount.status().unwrap().success(),
+            "this test mounts a file system, as root"
+        );
+        let fill = "head -c 64k /dev/zero >\"$1\"/full 2>/dev/null || :";
+        sh(fill, &[&disk]);
+        let disk = disk.to_str().unwrap();
+        site.as_bare("good.c", &[("SCCACHE_DIR", disk), ("CCACHE_DIR", disk)]);
+    }
+}
+
+#[test]
+fn ccache_with_a_cache_directory_that_cannot_be() {
+    for ccache in ccaches() {
+        Site::new(&ccache).compiles_without_launcher(&[("CCACHE_DIR", "/dev/null/cache")]);
+    }
+}
+
+#[test]
+fn ccache_with_a_setting_that_it_refuses() {
+    for ccache in ccaches() {
+        for setting in [
+            ("CCACHE_MAXSIZE", "much"),
+            ("CCACHE_MAXSIZE", ""),
+            ("CCACHE_DISABLE", "0"),
+        ] {
+            Site::new(&ccache).compiles_without_launcher(&[setting]);
+        }
+    }
+}
+
+#[test]
+fn ccache_with_a_broken_configuration_file() {
+    for ccache in ccaches() {
+        let site = Site::new(&ccache);
+        let file = site.rocm.beside("ccache.conf");
+        std::fs::write(&file, "max_size = much\n").unwrap();
+        site.compiles_without_launcher(&[("CCACHE_CONFIGPATH", file.to_str().unwrap())]);
+    }
+}
+
+#[test]
+fn ccache_with_a_remote_cache_that_is_not_there() {
+    let remote = format!("http://{NOWHERE}");
+    for ccache in ccaches() {
+        let said = Site::new(&ccache).as_bare(
+            "good.c",
+            &[
+                ("CCACHE_REMOTE_STORAGE", &remote),
+                ("CCACHE_SECONDARY_STORAGE", &remote),
+            ],
+        );
+        assert!(
+            !said.contains("rock-wrap:"),
+            "ccache goes on by itself: {said}"
+        );
+    }
+}
+
+#[test]
+fn an_error_in_the_source_is_no_failure_of_the_launcher() {
+    for launcher in sccaches().into_iter().chain(ccaches()) {
+        let mut site = Site::new(&launcher);
+        if launcher.ends_with("sccache") {
+            site.serve(&launcher, &[]);
+        }
+        let said = site.as_bare("bad.c", &[]);
+        assert!(!said.contains("rock-wrap:"), "{said}");
+        assert!(said.contains("error:"), "{said}");
+    }
+}
+
+/// clang ends with 1 where one of its parts crashes. Only a fake dies itself as soon as it compiles.
+#[test]
+fn a_compiler_that_dies_by_a_signal_does_so_under_a_launcher_too() {
+    const DIES: &str = "#!/bin/sh
+case \" $* \" in
+    *' -E '* | *' -o '*.i' '*) ;;
+    *' -c '*) kill -SEGV $$ ;;
+esac
+exec /usr/lib/llvm-19/bin/clang++ \"$@\"
+";
+    for launcher in sccaches().into_iter().chain(ccaches()) {
+        let site = Site::new(&launcher);
+        let fake = FakeTree::new(&Config {
+            fingerprint: b"a compiler",
+            launcher: launcher.as_os_str().as_encoded_bytes(),
+            ..Config::default()
+        });
+        fake.program("bin/clang++.7625", DIES.as_bytes());
+        std::fs::write(fake.path("a.cpp"), SOURCE).unwrap();
+        let mut compile = fake.call(["-c", "a.cpp", "-o", "a.o"]);
+        compile.envs([
+            ("SCCACHE_SERVER_PORT", site.port.to_string()),
+            ("SCCACHE_IDLE_TIMEOUT", "5".to_owned()),
+        ]);
+        for name in ["SCCACHE_DIR", "CCACHE_DIR"] {
+            compile.env(name, fake.path("cache"));
+        }
+        let made = site.made(compile);
+        assert_eq!(
+            made.output.status.signal(),
+            Some(11),
+            "{launcher:?} {}",
+            made.err
+        );
+        assert!(made.output.stdout.is_empty(), "{launcher:?}");
+    }
+}
+
+#[test]
+fn a_strict_installation_ends_as_its_launcher() {
+    let [sccache, _] = sccaches();
+    let [ccache, _] = ccaches();
+    for (launcher, env, status) in [
+        (&sccache, ("SCCACHE_DIR", "/dev/null/cache"), 254),
+        (&sccache, ("TMPDIR", "/dev/null/tmp"), 2),
+        (&ccache, ("CCACHE_DIR", "/dev/null/cache"), 1),
+    ] {
+        let site = Site::with(launcher, &["--strict"]);
+        for _ in 0..2 {
+            let made = site.made(site.compile("good.c", &[env]));
+            assert_eq!(made.output.status.code(), Some(status), "{}", made.err);
+            assert!(made.object.is_none());
+            assert!(made.output.stdout.is_empty());
+        }
+    }
+}
+
+/// A tree whose compiler and launcher are witnesses.
+fn watched(launcher: &str) -> (FakeTree, PathBuf) {
+    let fake = FakeTree::new(&Config {
+        fingerprint: b"a compiler",
+        ..Config::default()
+    });
+    std::fs::write(fake.path("a.cpp"), SOURCE).unwrap();
+    let launcher = fake.launcher(launcher);
+    (fake, launcher)
+}
+
+#[test]
+fn a_watched_launcher_has_the_signals_that_the_caller_set() {
+    for name in ["sccache", "ccache"] {
+        let (fake, launcher) = watched(name);
+        let shim = fake.path("bin/clang++");
+        let told = |program: &Path| {
+            let mut call = Command::new("env");
+            call.args(["--block-signal=USR1,TERM", "--ignore-signal=CHLD,HUP"])
+                .arg(program)
+                .args(["-c", "a.cpp", "-o", "a.o"])
+                .env("HIP_CLANG_LAUNCHER", &launcher)
+                .env("WITNESS_FILE", fake.path("told"))
+                .stdin(Stdio::null())
+                .current_dir(fake.path("."));
+            let output = run(&mut call);
+            assert!(output.status.success(), "{}", stderr(&output));
+            let all = Told::all(&std::fs::read(fake.path("told")).unwrap());
+            std::fs::remove_file(fake.path("told")).unwrap();
+            let rest = all.into_iter().next().unwrap().rest;
+            rest.into_iter()
+                .filter(|line| line.starts_with("Sig"))
+                .collect::<Vec<_>>()
+        };
+        let bare = told(&launcher);
+        assert_eq!(bare.len(), 2);
+        assert_eq!(told(&shim), bare, "{name}");
+    }
+}
+
+#[test]
+fn a_status_or_a_signal_of_the_compiler_goes_through_a_watched_launcher() {
+    for name in ["sccache", "ccache"] {
+        let (fake, launcher) = watched(name);
+        let end = |act: &str| {
+            let mut call = fake.call(["-c", "a.cpp", "-o", "a.o"]);
+            call.env("HIP_CLANG_LAUNCHER", &launcher)
+                .env("WITNESS_DO", act);
+            run(&mut call).status
+        };
+        assert_eq!(end("exit 0").code(), Some(0));
+        assert_eq!(end("exit 77").code(), Some(77));
+        assert_eq!(end("kill 15").signal(), Some(15));
+        assert_eq!(end("kill 9").signal(), Some(9));
+    }
+}
+
+/// A launcher that says when it is asked to end.
+const ASKED: &str = "#!/bin/sh
+trap 'echo asked >&2; exit 7' TERM INT
+echo ready >&2
+read -r line
+";
+
+#[test]
+fn what_is_sent_to_the_shim_alone_reaches_the_launcher() {
+    for (name, sent, status) in [
+        ("sccache", Signal::SIGTERM, Some(7)),
+        ("ccache", Signal::SIGINT, Some(7)),
+        // Nobody can pass this on; the kernel tells the launcher that the shim is gone.
+        ("ccache", Signal::SIGKILL, None),
+    ] {
+        let (fake, _) = watched("unused");
+        let launcher = fake.program(name, ASKED.as_bytes());
+        let mut call = fake.call(["-c", "a.cpp", "-o", "a.o"]);
+        call.env("HIP_CLANG_LAUNCHER", &launcher)
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped());
+        // SAFETY: sigaction(2) may be called between fork and exec. A shell cannot trap what it was
+        // started with as ignored, and a script that runs the tests in the background ignores this one.
+        unsafe { call.pre_exec(|| Ok(signal(Signal::SIGINT, SigHandler::SigDfl).map(drop)?)) };
+        let mut shim = call.spawn().unwrap();
+        let _held = shim.stdin.take();
+        let mut said = BufReader::new(shim.stderr.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        kill(Pid::from_raw(shim.id().try_into().unwrap()), sent).unwrap();
+        let mut rest = String::new();
+        said.read_to_string(&mut rest).unwrap();
+        assert_eq!(rest, "asked\n", "{name} {sent}");
+        assert_eq!(shim.wait().unwrap().code(), status);
+    }
+}

@@ -1,0 +1,128 @@
+//! `rock-wrap run` is told to stop, or killed, at random moments of a wheel's build.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use wait_timeout::ChildExt as _;
+
+use super::project::{Project, Session, Site};
+use super::report;
+use crate::support::compilers::{clangs, full};
+use crate::support::launchers::{self, Cache};
+use crate::support::rocm::{Picture, ran};
+
+const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
+
+const ATTACHMENTS: [&str; 2] = ["in-place", "shadow"];
+
+/// In the environment of every process of one build, and of no other.
+const MARK: &str = "ROCK_WRAP_TEST_BUILD";
+
+/// How long rock-wrap may take to clear up. A machine with other work to do is slow.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// When the signal is sent: in every second round while rock-wrap itself has begun to work, else
+/// somewhere in the build. The same in each run of the test.
+fn moment(round: u32) -> Duration {
+    let random = BuildHasherDefault::<DefaultHasher>::default().hash_one(round);
+    let range = if round.is_multiple_of(2) {
+        400_000
+    } else {
+        5_000_000
+    };
+    Duration::from_micros(random % range)
+}
+
+/// The command lines of the processes that have the mark.
+fn processes(mark: &str) -> BTreeSet<String> {
+    let entry = format!("{MARK}={mark}");
+    let has_mark = |dir: &std::path::Path| {
+        let environ = std::fs::read(dir.join("environ")).unwrap_or_default();
+        environ
+            .split(|byte| *byte == 0)
+            .any(|text| text == entry.as_bytes())
+    };
+    let dirs = std::path::Path::new("/proc").read_dir().unwrap();
+    let dirs = dirs.map(|dir| dir.unwrap().path());
+    dirs.filter(|dir| has_mark(dir))
+        .map(|dir| {
+            let line = std::fs::read(dir.join("cmdline")).unwrap_or_default();
+            let line = String::from_utf8_lossy(&line).replace('\0', " ");
+            format!("{} {line}", dir.display())
+        })
+        .collect()
+}
+
+/// Waits until no process has the mark.
+#[track_caller]
+fn wait_for_the_last_one(mark: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let left = processes(mark);
+        if left.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < deadline, "still there: {left:#?}");
+        sleep(Duration::from_millis(10));
+    }
+}
+
+/// Starts the build and sends the signal; whether that came before the build's end.
+fn strike(mut build: Command, signal: Signal, moment: Duration) -> bool {
+    let build = build.stdin(Stdio::null()).stdout(Stdio::null());
+    let mut child: Child = build.stderr(Stdio::null()).spawn().unwrap();
+    let mut status = child.wait_timeout(moment).unwrap();
+    if status.is_none() {
+        kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
+        status = child.wait_timeout(PATIENCE).unwrap();
+    }
+    // pip makes an exit status of its own of an interrupt.
+    !status.expect("an end").success()
+}
+
+#[test]
+fn a_build_that_is_stopped_at_any_moment_leaves_nothing_behind() {
+    let rounds = if full() { 50 } else { 6 };
+    // Of one compiler: what is killed is rock-wrap.
+    let Some(clang) = clangs(&[15]).into_iter().next() else {
+        return;
+    };
+    let site = Site::new(Project::Setuptools, clang);
+    let before = Picture::of(&site.rocm.root);
+    let start = Instant::now();
+    let mut struck = [0; SIGNALS.len()];
+    for round in 0..rounds {
+        let which = round as usize % SIGNALS.len();
+        let attach = ATTACHMENTS[round as usize / SIGNALS.len() % ATTACHMENTS.len()];
+        // An empty one, so that there is something to compile.
+        let cache = Cache::new(&launchers::ccache());
+        let session = Session {
+            cache: &cache,
+            attach,
+        };
+        site.clean();
+        let mark = format!("{}-{round}", std::process::id());
+        let mut build = site.pip(Some(&session));
+        build.env(MARK, &mark);
+        if strike(build, SIGNALS[which], moment(round)) {
+            struck[which] += 1;
+        }
+        wait_for_the_last_one(&mark);
+        Picture::of(&site.rocm.root).assert_same(&before);
+
+        let compile = site.compile(&session);
+        ran({ compile }.env(MARK, &mark)).ok();
+        Picture::of(&site.rocm.root).assert_same(&before);
+        wait_for_the_last_one(&mark);
+    }
+    assert!(struck.iter().all(|count| *count > 0), "{struck:?}");
+    report!(
+        "{rounds} builds, {struck:?} of them struck by {SIGNALS:?}, in {:.0} s",
+        start.elapsed().as_secs_f64()
+    );
+}

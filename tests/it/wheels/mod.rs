@@ -1,0 +1,137 @@
+//! Real wheels, built by pip through `rock-wrap run`: they hold what a bare build puts into them, the
+//! second build compiles nothing, and the tree is as before.
+//!
+//! The quick form builds for one architecture, with one launcher and attachment for each project. With
+//! `ROCK_WRAP_TEST_FULL` it is every launcher with every attachment, a hipcc that calls the launcher by
+//! itself, and an extension of PyTorch's. A table of times is printed past the test harness's capture.
+
+mod kill;
+mod project;
+mod torch;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::support::compilers::{clangs, full};
+use crate::support::launchers::{self, Asked, Cache};
+use crate::support::rocm::Picture;
+use project::{Built, Project, Session, Site};
+
+/// Says something that has to be seen although the test passes.
+macro_rules! report {
+    ($($arg:tt)*) => {{
+        use std::io::Write as _;
+        // A harness that captures output does not see this stream; nothing else depends on it.
+        let _ = writeln!(std::io::stderr(), "wheels: {}", format_args!($($arg)*));
+    }};
+}
+use report;
+
+type Launcher = fn() -> PathBuf;
+
+/// Units of each project: eleven with kernels, and the Python module.
+const UNITS: u64 = 12;
+
+/// Those of them that include `rows.h`, for kernels.
+const WITH_ROWS: u64 = 2;
+
+/// One line of the table.
+fn row(what: &str, bare: Duration, built: &Built, asked: &Asked) {
+    let (took, bare) = (built.took.as_secs_f64(), bare.as_secs_f64());
+    report!(
+        "{what:47} {took:6.1} s  {:4.2} of bare  {:2} hits {:2} misses",
+        took / bare,
+        asked.hits,
+        asked.misses
+    );
+}
+
+/// Builds `project` with each compiler bare and then in sessions: with an empty cache, a full one, and after a
+/// change of one header.
+fn bare_cold_warm_changed(project: Project, cells: &[(Launcher, &'static str)]) {
+    for clang in clangs(&[15]) {
+        with_clang(clang, project, cells);
+    }
+}
+
+fn with_clang(clang: u32, project: Project, cells: &[(Launcher, &'static str)]) {
+    let site = Site::new(project, clang);
+    let before = Picture::of(&site.rocm.root);
+    // The first one of all reads compiler and headers from the disk; the table is not to show that.
+    if full() {
+        site.build(None);
+    }
+    let bare = site.build(None);
+    report!(
+        "{project:?}, clang {clang}, bare: {:.1} s",
+        bare.took.as_secs_f64()
+    );
+    bare.assert_imports(&site);
+    let changed = full().then(|| site.with_another_header(|| site.build(None)));
+    for (launcher, attach) in cells {
+        let cache = Cache::new(&launcher());
+        let session = Session {
+            cache: &cache,
+            attach,
+        };
+        let step = |what: &str, asked: Asked| {
+            cache.zero();
+            let built = site.build(Some(&session));
+            let name = cache.program.file_name().unwrap().to_str().unwrap();
+            let what = format!("{project:?}, {name}, {attach}, {what}");
+            row(&what, bare.took, &built, &cache.asked());
+            assert_eq!(cache.asked(), asked, "{what}: {}", built.said);
+            Picture::of(&site.rocm.root).assert_same(&before);
+            built
+        };
+        let all = UNITS + project.probes(attach);
+        let cold = step("cold", Asked::new(0, all));
+        let warm = step("warm", Asked::new(all, 0));
+        warm.assert_same(&cold);
+        let asked = Asked::new(all - WITH_ROWS, WITH_ROWS);
+        let other = site.with_another_header(|| step("one header changed", asked));
+        assert!(other.extension() != cold.extension(), "the header counts");
+        // Later releases put an id into every object, which rock-wrap gives in the place of clang's own.
+        if clang == 15 {
+            cold.assert_same(&bare);
+            changed
+                .iter()
+                .for_each(|changed| other.assert_same(changed));
+        } else {
+            cold.assert_imports(&site);
+        }
+    }
+}
+
+/// The launcher and the attachment of the quick form, or all that there are.
+fn cells(project: Project, quick: (Launcher, &'static str)) -> Vec<(Launcher, &'static str)> {
+    if !full() {
+        return vec![quick];
+    }
+    let launchers = [launchers::sccache, launchers::ccache];
+    let attachments = project.attachments();
+    let cells = attachments
+        .iter()
+        .flat_map(|attach| launchers.map(|launcher| (launcher as Launcher, *attach)));
+    cells.collect()
+}
+
+#[test]
+fn a_wheel_by_setuptools_and_hipcc_is_the_bare_one() {
+    let quick = (launchers::sccache as Launcher, "shadow");
+    bare_cold_warm_changed(Project::Setuptools, &cells(Project::Setuptools, quick));
+}
+
+#[test]
+fn a_wheel_by_a_hipcc_that_calls_the_launcher_is_the_bare_one() {
+    if full() {
+        let project = Project::NewHipcc;
+        bare_cold_warm_changed(project, &cells(project, (launchers::sccache, "launcher")));
+    }
+}
+
+#[test]
+fn a_wheel_by_cmake_is_the_bare_one() {
+    let quick = (launchers::ccache as Launcher, "launcher");
+    bare_cold_warm_changed(Project::Cmake, &cells(Project::Cmake, quick));
+}
