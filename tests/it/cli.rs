@@ -1,5 +1,6 @@
 //! What all commands have in common: help, version, colours, the log, and output that nobody reads.
 
+use crate::support::tree::Layout;
 use std::process::{Command, Stdio};
 
 use crate::support::rocm::{Rocm, assert_has, ccache, ran, rock_wrap, sccache};
@@ -215,7 +216,7 @@ fn status_tells_how_a_tree_stands() {
 
 #[test]
 fn a_fingerprint_is_one_digest_however_it_is_asked_for() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let ask = |options: &[&str]| ran(rocm.rock_wrap("fingerprint").args(options)).ok();
     let quick = || {
         let quick = ask(&["--quick"]);

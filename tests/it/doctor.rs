@@ -1,5 +1,6 @@
 //! `rock-wrap doctor` on set-ups that work and on broken ones: what it finds, and how it ends.
 
+use crate::support::tree::Layout;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +25,7 @@ struct Examined {
 }
 
 impl Patient {
-    fn new(clang: u32, layout: &str, launcher: &Path) -> Self {
+    fn new(clang: u32, layout: Layout, launcher: &Path) -> Self {
         Self {
             rocm: Rocm::new(clang, layout),
             cache: Cache::new(launcher),
@@ -131,7 +132,7 @@ fn a_tree_is_proved_with_sccache_and_left_as_it_was() {
 }
 
 fn is_proved_with_sccache(clang: u32) {
-    let patient = Patient::new(clang, "symlink", &launchers::sccache());
+    let patient = Patient::new(clang, Layout::Symlink, &launchers::sccache());
     let before = Picture::with_changes(&patient.rocm.root);
     let examined = patient.examine().healthy();
     Picture::with_changes(&patient.rocm.root).assert_same(&before);
@@ -148,8 +149,8 @@ fn is_proved_with_sccache(clang: u32) {
 #[test]
 fn the_shims_of_a_wrapped_tree_are_themselves_put_to_the_proof() {
     for (clang, layout, launcher) in [
-        (19, "symlink", launchers::ccache()),
-        (19, "regular", launchers::ccache()),
+        (19, Layout::Symlink, launchers::ccache()),
+        (19, Layout::Regular, launchers::ccache()),
     ] {
         let patient = Patient::new(clang, layout, &launcher);
         patient.rocm.wrap(&launcher);
@@ -164,7 +165,7 @@ fn the_shims_of_a_wrapped_tree_are_themselves_put_to_the_proof() {
 
 #[test]
 fn the_answer_for_a_person_has_evidence_and_remedies() {
-    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let ran = ran(patient.doctor().env("CCACHE_COMPILER", "/usr/bin/gcc"));
     assert_eq!(ran.status.code(), Some(1));
     assert_eq!(ran.err, "", "no progress where nobody waits at a terminal");
@@ -181,7 +182,7 @@ fn the_answer_for_a_person_has_evidence_and_remedies() {
 
 #[test]
 fn an_sccache_without_hip_is_told() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let mut doctor = rocm.rock_wrap("doctor");
     doctor
         .args(["--launcher", "/usr/bin/sccache"])
@@ -202,7 +203,7 @@ fn free_port() -> String {
 
 #[test]
 fn a_mute_process_on_the_port_is_told() {
-    let patient = Patient::new(19, "symlink", &launchers::sccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::sccache());
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = mute.local_addr().unwrap().port().to_string();
     let mut doctor = patient.doctor();
@@ -213,7 +214,7 @@ fn a_mute_process_on_the_port_is_told() {
 
 #[test]
 fn a_cache_directory_that_cannot_be_written_is_told() {
-    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let file = patient.cache.dir().join("file");
     std::fs::write(&file, "").unwrap();
     let examined = examine(patient.doctor().env("CCACHE_DIR", file.join("cache")));
@@ -225,7 +226,7 @@ fn a_cache_directory_that_cannot_be_written_is_told() {
 
 #[test]
 fn a_command_in_front_of_the_compiler_is_a_warning() {
-    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let config = patient.cache.dir().join("ccache.conf");
     std::fs::write(&config, "prefix_command = /usr/bin/env\n").unwrap();
     let told = patient.examine().warned("settings");
@@ -235,7 +236,7 @@ fn a_command_in_front_of_the_compiler_is_a_warning() {
 
 #[test]
 fn remote_storage_that_is_down_is_a_warning() {
-    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let mut doctor = patient.doctor();
     doctor.env("CCACHE_REMOTE_STORAGE", "http://me:secret@127.0.0.1:1/");
     let told = examine(&mut doctor).warned("remote");
@@ -245,7 +246,7 @@ fn remote_storage_that_is_down_is_a_warning() {
 
 #[test]
 fn storage_that_is_shared_is_put_to_the_proof_too() {
-    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let shared = patient.cache.dir().join("shared");
     let mut doctor = patient.doctor();
     doctor.env(
@@ -260,7 +261,7 @@ fn storage_that_is_shared_is_put_to_the_proof_too() {
 
 #[test]
 fn missing_device_libraries_are_told() {
-    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let rocm = &patient.rocm;
     for libraries in [rocm.root.join("amdgcn"), rocm.root.join("lib/llvm/amdgcn")] {
         let _ = std::fs::remove_file(libraries);
@@ -271,7 +272,7 @@ fn missing_device_libraries_are_told() {
 
 #[test]
 fn a_compiler_that_changed_since_the_install_is_told_with_the_file() {
-    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     patient.rocm.wrap(&launchers::ccache());
     let lld = patient.rocm.bin().join("lld");
     let copy: PathBuf = patient.rocm.beside("lld");
@@ -284,7 +285,7 @@ fn a_compiler_that_changed_since_the_install_is_told_with_the_file() {
 
 #[test]
 fn a_compiler_that_was_written_to_under_the_same_time_is_told() {
-    let patient = Patient::new(19, "symlink", &launchers::ccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     patient.rocm.wrap(&launchers::ccache());
     let lld = patient.rocm.bin().join("lld");
     std::fs::hard_link(&lld, patient.rocm.beside("lld")).unwrap();
@@ -296,7 +297,7 @@ fn a_compiler_that_was_written_to_under_the_same_time_is_told() {
 
 #[test]
 fn a_launcher_that_returns_stale_objects_is_told() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     // Takes away what the shim tells of the device libraries.
     let real = launchers::ccache();
     let body = format!("unset CCACHE_COMPILERCHECK; exec {} \"$@\"", real.display());
@@ -310,7 +311,7 @@ fn a_launcher_that_returns_stale_objects_is_told() {
 
 #[test]
 fn an_environment_that_keeps_compiles_from_the_launcher_is_told() {
-    let patient = Patient::new(19, "symlink", &launchers::sccache());
+    let patient = Patient::new(19, Layout::Symlink, &launchers::sccache());
     let told = examine(patient.doctor().env("SOURCE_DATE_EPOCH", "1")).broken("environment");
     assert_has(&told, "SOURCE_DATE_EPOCH");
     let told = examine(

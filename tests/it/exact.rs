@@ -1,6 +1,7 @@
 //! What launchers do not notice in their direct mode, with and without `--exact`; and data that a
 //! source includes.
 
+use crate::support::tree::Layout;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -37,7 +38,7 @@ struct Site {
 
 impl Site {
     fn new(launcher: &Path, clang: u32, options: &[&str]) -> Self {
-        let rocm = Rocm::new(clang, "symlink");
+        let rocm = Rocm::new(clang, Layout::Symlink);
         let named = ["--launcher", launcher.to_str().unwrap()];
         rocm.install(named.iter().chain(options)).ok();
         let cache = Cache::new(launcher);

@@ -1,5 +1,6 @@
 //! Nobody has to know where clang lies: hipcc is asked.
 
+use crate::support::tree::Layout;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,7 +27,7 @@ struct Usr {
 impl Usr {
     /// With LLVM in `usr/lib/llvm-NN`, which nothing but hipcc leads to.
     fn new(version: u32) -> Self {
-        let rocm = Rocm::new(19, "regular");
+        let rocm = Rocm::new(19, Layout::Regular);
         let usr = rocm.beside("usr");
         let llvm = usr.join(format!("lib/llvm-{version}"));
         std::fs::create_dir_all(usr.join("bin")).unwrap();

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::compilers::{clangs, runtime_flags};
 use crate::support::launchers::{self, Asked, Cache};
-use crate::support::tree::{Kind, Tree, alias};
+use crate::support::tree::{Kind, Layout, Tree, alias};
 use crate::support::{Told, run, stderr};
 use tempfile::TempDir;
 use wait_timeout::ChildExt;
@@ -40,7 +40,7 @@ impl Site {
     fn new(clang: u32, installed: fn() -> PathBuf) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap();
-        let tree = Kind::new(clang, "symlink").build(&root.join("tree"));
+        let tree = Kind::new(clang, Layout::Symlink).build(&root.join("tree"));
         tree.install(Some(&installed()));
         let site = Self {
             dir,

@@ -1,12 +1,13 @@
 //! What `rock-wrap run` says at its end, with real compilers and launchers.
 
-use std::fs::File;
+use crate::support::tree::Layout;
 use std::io::Read;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::support::launchers::{Cache, ccache, sccache};
 use crate::support::rocm::{Ran, Rocm, assert_has, ran};
+use crate::support::terminal::Terminal;
 use serde_json::Value;
 
 /// Two HIP units, two of the host, a probe, a link and a call that no launcher is given.
@@ -62,7 +63,7 @@ fn tally(hits: u64, misses: u64) -> Value {
 #[test]
 fn a_cold_and_a_warm_build_are_told_by_every_launcher() {
     for program in [&*sccache(), &*ccache(), debian_ccache()] {
-        let rocm = Rocm::new(19, "symlink");
+        let rocm = Rocm::new(19, Layout::Symlink);
         let cache = Cache::new(program);
         let per_call = !cache.is_sccache();
         for (hits, misses, outcome) in [(0, 2, "miss"), (2, 0, "hit")] {
@@ -126,7 +127,7 @@ fn every_attachment_reports_its_calls_and_those_of_the_host_compiler() {
         $CMAKE_CXX_COMPILER_LAUNCHER /usr/bin/g++ -shared b.o -o b.so
     "#;
     for attachment in ["in-place", "shadow", "launcher"] {
-        let rocm = Rocm::new(19, "symlink");
+        let rocm = Rocm::new(19, Layout::Symlink);
         let cache = Cache::new(&ccache());
         let options = ["--attach", attachment, "--report", "report.json"];
         ran(&mut run(&rocm, &cache, &options, build)).ok();
@@ -142,7 +143,7 @@ fn every_attachment_reports_its_calls_and_those_of_the_host_compiler() {
 
 #[test]
 fn a_call_lasts_until_its_process_ends() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     // The compiler waits for its input, which ends a while after the call has been logged.
     let build = r#"
@@ -165,7 +166,7 @@ fn a_call_lasts_until_its_process_ends() {
 #[test]
 fn what_hits_have_saved_is_estimated_once_something_has_missed() {
     for program in [sccache(), ccache()] {
-        let rocm = Rocm::new(19, "symlink");
+        let rocm = Rocm::new(19, Layout::Symlink);
         let cache = Cache::new(&program);
         let (cold, report, _) = reported(&rocm, &cache, SMALL);
         assert!(
@@ -181,7 +182,7 @@ fn what_hits_have_saved_is_estimated_once_something_has_missed() {
 
 #[test]
 fn a_cache_that_takes_nothing_is_warned_of_and_fails_only_who_requires_it() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let read_only = |options: &[&str], build: &str| {
         let mut run = run(&rocm, &cache, options, build);
@@ -218,7 +219,7 @@ fn a_cache_that_takes_nothing_is_warned_of_and_fails_only_who_requires_it() {
 
 #[test]
 fn a_quiet_run_says_no_more_than_what_is_off() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let mut off = run(&rocm, &cache, &["--quiet"], SMALL);
     let err = ran(off.env("CCACHE_READONLY", "1")).ok().err;
@@ -230,7 +231,7 @@ fn a_quiet_run_says_no_more_than_what_is_off() {
 
 #[test]
 fn github_actions_gets_a_summary_and_annotations() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let summary = rocm.beside("summary.md");
     std::fs::write(&summary, "of another step\n").unwrap();
@@ -259,7 +260,7 @@ fn github_actions_gets_a_summary_and_annotations() {
 
 #[test]
 fn a_log_that_the_user_has_ccache_write_stays_his_and_is_read() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let log = rocm.beside("stats.log");
     std::fs::write(&log, "# a.cpp\ndirect_cache_hit\n").unwrap();
@@ -318,21 +319,23 @@ fn a_report_goes_into_a_pipe_and_replaces_a_longer_one() {
 
 /// What `command` writes to a terminal that its standard error is.
 fn on_terminal(command: &mut Command) -> String {
-    let pty = nix::pty::openpty(None, None).unwrap();
-    command.stderr(Stdio::from(pty.slave)).stdout(Stdio::null());
+    let mut terminal = Terminal::new();
+    command
+        .stderr(Stdio::from(terminal.theirs))
+        .stdout(Stdio::null());
     let mut child = command.spawn().unwrap();
     // Our copies, without which the terminal hangs up at its end.
     command.stderr(Stdio::null());
     let mut text = Vec::new();
     // That a terminal hangs up is an error.
-    let _ = File::from(pty.master).read_to_end(&mut text);
+    let _ = terminal.ours.read_to_end(&mut text);
     assert!(child.wait().unwrap().success());
     String::from_utf8(text).unwrap()
 }
 
 #[test]
 fn progress_is_in_the_title_of_a_terminal_and_the_title_comes_back() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let on = |options: &[&str], term: &str| {
         on_terminal(run(&rocm, &cache, options, SMALL).env("TERM", term))

@@ -1,5 +1,6 @@
 //! `rock-wrap restore`: every tree comes back to the last inode, and what is not ours stays.
 
+use crate::support::tree::Layout;
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
@@ -164,7 +165,7 @@ fn a_name_that_somebody_removed_gets_its_original_back() {
 
 #[test]
 fn a_shim_whose_original_was_removed_is_left_or_made_anew_and_said() {
-    let rocm = Rocm::new(15, "symlink");
+    let rocm = Rocm::new(15, Layout::Symlink);
     rocm.wrap(&ccache());
     std::fs::remove_file(rocm.bin().join(".rockwrap-orig-clang++")).unwrap();
     let restored = rocm.restore().ok();
@@ -179,7 +180,7 @@ fn a_shim_whose_original_was_removed_is_left_or_made_anew_and_said() {
     ran(rocm.compiler("clang++").arg("--version")).ok();
     assert_nothing_of_ours(&rocm);
 
-    let rocm = Rocm::new(15, "hardlink");
+    let rocm = Rocm::new(15, Layout::HardLink);
     rocm.wrap(&ccache());
     std::fs::remove_file(rocm.bin().join("clang++.7625")).unwrap();
     let restored = rocm.restore();
@@ -233,7 +234,7 @@ fn a_tree_that_was_moved_while_wrapped_works_and_comes_back() {
 
 #[test]
 fn a_copy_of_a_wrapped_tree_can_be_restored_on_its_own() {
-    for layout in ["symlink", "regular", "hardlink", "stub"] {
+    for layout in Layout::ALL {
         let rocm = Rocm::new(15, layout);
         rocm.wrap(&ccache());
         let copy = rocm.beside("copy");
@@ -311,7 +312,7 @@ fn the_second_name_of_a_running_compile_is_waited_for() {
     use std::process::Stdio;
     // A compile that goes on for as long as its standard input does: its launcher still has to call
     // the compiler by its second name.
-    let rocm = Rocm::new(19, "regular");
+    let rocm = Rocm::new(19, Layout::Regular);
     let before = Picture::of(&rocm.bin());
     let launcher = rocm.script("launcher", "echo ready; read go; exec \"$@\"");
     rocm.wrap(&launcher);

@@ -1,6 +1,7 @@
 //! `rock-wrap run` among others: sessions that share a tree, one inside of another, one that is killed,
 //! and builds that change the tree themselves.
 
+use crate::support::tree::Layout;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
@@ -29,7 +30,7 @@ struct Site {
 }
 
 impl Site {
-    fn new(layout: &str) -> Self {
+    fn new(layout: Layout) -> Self {
         Self {
             rocm: Rocm::new(15, layout),
             cache: Cache::new(&ccache()),
@@ -122,7 +123,7 @@ impl Running {
 #[test]
 fn a_session_that_ends_leaves_the_others_their_hits_and_the_last_one_clears_up() {
     for attach in ATTACHMENTS {
-        let site = Site::new("symlink");
+        let site = Site::new(Layout::Symlink);
         let before = Picture::of(&site.rocm.root);
         for first_out in ["the first", "the second"] {
             let again = format!("compile {}", if attach == "shadow" { "a" } else { "b" });
@@ -153,7 +154,7 @@ fn a_session_that_ends_leaves_the_others_their_hits_and_the_last_one_clears_up()
 #[test]
 fn a_session_that_is_killed_takes_nothing_from_the_others() {
     for attach in ["in-place", "shadow"] {
-        let site = Site::new("symlink");
+        let site = Site::new(Layout::Symlink);
         let before = Picture::of(&site.rocm.root);
         let killed = Running::start(&site, attach, "compile a");
         let other = Running::start(&site, attach, "compile a && compile a");
@@ -168,7 +169,7 @@ fn a_session_that_is_killed_takes_nothing_from_the_others() {
 
 #[test]
 fn a_session_that_is_killed_alone_leaves_the_tree_as_it_was_and_no_build() {
-    for layout in ["symlink", "regular", "hardlink", "stub"] {
+    for layout in Layout::ALL {
         let site = Site::new(layout);
         let before = Picture::of(&site.rocm.root);
         for attach in ATTACHMENTS {
@@ -187,7 +188,7 @@ fn a_session_that_is_killed_alone_leaves_the_tree_as_it_was_and_no_build() {
 #[test]
 fn a_session_inside_of_another_joins_it() {
     for attach in ATTACHMENTS {
-        let site = Site::new("symlink");
+        let site = Site::new(Layout::Symlink);
         let before = Picture::of(&site.rocm.root);
         let inner = r#"
             compile a
@@ -207,7 +208,7 @@ fn a_session_inside_of_another_joins_it() {
 
 #[test]
 fn a_tree_with_installed_shims_leads_to_one_lookup_in_every_attachment_and_stays_wrapped() {
-    for layout in ["symlink", "regular"] {
+    for layout in [Layout::Symlink, Layout::Regular] {
         let site = Site::new(layout);
         site.rocm.wrap(&ccache());
         let before = Picture::of(&site.rocm.root);
@@ -230,7 +231,7 @@ fn a_tree_with_installed_shims_leads_to_one_lookup_in_every_attachment_and_stays
 
 #[test]
 fn host_compilers_are_cached_unless_the_user_has_it_otherwise() {
-    let site = Site::new("symlink");
+    let site = Site::new(Layout::Symlink);
     let build = r#"
         printf 'int host;\n' >host.cpp
         ${CMAKE_CXX_COMPILER_LAUNCHER-} g++ -c host.cpp -o host.o
@@ -265,7 +266,7 @@ fn ours(dir: &Path) -> String {
 
 #[test]
 fn compilers_that_the_build_installed_anew_are_kept_and_told() {
-    for layout in ["symlink", "regular", "hardlink", "stub"] {
+    for layout in Layout::ALL {
         let site = Site::new(layout);
         // As a package manager does it: a new file, renamed over the name.
         let replace = r#"
@@ -285,7 +286,7 @@ fn compilers_that_the_build_installed_anew_are_kept_and_told() {
 
 #[test]
 fn a_compilers_directory_that_the_build_made_anew_is_kept() {
-    let site = Site::new("symlink");
+    let site = Site::new(Layout::Symlink);
     let replace = r#"
         cp -a "$BIN" new
         find new -name '.rockwrap*' -delete -o -name '*.7625' -delete -o -name '*.9727' -delete

@@ -2,9 +2,10 @@
 
 use crate::support::rewrite;
 use crate::support::rocm::{Rocm, ccache, ran};
+use crate::support::tree::Layout;
 
 fn wrapped() -> Rocm {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     rocm.wrap(&ccache());
     rocm
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use super::Form;
 use crate::support::launchers::{self, Cache};
-use crate::support::tree::{Kind, Tree, alias};
+use crate::support::tree::{Kind, Layout, Tree, alias};
 use crate::support::{run, stderr};
 
 /// A launcher as the table's columns have it.
@@ -22,10 +22,17 @@ pub struct Launcher {
     path: &'static str,
     /// Which cases the quick form has for it, if any.
     pub quick: Option<Form>,
+    /// On which of the quick form's compilers its first case is.
+    pub first: usize,
 }
 
 const fn launcher(name: &'static str, path: &'static str, quick: Option<Form>) -> Launcher {
-    Launcher { name, path, quick }
+    Launcher {
+        name,
+        path,
+        quick,
+        first: 0,
+    }
 }
 
 pub const SCCACHE_16: Launcher = launcher(
@@ -40,8 +47,11 @@ pub const SCCACHE_17: Launcher = launcher(
 );
 pub const SCCACHE_19: Launcher = launcher("sccache 0.19.0", "sccache-0.19.0/sccache", None);
 pub const SCCACHE_4: Launcher = launcher("sccache 0.4.0-pre.6", "/usr/bin/sccache", None);
-pub const CCACHE_14: Launcher =
-    launcher("ccache 4.14.2", "ccache-4.14.2/ccache", Some(Form::Newer));
+pub const CCACHE_14: Launcher = Launcher {
+    // Where sccache 0.16 is not.
+    first: 1,
+    ..launcher("ccache 4.14.2", "ccache-4.14.2/ccache", Some(Form::Newer))
+};
 pub const CCACHE_7: Launcher = launcher("ccache 4.7.5", "/usr/bin/ccache", None);
 
 /// The columns.
@@ -77,7 +87,7 @@ impl Site {
         let version = String::from_utf8_lossy(&version.stdout).replacen(" version", "", 1);
         assert!(version.starts_with(launcher.name), "{version}");
         let dir = tempfile::tempdir().unwrap();
-        let tree = Kind::new(clang, "symlink").build(&dir.path().join("rocm"));
+        let tree = Kind::new(clang, Layout::Symlink).build(&dir.path().join("rocm"));
         tree.install(Some(program));
         let cache = Cache::new(program);
         Self {

@@ -10,15 +10,13 @@ use std::process::Command;
 use std::sync::Mutex;
 
 use super::skips::skip;
+use super::tree::Layout;
 
 /// Debian's releases of clang, as `scripts/rocm-tree.sh` takes them.
 pub const CLANGS: [u32; 5] = [15, 17, 19, 22, 23];
 
 /// Those of the quick form.
 pub const QUICK: [u32; 2] = [19, 23];
-
-/// The ways in which ROCm comes, as `scripts/rocm-tree.sh` names them.
-pub const LAYOUTS: [&str; 4] = ["symlink", "regular", "hardlink", "stub"];
 
 /// What `scripts/rocm-tree.sh` ends with when the packages cannot be had.
 const UNAVAILABLE: i32 = 77;
@@ -53,9 +51,9 @@ pub const fn has_own_hip(clang: u32) -> bool {
 }
 
 /// Every layout with every one of these compilers.
-pub fn kinds() -> impl Iterator<Item = (u32, &'static str)> {
+pub fn kinds() -> impl Iterator<Item = (u32, Layout)> {
     let clangs = clangs(&QUICK);
-    LAYOUTS
+    Layout::ALL
         .into_iter()
         .flat_map(move |layout| clangs.clone().into_iter().map(move |clang| (clang, layout)))
 }

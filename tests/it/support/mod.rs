@@ -4,6 +4,7 @@ pub mod compilers;
 pub mod launchers;
 pub mod rocm;
 pub mod skips;
+pub mod terminal;
 pub mod tree;
 pub mod witnessed;
 

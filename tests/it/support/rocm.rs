@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
@@ -12,6 +11,7 @@ use tempfile::TempDir;
 
 pub use super::compilers::kinds;
 pub use super::launchers::{ccache, sccache};
+use super::tree::{Kind, Layout, copy};
 
 /// `rock-wrap` with `args`, in an environment with nothing in it that could steer it.
 pub fn rock_wrap<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
@@ -81,23 +81,22 @@ pub struct Rocm {
 
 impl Rocm {
     /// A whole one: with all that compiling and linking needs.
-    pub fn new(clang: u32, layout: &str) -> Self {
+    pub fn new(clang: u32, layout: Layout) -> Self {
         Self::in_dir(scratch(), clang, layout)
     }
 
     /// A whole one that any user can use: below the system's directory for temporary files, and with
     /// no link to where the tests are built, since a home directory may be closed to others.
-    pub fn for_everybody(clang: u32, layout: &str) -> Self {
+    pub fn for_everybody(clang: u32, layout: Layout) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
         let root = dir.path().join("rocm");
-        let copy = r#"cp -a --reflink=auto "$1" "$2""#;
-        sh(copy, &[&template(clang, layout), &root]);
+        copy(&Kind::new(clang, layout).template(), &root);
         Self { dir, root }
     }
 
-    fn in_dir(dir: TempDir, clang: u32, layout: &str) -> Self {
-        let template = template(clang, layout);
+    fn in_dir(dir: TempDir, clang: u32, layout: Layout) -> Self {
+        let template = Kind::new(clang, layout).template();
         let root = dir.path().join("rocm");
         // The compilers' directory is a copy; what they only read is the template's.
         let copy = r#"
@@ -232,32 +231,6 @@ pub fn script(path: &Path, body: &str) {
 pub fn sh(script: &str, args: &[&Path]) -> String {
     let mut command = Command::new("sh");
     ran(command.args(["-c", script, "sh"]).args(args)).ok().out
-}
-
-/// A tree to copy from, made once for all tests that are built here. Its name depends on the
-/// scripts that make it; a rename puts it there, so that two who make it do not meet.
-fn template(clang: u32, layout: &str) -> PathBuf {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts");
-    let mut hasher = DefaultHasher::new();
-    for script in ["rocm-tree.sh", "suites.sh", "lib.sh"] {
-        std::fs::read(scripts.join(script))
-            .unwrap()
-            .hash(&mut hasher);
-    }
-    let templates = Path::new(env!("CARGO_TARGET_TMPDIR")).join("trees");
-    let template = templates.join(format!("{layout}-{clang}-{:016x}", hasher.finish()));
-    if !template.exists() {
-        std::fs::create_dir_all(&templates).unwrap();
-        let making = tempfile::tempdir_in(&templates).unwrap();
-        let tree = making.path().join("tree");
-        let mut command = Command::new(scripts.join("rocm-tree.sh"));
-        command.args(["--no-check", "--layout", layout, "--clang"]);
-        ran(command.arg(clang.to_string()).arg(&tree)).ok();
-        if std::fs::rename(&tree, &template).is_err() {
-            assert!(template.exists(), "somebody else made it meanwhile");
-        }
-    }
-    template
 }
 
 /// What a directory and everything below it look like: for each path a line, and the content.

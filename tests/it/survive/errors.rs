@@ -3,8 +3,9 @@
 
 use super::inject::{self, Rung};
 use super::manifest::Manifest;
-use super::tree::{Action, Layout, Tree, stderr};
+use super::tree::{Action, Tree, stderr};
 use super::{full, report};
+use crate::support::tree::Layout;
 
 const ERRORS: [&str; 8] = [
     "EIO", "ENOSPC", "EROFS", "EPERM", "EXDEV", "EINVAL", "EMLINK", "ENOENT",
@@ -53,7 +54,8 @@ fn fail_in(layout: Layout, action: Action, rung: Rung) {
             let sampled = if rung != Rung::Exchange {
                 i % 4 == 0 && j == i / 4 % ERRORS.len()
             } else if point.changes {
-                j % 4 == i % 4
+                // Other errors in other layouts.
+                j == (i + 2 * layout as usize) % ERRORS.len()
             } else {
                 i % 6 == 0 && j == i / 6 % ERRORS.len()
             };

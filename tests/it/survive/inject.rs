@@ -164,7 +164,7 @@ fn append<'a>(strace: &'a mut Command, command: &Command) -> &'a mut Command {
 
 #[test]
 fn other_threads_change_nothing() {
-    use super::tree::Layout;
+    use crate::support::tree::Layout;
     let tree = Tree::fake(Layout::Regular);
     for action in [Action::Install, Action::Restore] {
         let log = tree.outside("trace");

@@ -4,8 +4,9 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use super::inject::{self, Point, Rung};
-use super::tree::{Action, Compiler, Layout, Tree};
+use super::tree::{Action, Compiler, Tree};
 use super::{full, report};
+use crate::support::tree::Layout;
 
 /// Kills one action at the points that `pick` takes; how many those were.
 fn kill_at(

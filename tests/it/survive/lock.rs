@@ -8,7 +8,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::full;
-use super::tree::{Layout, Tree, clean};
+use super::tree::{Tree, clean};
+use crate::support::tree::Layout;
 
 /// A process that holds the lock of a directory until its standard input ends.
 fn hold(tree: &Tree) -> Child {

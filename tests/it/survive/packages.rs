@@ -5,7 +5,9 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use super::manifest::Manifest;
-use super::tree::{Layout, NAMES, Tree, clean, copy, ok, stderr};
+use super::tree::{NAMES, Tree, clean, ok, stderr};
+use crate::support::tree::Layout;
+use crate::support::tree::copy;
 
 /// Something that happens to the compilers' directory, as a script run in it; `$NEW` is another
 /// compiler, `$ELF` the name of the real one.
@@ -89,7 +91,9 @@ fn newer(tree: &Tree) -> PathBuf {
 fn change(tree: &Tree, new: &Path, layout: Layout, change: &Change) {
     let mut sh = clean("sh");
     sh.args(["-e", "-c", change.script]).current_dir(tree.bin());
-    ok(sh.env("NEW", new).env("ELF", layout.executable()));
+    ok(sh
+        .env("NEW", new)
+        .env("ELF", super::tree::executable(layout)));
 }
 
 /// What is compared with a tree that was never wrapped.

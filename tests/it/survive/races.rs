@@ -5,8 +5,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::tree::{Action, Compiler, Layout, NAMES, Tree, stderr};
+use super::tree::{Action, Compiler, NAMES, Tree, stderr};
 use super::{full, report};
+use crate::support::tree::Layout;
 
 /// How a compile loop calls the compiler.
 #[derive(Clone, Copy)]

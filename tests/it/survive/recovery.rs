@@ -1,8 +1,9 @@
 //! The commands of `docs/recovery.md`, as they stand there.
 
 use super::inject::{self, Rung};
-use super::tree::{Action, Compiler, Layout, Tree, clean, ok};
+use super::tree::{Action, Compiler, Tree, clean, ok};
 use super::{full, report};
+use crate::support::tree::Layout;
 
 const DOCUMENT: &str = include_str!("../../../docs/recovery.md");
 

@@ -8,8 +8,9 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::inject::{self, Point, Rung};
-use super::tree::{Action, Layout, Tree, clean, ok, stderr};
+use super::tree::{Action, Tree, clean, ok, stderr};
 use super::{full, report};
+use crate::support::tree::Layout;
 
 /// `rock-wrap run --attach in-place --launcher LAUNCHER -- sh -c BUILD`.
 fn session(tree: &Tree, launcher: &str, build: &str) -> Command {

@@ -3,8 +3,9 @@
 use std::os::unix::process::ExitStatusExt as _;
 
 use super::inject::{self, Rung};
-use super::tree::{Action, Layout, Tree, stderr};
+use super::tree::{Action, Tree, stderr};
 use super::{full, report};
+use crate::support::tree::Layout;
 
 #[test]
 fn a_signal_anywhere_is_died_by_with_the_tree_as_it_was_or_comes_too_late() {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Mutex, OnceLock};
@@ -11,36 +12,13 @@ use rock_wrap::shim_image;
 use tempfile::TempDir;
 
 use super::manifest::Manifest;
+use crate::support::tree::{Kind, Layout, copy};
 
-/// How `clang` and `clang++` lead to the compiler; `scripts/rocm-tree.sh` makes each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Layout {
-    Symlink,
-    Regular,
-    HardLink,
-    Stub,
-}
-
-impl Layout {
-    pub const ALL: [Self; 4] = [Self::Symlink, Self::Regular, Self::HardLink, Self::Stub];
-
-    /// The name of the executable itself.
-    pub fn executable(self) -> &'static str {
-        match self {
-            Self::Regular => "clang",
-            _ => "clang-15",
-        }
-    }
-}
-
-impl fmt::Display for Layout {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Symlink => "symlink",
-            Self::Regular => "regular",
-            Self::HardLink => "hardlink",
-            Self::Stub => "stub",
-        })
+/// The name of the executable itself.
+pub fn executable(layout: Layout) -> &'static str {
+    match layout {
+        Layout::Regular => "clang",
+        _ => "clang-15",
     }
 }
 
@@ -310,11 +288,6 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A copy with everything, hard links too.
-pub fn copy(from: &Path, to: &Path) {
-    ok(clean("cp").arg("-aT").arg(from).arg(to));
-}
-
 /// A directory in memory where there is one, since `fsync` is free there, and thousands of trees are
 /// made.
 pub fn temp_dir() -> TempDir {
@@ -338,42 +311,28 @@ pub fn temp_dir() -> TempDir {
         .unwrap()
 }
 
-/// The trees that the others are copied from, made once and kept as long as their script is the same.
+/// The trees that the others are copied from, made once and kept as long as what makes them is the same.
 fn template(layout: Layout, compiler: Compiler) -> PathBuf {
+    let clang = Kind::new(15, layout).template();
+    if compiler == Compiler::Clang {
+        return clang;
+    }
     static MAKING: Mutex<()> = Mutex::new(());
-    let one_at_a_time = MAKING.lock().unwrap_or_else(|poison| poison.into_inner());
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/rocm-tree.sh");
-    let sources = [
-        std::fs::read(script).unwrap(),
-        include_bytes!("../fake/clang.c").to_vec(),
-        include_bytes!("tree.rs").to_vec(),
-    ];
-    let base = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("survive")
-        .join(format!("{:016x}", hash(&sources)));
-    let place = base.join(format!("{compiler:?}-{layout}"));
-    if place.exists() {
-        return place;
-    }
-    std::fs::create_dir_all(&base).unwrap();
-    let work = tempfile::tempdir_in(&base).unwrap();
-    let made = work.path().join("made");
-    match compiler {
-        Compiler::Clang => {
-            let mut call = Command::new(script);
-            ok(call
-                .args(["--no-check", "--layout", &layout.to_string()])
-                .arg(&made));
+    let _one_at_a_time = MAKING.lock().unwrap_or_else(|poison| poison.into_inner());
+    let sources: [&[u8]; 2] = [include_bytes!("../fake/clang.c"), include_bytes!("tree.rs")];
+    let mut hasher = DefaultHasher::new();
+    sources.hash(&mut hasher);
+    let base = clang.with_file_name(format!("fake-{:016x}", hasher.finish()));
+    let place = base.join(clang.file_name().unwrap());
+    if !place.exists() {
+        std::fs::create_dir_all(&base).unwrap();
+        let work = tempfile::tempdir_in(&base).unwrap();
+        let made = work.path().join("made");
+        make_fake(&clang, layout, work.path(), &made);
+        // By rename, so that two test runs at once never see half a tree.
+        if let Err(error) = std::fs::rename(&made, &place) {
+            assert!(place.exists(), "{error}");
         }
-        Compiler::Fake => {
-            drop(one_at_a_time);
-            let clang = template(layout, Compiler::Clang);
-            make_fake(&clang, layout, work.path(), &made);
-        }
-    }
-    // By rename, so that two test runs at once never see half a tree.
-    if let Err(error) = std::fs::rename(&made, &place) {
-        assert!(place.exists(), "{error}");
     }
     place
 }
@@ -410,14 +369,7 @@ fn make_fake(clang: &Path, layout: Layout, work: &Path, made: &Path) {
     ok(clean("bash")
         .args(["-c", script, "bash"])
         .arg(clang)
-        .arg(layout.executable())
+        .arg(executable(layout))
         .arg(&bin)
         .arg(&program));
-}
-
-fn hash(sources: &[Vec<u8>]) -> u64 {
-    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-    let mut hasher = DefaultHasher::new();
-    sources.hash(&mut hasher);
-    hasher.finish()
 }

@@ -1,5 +1,6 @@
 //! The example projects, and pip that makes wheels of them.
 
+use crate::support::tree::Layout;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,7 +63,7 @@ pub struct Site {
 impl Site {
     /// The project as it is in the repository.
     pub fn new(project: Project, clang: u32) -> Self {
-        let rocm = Rocm::new(clang, "symlink");
+        let rocm = Rocm::new(clang, Layout::Symlink);
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
         let copy = r#"cp -a "$1" "$2""#;
         sh(copy, &[&examples, &rocm.beside("examples")]);

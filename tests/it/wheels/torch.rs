@@ -1,5 +1,6 @@
 //! A PyTorch extension: what `torch.utils.cpp_extension` makes of a host and a HIP unit, with ninja.
 
+use crate::support::tree::Layout;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -15,7 +16,7 @@ struct Extension {
 
 impl Extension {
     fn new() -> Self {
-        let rocm = Rocm::new(15, "symlink");
+        let rocm = Rocm::new(15, Layout::Symlink);
         let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/wheels/torch");
         sh(r#"cp -r "$1" "$2""#, &[&sources, &rocm.beside("torch")]);
         Self { rocm }

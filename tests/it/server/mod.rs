@@ -1,24 +1,22 @@
 //! A shim with sccache asks the server itself: what a caller sees is the compiler's, whether the result
 //! comes from the cache or not, and the client is run only where no server answers.
 
-use std::fs::{self, File, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
-use std::thread;
-use std::time::{Duration, SystemTime};
+mod answers;
+mod messages;
 
 use crate::support::launchers::{Asked, Cache, sccache};
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap};
 use crate::support::run;
-use nix::fcntl::{FcntlArg, FdFlag, fcntl};
-use nix::pty::openpty;
-use nix::unistd::geteuid;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use crate::support::tree::Layout;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime};
 
 /// A wrapped tree whose launcher is a copy of sccache that can be taken away, and sccache's server.
 struct Site {
@@ -29,7 +27,7 @@ struct Site {
 
 impl Site {
     fn new() -> Self {
-        let rocm = Rocm::new(19, "symlink");
+        let rocm = Rocm::new(19, Layout::Symlink);
         let client = rocm.beside("sccache");
         fs::copy(sccache(), &client).unwrap();
         rocm.install(["--launcher", client.to_str().unwrap()].iter())
@@ -104,11 +102,18 @@ fn leaves_pipe_held(program: &Command) -> bool {
     drop(shell);
     let mut end = [PollFd::new(&reader, PollFlags::IN)];
     // A child of another test has it too, between its fork and its exec. A server has it for much longer.
-    let patience = Timespec {
-        tv_sec: 5,
-        tv_nsec: 0,
-    };
-    poll(&mut end, Some(&patience)).unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    loop {
+        let patience = deadline.saturating_duration_since(Instant::now());
+        // The end of some test's child is a signal to this process.
+        match poll(&mut end, Some(&patience.try_into().unwrap())) {
+            Err(Errno::INTR) => {}
+            polled => {
+                polled.unwrap();
+                break;
+            }
+        }
+    }
     !end[0].revents().contains(PollFlags::HUP)
 }
 
@@ -278,273 +283,6 @@ fn a_hit_runs_no_compiler_where_clang_chooses_the_dependency_files_name() {
     assert!(edited[0] != bare[0]);
     assert!(compile(true) == edited, "after an edit");
     assert_eq!(site.cache.asked(), Asked::new(1, 2));
-}
-
-#[test]
-fn a_server_that_hangs_up_is_left_to_the_client() {
-    let site = Site::new();
-    let path = site.rocm.beside("rude-socket");
-    let listener = UnixListener::bind(&path).unwrap();
-    thread::spawn(move || listener.incoming().for_each(drop));
-    let mut compile = site.compile("int one;\n", true);
-    let output = run(compile.env("SCCACHE_SERVER_UDS", &path));
-    let (status, _, stderr) = said(&output);
-    assert_eq!(status, Some(0), "{stderr}");
-    // sccache's own words, and then ours.
-    assert!(stderr.contains("sccache: error"), "{stderr}");
-    assert!(stderr.contains("compiling without it"), "{stderr}");
-}
-
-/// A compile at a server that answers so, once, and hangs up. With the launcher as strict as it can be.
-fn answered(site: &Site, answers: &[&[u8]]) -> (Option<i32>, String, String) {
-    let path = site.rocm.beside("short-socket");
-    drop(fs::remove_file(&path));
-    let listener = UnixListener::bind(&path).unwrap();
-    let answers = answers.iter().flat_map(|answer| {
-        let length = u32::try_from(answer.len()).unwrap().to_be_bytes();
-        [&length[..], answer].concat()
-    });
-    let answers: Vec<u8> = answers.collect();
-    let server = thread::spawn(move || {
-        let (mut connection, _) = listener.accept().unwrap();
-        let mut length = [0; 4];
-        connection.read_exact(&mut length).unwrap();
-        let mut request = vec![0; u32::from_be_bytes(length) as usize];
-        connection.read_exact(&mut request).unwrap();
-        connection.write_all(&answers).unwrap();
-    });
-    drop(fs::remove_file(site.rocm.beside("a.o")));
-    let mut compile = site.compile("int one;\n", true);
-    let output = run(compile.env("SCCACHE_SERVER_UDS", &path));
-    server.join().unwrap();
-    said(&output)
-}
-
-const STARTED: &[u8] = &[0; 8];
-const NOT_CACHED: &[u8] = &[0, 0, 0, 0, 1, 0, 0, 0];
-const UNKNOWN: &[u8] = b"\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0odd";
-/// By signal 11, with a message.
-const KILLED: &[u8] = b"\x05\0\0\0\0\x01\x0b\0\0\0\0\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0odd\x02\0\0\0";
-/// With sccache's own status.
-const FAILED: &[u8] =
-    b"\x05\0\0\0\x01\xfe\xff\xff\xff\0\0\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0odd\x02\0\0\0";
-
-#[test]
-fn what_a_server_does_not_do_is_compiled() {
-    let site = Site::new();
-    for (answers, shows_why) in [
-        (&[NOT_CACHED][..], false),
-        (&[STARTED], false),
-        (&[STARTED, KILLED], false),
-        (&[STARTED, FAILED], true),
-        // Remembered, so that it is the last.
-        (&[UNKNOWN], true),
-    ] {
-        let (status, stdout, stderr) = answered(&site, answers);
-        assert_eq!((status, &*stdout), (Some(0), ""), "{stderr}");
-        assert!(!site.object().is_empty());
-        assert_eq!(stderr.contains("odd"), shows_why, "{stderr}");
-        let told = stderr.matches("compiling without it").count();
-        assert_eq!(told, usize::from(answers != [NOT_CACHED]), "{stderr}");
-    }
-}
-
-#[test]
-fn a_server_that_says_it_is_done_and_has_made_nothing_is_not_believed() {
-    const DONE: &[u8] = b"\x05\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
-    let site = Site::new();
-    let (status, _, stderr) = answered(&site, &[STARTED, DONE]);
-    assert_eq!(status, Some(0), "{stderr}");
-    assert!(!site.object().is_empty());
-    assert!(stderr.contains("without an output; compiling"), "{stderr}");
-}
-
-/// How a server is started: in front of its program.
-type Starter = &'static [&'static str];
-
-#[test]
-fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
-    const OURS: Starter = &["env"];
-    const NOBODYS: Starter = &["setpriv", "--reuid=65534", "--clear-groups"];
-    const ELSEWHERE: Starter = &["unshare", "--mount"];
-    assert!(
-        geteuid().is_root(),
-        "another user's server takes root to start"
-    );
-    let site = Site::new();
-    let place = site.rocm.beside("shared");
-    fs::create_dir(&place).unwrap();
-    fs::set_permissions(&place, Permissions::from_mode(0o777)).unwrap();
-    let bare = {
-        run(&mut site.compile("int one;\n", false));
-        site.object()
-    };
-    for (number, (starter, by_path, asked)) in [
-        (OURS, true, true),
-        (OURS, false, true),
-        (NOBODYS, true, false),
-        (NOBODYS, false, false),
-        (ELSEWHERE, true, false),
-    ]
-    .into_iter()
-    .enumerate()
-    {
-        let case = format!("{starter:?}, by path: {by_path}");
-        let at = |name: &str| {
-            place
-                .join(format!("{name}{number}"))
-                .to_str()
-                .unwrap()
-                .to_owned()
-        };
-        let address = match by_path {
-            true => ("SCCACHE_SERVER_UDS", at("socket")),
-            false => {
-                let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-                let port = listener.local_addr().unwrap().port();
-                ("SCCACHE_SERVER_PORT", port.to_string())
-            }
-        };
-        // Of two addresses the path would count.
-        let compile = || {
-            let mut compile = site.compile("int one;\n", true);
-            compile
-                .env_remove("SCCACHE_SERVER_UDS")
-                .env(address.0, &address.1);
-            drop(fs::remove_file(site.rocm.beside("a.o")));
-            said(&run(&mut compile))
-        };
-        let mut server = Command::new(starter[0]);
-        server.args(&starter[1..]).arg(sccache()).env_clear();
-        server
-            .env("PATH", "/usr/bin:/bin")
-            .env("SCCACHE_START_SERVER", "1");
-        server
-            .env("SCCACHE_NO_DAEMON", "1")
-            .env("SCCACHE_DIR", at("cache"));
-        server
-            .env(address.0, &address.1)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let mut server = server.spawn().unwrap();
-        let listens = || match by_path {
-            true => UnixStream::connect(&address.1).is_ok(),
-            false => TcpStream::connect(("127.0.0.1", address.1.parse().unwrap())).is_ok(),
-        };
-        while !listens() {
-            assert!(server.try_wait().unwrap().is_none(), "{case}: no server");
-            thread::yield_now();
-        }
-        if by_path {
-            // So that rights are not what keeps anybody away.
-            fs::set_permissions(&address.1, Permissions::from_mode(0o777)).unwrap();
-        }
-        let first = compile();
-        assert!(site.object() == bare, "{case}");
-        let told = first
-            .2
-            .matches("another user's or in another container")
-            .count();
-        assert_eq!(
-            (first.0, told),
-            (Some(0), usize::from(!asked)),
-            "{case}: {}",
-            first.2
-        );
-        // Once for a build.
-        assert_eq!(compile(), (Some(0), String::new(), String::new()), "{case}");
-        let mut ask = Command::new(sccache());
-        ask.args(["--show-stats", "--stats-format", "json"])
-            .env_clear();
-        let answer = run(ask.env(address.0, &address.1));
-        let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
-        let requests = if asked { 2 } else { 0 };
-        assert_eq!(answer["stats"]["compile_requests"], requests, "{case}");
-        server.kill().unwrap();
-        server.wait().unwrap();
-    }
-}
-
-#[test]
-fn a_strict_installation_fails_with_sccache_and_not_with_a_server_that_goes_away() {
-    let site = Site::new();
-    let launcher = ["--launcher", site.client.to_str().unwrap(), "--strict"];
-    site.rocm.install(launcher.iter()).ok();
-    assert_eq!(answered(&site, &[NOT_CACHED]).0, Some(0));
-    assert_eq!(answered(&site, &[STARTED]).0, Some(0));
-    let (status, _, stderr) = answered(&site, &[STARTED, FAILED]);
-    assert_eq!(status, Some(254));
-    assert!(stderr.contains("odd"), "{stderr}");
-    assert_eq!(answered(&site, &[UNKNOWN]).0, Some(2));
-}
-
-#[test]
-fn messages_and_status_are_the_compilers() {
-    let site = Site::new();
-    fs::remove_file(&site.client).unwrap();
-    // More than any pipe or socket holds at once, and a source that has an error.
-    for source in [warnings(1), warnings(2000), "int one\n".to_owned()] {
-        let bare = said(&run(&mut site.compile(&source, false)));
-        assert!(!bare.2.is_empty());
-        for _ in 0..2 {
-            let through = said(&run(&mut site.compile(&source, true)));
-            assert!(through == bare, "{} bytes of source", source.len());
-        }
-    }
-    assert_eq!(site.cache.asked().hits, 2);
-}
-
-/// What is shown on a terminal, of which the other end is read to its end.
-fn shown(mut compile: Command) -> Vec<u8> {
-    let terminal = openpty(None, None).unwrap();
-    // A server that another test starts meanwhile must not keep it open.
-    for end in [&terminal.master, &terminal.slave] {
-        fcntl(end, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).unwrap();
-    }
-    compile
-        .stdout(Stdio::null())
-        .stderr(terminal.slave)
-        .status()
-        .unwrap();
-    // The slave was the command's, which is gone: the master ends with an error.
-    drop(compile);
-    end(terminal.master)
-}
-
-fn end(master: OwnedFd) -> Vec<u8> {
-    let mut text = Vec::new();
-    let _ = File::from(master).read_to_end(&mut text);
-    text
-}
-
-#[test]
-fn on_a_terminal_messages_are_those_of_the_client() {
-    let site = Site::new();
-    for (options, term) in [
-        (&[][..], "xterm"),
-        (&["-fcolor-diagnostics"], "xterm"),
-        (&["-fcolor-diagnostics"], "dumb"),
-        (&["-fno-color-diagnostics"], "xterm"),
-    ] {
-        let mut through = site.compile(&warnings(2), true);
-        through.args(options).env("TERM", term);
-        let shim = through.get_program().to_owned();
-        let mut client = Command::new(&site.client);
-        client
-            .arg(shim.into_string().unwrap() + ".7625")
-            .args(through.get_args())
-            .envs(site.cache.env())
-            .env("TERM", term)
-            .current_dir(site.rocm.beside("."));
-        let by_client = shown(client);
-        assert!(!by_client.is_empty());
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert_eq!(
-            text(&shown(through)),
-            text(&by_client),
-            "{options:?} {term}"
-        );
-    }
 }
 
 #[test]

@@ -1,18 +1,18 @@
 //! How a session attaches, what it shares with others, and that it lets go whatever becomes of it.
 
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
+mod end;
+mod several;
 
 use crate::support::launchers::{Asked, Cache};
 use crate::support::rocm::{Picture, Rocm, as_nobody, assert_has, ccache, ran, sccache, sh};
-use nix::sys::signal::{Signal, kill};
+use crate::support::tree::Layout;
 use nix::unistd::Pid;
 use rock_wrap::shim_image;
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 /// Longer than anything that is waited for takes on a machine under load.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -126,33 +126,9 @@ fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// What runs in a process group, apart from what is dead and not waited for.
-fn group(group: Pid) -> Vec<String> {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let stats = processes.filter_map(|it| std::fs::read_to_string(it.path().join("stat")).ok());
-    let of_group = stats.filter(|stat| {
-        let fields: Vec<_> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .collect();
-        fields[2] == group.to_string() && fields[0] != "Z"
-    });
-    of_group.collect()
-}
-
-fn is_gone(pid: Pid) -> Option<()> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
-    (state.is_empty() || state.starts_with('Z')).then_some(())
-}
-
-// --- the three ways --------------------------------------------------------------------------------
-
 #[test]
 fn every_way_makes_the_same_object_and_leaves_the_tree_as_it_was() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     // ccache has the compiler's file name in its key: the stand-in's, in every way.
     for launcher in [sccache(), ccache()] {
         let cache = Cache::new(&launcher);
@@ -192,7 +168,7 @@ fn a_shadow_and_a_launcher_write_nothing_to_the_tree_while_the_build_runs() {
 
 #[test]
 fn a_shadow_has_the_trees_other_tools_and_directories() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let build = r#"set -e
         "$HIP_CLANG_PATH/llvm-objcopy" --version >/dev/null
@@ -212,7 +188,7 @@ fn a_shadow_has_the_trees_other_tools_and_directories() {
 
 #[test]
 fn a_depfile_made_in_a_shadow_names_nothing_that_goes_with_it() {
-    let rocm = Rocm::new(15, "symlink");
+    let rocm = Rocm::new(15, Layout::Symlink);
     let cache = Cache::new(&sccache());
     let build = r#"printf '#include <stddef.h>\nint x;\n' >a.cpp
         "$HIP_CLANG_PATH/clang++" -c a.cpp -MD -MF a.d -o a.o; cat a.d"#;
@@ -223,7 +199,7 @@ fn a_depfile_made_in_a_shadow_names_nothing_that_goes_with_it() {
 
 #[test]
 fn who_may_not_write_to_the_tree_is_told_of_the_shadow_and_gets_one_by_default() {
-    let rocm = Rocm::for_everybody(19, "symlink");
+    let rocm = Rocm::for_everybody(19, Layout::Symlink);
     let open = |path: PathBuf, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
     };
@@ -264,7 +240,7 @@ fn who_may_not_write_to_the_tree_is_told_of_the_shadow_and_gets_one_by_default()
 
 #[test]
 fn host_compilers_get_the_launcher_through_cmakes_variables() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let build = r#"printf 'int x;\n' >h.cpp; $CMAKE_CXX_COMPILER_LAUNCHER g++ -c h.cpp -o h.o
         $CMAKE_C_COMPILER_LAUNCHER "$CLANG" -c h.cpp -o h.o"#;
@@ -291,7 +267,7 @@ fn host_compilers_get_the_launcher_through_cmakes_variables() {
 
 #[test]
 fn what_cmake_has_written_down_works_after_the_session() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let ran = ran(&mut session(
         &rocm,
@@ -316,7 +292,7 @@ fn what_cmake_has_written_down_works_after_the_session() {
 
 #[test]
 fn doctor_within_a_session_examines_the_sessions_launcher() {
-    let rocm = Rocm::new(19, "symlink");
+    let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     // One that hipcc would call by itself, were it not for the session.
     let hipcc = rocm.root.join("bin/hipcc");
@@ -361,294 +337,5 @@ fn without_an_option_the_way_follows_from_the_tree_and_is_said() {
     assert_has(
         &said(&rocm),
         &["attached in-place: the tree is wrapped already"],
-    );
-}
-
-// --- several at once -------------------------------------------------------------------------------
-
-#[test]
-fn of_two_sessions_the_last_one_out_restores() {
-    let rocm = Rocm::new(19, "symlink");
-    let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
-    let build = format!("{WAIT}; {COMPILE}");
-    let mut first = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
-    let second = Running::start(&mut session(
-        &rocm,
-        &cache,
-        &["--attach", "in-place"],
-        &build,
-    ));
-    first.input.write_all(b"\n").unwrap();
-    assert!(first.child.wait().unwrap().success());
-    assert!(is_wrapped(&rocm), "the second one needs it");
-    assert!(second.finish().success());
-    assert_eq!(
-        cache.asked(),
-        Asked::new(0, 1),
-        "its compile went through the launcher"
-    );
-    Picture::of(&rocm.bin()).assert_same(&before);
-}
-
-#[test]
-fn of_two_sessions_with_a_shadow_the_last_one_out_removes_it() {
-    let rocm = Rocm::small();
-    let cache = Cache::new(&ccache());
-    let start = || Running::start(&mut session(&rocm, &cache, &["--attach", "shadow"], WAIT));
-    let (first, second) = (start(), start());
-    assert!(first.finish().success());
-    assert_eq!(shadows(&rocm).len(), 1);
-    assert!(second.finish().success());
-    assert_eq!(shadows(&rocm).len(), 0);
-}
-
-#[test]
-fn a_session_within_a_session_joins_it() {
-    let rocm = Rocm::new(19, "symlink");
-    let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
-    let inner = format!(
-        "{} run --rocm-path {} -- sh -c '$CLANG --version >inner; exit 3'; echo $?; {COMPILE}",
-        env!("CARGO_BIN_EXE_rock-wrap"),
-        rocm.root.display()
-    );
-    let ran = ran(&mut session(&rocm, &cache, &[], &inner)).ok();
-    assert_eq!(ran.out, "3\n");
-    assert_has(&ran.err, &["joining that", ONE_HIP_COMPILE, "information"]);
-    assert_eq!(
-        ran.err.matches("misses").count(),
-        1,
-        "one report: {}",
-        ran.err
-    );
-    Picture::of(&rocm.bin()).assert_same(&before);
-}
-
-#[test]
-fn status_tells_for_whom_a_tree_is_wrapped() {
-    let rocm = Rocm::small();
-    let cache = Cache::new(&ccache());
-    let status = || ran(rocm.rock_wrap("status").arg("--json")).ok().json()["session"].clone();
-    assert!(status().is_null());
-    let mut running = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
-    assert_eq!(status(), "running");
-    assert_has(
-        &ran(&mut rocm.rock_wrap("status")).ok().out,
-        &["for a build session that runs"],
-    );
-    kill(running.guard(), Signal::SIGKILL).unwrap();
-    kill(running.pid(), Signal::SIGKILL).unwrap();
-    running.child.wait().unwrap();
-    assert_eq!(status(), "gone");
-    assert_has(
-        &ran(&mut rocm.rock_wrap("status")).ok().out,
-        &["that is gone", "rock-wrap restore"],
-    );
-    rocm.restore();
-    assert!(status().is_null());
-}
-
-#[test]
-fn an_install_during_a_session_stays_after_it() {
-    let rocm = Rocm::small();
-    let cache = Cache::new(&ccache());
-    let running = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
-    rocm.wrap(&cache.program);
-    assert!(running.finish().success());
-    assert!(is_wrapped(&rocm));
-    rocm.restore();
-    assert!(!is_wrapped(&rocm));
-}
-
-#[test]
-fn a_restore_during_a_session_costs_it_its_cache_and_nothing_else() {
-    let rocm = Rocm::new(19, "symlink");
-    let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
-    let build = format!("{WAIT}; {COMPILE}");
-    let running = Running::start(&mut session(
-        &rocm,
-        &cache,
-        &["--attach", "in-place"],
-        &build,
-    ));
-    rocm.restore();
-    Picture::of(&rocm.bin()).assert_same(&before);
-    assert!(running.finish().success());
-    assert!(rocm.beside("k.o").exists());
-    Picture::of(&rocm.bin()).assert_same(&before);
-}
-
-// --- letting go -------------------------------------------------------------------------------------
-
-#[test]
-fn a_killed_session_is_put_right_and_its_build_ended() {
-    let rocm = Rocm::small();
-    let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
-    for way in ["in-place", "shadow", "launcher"] {
-        let build = "sleep 1000 & echo ready $$; trap 'exit 1' TERM; wait";
-        let mut running = Running::start(&mut session(&rocm, &cache, &["--attach", way], build));
-        let guard = running.guard();
-        kill(running.pid(), Signal::SIGKILL).unwrap();
-        assert_eq!(running.child.wait().unwrap().signal(), Some(9));
-        eventually("the guard ends", || is_gone(guard));
-        assert_eq!(
-            group(running.build),
-            [] as [String; 0],
-            "{way}: nothing of the build runs"
-        );
-        Picture::of(&rocm.bin()).assert_same(&before);
-        assert_eq!(shadows(&rocm).len(), 0, "{way}");
-        assert!(
-            running.output.next().is_none(),
-            "nobody holds the build's output open"
-        );
-    }
-}
-
-#[test]
-fn a_killed_session_leaves_the_tree_to_those_that_still_use_it() {
-    let rocm = Rocm::small();
-    let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
-    let start = || Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
-    let (mut killed, other) = (start(), start());
-    let guard = killed.guard();
-    kill(killed.pid(), Signal::SIGKILL).unwrap();
-    killed.child.wait().unwrap();
-    eventually("the guard ends", || is_gone(guard));
-    assert!(is_wrapped(&rocm));
-    assert!(other.finish().success());
-    Picture::of(&rocm.bin()).assert_same(&before);
-}
-
-#[test]
-fn what_a_session_left_that_was_killed_with_its_guard_is_taken_over_or_restored() {
-    let rocm = Rocm::small();
-    let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
-    let leave_behind = || {
-        let mut running =
-            Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
-        kill(running.guard(), Signal::SIGKILL).unwrap();
-        kill(running.pid(), Signal::SIGKILL).unwrap();
-        running.child.wait().unwrap();
-        drop(running.input);
-        eventually("the build ends", || is_gone(running.build));
-        assert!(is_wrapped(&rocm));
-    };
-    leave_behind();
-    ran(&mut session(&rocm, &cache, &[], "true")).ok();
-    Picture::of(&rocm.bin()).assert_same(&before);
-    leave_behind();
-    rocm.restore();
-    Picture::of(&rocm.bin()).assert_same(&before);
-}
-
-#[test]
-fn a_stop_and_a_continue_reach_the_build() {
-    let rocm = Rocm::small();
-    let cache = Cache::new(&ccache());
-    let mut command = session(&rocm, &cache, &[], WAIT);
-    // A group of its own, as a shell gives: who is in that of the tests, which whoever started them may
-    // have left behind, is stopped by no terminal.
-    let running = Running::start(command.process_group(0));
-    let state = |pid: Pid| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        stat.rsplit(')').next().unwrap().trim_start().chars().next()
-    };
-    kill(running.pid(), Signal::SIGTSTP).unwrap();
-    for pid in [running.build, running.pid()] {
-        eventually("both stop", || (state(pid) == Some('T')).then_some(()));
-    }
-    kill(running.pid(), Signal::SIGCONT).unwrap();
-    eventually("the build goes on", || {
-        (state(running.build) != Some('T')).then_some(())
-    });
-    assert!(running.finish().success());
-}
-
-// --- a launcher that does not work --------------------------------------------------------------------
-
-#[test]
-fn a_launcher_that_does_not_work_is_told_before_anything_is_touched() {
-    let rocm = Rocm::new(19, "symlink");
-    let cache = Cache::new(&sccache());
-    let redis = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("redis://{}", redis.local_addr().unwrap());
-    // Nobody listens there from here on.
-    drop(redis);
-    let port = TcpListener::bind("127.0.0.1:0").unwrap();
-    let number = port.local_addr().unwrap().port().to_string();
-    drop(port);
-    let broken = |args: &[&str]| {
-        let mut command = session(&rocm, &cache, args, COMPILE);
-        command
-            .env_remove("SCCACHE_SERVER_UDS")
-            .env("SCCACHE_SERVER_PORT", &number)
-            .env("SCCACHE_REDIS_ENDPOINT", &address);
-        command
-    };
-    let message = rocm.untouched(|_| ran(&mut broken(&[])).refused(4));
-    assert_has(
-        &message,
-        &[
-            "server cannot be started",
-            "hint: ",
-            "--on-launcher-failure direct",
-        ],
-    );
-    assert!(!rocm.beside("k.o").exists());
-    let report = rocm.beside("report.json");
-    let direct = [
-        "--on-launcher-failure",
-        "direct",
-        "--report",
-        report.to_str().unwrap(),
-    ];
-    let direct = rocm.untouched(|_| ran(&mut broken(&direct)).ok());
-    assert_has(
-        &direct.err,
-        &["without a cache", "server cannot be started"],
-    );
-    assert!(rocm.beside("k.o").exists());
-    let report = std::fs::read_to_string(report).unwrap();
-    let report: serde_json::Value = serde_json::from_str(&report).unwrap();
-    assert_eq!(report["session"]["attachment"], "none");
-    assert_has(
-        report["cache_unknown"].as_str().unwrap(),
-        &["server cannot be started"],
-    );
-    assert!(!direct.err.contains("has not called"), "{}", direct.err);
-}
-
-#[test]
-fn a_server_that_would_fall_asleep_is_kept_awake_while_the_build_runs() {
-    let rocm = Rocm::new(19, "symlink");
-    // One that nobody has started yet.
-    let cache = Cache::new(&sccache());
-    let uds = rocm.beside("server").display().to_string();
-    let server = |command: &mut Command| {
-        command
-            .env("SCCACHE_SERVER_UDS", &uds)
-            .env("SCCACHE_IDLE_TIMEOUT", "3");
-    };
-    // The build takes longer than the server would stay.
-    let build = format!("{COMPILE}\nsleep 8");
-    let mut command = session(&rocm, &cache, &[], &build);
-    server(&mut command);
-    let ran = ran(&mut command).ok();
-    assert_has(&ran.err, &[ONE_HIP_COMPILE]);
-    let mut ask = Command::new(&cache.program);
-    ask.args(["--show-stats", "--stats-format", "json"])
-        .env_clear()
-        .envs(cache.env());
-    server(&mut ask);
-    let stats = crate::support::rocm::ran(&mut ask).ok().json();
-    assert_eq!(
-        stats["stats"]["cache_misses"]["counts"]["HIP"], 1,
-        "it has counted all the time"
     );
 }

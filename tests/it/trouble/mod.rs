@@ -1,20 +1,20 @@
 //! When the launcher fails and not the compiler: a build ends as it would with the bare compiler.
 //! Each trouble with every launcher that can have it, and with the older release that Debian has.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpListener;
-use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+mod sccache;
+mod watched;
 
 use crate::support::launchers::tool;
 use crate::support::rocm::{Rocm, sh};
-use crate::support::{FakeTree, Told, run, stderr};
-use nix::sys::signal::{SigHandler, Signal, kill, killpg, signal};
+use crate::support::tree::Layout;
+use crate::support::{FakeTree, run};
 use nix::unistd::Pid;
 use rock_wrap::shared::shim_config::Config;
+use std::fs::File;
+use std::net::TcpListener;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
 
 /// With something for the compiler to say.
 const SOURCE: &str = "#warning said once\nint answer = 42;\n";
@@ -46,7 +46,7 @@ impl Site {
     }
 
     fn with(launcher: &Path, options: &[&str]) -> Self {
-        let rocm = Rocm::new(19, "symlink");
+        let rocm = Rocm::new(19, Layout::Symlink);
         let launcher_option = ["--launcher", launcher.to_str().unwrap()];
         rocm.install(launcher_option.iter().chain(options)).ok();
         std::fs::write(rocm.beside("good.c"), SOURCE).unwrap();
@@ -178,145 +178,6 @@ struct Made {
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     listener.local_addr().unwrap().port()
-}
-
-/// A remote cache that is not there; 0.4 as Debian builds it knows no remote caches.
-const BAD_REMOTE: [(&str, &str); 5] = [
-    ("SCCACHE_BUCKET", "bucket"),
-    ("SCCACHE_REGION", "nowhere"),
-    ("SCCACHE_ENDPOINT", NOWHERE),
-    ("AWS_ACCESS_KEY_ID", "a"),
-    ("AWS_SECRET_ACCESS_KEY", "b"),
-];
-
-#[test]
-fn sccache_with_a_remote_cache_that_is_not_there() {
-    for sccache in sccaches() {
-        Site::new(&sccache).compiles_without_launcher(&BAD_REMOTE);
-    }
-}
-
-#[test]
-fn sccache_with_a_cache_directory_that_cannot_be() {
-    let [new, old] = sccaches();
-    let env = [("SCCACHE_DIR", "/dev/null/cache")];
-    Site::new(&new).compiles_without_launcher(&env);
-    // 0.4 compiles all the same.
-    Site::new(&old).as_bare("good.c", &env);
-}
-
-#[test]
-fn sccache_without_a_directory_for_temporary_files() {
-    for sccache in sccaches() {
-        Site::new(&sccache).compiles_without_launcher(&[("TMPDIR", "/dev/null/tmp")]);
-    }
-}
-
-#[test]
-fn sccache_with_a_broken_configuration_file() {
-    for sccache in sccaches() {
-        let site = Site::new(&sccache);
-        let file = site.rocm.beside("config");
-        std::fs::write(&file, "][").unwrap();
-        site.compiles_without_launcher(&[("SCCACHE_CONF", file.to_str().unwrap())]);
-    }
-}
-
-#[test]
-fn sccache_with_variables_that_make_it_refuse() {
-    for sccache in sccaches() {
-        for variable in [
-            ("CARGO_INCREMENTAL", "1"),
-            ("SCCACHE_BUCKET", ""),
-            ("SCCACHE_REDIS", ""),
-        ] {
-            let mut site = Site::new(&sccache);
-            site.serve(&sccache, &[]);
-            let said = site.as_bare("good.c", &[variable]);
-            assert!(!said.contains("rock-wrap:"), "{variable:?}: {said}");
-            assert!(site.events().starts_with("launch"), "{variable:?}");
-        }
-    }
-}
-
-#[test]
-fn sccache_whose_server_is_of_another_version() {
-    let [new, old] = sccaches();
-    for (client, server) in [(&new, &old), (&old, &new)] {
-        let mut site = Site::new(client);
-        site.serve(server, &[]);
-        site.compiles_without_launcher(&[]);
-    }
-}
-
-#[test]
-fn sccache_whose_server_is_something_else() {
-    for sccache in sccaches() {
-        let site = Site::new(&sccache);
-        let listener = TcpListener::bind(("127.0.0.1", site.port)).unwrap();
-        std::thread::spawn(move || {
-            for connection in listener.incoming() {
-                drop(
-                    connection
-                        .unwrap()
-                        .write_all(b"HTTP/1.0 400 Bad Request\r\n\r\n"),
-                );
-            }
-        });
-        site.compiles_without_launcher(&[]);
-    }
-}
-
-#[test]
-fn sccache_whose_server_is_mute_is_waited_for_once() {
-    for sccache in sccaches() {
-        let site = Site::new(&sccache);
-        // The kernel takes the connections; nobody else does.
-        let _mute = TcpListener::bind(("127.0.0.1", site.port)).unwrap();
-        site.compiles_without_launcher(&[]);
-        assert!(
-            site.events().contains("launcher-failed"),
-            "{}",
-            site.events()
-        );
-        // Another server is another matter.
-        let mut site = site;
-        site.port = free_port();
-        site.serve(&sccache, &[]);
-        assert!(!site.as_bare("good.c", &[]).contains("rock-wrap"));
-        assert!(site.events().starts_with("launch"), "{}", site.events());
-    }
-}
-
-#[test]
-fn sccache_whose_server_is_killed_in_the_middle() {
-    for sccache in sccaches() {
-        let mut site = Site::new(&sccache);
-        let server = site.serve(&sccache, &[]);
-        let pipe = site.rocm.beside("pipe.h");
-        sh("mkfifo \"$1\"", &[&pipe]);
-        std::fs::write(site.rocm.beside("slow.c"), "#include \"pipe.h\"\n").unwrap();
-        let compile = site.compile("slow.c", &[]);
-        let made = std::thread::scope(|scope| {
-            let compile = scope.spawn(|| site.made(compile));
-            // Opens when the compiler is there to read, in the server's process group.
-            let opened = File::options().write(true).open(&pipe).unwrap();
-            killpg(server, Signal::SIGKILL).unwrap();
-            drop(opened);
-            // For whichever compiler comes next, however often.
-            while !compile.is_finished() {
-                let mut writer = File::options();
-                writer.write(true).custom_flags(nix::libc::O_NONBLOCK);
-                if let Ok(mut pipe) = writer.open(&pipe) {
-                    drop(pipe.write_all(b"extern int answer;\n"));
-                }
-                std::thread::yield_now();
-            }
-            compile.join().unwrap()
-        });
-        assert!(made.output.status.success(), "{}", made.err);
-        assert!(made.object.is_some());
-    }
 }
 
 #[test]
@@ -455,100 +316,5 @@ fn a_strict_installation_ends_as_its_launcher() {
             assert!(made.object.is_none());
             assert!(made.output.stdout.is_empty());
         }
-    }
-}
-
-/// A tree whose compiler and launcher are witnesses.
-fn watched(launcher: &str) -> (FakeTree, PathBuf) {
-    let fake = FakeTree::new(&Config {
-        fingerprint: b"a compiler",
-        ..Config::default()
-    });
-    std::fs::write(fake.path("a.cpp"), SOURCE).unwrap();
-    let launcher = fake.launcher(launcher);
-    (fake, launcher)
-}
-
-#[test]
-fn a_watched_launcher_has_the_signals_that_the_caller_set() {
-    for name in ["sccache", "ccache"] {
-        let (fake, launcher) = watched(name);
-        let shim = fake.path("bin/clang++");
-        let told = |program: &Path| {
-            let mut call = Command::new("env");
-            call.args(["--block-signal=USR1,TERM", "--ignore-signal=CHLD,HUP"])
-                .arg(program)
-                .args(["-c", "a.cpp", "-o", "a.o"])
-                .env("HIP_CLANG_LAUNCHER", &launcher)
-                .env("WITNESS_FILE", fake.path("told"))
-                .stdin(Stdio::null())
-                .current_dir(fake.path("."));
-            let output = run(&mut call);
-            assert!(output.status.success(), "{}", stderr(&output));
-            let all = Told::all(&std::fs::read(fake.path("told")).unwrap());
-            std::fs::remove_file(fake.path("told")).unwrap();
-            let rest = all.into_iter().next().unwrap().rest;
-            rest.into_iter()
-                .filter(|line| line.starts_with("Sig"))
-                .collect::<Vec<_>>()
-        };
-        let bare = told(&launcher);
-        assert_eq!(bare.len(), 2);
-        assert_eq!(told(&shim), bare, "{name}");
-    }
-}
-
-#[test]
-fn a_status_or_a_signal_of_the_compiler_goes_through_a_watched_launcher() {
-    for name in ["sccache", "ccache"] {
-        let (fake, launcher) = watched(name);
-        let end = |act: &str| {
-            let mut call = fake.call(["-c", "a.cpp", "-o", "a.o"]);
-            call.env("HIP_CLANG_LAUNCHER", &launcher)
-                .env("WITNESS_DO", act);
-            run(&mut call).status
-        };
-        assert_eq!(end("exit 0").code(), Some(0));
-        assert_eq!(end("exit 77").code(), Some(77));
-        assert_eq!(end("kill 15").signal(), Some(15));
-        assert_eq!(end("kill 9").signal(), Some(9));
-    }
-}
-
-/// A launcher that says when it is asked to end.
-const ASKED: &str = "#!/bin/sh
-trap 'echo asked >&2; exit 7' TERM INT
-echo ready >&2
-read -r line
-";
-
-#[test]
-fn what_is_sent_to_the_shim_alone_reaches_the_launcher() {
-    for (name, sent, status) in [
-        ("sccache", Signal::SIGTERM, Some(7)),
-        ("ccache", Signal::SIGINT, Some(7)),
-        // Nobody can pass this on; the kernel tells the launcher that the shim is gone.
-        ("ccache", Signal::SIGKILL, None),
-    ] {
-        let (fake, _) = watched("unused");
-        let launcher = fake.program(name, ASKED.as_bytes());
-        let mut call = fake.call(["-c", "a.cpp", "-o", "a.o"]);
-        call.env("HIP_CLANG_LAUNCHER", &launcher)
-            .stdin(Stdio::piped())
-            .stderr(Stdio::piped());
-        // SAFETY: sigaction(2) may be called between fork and exec. A shell cannot trap what it was
-        // started with as ignored, and a script that runs the tests in the background ignores this one.
-        unsafe { call.pre_exec(|| Ok(signal(Signal::SIGINT, SigHandler::SigDfl).map(drop)?)) };
-        let mut shim = call.spawn().unwrap();
-        let _held = shim.stdin.take();
-        let mut said = BufReader::new(shim.stderr.take().unwrap());
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n");
-        kill(Pid::from_raw(shim.id().try_into().unwrap()), sent).unwrap();
-        let mut rest = String::new();
-        said.read_to_string(&mut rest).unwrap();
-        assert_eq!(rest, "asked\n", "{name} {sent}");
-        assert_eq!(shim.wait().unwrap().code(), status);
     }
 }

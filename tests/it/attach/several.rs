@@ -1,0 +1,122 @@
+//! Several sessions at once, and what else happens to a tree during one.
+
+use super::{COMPILE, ONE_HIP_COMPILE, Running, WAIT, is_wrapped, session, shadows};
+use crate::support::launchers::{Asked, Cache};
+use crate::support::rocm::{Picture, Rocm, assert_has, ccache, ran};
+use crate::support::tree::Layout;
+use nix::sys::signal::{Signal, kill};
+use std::io::Write;
+
+#[test]
+fn of_two_sessions_the_last_one_out_restores() {
+    let rocm = Rocm::new(19, Layout::Symlink);
+    let cache = Cache::new(&ccache());
+    let before = Picture::of(&rocm.bin());
+    let build = format!("{WAIT}; {COMPILE}");
+    let mut first = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
+    let second = Running::start(&mut session(
+        &rocm,
+        &cache,
+        &["--attach", "in-place"],
+        &build,
+    ));
+    first.input.write_all(b"\n").unwrap();
+    assert!(first.child.wait().unwrap().success());
+    assert!(is_wrapped(&rocm), "the second one needs it");
+    assert!(second.finish().success());
+    assert_eq!(
+        cache.asked(),
+        Asked::new(0, 1),
+        "its compile went through the launcher"
+    );
+    Picture::of(&rocm.bin()).assert_same(&before);
+}
+
+#[test]
+fn of_two_sessions_with_a_shadow_the_last_one_out_removes_it() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let start = || Running::start(&mut session(&rocm, &cache, &["--attach", "shadow"], WAIT));
+    let (first, second) = (start(), start());
+    assert!(first.finish().success());
+    assert_eq!(shadows(&rocm).len(), 1);
+    assert!(second.finish().success());
+    assert_eq!(shadows(&rocm).len(), 0);
+}
+
+#[test]
+fn a_session_within_a_session_joins_it() {
+    let rocm = Rocm::new(19, Layout::Symlink);
+    let cache = Cache::new(&ccache());
+    let before = Picture::of(&rocm.bin());
+    let inner = format!(
+        "{} run --rocm-path {} -- sh -c '$CLANG --version >inner; exit 3'; echo $?; {COMPILE}",
+        env!("CARGO_BIN_EXE_rock-wrap"),
+        rocm.root.display()
+    );
+    let ran = ran(&mut session(&rocm, &cache, &[], &inner)).ok();
+    assert_eq!(ran.out, "3\n");
+    assert_has(&ran.err, &["joining that", ONE_HIP_COMPILE, "information"]);
+    assert_eq!(
+        ran.err.matches("misses").count(),
+        1,
+        "one report: {}",
+        ran.err
+    );
+    Picture::of(&rocm.bin()).assert_same(&before);
+}
+
+#[test]
+fn status_tells_for_whom_a_tree_is_wrapped() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let status = || ran(rocm.rock_wrap("status").arg("--json")).ok().json()["session"].clone();
+    assert!(status().is_null());
+    let mut running = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
+    assert_eq!(status(), "running");
+    assert_has(
+        &ran(&mut rocm.rock_wrap("status")).ok().out,
+        &["for a build session that runs"],
+    );
+    kill(running.guard(), Signal::SIGKILL).unwrap();
+    kill(running.pid(), Signal::SIGKILL).unwrap();
+    running.child.wait().unwrap();
+    assert_eq!(status(), "gone");
+    assert_has(
+        &ran(&mut rocm.rock_wrap("status")).ok().out,
+        &["that is gone", "rock-wrap restore"],
+    );
+    rocm.restore();
+    assert!(status().is_null());
+}
+
+#[test]
+fn an_install_during_a_session_stays_after_it() {
+    let rocm = Rocm::small();
+    let cache = Cache::new(&ccache());
+    let running = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
+    rocm.wrap(&cache.program);
+    assert!(running.finish().success());
+    assert!(is_wrapped(&rocm));
+    rocm.restore();
+    assert!(!is_wrapped(&rocm));
+}
+
+#[test]
+fn a_restore_during_a_session_costs_it_its_cache_and_nothing_else() {
+    let rocm = Rocm::new(19, Layout::Symlink);
+    let cache = Cache::new(&ccache());
+    let before = Picture::of(&rocm.bin());
+    let build = format!("{WAIT}; {COMPILE}");
+    let running = Running::start(&mut session(
+        &rocm,
+        &cache,
+        &["--attach", "in-place"],
+        &build,
+    ));
+    rocm.restore();
+    Picture::of(&rocm.bin()).assert_same(&before);
+    assert!(running.finish().success());
+    assert!(rocm.beside("k.o").exists());
+    Picture::of(&rocm.bin()).assert_same(&before);
+}

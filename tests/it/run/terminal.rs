@@ -1,0 +1,103 @@
+//! A build at a terminal.
+
+use super::{comes_back, is_shim, run};
+use crate::support::rocm::Rocm;
+use crate::support::terminal::Terminal;
+use nix::pty::PtyMaster;
+use nix::sys::signal::Signal;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, Stdio};
+
+/// Starts `command` as the first process of a terminal of its own, in the foreground; our end of that.
+fn at_terminal(command: &mut Command) -> (PtyMaster, Child) {
+    let Terminal { ours, theirs } = Terminal::new();
+    // bash takes the terminal for its own by standard error.
+    command.stderr(Stdio::from(theirs.try_clone().unwrap()));
+    command.stdin(Stdio::from(theirs)).stdout(Stdio::piped());
+    // SAFETY: both are system calls and nothing else.
+    unsafe {
+        command.pre_exec(|| {
+            nix::unistd::setsid()?;
+            rustix::process::ioctl_tiocsctty(std::io::stdin())?;
+            Ok(())
+        });
+    }
+    let child = command.spawn().unwrap();
+    // The other end is closed here, so that it hangs up with its last process.
+    command.stdin(Stdio::null()).stderr(Stdio::null());
+    (ours, child)
+}
+
+fn press(terminal: &mut PtyMaster, key: u8) {
+    terminal.write_all(&[key]).unwrap();
+}
+
+const CTRL_C: u8 = 3;
+
+const CTRL_Z: u8 = 26;
+
+#[test]
+fn control_c_ends_the_build_and_the_tree_comes_back() {
+    let rocm = Rocm::small();
+    comes_back(&rocm, || {
+        let mut build = run(&rocm, "echo ready; exec cat");
+        let (mut terminal, mut child) = at_terminal(&mut build);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        press(&mut terminal, CTRL_C);
+        assert_eq!(child.wait().unwrap().signal(), Some(2));
+    });
+}
+
+#[test]
+fn a_build_can_read_from_the_terminal() {
+    let rocm = Rocm::small();
+    comes_back(&rocm, || {
+        let mut build = run(&rocm, "echo ready; read line; echo \"got $line\"");
+        let (mut terminal, mut child) = at_terminal(&mut build);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        terminal.write_all(b"word\n").unwrap();
+        assert_eq!(lines.next().unwrap().unwrap(), "got word");
+        assert!(child.wait().unwrap().success());
+    });
+}
+
+#[test]
+fn control_z_stops_the_build_and_fg_goes_on_with_it() {
+    let rocm = Rocm::small();
+    comes_back(&rocm, || {
+        let build = run(&rocm, "echo ready; read line; echo \"got $line\"; exit 3");
+        let mut words = vec![build.get_program().to_owned()];
+        words.extend(build.get_args().map(ToOwned::to_owned));
+        let mut shell = Command::new("bash");
+        shell
+            .args([
+                "-c",
+                r#"set -m; "$@"; echo "stopped $?"; fg >&2; echo "ended $?""#,
+                "bash",
+            ])
+            .args(words)
+            .env_clear()
+            .envs(
+                build
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+        let (mut terminal, mut child) = at_terminal(&mut shell);
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut line = || lines.next().unwrap().unwrap();
+        assert_eq!(line(), "ready");
+        press(&mut terminal, CTRL_Z);
+        assert_eq!(line(), format!("stopped {}", 128 + Signal::SIGTSTP as i32));
+        assert!(
+            is_shim(&rocm.bin().join("clang++")),
+            "the build is not over"
+        );
+        terminal.write_all(b"word\n").unwrap();
+        assert_eq!(line(), "got word");
+        assert_eq!(line(), "ended 3");
+        assert!(child.wait().unwrap().success());
+    });
+}

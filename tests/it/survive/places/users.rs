@@ -1,0 +1,218 @@
+//! Users with and without rights, and who may write what.
+
+use super::super::report;
+use super::super::tree::{NAMES, Tree, clean, ok, stderr};
+use super::{assert_refused, there_and_back};
+use crate::support::tree::Layout;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::process::Command;
+
+const NOBODY: u32 = 65534;
+
+/// `command` as a user without rights; `None`, said aloud, where this is no root.
+fn as_user(user: u32, command: &Command) -> Option<Command> {
+    if !rustix::process::geteuid().is_root() {
+        report!("SKIPPED: other users: this is not root");
+        return None;
+    }
+    let mut setpriv = clean("setpriv");
+    setpriv
+        .args(["--reuid", &user.to_string(), "--regid", &user.to_string()])
+        .arg("--clear-groups")
+        .arg(command.get_program())
+        .args(command.get_args());
+    if let Some(dir) = command.get_current_dir() {
+        setpriv.current_dir(dir);
+    }
+    Some(setpriv)
+}
+
+/// A tree that other users can reach, in a directory in which they can write.
+fn reachable(layout: Layout) -> Tree {
+    let tree = Tree::fake(layout);
+    let open = std::fs::Permissions::from_mode(0o1777);
+    std::fs::set_permissions(tree.outside(""), open).unwrap();
+    tree
+}
+
+fn owned_by(tree: &Tree, user: u32) {
+    ok(clean("chown")
+        .arg("-hR")
+        .arg(format!("{user}:{user}"))
+        .arg(tree.root()));
+}
+
+#[test]
+fn an_unprivileged_user_changes_nothing_of_roots_and_builds_with_it() {
+    for layout in Layout::ALL {
+        let tree = reachable(layout);
+        let original = tree.manifest();
+        let Some(mut install) = as_user(NOBODY, &tree.rock_wrap(["install"])) else {
+            return;
+        };
+        assert_refused(&install.output().unwrap(), &tree, "no right to write");
+        original.assert_same(&tree.manifest(), layout);
+        tree.install();
+        let wrapped = tree.manifest();
+        for args in [&["install"][..], &["restore"]] {
+            let output = as_user(NOBODY, &tree.rock_wrap(args))
+                .unwrap()
+                .output()
+                .unwrap();
+            // Nothing to do for the install.
+            if args == ["restore"] {
+                assert_refused(&output, &tree, "right");
+            }
+            wrapped.assert_same(&tree.manifest(), format!("{layout}, {args:?}"));
+        }
+        ok(&mut as_user(NOBODY, &tree.rock_wrap(["status"])).unwrap());
+        for name in NAMES {
+            let mut call = clean(tree.path(name));
+            let out = tree.outside(format!("by-nobody-{name}"));
+            ok(&mut as_user(NOBODY, call.arg("-c").arg("-o").arg(&out)).unwrap());
+            assert_eq!(out.metadata().unwrap().uid(), NOBODY);
+        }
+        tree.restore();
+        original.assert_same(&tree.manifest(), layout);
+    }
+}
+
+#[test]
+fn a_user_wraps_and_restores_a_tree_of_his_own_and_root_can_too() {
+    for layout in Layout::ALL {
+        let tree = reachable(layout);
+        if as_user(NOBODY, &clean("true")).is_none() {
+            return;
+        }
+        owned_by(&tree, NOBODY);
+        let original = tree.manifest();
+        let run = |by_root: bool, command: &str| {
+            let mut call = tree.rock_wrap([command]);
+            if !by_root {
+                call = as_user(NOBODY, &call).unwrap();
+            }
+            ok(&mut call);
+        };
+        for installer in [false, true] {
+            for restorer in [false, true] {
+                let what = format!("{layout}, by root: {installer}, {restorer}");
+                run(installer, "install");
+                let shim = tree.path("clang").symlink_metadata().unwrap();
+                assert_eq!(
+                    (shim.uid(), shim.mode() & 0o7777),
+                    (NOBODY, 0o755),
+                    "{what}"
+                );
+                tree.assert_compiles(&what);
+                run(restorer, "restore");
+                original.assert_same(&tree.manifest(), &what);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sticky_directory_keeps_others_files() {
+    for layout in Layout::ALL {
+        let tree = reachable(layout);
+        if as_user(NOBODY, &clean("true")).is_none() {
+            return;
+        }
+        let sticky = std::fs::Permissions::from_mode(0o1777);
+        std::fs::set_permissions(tree.bin(), sticky).unwrap();
+        let original = tree.manifest();
+        let output = as_user(NOBODY, &tree.rock_wrap(["install"]))
+            .unwrap()
+            .output()
+            .unwrap();
+        assert_refused(&output, &tree, "sticky");
+        original.assert_same(&tree.manifest(), layout);
+        // Root and the owner of the files may.
+        there_and_back(&tree, "sticky", true);
+        owned_by(&tree, NOBODY);
+        ok(clean("chown").arg("0:0").arg(tree.bin()));
+        let original = tree.manifest();
+        ok(&mut as_user(NOBODY, &tree.rock_wrap(["install"])).unwrap());
+        tree.assert_compiles(layout);
+        ok(&mut as_user(NOBODY, &tree.rock_wrap(["restore"])).unwrap());
+        original.assert_same(&tree.manifest(), layout);
+    }
+}
+
+#[test]
+fn no_file_of_ours_can_be_written_by_others_whatever_the_compiler_allows() {
+    for layout in Layout::ALL {
+        let tree = Tree::fake(layout);
+        for name in ["clang", "clang++", "clang-15"] {
+            if !tree.path(name).symlink_metadata().unwrap().is_symlink() {
+                let open = std::fs::Permissions::from_mode(0o777);
+                std::fs::set_permissions(tree.path(name), open).unwrap();
+            }
+        }
+        let original = tree.manifest();
+        let mut install = clean("sh");
+        install.args(["-c", "umask 0; exec \"$0\" install --rocm-path \"$1\""]);
+        ok(install
+            .arg(env!("CARGO_BIN_EXE_rock-wrap"))
+            .arg(tree.root()));
+        for name in [
+            ".rockwrap-journal",
+            "clang",
+            "clang++",
+            "clang.9727",
+            "clang++.9727",
+        ] {
+            let mode = tree.path(name).symlink_metadata().unwrap().mode() & 0o7777;
+            assert_eq!(mode & 0o7022, 0, "{layout}: {name} has {mode:o}");
+        }
+        tree.restore();
+        original.assert_same(&tree.manifest(), layout);
+    }
+}
+
+#[test]
+fn a_planted_record_leads_nowhere() {
+    let victim = "not to be touched";
+    for layout in Layout::ALL {
+        for plant in ["link", "paths", "writable", "directory", "garbage"] {
+            let tree = Tree::fake(layout);
+            let original = tree.manifest();
+            let outside = tree.outside("victim");
+            std::fs::write(&outside, victim).unwrap();
+            tree.install();
+            let record = tree.path(".rockwrap-journal");
+            let text = std::fs::read_to_string(&record).unwrap();
+            let remove = || std::fs::remove_file(&record).unwrap();
+            match plant {
+                "link" => {
+                    remove();
+                    symlink(&outside, &record).unwrap();
+                }
+                "paths" => {
+                    let text = text.replace("\"clang++\"", "\"../../../../victim\"");
+                    std::fs::write(&record, text).unwrap();
+                }
+                "writable" => {
+                    let open = std::fs::Permissions::from_mode(0o666);
+                    std::fs::set_permissions(&record, open).unwrap();
+                }
+                "directory" => {
+                    remove();
+                    std::fs::create_dir(&record).unwrap();
+                }
+                _ => std::fs::write(&record, "garbage").unwrap(),
+            }
+            let what = format!("{layout}, {plant}");
+            assert_eq!(tree.state(), "unfinished", "{what}");
+            assert!(tree.status()["record_ignored"].is_string(), "{what}");
+            let output = tree.restore();
+            assert!(stderr(&output).contains(".rockwrap-journal"), "{what}");
+            assert_eq!(std::fs::read_to_string(&outside).unwrap(), victim, "{what}");
+            if plant == "directory" {
+                // Not ours, whatever it is called.
+                std::fs::remove_dir(&record).unwrap();
+            }
+            original.assert_same(&tree.manifest(), what);
+        }
+    }
+}
