@@ -3,7 +3,8 @@
 use crate::support::tree::Layout;
 use std::process::{Command, Stdio};
 
-use crate::support::rocm::{Rocm, assert_has, ccache, ran, rock_wrap, sccache};
+use crate::support::launchers::{ccache, sccache};
+use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap};
 
 const COMMANDS: [&str; 7] = [
     "install",

@@ -7,8 +7,9 @@ use std::process::Command;
 
 use crate::support::compilers::clangs;
 use crate::support::launchers::{self, Cache};
+use crate::support::manifest::Manifest;
 use crate::support::rewrite;
-use crate::support::rocm::{Picture, Rocm, ran};
+use crate::support::rocm::{Rocm, ran};
 use serde_json::Value;
 
 /// A tree, and a launcher with a cache that stands for the user's.
@@ -133,9 +134,9 @@ fn a_tree_is_proved_with_sccache_and_left_as_it_was() {
 
 fn is_proved_with_sccache(clang: u32) {
     let patient = Patient::new(clang, Layout::Symlink, &launchers::sccache());
-    let before = Picture::with_changes(&patient.rocm.root);
+    let before = Manifest::with_changes(&patient.rocm.root);
     let examined = patient.examine().healthy();
-    Picture::with_changes(&patient.rocm.root).assert_same(&before);
+    before.assert_same(&Manifest::with_changes(&patient.rocm.root), "the tree");
     let names = examined.of("names", "ok")[0];
     assert_has(names["evidence"].as_str().unwrap(), "__hip_cuid_");
     // A compile, and three edits that only device code sees.
@@ -154,9 +155,9 @@ fn the_shims_of_a_wrapped_tree_are_themselves_put_to_the_proof() {
     ] {
         let patient = Patient::new(clang, layout, &launcher);
         patient.rocm.wrap(&launcher);
-        let before = Picture::with_changes(&patient.rocm.root);
+        let before = Manifest::with_changes(&patient.rocm.root);
         let examined = patient.examine().healthy();
-        Picture::with_changes(&patient.rocm.root).assert_same(&before);
+        before.assert_same(&Manifest::with_changes(&patient.rocm.root), "the tree");
         let installation = examined.of("installation", "ok")[0];
         assert_has(installation["statement"].as_str().unwrap(), "is wrapped");
         assert_eq!(patient.cache.asked(), launchers::Asked::new(1, 1));

@@ -4,7 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::rocm::{Rocm, assert_has, ccache, ran, rock_wrap, sh};
+use crate::support::launchers::ccache;
+use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, sh};
 use crate::support::{FakeTree, Told};
 use rock_wrap::shared::shim_config::Config;
 use serde_json::Value;

@@ -5,10 +5,9 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::launchers::Cache;
-use crate::support::rocm::{
-    Picture, Ran, Rocm, assert_has, ccache, ran, rock_wrap, scratch, script, sh,
-};
+use crate::support::launchers::{Cache, ccache};
+use crate::support::manifest::Manifest;
+use crate::support::rocm::{Ran, Rocm, assert_has, ran, rock_wrap, scratch, script, sh};
 
 /// What the report says of one launched compile of HIP.
 const ONE_HIP_COMPILE: &str = "rock-wrap: HIP            1       0       1       0\n";
@@ -91,9 +90,9 @@ impl Usr {
 
     #[track_caller]
     fn comes_back(&self, command: &mut Command) -> Ran {
-        let before = Picture::of(&self.usr);
+        let before = Manifest::of(&self.usr);
         let ran = ran(command);
-        Picture::of(&self.usr).assert_same(&before);
+        before.assert_same(&Manifest::of(&self.usr), "the tree");
         ran
     }
 
@@ -136,14 +135,14 @@ fn an_installation_by_hipcc_is_seen_and_restored_without_an_option() {
         (Usr::with_versioned_name(17), "clang++-17"),
         (Usr::with_own_directory(21), "clang++"),
     ] {
-        let before = Picture::of(&usr.usr);
+        let before = Manifest::of(&usr.usr);
         ran(&mut usr.rock_wrap("install", &[])).ok();
         let status = ran(&mut usr.rock_wrap("status", &["--json"])).json();
         assert_eq!(status["state"], "wrapped", "{status}");
         let compilers = status["compilers"].as_array().unwrap();
         assert!(compilers.iter().any(|it| it["name"] == name), "{status}");
         ran(&mut usr.rock_wrap("restore", &[])).ok();
-        Picture::of(&usr.usr).assert_same(&before);
+        before.assert_same(&Manifest::of(&usr.usr), "the tree");
     }
 }
 
@@ -180,11 +179,11 @@ fn a_compiler_can_be_named_by_its_path() {
         let host = "rock-wrap: host           1 ";
         assert_has(&ran.err, &[&format!("usr/{dir} with "), host]);
         // Whoever installs there restores by naming the directory or the one above it.
-        let before = Picture::of(&usr.usr);
+        let before = Manifest::of(&usr.usr);
         crate::support::rocm::ran(&mut usr.rock_wrap("install", &["--compiler", &compiler])).ok();
         let root = usr.path(dir.strip_suffix("/bin").unwrap_or(dir));
         crate::support::rocm::ran(&mut usr.rock_wrap("restore", &["--rocm-path", &root])).ok();
-        Picture::of(&usr.usr).assert_same(&before);
+        before.assert_same(&Manifest::of(&usr.usr), "the tree");
         // The same compilers in a directory of another name.
         let renamed = usr.usr.join("lib/llvm-21/compilers");
         if !renamed.exists() {

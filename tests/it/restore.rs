@@ -5,7 +5,10 @@ use std::ffi::OsStr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::rocm::{Picture, Rocm, assert_has, ccache, kinds, ran, rock_wrap, sccache, sh};
+use crate::support::compilers::kinds;
+use crate::support::launchers::{ccache, sccache};
+use crate::support::manifest::Manifest;
+use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, sh};
 use rock_wrap::shim_image;
 
 /// Gives the compilers everything that a restore could lose: odd times, modes and owners, extended
@@ -33,11 +36,11 @@ fn every_file_comes_back_exactly() {
     for (clang, layout) in kinds() {
         let rocm = Rocm::new(clang, layout);
         adorn(&rocm, clang);
-        let before = Picture::of(&rocm.bin());
+        let before = Manifest::of(&rocm.bin());
         rocm.wrap(&ccache());
         let out = rocm.restore().ok().out;
         assert_has(&out, &["  clang: restored\n", "  clang++: restored\n"]);
-        Picture::of(&rocm.bin()).assert_same(&before);
+        before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
         // The rest of the tree was never touched.
         ran(rocm.compiler("clang++").arg("--version")).ok();
     }
@@ -110,14 +113,14 @@ fn a_compiler_that_somebody_put_in_our_place_is_kept() {
             } else {
                 sh(r#"cp /usr/lib/llvm-19/bin/clang "$1""#, &[&at]);
             }
-            let newer = Picture::of(&at);
+            let newer = Manifest::of(&at);
             let restored = rocm.restore().ok();
             assert_has(
                 &restored.err,
                 &["rock-wrap: warning: clang++: not our shim any more"],
             );
             assert_has(&restored.out, &["  clang: restored\n"]);
-            Picture::of(&at).assert_same(&newer);
+            newer.assert_same(&Manifest::of(&at), "the tree");
             let version = ran(rocm.compiler("clang++").arg("--version")).ok().out;
             assert_has(&version, &["clang version 19"]);
             let version = ran(rocm.compiler("clang").arg("--version")).ok().out;
@@ -137,11 +140,11 @@ fn both_names_replaced_and_nothing_of_ours_is_left() {
             let script = r#"cp /usr/lib/llvm-19/bin/clang "$1.new" && mv "$1.new" "$1""#;
             sh(script, &[&rocm.bin().join(name)]);
         }
-        let newer = ["clang", "clang++"].map(|name| Picture::of(&rocm.bin().join(name)));
+        let newer = ["clang", "clang++"].map(|name| Manifest::of(&rocm.bin().join(name)));
         let restored = rocm.restore().ok();
         assert_eq!(restored.err.matches("not our shim any more").count(), 2);
         for (name, newer) in ["clang", "clang++"].iter().zip(newer) {
-            Picture::of(&rocm.bin().join(name)).assert_same(&newer);
+            newer.assert_same(&Manifest::of(&rocm.bin().join(name)), "the tree");
         }
         assert_nothing_of_ours(&rocm);
     }
@@ -151,7 +154,7 @@ fn both_names_replaced_and_nothing_of_ours_is_left() {
 fn a_name_that_somebody_removed_gets_its_original_back() {
     for (clang, layout) in kinds() {
         let rocm = Rocm::new(clang, layout);
-        let before = Picture::of(&rocm.bin());
+        let before = Manifest::of(&rocm.bin());
         rocm.wrap(&ccache());
         std::fs::remove_file(rocm.bin().join("clang++")).unwrap();
         let restored = rocm.restore().ok();
@@ -159,7 +162,7 @@ fn a_name_that_somebody_removed_gets_its_original_back() {
             &restored.out,
             &["  clang++: it was gone; its original is back\n"],
         );
-        Picture::of(&rocm.bin()).assert_same(&before);
+        before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
     }
 }
 
@@ -197,12 +200,12 @@ fn switching_launchers_in_between_makes_no_difference() {
     for (clang, layout) in kinds() {
         let rocm = Rocm::new(clang, layout);
         adorn(&rocm, clang);
-        let before = Picture::of(&rocm.bin());
+        let before = Manifest::of(&rocm.bin());
         rocm.wrap(&ccache());
         rocm.wrap(&sccache());
         rocm.install(["--strict"]).ok();
         rocm.restore().ok();
-        Picture::of(&rocm.bin()).assert_same(&before);
+        before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
     }
 }
 
@@ -241,7 +244,7 @@ fn a_copy_of_a_wrapped_tree_can_be_restored_on_its_own() {
         sh(r#"cp -a "$1" "$2""#, &[&rocm.root, &copy]);
         let original = rocm.untouched(|_| {
             ran(rock_wrap(["restore", "--rocm-path"]).arg(&copy)).ok();
-            Picture::of(&rocm.bin())
+            Manifest::of(&rocm.bin())
         });
         let mut clang = std::process::Command::new(copy.join("lib/llvm/bin/clang++"));
         assert_has(&ran(clang.arg("--version")).ok().out, &["clang version 15"]);
@@ -260,14 +263,14 @@ fn every_name_that_was_asked_for_comes_back_without_being_named() {
         if !rocm.bin().join(names[0]).is_symlink() {
             symlink("clang++", rocm.bin().join(names[0])).unwrap();
         }
-        let before = Picture::of(&rocm.bin());
+        let before = Manifest::of(&rocm.bin());
         rocm.install(names.iter().flat_map(|name| ["--compiler", name]))
             .ok();
         let out = rocm.restore().ok().out;
         for name in names {
             assert_has(&out, &[&format!("  {name}: restored\n")]);
         }
-        Picture::of(&rocm.bin()).assert_same(&before);
+        before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
     }
 }
 
@@ -276,7 +279,7 @@ fn a_tree_is_restored_without_its_record() {
     for (clang, layout) in kinds() {
         for record in ["", "{\"torn", "rm"] {
             let rocm = Rocm::new(clang, layout);
-            let before = Picture::of(&rocm.bin());
+            let before = Manifest::of(&rocm.bin());
             rocm.wrap(&ccache());
             let at = rocm.bin().join(".rockwrap-journal");
             if record == "rm" {
@@ -285,7 +288,7 @@ fn a_tree_is_restored_without_its_record() {
                 std::fs::write(&at, record).unwrap();
             }
             rocm.restore().ok();
-            Picture::of(&rocm.bin()).assert_same(&before);
+            before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
         }
     }
 }
@@ -293,7 +296,7 @@ fn a_tree_is_restored_without_its_record() {
 #[test]
 fn a_launcher_that_is_gone_does_not_keep_a_tree_from_being_restored() {
     let rocm = Rocm::small();
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     let launcher = rocm.script("launcher", "exec \"$@\"");
     rocm.install([
         OsStr::new("--strict"),
@@ -303,7 +306,7 @@ fn a_launcher_that_is_gone_does_not_keep_a_tree_from_being_restored() {
     .ok();
     std::fs::remove_file(launcher).unwrap();
     rocm.restore().ok();
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }
 
 #[test]
@@ -313,7 +316,7 @@ fn the_second_name_of_a_running_compile_is_waited_for() {
     // A compile that goes on for as long as its standard input does: its launcher still has to call
     // the compiler by its second name.
     let rocm = Rocm::new(19, Layout::Regular);
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     let launcher = rocm.script("launcher", "echo ready; read go; exec \"$@\"");
     rocm.wrap(&launcher);
     std::fs::write(rocm.beside("a.cpp"), "int a;\n").unwrap();
@@ -345,7 +348,7 @@ fn the_second_name_of_a_running_compile_is_waited_for() {
         "the compile that began before"
     );
     assert!(restore.wait().unwrap().success());
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }
 
 /// That no file of ours, hidden or not, is in the compilers' directory.

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
 use crate::support::launchers::{Asked, Cache, ccache};
-use crate::support::rocm::{Picture, Ran, Rocm, assert_has, ran, sh};
+use crate::support::manifest::Manifest;
+use crate::support::rocm::{Ran, Rocm, assert_has, ran, sh};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use rock_wrap::shim_image;
@@ -124,7 +125,7 @@ impl Running {
 fn a_session_that_ends_leaves_the_others_their_hits_and_the_last_one_clears_up() {
     for attach in ATTACHMENTS {
         let site = Site::new(Layout::Symlink);
-        let before = Picture::of(&site.rocm.root);
+        let before = Manifest::of(&site.rocm.root);
         for first_out in ["the first", "the second"] {
             let again = format!("compile {}", if attach == "shadow" { "a" } else { "b" });
             let first = Running::start(&site, attach, &again);
@@ -145,7 +146,7 @@ fn a_session_that_ends_leaves_the_others_their_hits_and_the_last_one_clears_up()
                 Asked::new(1, 0),
                 "{attach}, {first_out} left: {said}"
             );
-            Picture::of(&site.rocm.root).assert_same(&before);
+            before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
             assert_eq!(site.shadows(), "", "{attach}");
         }
     }
@@ -155,14 +156,14 @@ fn a_session_that_ends_leaves_the_others_their_hits_and_the_last_one_clears_up()
 fn a_session_that_is_killed_takes_nothing_from_the_others() {
     for attach in ["in-place", "shadow"] {
         let site = Site::new(Layout::Symlink);
-        let before = Picture::of(&site.rocm.root);
+        let before = Manifest::of(&site.rocm.root);
         let killed = Running::start(&site, attach, "compile a");
         let other = Running::start(&site, attach, "compile a && compile a");
         assert_has(&killed.kill(), &["the session was killed"]);
         let (status, said) = other.finish();
         assert!(status.success(), "{said}");
         assert_eq!(site.asked(), Asked::new(1, 1), "{attach}: {said}");
-        Picture::of(&site.rocm.root).assert_same(&before);
+        before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
         assert_eq!(site.shadows(), "", "{attach}");
     }
 }
@@ -171,13 +172,13 @@ fn a_session_that_is_killed_takes_nothing_from_the_others() {
 fn a_session_that_is_killed_alone_leaves_the_tree_as_it_was_and_no_build() {
     for layout in Layout::ALL {
         let site = Site::new(layout);
-        let before = Picture::of(&site.rocm.root);
+        let before = Manifest::of(&site.rocm.root);
         for attach in ATTACHMENTS {
             // The build has a child, which waits for what never comes.
             let running = Running::start(&site, attach, "cat; exit 1");
             assert_eq!(site.is_wrapped(), attach == "in-place");
             assert_has(&running.kill(), &["the session was killed"]);
-            Picture::of(&site.rocm.root).assert_same(&before);
+            before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
             assert_eq!(site.shadows(), "", "{attach}");
         }
     }
@@ -189,7 +190,7 @@ fn a_session_that_is_killed_alone_leaves_the_tree_as_it_was_and_no_build() {
 fn a_session_inside_of_another_joins_it() {
     for attach in ATTACHMENTS {
         let site = Site::new(Layout::Symlink);
-        let before = Picture::of(&site.rocm.root);
+        let before = Manifest::of(&site.rocm.root);
         let inner = r#"
             compile a
             export HIP_CLANG_PATH CMAKE_HIP_COMPILER_LAUNCHER
@@ -200,7 +201,7 @@ fn a_session_inside_of_another_joins_it() {
         let ran = ran(&mut site.session(attach, inner)).ok();
         assert_has(&ran.err, &["joining that"]);
         assert_eq!(site.asked(), Asked::new(2, 1), "{attach}: {}", ran.err);
-        Picture::of(&site.rocm.root).assert_same(&before);
+        before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
     }
 }
 
@@ -211,7 +212,7 @@ fn a_tree_with_installed_shims_leads_to_one_lookup_in_every_attachment_and_stays
     for layout in [Layout::Symlink, Layout::Regular] {
         let site = Site::new(layout);
         site.rocm.wrap(&ccache());
-        let before = Picture::of(&site.rocm.root);
+        let before = Manifest::of(&site.rocm.root);
         for attach in ATTACHMENTS {
             let ran = ran(&mut site.session(attach, &format!("compile {layout}"))).ok();
             let asked = site.asked();
@@ -221,7 +222,7 @@ fn a_tree_with_installed_shims_leads_to_one_lookup_in_every_attachment_and_stays
                 "{layout}, {attach}: {}",
                 ran.err
             );
-            Picture::of(&site.rocm.root).assert_same(&before);
+            before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
             assert_eq!(site.shadows(), "");
         }
     }
@@ -301,7 +302,7 @@ fn a_compilers_directory_that_the_build_made_anew_is_kept() {
 
 /// A session that ends with what it began with.
 fn ran_and_same(site: &Site) {
-    let before = Picture::of(&site.rocm.root);
+    let before = Manifest::of(&site.rocm.root);
     ran(&mut site.session("in-place", "compile next")).ok();
-    Picture::of(&site.rocm.root).assert_same(&before);
+    before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
 }

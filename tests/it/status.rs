@@ -1,7 +1,8 @@
 //! What `rock-wrap status` says of a compiler that was changed after the install.
 
+use crate::support::launchers::ccache;
 use crate::support::rewrite;
-use crate::support::rocm::{Rocm, ccache, ran};
+use crate::support::rocm::{Rocm, ran};
 use crate::support::tree::Layout;
 
 fn wrapped() -> Rocm {

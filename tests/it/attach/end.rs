@@ -1,8 +1,9 @@
 //! Letting go, whatever becomes of a session, and launchers that do not work.
 
 use super::{COMPILE, ONE_HIP_COMPILE, Running, WAIT, eventually, is_wrapped, session, shadows};
-use crate::support::launchers::Cache;
-use crate::support::rocm::{Picture, Rocm, assert_has, ccache, ran, sccache};
+use crate::support::launchers::{Cache, ccache, sccache};
+use crate::support::manifest::Manifest;
+use crate::support::rocm::{Rocm, assert_has, ran};
 use crate::support::tree::Layout;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -36,7 +37,7 @@ fn is_gone(pid: Pid) -> Option<()> {
 fn a_killed_session_is_put_right_and_its_build_ended() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     for way in ["in-place", "shadow", "launcher"] {
         let build = "sleep 1000 & echo ready $$; trap 'exit 1' TERM; wait";
         let mut running = Running::start(&mut session(&rocm, &cache, &["--attach", way], build));
@@ -49,7 +50,7 @@ fn a_killed_session_is_put_right_and_its_build_ended() {
             [] as [String; 0],
             "{way}: nothing of the build runs"
         );
-        Picture::of(&rocm.bin()).assert_same(&before);
+        before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
         assert_eq!(shadows(&rocm).len(), 0, "{way}");
         assert!(
             running.output.next().is_none(),
@@ -62,7 +63,7 @@ fn a_killed_session_is_put_right_and_its_build_ended() {
 fn a_killed_session_leaves_the_tree_to_those_that_still_use_it() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     let start = || Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
     let (mut killed, other) = (start(), start());
     let guard = killed.guard();
@@ -71,14 +72,14 @@ fn a_killed_session_leaves_the_tree_to_those_that_still_use_it() {
     eventually("the guard ends", || is_gone(guard));
     assert!(is_wrapped(&rocm));
     assert!(other.finish().success());
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }
 
 #[test]
 fn what_a_session_left_that_was_killed_with_its_guard_is_taken_over_or_restored() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     let leave_behind = || {
         let mut running =
             Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
@@ -91,10 +92,10 @@ fn what_a_session_left_that_was_killed_with_its_guard_is_taken_over_or_restored(
     };
     leave_behind();
     ran(&mut session(&rocm, &cache, &[], "true")).ok();
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
     leave_behind();
     rocm.restore();
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }
 
 #[test]

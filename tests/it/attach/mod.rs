@@ -3,8 +3,9 @@
 mod end;
 mod several;
 
-use crate::support::launchers::{Asked, Cache};
-use crate::support::rocm::{Picture, Rocm, as_nobody, assert_has, ccache, ran, sccache, sh};
+use crate::support::launchers::{Asked, Cache, ccache, sccache};
+use crate::support::manifest::Manifest;
+use crate::support::rocm::{Rocm, as_nobody, assert_has, ran, sh};
 use crate::support::tree::Layout;
 use nix::unistd::Pid;
 use rock_wrap::shim_image;
@@ -132,7 +133,7 @@ fn every_way_makes_the_same_object_and_leaves_the_tree_as_it_was() {
     // ccache has the compiler's file name in its key: the stand-in's, in every way.
     for launcher in [sccache(), ccache()] {
         let cache = Cache::new(&launcher);
-        let before = Picture::of(&rocm.root);
+        let before = Manifest::of(&rocm.root);
         let mut objects = Vec::new();
         for (way, clang, hits) in [
             ("in-place", "", 0),
@@ -145,7 +146,7 @@ fn every_way_makes_the_same_object_and_leaves_the_tree_as_it_was() {
             assert_has(&ran.err, &[ONE_HIP_COMPILE, &format!("attached {way}")]);
             assert_eq!(cache.asked(), Asked::new(hits, 1 - hits), "{way}");
             objects.push(std::fs::read(rocm.beside("k.o")).unwrap());
-            Picture::of(&rocm.root).assert_same(&before);
+            before.assert_same(&Manifest::of(&rocm.root), "the tree");
             assert_eq!(shadows(&rocm), [] as [PathBuf; 0]);
         }
         assert!(objects.iter().all(|object| *object == objects[0]));
@@ -158,11 +159,11 @@ fn a_shadow_and_a_launcher_write_nothing_to_the_tree_while_the_build_runs() {
     let cache = Cache::new(&ccache());
     for way in ["shadow", "launcher"] {
         let mut running = Running::start(&mut session(&rocm, &cache, &["--attach", way], WAIT));
-        let during = Picture::with_changes(&rocm.root);
+        let during = Manifest::with_changes(&rocm.root);
         assert!(!is_wrapped(&rocm), "{way}");
         running.input.write_all(b"\n").unwrap();
         assert!(running.child.wait().unwrap().success());
-        Picture::with_changes(&rocm.root).assert_same(&during);
+        during.assert_same(&Manifest::with_changes(&rocm.root), "the tree");
     }
 }
 

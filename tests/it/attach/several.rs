@@ -1,8 +1,9 @@
 //! Several sessions at once, and what else happens to a tree during one.
 
 use super::{COMPILE, ONE_HIP_COMPILE, Running, WAIT, is_wrapped, session, shadows};
-use crate::support::launchers::{Asked, Cache};
-use crate::support::rocm::{Picture, Rocm, assert_has, ccache, ran};
+use crate::support::launchers::{Asked, Cache, ccache};
+use crate::support::manifest::Manifest;
+use crate::support::rocm::{Rocm, assert_has, ran};
 use crate::support::tree::Layout;
 use nix::sys::signal::{Signal, kill};
 use std::io::Write;
@@ -11,7 +12,7 @@ use std::io::Write;
 fn of_two_sessions_the_last_one_out_restores() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     let build = format!("{WAIT}; {COMPILE}");
     let mut first = Running::start(&mut session(&rocm, &cache, &["--attach", "in-place"], WAIT));
     let second = Running::start(&mut session(
@@ -29,7 +30,7 @@ fn of_two_sessions_the_last_one_out_restores() {
         Asked::new(0, 1),
         "its compile went through the launcher"
     );
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }
 
 #[test]
@@ -48,7 +49,7 @@ fn of_two_sessions_with_a_shadow_the_last_one_out_removes_it() {
 fn a_session_within_a_session_joins_it() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     let inner = format!(
         "{} run --rocm-path {} -- sh -c '$CLANG --version >inner; exit 3'; echo $?; {COMPILE}",
         env!("CARGO_BIN_EXE_rock-wrap"),
@@ -63,7 +64,7 @@ fn a_session_within_a_session_joins_it() {
         "one report: {}",
         ran.err
     );
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }
 
 #[test]
@@ -106,7 +107,7 @@ fn an_install_during_a_session_stays_after_it() {
 fn a_restore_during_a_session_costs_it_its_cache_and_nothing_else() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     let build = format!("{WAIT}; {COMPILE}");
     let running = Running::start(&mut session(
         &rocm,
@@ -115,8 +116,8 @@ fn a_restore_during_a_session_costs_it_its_cache_and_nothing_else() {
         &build,
     ));
     rocm.restore();
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
     assert!(running.finish().success());
     assert!(rocm.beside("k.o").exists());
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }

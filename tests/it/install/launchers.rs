@@ -1,7 +1,8 @@
 //! Which launchers an install takes, and what it says of them.
 
 use super::{is_shim, launcher_of, text};
-use crate::support::rocm::{Rocm, assert_has, ccache, ran, sccache, script, sh};
+use crate::support::launchers::{ccache, sccache};
+use crate::support::rocm::{Rocm, assert_has, ran, script, sh};
 use crate::support::tree::Layout;
 use std::ffi::OsStr;
 use std::os::unix::fs::symlink;

@@ -5,7 +5,9 @@ mod launchers;
 mod refusals;
 mod trees;
 
-use crate::support::rocm::{Rocm, assert_has, ccache, kinds, ran, sccache, sh};
+use crate::support::compilers::kinds;
+use crate::support::launchers::{ccache, sccache};
+use crate::support::rocm::{Rocm, assert_has, ran, sh};
 use crate::support::tree::Layout;
 use crate::support::witness;
 use rock_wrap::shared::shim_config::Config;

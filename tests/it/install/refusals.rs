@@ -1,9 +1,8 @@
 //! Bad input: a clear error, and nothing is changed.
 
 use super::text;
-use crate::support::rocm::{
-    Ran, Rocm, as_nobody, assert_has, ccache, ran, rock_wrap, scratch, script, sh,
-};
+use crate::support::launchers::ccache;
+use crate::support::rocm::{Ran, Rocm, as_nobody, assert_has, ran, rock_wrap, scratch, script, sh};
 use crate::support::tree::Layout;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
 //! Which tree an install finds, and which of its compilers it wraps.
 
 use super::{CXX, baked, is_shim, launcher_of, text};
-use crate::support::rocm::{
-    Picture, Rocm, assert_has, ccache, ran, rock_wrap, sccache, scratch, script, sh,
-};
+use crate::support::launchers::{ccache, sccache};
+use crate::support::manifest::Manifest;
+use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, scratch, script, sh};
 use crate::support::tree::Layout;
 use rock_wrap::shared::shim_config::Config;
 use rock_wrap::shim_image;
@@ -48,7 +48,7 @@ fn a_tree_without_clang_itself_is_wrapped_by_the_names_it_has() {
     let root = dir.path().join("usr");
     std::fs::create_dir_all(root.join("bin")).unwrap();
     symlink("/usr/lib/llvm-15/bin/clang++", root.join("bin/clang++-15")).unwrap();
-    let before = Picture::of(&root);
+    let before = Manifest::of(&root);
     let call = |what: &str, more: &[&str]| {
         let mut command = rock_wrap([what, "--rocm-path"]);
         ran(command.arg(&root).args(more))
@@ -62,7 +62,7 @@ fn a_tree_without_clang_itself_is_wrapped_by_the_names_it_has() {
     let status = call("status", &["--json"]).json();
     assert_eq!(status["state"], "wrapped", "{status}");
     call("restore", &[]).ok();
-    Picture::of(&root).assert_same(&before);
+    before.assert_same(&Manifest::of(&root), "the tree");
 }
 
 #[test]
@@ -160,17 +160,17 @@ fn two_ways_to_one_directory_are_wrapped_once() {
         symlink(target, root.join(link)).unwrap();
         let other = dir.path().join("rocm");
         symlink("rocm-7.0.0", &other).unwrap();
-        let before = Picture::of(&root);
+        let before = Manifest::of(&root);
 
         let at = |what: &str, root: &Path| ran(rock_wrap([what, "--rocm-path"]).arg(root)).ok();
         let first = at("install", &root);
         assert_has(&first.out, &[&format!("compilers in {}:", text(&bin))]);
-        let wrapped = Picture::with_changes(&root);
+        let wrapped = Manifest::with_changes(&root);
         let second = at("install", &other);
         assert_eq!(second.out.matches(": already wrapped").count(), 2);
-        Picture::with_changes(&root).assert_same(&wrapped);
+        wrapped.assert_same(&Manifest::with_changes(&root), "the tree");
         at("restore", &other);
-        Picture::of(&root).assert_same(&before);
+        before.assert_same(&Manifest::of(&root), "the tree");
     }
 }
 
@@ -202,7 +202,7 @@ fn one_bad_compiler_and_none_is_wrapped() {
 fn a_shim_of_another_version_is_upgraded() {
     for writer in ["0.0.1", "99.0.0"] {
         let rocm = Rocm::new(15, Layout::Symlink);
-        let before = Picture::of(&rocm.bin());
+        let before = Manifest::of(&rocm.bin());
         rocm.wrap(&ccache());
         for name in ["clang", "clang++"] {
             let image = shim_image::stamp(&Config {
@@ -223,14 +223,14 @@ fn a_shim_of_another_version_is_upgraded() {
         let own = env!("CARGO_PKG_VERSION").as_bytes();
         assert!(baked(&rocm.bin().join("clang"), |config| config.writer == own));
         rocm.restore().ok();
-        Picture::of(&rocm.bin()).assert_same(&before);
+        before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
     }
 }
 
 #[test]
 fn a_shim_whose_block_a_newer_version_wrote_is_upgraded() {
     let rocm = Rocm::small();
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     rocm.wrap(&ccache());
     let shim = rocm.bin().join("clang++");
     let mut image = std::fs::read(&shim).unwrap();
@@ -246,5 +246,5 @@ fn a_shim_whose_block_a_newer_version_wrote_is_upgraded() {
     rocm.wrap(&ccache());
     assert_eq!(launcher_of(&rocm, "clang++"), ccache());
     rocm.restore().ok();
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }

@@ -1,7 +1,9 @@
 //! What the build sees, and what is said of it.
 
 use super::{comes_back, run, run_words};
-use crate::support::rocm::{Rocm, assert_has, ccache, kinds, ran, sccache, scratch};
+use crate::support::compilers::kinds;
+use crate::support::launchers::{ccache, sccache};
+use crate::support::rocm::{Rocm, assert_has, ran, scratch};
 use crate::support::tree::Layout;
 use std::io::{Read, Write};
 use std::path::PathBuf;

@@ -1,8 +1,8 @@
 //! Which launcher the build gets.
 
 use super::{comes_back, run, run_words};
-use crate::support::launchers::Cache;
-use crate::support::rocm::{Rocm, assert_has, ccache, ran, sccache, script};
+use crate::support::launchers::{Cache, ccache, sccache};
+use crate::support::rocm::{Rocm, assert_has, ran, script};
 use crate::support::tree::Layout;
 use std::path::Path;
 use std::process::Command;

@@ -5,7 +5,10 @@ mod launcher;
 mod signals;
 mod terminal;
 
-use crate::support::rocm::{Picture, Rocm, assert_has, ccache, kinds, ran, sh};
+use crate::support::compilers::kinds;
+use crate::support::launchers::ccache;
+use crate::support::manifest::Manifest;
+use crate::support::rocm::{Rocm, assert_has, ran, sh};
 use rock_wrap::shim_image;
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -32,9 +35,9 @@ fn run_words(rocm: &Rocm, command: &[&str]) -> Command {
 /// Runs `attempt`, after which the compilers' directory has to be as before.
 #[track_caller]
 fn comes_back<T>(rocm: &Rocm, attempt: impl FnOnce() -> T) -> T {
-    let before = Picture::of(&rocm.bin());
+    let before = Manifest::of(&rocm.bin());
     let result = attempt();
-    Picture::of(&rocm.bin()).assert_same(&before);
+    before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
     result
 }
 

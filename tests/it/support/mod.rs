@@ -2,6 +2,7 @@
 
 pub mod compilers;
 pub mod launchers;
+pub mod manifest;
 pub mod rocm;
 pub mod skips;
 pub mod terminal;

@@ -1,16 +1,13 @@
-//! ROCm trees for tests that start the real `rock-wrap`, and a picture of one that can be compared.
+//! ROCm trees for tests that start the real `rock-wrap`, and what they print.
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 
 use tempfile::TempDir;
 
-pub use super::compilers::kinds;
-pub use super::launchers::{ccache, sccache};
+use super::manifest::Manifest;
 use super::tree::{Kind, Layout, copy};
 
 /// `rock-wrap` with `args`, in an environment with nothing in it that could steer it.
@@ -189,9 +186,9 @@ impl Rocm {
     /// Runs `attempt`, during which nothing at all may change in the tree.
     #[track_caller]
     pub fn untouched<T>(&self, attempt: impl FnOnce(&Self) -> T) -> T {
-        let before = Picture::with_changes(&self.root);
+        let before = Manifest::with_changes(&self.root);
         let result = attempt(self);
-        Picture::with_changes(&self.root).assert_same(&before);
+        before.assert_same(&Manifest::with_changes(&self.root), "the tree");
         result
     }
 }
@@ -231,94 +228,4 @@ pub fn script(path: &Path, body: &str) {
 pub fn sh(script: &str, args: &[&Path]) -> String {
     let mut command = Command::new("sh");
     ran(command.args(["-c", script, "sh"]).args(args)).ok().out
-}
-
-/// What a directory and everything below it look like: for each path a line, and the content.
-pub struct Picture(BTreeMap<PathBuf, (String, Vec<u8>)>);
-
-impl Picture {
-    /// All that a restore has to bring back. The times of directories are not among it: names came
-    /// and went in them.
-    pub fn of(dir: &Path) -> Self {
-        let mut picture = Self(BTreeMap::new());
-        picture.add(dir, false);
-        picture
-    }
-
-    /// With the time of the last change of any kind instead of the contents: what nobody can touch
-    /// unnoticed.
-    pub fn with_changes(dir: &Path) -> Self {
-        let mut picture = Self(BTreeMap::new());
-        picture.add(dir, true);
-        picture
-    }
-
-    fn add(&mut self, path: &Path, changes: bool) {
-        let meta = path.symlink_metadata().unwrap();
-        let mut line = format!(
-            "inode {} links {} mode {:o} owner {}:{} size {}",
-            meta.ino(),
-            meta.nlink(),
-            meta.mode(),
-            meta.uid(),
-            meta.gid(),
-            meta.size()
-        );
-        if changes || !meta.is_dir() {
-            write!(line, " mtime {}.{:09}", meta.mtime(), meta.mtime_nsec()).unwrap();
-        }
-        if changes {
-            write!(line, " ctime {}.{:09}", meta.ctime(), meta.ctime_nsec()).unwrap();
-        }
-        for (name, value) in attributes(path) {
-            write!(line, " {name}={value:02x?}").unwrap();
-        }
-        if meta.is_symlink() {
-            write!(line, " -> {:?}", path.read_link().unwrap()).unwrap();
-        }
-        let content = match meta.is_file() && !changes {
-            true => std::fs::read(path).unwrap(),
-            false => Vec::new(),
-        };
-        self.0.insert(path.to_owned(), (line, content));
-        if meta.is_dir() {
-            for entry in path.read_dir().unwrap() {
-                self.add(&entry.unwrap().path(), changes);
-            }
-        }
-    }
-
-    /// That nothing differs from `before`.
-    #[track_caller]
-    pub fn assert_same(&self, before: &Self) {
-        let paths = self.0.keys().chain(before.0.keys());
-        let differ = paths.filter(|path| self.0.get(*path) != before.0.get(*path));
-        let mut text = String::new();
-        for path in differ.collect::<std::collections::BTreeSet<_>>() {
-            let show = |picture: &Self| picture.0.get(path).map(|(line, _)| line.clone());
-            let (was, is) = (show(before), show(self));
-            writeln!(text, "{path:?}\n  was {was:?}\n  is  {is:?}").unwrap();
-        }
-        assert!(text.is_empty(), "the tree was changed:\n{text}");
-    }
-}
-
-/// Extended attributes, access lists among them, of the path itself.
-fn attributes(path: &Path) -> Vec<(String, Vec<u8>)> {
-    let mut names = vec![0; 4096];
-    let Ok(len) = rustix::fs::llistxattr(path, &mut names) else {
-        return Vec::new();
-    };
-    let names = String::from_utf8(names[..len].to_vec()).unwrap();
-    let names = names.split('\0').filter(|name| !name.is_empty());
-    let mut all: Vec<_> = names
-        .map(|name| {
-            let mut value = vec![0; 4096];
-            let len = rustix::fs::lgetxattr(path, name, &mut value).unwrap();
-            value.truncate(len);
-            (name.to_owned(), value)
-        })
-        .collect();
-    all.sort();
-    all
 }

@@ -2,9 +2,9 @@
 //! gets there by another way, or says clearly why it did not and leaves the tree as it was.
 
 use super::inject::{self, Rung};
-use super::manifest::Manifest;
 use super::tree::{Action, Tree, stderr};
 use super::{full, report};
+use crate::support::manifest::Manifest;
 use crate::support::tree::Layout;
 
 const ERRORS: [&str; 8] = [

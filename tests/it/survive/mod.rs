@@ -9,7 +9,6 @@ mod errors;
 mod inject;
 mod kill;
 mod lock;
-mod manifest;
 mod packages;
 mod places;
 mod races;

@@ -4,8 +4,8 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::manifest::Manifest;
 use super::tree::{NAMES, Tree, clean, ok, stderr};
+use crate::support::manifest::Manifest;
 use crate::support::tree::Layout;
 use crate::support::tree::copy;
 

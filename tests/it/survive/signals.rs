@@ -50,7 +50,7 @@ fn a_signal_anywhere_is_died_by_with_the_tree_as_it_was_or_comes_too_late() {
                             told || said.is_empty() || said.contains("nothing was"),
                             "{what}"
                         );
-                        let loose = |manifest: super::manifest::Manifest| {
+                        let loose = |manifest: crate::support::manifest::Manifest| {
                             manifest.without_inodes().without(&[".rockwrap-journal"])
                         };
                         loose(prepared).assert_same(&loose(tree.manifest()), &what);

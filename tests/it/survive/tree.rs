@@ -11,7 +11,7 @@ use rock_wrap::shared::shim_config::Config;
 use rock_wrap::shim_image;
 use tempfile::TempDir;
 
-use super::manifest::Manifest;
+use crate::support::manifest::Manifest;
 use crate::support::tree::{Kind, Layout, copy};
 
 /// The name of the executable itself.

@@ -14,7 +14,8 @@ use super::project::{Project, Session, Site};
 use super::report;
 use crate::support::compilers::{clangs, full};
 use crate::support::launchers::{self, Cache};
-use crate::support::rocm::{Picture, ran};
+use crate::support::manifest::Manifest;
+use crate::support::rocm::ran;
 
 const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
 
@@ -93,7 +94,7 @@ fn a_build_that_is_stopped_at_any_moment_leaves_nothing_behind() {
         return;
     };
     let site = Site::new(Project::Setuptools, clang);
-    let before = Picture::of(&site.rocm.root);
+    let before = Manifest::of(&site.rocm.root);
     let start = Instant::now();
     let mut struck = [0; SIGNALS.len()];
     for round in 0..rounds {
@@ -113,11 +114,11 @@ fn a_build_that_is_stopped_at_any_moment_leaves_nothing_behind() {
             struck[which] += 1;
         }
         wait_for_the_last_one(&mark);
-        Picture::of(&site.rocm.root).assert_same(&before);
+        before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
 
         let compile = site.compile(&session);
         ran({ compile }.env(MARK, &mark)).ok();
-        Picture::of(&site.rocm.root).assert_same(&before);
+        before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
         wait_for_the_last_one(&mark);
     }
     assert!(struck.iter().all(|count| *count > 0), "{struck:?}");

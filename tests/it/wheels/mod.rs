@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::support::compilers::{clangs, full};
 use crate::support::launchers::{self, Asked, Cache};
-use crate::support::rocm::Picture;
+use crate::support::manifest::Manifest;
 use project::{Built, Project, Session, Site};
 
 /// Says something that has to be seen although the test passes.
@@ -56,7 +56,7 @@ fn bare_cold_warm_changed(project: Project, cells: &[(Launcher, &'static str)]) 
 
 fn with_clang(clang: u32, project: Project, cells: &[(Launcher, &'static str)]) {
     let site = Site::new(project, clang);
-    let before = Picture::of(&site.rocm.root);
+    let before = Manifest::of(&site.rocm.root);
     // The first one of all reads compiler and headers from the disk; the table is not to show that.
     if full() {
         site.build(None);
@@ -81,7 +81,7 @@ fn with_clang(clang: u32, project: Project, cells: &[(Launcher, &'static str)]) 
             let what = format!("{project:?}, {name}, {attach}, {what}");
             row(&what, bare.took, &built, &cache.asked());
             assert_eq!(cache.asked(), asked, "{what}: {}", built.said);
-            Picture::of(&site.rocm.root).assert_same(&before);
+            before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
             built
         };
         let all = UNITS + project.probes(attach);

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::report;
 use crate::support::compilers::full;
 use crate::support::launchers::{self, Asked, Cache, tool};
-use crate::support::rocm::{Picture, Rocm, ran, sh};
+use crate::support::manifest::Manifest;
+use crate::support::rocm::{Rocm, ran, sh};
 
 struct Extension {
     rocm: Rocm,
@@ -89,7 +90,7 @@ fn an_extension_of_pytorch_is_the_bare_one_and_hits() {
         return;
     }
     let extension = Extension::new();
-    let before = Picture::of(&extension.rocm.root);
+    let before = Manifest::of(&extension.rocm.root);
     extension.build(None);
     let (bare, bare_took) = extension.build(None);
     extension.assert_works();
@@ -109,6 +110,6 @@ fn an_extension_of_pytorch_is_the_bare_one_and_hits() {
             assert!(library == bare, "{name}, {what}");
         }
         extension.assert_works();
-        Picture::of(&extension.rocm.root).assert_same(&before);
+        before.assert_same(&Manifest::of(&extension.rocm.root), "the tree");
     }
 }

@@ -3,8 +3,8 @@
 mod mounts;
 mod users;
 
-use super::manifest::Manifest;
 use super::tree::{Action, Compiler, Tree, clean, ok, stderr};
+use crate::support::manifest::Manifest;
 use crate::support::tree::Layout;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;

@@ -13,28 +13,43 @@ struct Entry {
     kind: &'static str,
     mode: u32,
     owner: (u32, u32),
-    /// Not of a directory: whatever is made and removed in it changes it.
+    /// Not of a directory, unless changes are looked for: whatever is made and removed in it changes it.
     mtime: Option<(i64, i64)>,
+    /// Where changes are looked for.
+    ctime: Option<(i64, i64)>,
     /// Device, inode, number of names. Of a directory only the inode.
     inode: Option<(u64, u64, u64)>,
     link: Option<PathBuf>,
-    /// Its length, and a digest where it is read.
+    /// Its length, and a digest unless changes are looked for.
     content: Option<(u64, Option<blake3::Hash>)>,
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+/// What tells one state of a file from another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    Contents,
+    Changes,
 }
 
 /// A tree as it was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest(BTreeMap<PathBuf, Entry>);
 
-/// Content of larger files is not read. Nothing that rock-wrap has to do with is as large.
-const READ_LIMIT: u64 = 1 << 20;
-
 impl Manifest {
-    /// Everything below `root`, and `root` itself.
+    /// All that a restore has to bring back of `root` and everything below it.
     pub fn of(root: &Path) -> Self {
+        Self::with(root, Look::Contents)
+    }
+
+    /// With the time of the last change of any kind instead of the contents: what nobody can touch unnoticed.
+    pub fn with_changes(root: &Path) -> Self {
+        Self::with(root, Look::Changes)
+    }
+
+    fn with(root: &Path, look: Look) -> Self {
         let mut found = BTreeMap::new();
-        visit(root, Path::new("."), &mut found);
+        visit(root, Path::new("."), look, &mut found);
         Self(found)
     }
 
@@ -116,7 +131,7 @@ impl Manifest {
     pub fn assert_same(&self, now: &Self, what: impl std::fmt::Display) {
         assert!(
             self == now,
-            "{what}: the tree differs\n{}",
+            "{what}: not as it was\n{}",
             self.difference(now)
         );
     }
@@ -129,13 +144,13 @@ fn is_ours(path: &Path) -> bool {
     })
 }
 
-fn visit(path: &Path, relative: &Path, found: &mut BTreeMap<PathBuf, Entry>) {
+fn visit(path: &Path, relative: &Path, look: Look, found: &mut BTreeMap<PathBuf, Entry>) {
+    let changes = look == Look::Changes;
     let metadata = path.symlink_metadata().unwrap();
     let kind = metadata.file_type();
     let is_dir = kind.is_dir();
     let content = kind.is_file().then(|| {
-        let is_read = metadata.len() <= READ_LIMIT;
-        let digest = is_read.then(|| blake3::hash(&std::fs::read(path).unwrap()));
+        let digest = (!changes).then(|| blake3::hash(&std::fs::read(path).unwrap()));
         (metadata.len(), digest)
     });
     let entry = Entry {
@@ -147,7 +162,8 @@ fn visit(path: &Path, relative: &Path, found: &mut BTreeMap<PathBuf, Entry>) {
         },
         mode: metadata.mode(),
         owner: (metadata.uid(), metadata.gid()),
-        mtime: (!is_dir).then(|| (metadata.mtime(), metadata.mtime_nsec())),
+        mtime: (changes || !is_dir).then(|| (metadata.mtime(), metadata.mtime_nsec())),
+        ctime: changes.then(|| (metadata.ctime(), metadata.ctime_nsec())),
         inode: Some((
             metadata.dev(),
             metadata.ino(),
@@ -161,7 +177,7 @@ fn visit(path: &Path, relative: &Path, found: &mut BTreeMap<PathBuf, Entry>) {
     if is_dir {
         for entry in path.read_dir().unwrap() {
             let name = entry.unwrap().file_name();
-            visit(&path.join(&name), &relative.join(&name), found);
+            visit(&path.join(&name), &relative.join(&name), look, found);
         }
     }
 }
