@@ -14,7 +14,7 @@ pub const MAX_LEN: u64 = 256 * 1024;
 
 /// The configuration does not fit into the block.
 #[derive(Debug, thiserror::Error)]
-#[error("the shim's configuration takes {need} bytes and there is room for {room}")]
+#[error("the shim's configuration takes {need} bytes, but there is room for only {room}")]
 pub struct TooLong {
     /// Bytes that the configuration takes.
     pub need: usize,

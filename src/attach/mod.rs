@@ -16,14 +16,14 @@ use crate::rocm::Hipcc;
 /// What was asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Attach {
-    /// Whichever suits the tree
+    /// `launcher` if the tree's hipcc supports it, else `in-place` if the tree is writable, else `shadow`
     #[default]
     Auto,
-    /// Stand in the compilers' place while the build runs
+    /// Put shims in the compilers' place while the build runs
     InPlace,
-    /// A private directory beside the tree, named by HIP_CLANG_PATH; writes nothing to the tree
+    /// Put shims in a private directory and point HIP_CLANG_PATH at it; the tree is not written to
     Shadow,
-    /// Be named by HIP_CLANG_LAUNCHER and CMAKE_HIP_COMPILER_LAUNCHER; writes nothing to the tree
+    /// Set HIP_CLANG_LAUNCHER and CMAKE_HIP_COMPILER_LAUNCHER to a shim; the tree is not written to
     Launcher,
 }
 
@@ -90,7 +90,7 @@ pub fn choose(asked: Attach, facts: Facts<'_>) -> (Way, Option<String>) {
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
     /// There is no place for it: neither HOME nor XDG_CACHE_HOME is an absolute path.
-    #[error("there is no cache directory for rock-wrap's own files")]
+    #[error("cannot find a cache directory: neither XDG_CACHE_HOME nor HOME is an absolute path")]
     NoPlace,
     /// A directory cannot be made, opened or locked.
     #[error("cannot use the directory {0}")]
@@ -99,7 +99,7 @@ pub enum AttachError {
     #[error("cannot list {0}")]
     List(PathBuf, #[source] io::Error),
     /// A file or link cannot be made.
-    #[error("cannot make {0}")]
+    #[error("cannot create {0}")]
     Make(PathBuf, #[source] io::Error),
     /// What was made cannot be removed again.
     #[error("cannot remove {0}")]

@@ -28,7 +28,7 @@ pub enum CliError {
     #[error(transparent)]
     Launcher(#[from] LauncherError),
     /// `run` without a launcher: there would be nothing to run for.
-    #[error("no launcher: neither sccache nor ccache is on PATH")]
+    #[error("cannot find a launcher: neither sccache nor ccache is on PATH")]
     NoLauncher,
     /// The compilers cannot be wrapped.
     #[error(transparent)]
@@ -58,7 +58,7 @@ pub enum CliError {
     },
     /// An install or restore succeeded, but the file remains by which the tree counts as wrapped for
     /// a session.
-    #[error("{what}: done, but the tree still counts as wrapped for a build session only")]
+    #[error("{what} succeeded, but the tree is still marked as wrapped for a build session only")]
     StillShared {
         /// `install` or `restore`.
         what: &'static str,
@@ -66,7 +66,7 @@ pub enum CliError {
         source: DivertError,
     },
     /// `run` was asked for a compiler that an installation in the tree leaves out.
-    #[error("{dir} is wrapped already, and {name} is not among what is")]
+    #[error("{dir} is already wrapped, but {name} in it is not")]
     OtherNames {
         /// The compilers' directory.
         dir: PathBuf,
@@ -80,7 +80,7 @@ pub enum CliError {
     #[error(transparent)]
     Attach(#[from] AttachError),
     /// The process that would detach should this one be killed.
-    #[error("cannot start a guard for the session")]
+    #[error("cannot start the session's guard process")]
     Guard(#[source] std::io::Error),
     /// The build could not be run.
     #[error(transparent)]
@@ -89,19 +89,19 @@ pub enum CliError {
     #[error("interrupted by signal {0}; nothing was changed")]
     Interrupted(i32),
     /// Signals cannot be watched.
-    #[error("cannot watch for signals")]
+    #[error("cannot set up signal handling")]
     Signals(#[source] std::io::Error),
     /// `run` cannot make the file in which the shims count their calls.
-    #[error("cannot make a file for the session's calls in {}", std::env::temp_dir().display())]
+    #[error("cannot create the session's call log in {}", std::env::temp_dir().display())]
     Events(#[source] std::io::Error),
     /// `status` found other content in the compiler than its shims' fingerprint was taken of.
     #[error(
-        "the compiler was written to since the install, which no shim can see; of these files: {}",
+        "the compiler was modified after the installation in a way that shims cannot detect: {}",
         .0.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     Rewritten(Vec<PathBuf>),
     /// `doctor` has no place to compile in.
-    #[error("cannot prepare the examination")]
+    #[error("cannot set up the test compiles")]
     Bench(#[source] Trouble),
     /// `run` cannot write what it is asked to write.
     #[error("cannot write {path}")]
@@ -112,23 +112,23 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
-    /// `run --require-cache`: calls could have been cached, and none was.
-    #[error("the cache was of no use to the build, and --require-cache asks for it")]
+    /// `run --require-cache`: calls could have been cached, but none was.
+    #[error("--require-cache: the build found nothing in the cache and stored nothing in it")]
     NothingSaved,
     /// `run --require-cache`: nothing came that could have been cached or not.
     #[error(
-        "no compiler call was seen, and --require-cache asks for a cache that is used; wrapped: {}; {}",
+        "--require-cache: the build called none of the wrapped compilers ({}); {}",
         .0.wrapped, .0.hipcc
     )]
     NothingSeen(Unseen),
     /// `run --require-cache` with a launcher that does not tell.
-    #[error("whether the cache was of use cannot be known, and --require-cache asks for it")]
+    #[error("--require-cache: the launcher does not report whether the cache was used")]
     UseUnknown,
     /// `explain` was given a compiler that is not there.
     #[error("{0}: no such compiler")]
     NoCompiler(PathBuf),
     /// `explain` was given an argument that no call can have.
-    #[error("an argument has a NUL byte in it")]
+    #[error("an argument contains a NUL byte")]
     Nul,
 }
 
@@ -202,90 +202,131 @@ impl CliError {
         {
             return vec![closed.to_string()];
         }
+        if let Self::Failed {
+            failure:
+                Failure {
+                    after: After::Unfinished { state, .. },
+                    ..
+                },
+            ..
+        } = self
+        {
+            return vec![
+                "run `rock-wrap restore` to finish".to_owned(),
+                format!("the directory now holds: {}", state.join("; ")),
+            ];
+        }
         let hint = match self {
             Self::Tree(TreeError::Missing { .. } | TreeError::NotFound { .. }) => {
                 "name the ROCm tree with --rocm-path DIR, or its compiler with --compiler PATH"
             }
             Self::Tree(TreeError::NoCompiler { .. }) => {
-                "--rocm-path takes the directory that holds lib/llvm/bin; other compilers are named \
-                 with --compiler NAME or --compiler PATH"
+                "pass the directory that contains lib/llvm/bin to --rocm-path, or name another \
+                 compiler with --compiler NAME or --compiler PATH"
             }
             Self::Tree(TreeError::NotInDirectory { held, .. }) if held.is_empty() => {
-                "`hipconfig -l` prints the directory of the compilers that hipcc calls; without \
-                 --compiler that is what is wrapped"
+                "leave --compiler out to wrap the compilers that hipcc calls (`hipconfig -l` prints \
+                 their directory)"
             }
-            Self::Tree(TreeError::NotInDirectory { .. }) => "name one of those",
+            Self::Tree(TreeError::NotInDirectory { .. }) => {
+                "name one of the compilers that are there"
+            }
             Self::Tree(TreeError::TwoDirectories(..)) => {
-                "run `rock-wrap install` for each directory, or name compilers of one"
+                "run `rock-wrap install` once for each directory"
             }
-            Self::Tree(TreeError::NotOfTree { .. }) => "leave --rocm-path out",
+            Self::Tree(TreeError::NotOfTree { .. }) => {
+                "leave --rocm-path out, or name a compiler of that tree"
+            }
             Self::NothingSeen(unseen) => {
                 return vec![unseen.remedy().to_owned()];
             }
             Self::Launcher(LauncherError::NotFound(_)) => {
-                "install it, or name another one with --launcher NAME|PATH"
+                "install it, or name another launcher with --launcher NAME|PATH"
             }
             Self::Launcher(LauncherError::NotExecutable(_)) => {
-                "is it a program, with its x bit set?"
+                "name a program that this user may execute"
             }
             Self::Health(error) => {
                 return vec![
                     error.remedy().to_owned(),
-                    "--on-launcher-failure direct builds without a cache".to_owned(),
+                    "to build without a cache, pass --on-launcher-failure direct".to_owned(),
                 ];
             }
             Self::Attach(AttachError::NoPlace) => {
-                "set XDG_CACHE_HOME to a directory that this user may write to"
+                "set XDG_CACHE_HOME to the absolute path of a directory that this user may write to"
             }
             Self::OtherNames { .. } => {
                 "wrap it too with `rock-wrap install --compiler NAME`, or run `rock-wrap restore` first"
             }
-            Self::Launcher(LauncherError::Shim(_)) => {
-                "--launcher takes sccache, ccache or the like"
+            Self::Launcher(LauncherError::Run { .. } | LauncherError::Broken { .. }) => {
+                "reinstall it, or name another launcher with --launcher NAME|PATH"
             }
+            Self::Launcher(LauncherError::Shim(_)) => "name a launcher such as sccache or ccache",
             Self::NoLauncher => {
                 "install sccache or ccache, or name a launcher with --launcher PATH"
             }
             Self::Wrap(WrapError::Compiler(CompilerError::Foreign { .. })) => {
-                "another tool put a wrapper there; have that tool remove it, or move the original \
-                 back, and try again"
+                "have the tool that put the wrapper there remove it, or move the original compiler \
+                 back yourself"
             }
             Self::Wrap(WrapError::Compiler(CompilerError::Script(_))) => {
-                "name the compiler that the script runs with --rocm-path and --compiler"
+                "name the compiler that the script runs, with --rocm-path and --compiler"
             }
             Self::Wrap(WrapError::Compiler(
                 CompilerError::Run { .. } | CompilerError::NotClang { .. },
-            )) => "does it run by hand? a missing shared library is the usual reason",
-            Self::Identity(IdentityError::Ask { .. }) => {
-                "does it run by hand? a missing shared library is the usual reason"
+            )) => "run it by hand with --version; a missing shared library is the usual cause",
+            Self::Identity(IdentityError::Ask { .. })
+            | Self::Wrap(WrapError::Identity(IdentityError::Ask { .. })) => {
+                "run it by hand with --version; a missing shared library is the usual cause"
             }
-            Self::Identity(IdentityError::Changes(_)) => {
-                "wait until the compiler is installed, and try again"
+            Self::Identity(IdentityError::Changes(_))
+            | Self::Wrap(WrapError::Identity(IdentityError::Changes(_))) => {
+                "wait until the compiler's installation has finished, and try again"
             }
             Self::Rewritten(_) => {
-                "run `rock-wrap install`, which takes a new fingerprint; what was compiled since may \
-                 be the old compiler's"
+                "run `rock-wrap install` to take a new fingerprint; objects cached since the change \
+                 may be the old compiler's"
             }
             Self::Bench(trouble) => trouble.remedy(),
             Self::Wrap(WrapError::Unfinished(_)) => "run `rock-wrap restore` first",
-            Self::Wrap(WrapError::EqualsSign(_)) => "reach the tree by another path",
+            Self::Wrap(WrapError::CcacheName(_)) => {
+                "rename the compiler so that its name does not begin with `ccache`"
+            }
+            Self::Wrap(WrapError::TwoCompilers(..)) => {
+                "name one of them with --compiler, or use --attach in-place"
+            }
+            Self::Wrap(WrapError::EqualsSign(_)) => {
+                "use another path to the tree, such as a symlink without `=`"
+            }
             Self::Refused {
                 refusal: Refusal::MissingButKept { .. },
                 ..
             } => "run `rock-wrap restore` first",
+            Self::Refused {
+                refusal: Refusal::Foreign { .. },
+                ..
+            } => "move that file elsewhere and try again",
+            Self::Refused {
+                refusal: Refusal::Lost { .. },
+                ..
+            } => "reinstall the package that the compiler belongs to, then run `rock-wrap restore`",
+            Self::Events(_) => "set TMPDIR to a directory that this user may write to",
             Self::StillShared {
                 what: "restore", ..
             } => "run `rock-wrap restore` again",
             Self::StillShared { .. } => {
-                "run `rock-wrap install` again; else the originals come back with the session's end"
+                "run `rock-wrap install` again, or the end of the session restores the original compilers"
+            }
+            Self::Divert(DivertError::Changed { .. } | DivertError::Locked { .. }) => {
+                "try again when nobody else changes the directory"
             }
             Self::Divert(cause) if is_denied(cause) => {
-                "run it as the owner of the directory or as root; `rock-wrap run --attach shadow` \
-                 writes nothing to it"
+                "run it as the directory's owner or as root, or use `rock-wrap run --attach shadow`, \
+                 which does not write to the tree"
             }
             Self::Failed { failure, .. } => match (&failure.after, &failure.cause) {
-                (After::Restored | After::Unfinished { .. }, _) => "run `rock-wrap restore`",
-                (_, cause) if is_denied(cause) => "run it as the owner of the directory or as root",
+                (After::Restored, _) => "run `rock-wrap restore` to finish",
+                (_, cause) if is_denied(cause) => "run it as the directory's owner or as root",
                 _ => return Vec::new(),
             },
             _ => return Vec::new(),

@@ -1,8 +1,11 @@
 //! How rock-wrap ends.
 
+use std::fmt::Write as _;
 use std::process::ExitCode;
 
-/// The exit codes, as `rock-wrap --help` documents them.
+use crate::report::wrap;
+
+/// The exit statuses. [`Exit::meaning`] is the text that `rock-wrap --help` and the reference show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
     /// Done, or there was nothing to do.
@@ -10,11 +13,11 @@ pub enum Exit {
     /// Something failed on the way; the tree is as it was before. From `doctor`: caching is not safe
     /// or does not work.
     Failed = 1,
-    /// The command line is wrong (clap's own code).
+    /// The command line is wrong (clap's own status).
     Usage = 2,
-    /// `run --require-cache`: the build succeeded, and the cache was of no use to it, or no call came.
+    /// `run --require-cache`: the build succeeded without any use of the cache, or no call was seen.
     NothingSaved = 3,
-    /// What was asked for cannot be done here; nothing was touched.
+    /// What was asked for cannot be done here; nothing was changed.
     Refused = 4,
     /// Something was left behind, and `rock-wrap restore` finishes it.
     Incomplete = 5,
@@ -24,46 +27,61 @@ pub enum Exit {
     NotFound = 127,
 }
 
-/// For `--help`.
-pub const HELP: &str = "\
-Exit status:
-  0        done, or nothing to do
-  1        something failed on the way; the tree is as it was before (doctor: caching is not safe,
-           or does not work)
-  2        wrong usage
-  3        run --require-cache: the cache was of no use to the build, or no compiler call came
-  4        refused; nothing was touched
-  5        something was left behind, and `rock-wrap restore` finishes it
-  126,127  run: the command cannot be executed, is not there
-  run otherwise ends with the exit status, or by the signal, of the command.";
+impl Exit {
+    /// Every status.
+    pub const ALL: [Self; 8] = [
+        Self::Success,
+        Self::Failed,
+        Self::Usage,
+        Self::NothingSaved,
+        Self::Refused,
+        Self::Incomplete,
+        Self::NotExecutable,
+        Self::NotFound,
+    ];
+
+    /// What the status means, for users.
+    #[must_use]
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::Success => "success, or there was nothing to do",
+            Self::Failed => {
+                "failure; the tree is as it was before (doctor: caching is unsafe or does not work)"
+            }
+            Self::Usage => "wrong usage",
+            Self::NothingSaved => {
+                "run --require-cache: the build succeeded, but the cache was not used, or no \
+                 compiler call was seen"
+            }
+            Self::Refused => "refused; nothing was changed",
+            Self::Incomplete => "incomplete; run `rock-wrap restore` to finish",
+            Self::NotExecutable => "run: the command cannot be executed",
+            Self::NotFound => "run: the command does not exist",
+        }
+    }
+}
+
+/// What applies to every other ending of `run`.
+pub const OTHERWISE: &str =
+    "Otherwise `run` ends with the exit status of the command, or by the same signal.";
+
+/// The section of `rock-wrap --help`.
+#[must_use]
+pub fn help() -> String {
+    const WIDTH: usize = 92;
+    let mut help = "Exit status:\n".to_owned();
+    for exit in Exit::ALL {
+        let mut code = (exit as u8).to_string();
+        for line in wrap(exit.meaning(), WIDTH) {
+            let _ = writeln!(help, "  {code:<4} {line}");
+            code.clear();
+        }
+    }
+    help + OTHERWISE
+}
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_code_is_documented() {
-        // `  126,127  what they mean`: two blanks, the codes, two blanks.
-        let columns = HELP.lines().filter_map(|line| line.strip_prefix("  "));
-        let codes = columns.flat_map(|line| line.split("  ").next().unwrap_or_default().split(','));
-        let documented: Vec<u8> = codes.filter_map(|code| code.parse().ok()).collect();
-        for exit in [
-            Exit::Success,
-            Exit::Failed,
-            Exit::Usage,
-            Exit::NothingSaved,
-            Exit::Refused,
-            Exit::Incomplete,
-            Exit::NotExecutable,
-            Exit::NotFound,
-        ] {
-            assert!(documented.contains(&(exit as u8)), "{exit:?}");
-        }
     }
 }

@@ -6,7 +6,7 @@
 mod attach;
 mod doctor;
 mod error;
-mod exit;
+pub mod exit;
 mod explain;
 mod fingerprint;
 mod guard;
@@ -16,6 +16,7 @@ mod report;
 mod restore;
 mod run;
 mod status;
+pub mod variables;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -31,19 +32,20 @@ use crate::attach::Attach;
 use crate::rocm::Asked;
 use crate::support::signals::die_by;
 
-/// Puts a compiler cache in front of ROCm's clang, where CMake's launchers never reach.
+/// Puts a compiler cache in front of AMD ROCm's clang.
 ///
-/// hipcc and others call ROCm's clang by absolute path. `rock-wrap install` stands in for it and
-/// forwards compiles through sccache, ccache or another launcher where that is safe and useful;
-/// every other call goes straight to the real compiler.
+/// hipcc and other tools call ROCm's clang by absolute path, so CMake's compiler launchers never see
+/// those calls. rock-wrap puts a small program, the shim, in the place of clang and clang++. The
+/// shim sends a compile through sccache, ccache or another launcher if the result is certain to be
+/// the same, and every other call straight to the real compiler.
 #[derive(Debug, Parser)]
-#[command(name = "rock-wrap", version, max_term_width = 100, after_long_help = exit::HELP)]
+#[command(name = "rock-wrap", version, max_term_width = 100, after_long_help = more_help())]
 #[command(arg_required_else_help = true, subcommand_required = true)]
 pub struct Cli {
-    /// Say more on standard error (twice: everything); RUST_LOG is obeyed too
+    /// Log to standard error; -vv logs everything
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
-    /// When to use colours; NO_COLOR is obeyed too
+    /// When to use colours
     #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
     color: ColorChoice,
     #[command(subcommand)]
@@ -52,73 +54,75 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Stand in for the tree's clang and clang++
+    /// Put the shim in the place of the tree's clang and clang++
     #[command(after_help = "\
 Examples:
   rock-wrap install --rocm-path /opt/rocm --launcher sccache
-  rock-wrap install                       # a pass-through until HIP_CLANG_LAUNCHER is set
-  rock-wrap install --launcher ccache     # for the compiler that hipcc calls, wherever it lies
+  rock-wrap install                       # no launcher until HIP_CLANG_LAUNCHER is set
+  rock-wrap install --launcher ccache     # the tree is found by itself
   rock-wrap install --compiler /usr/lib/llvm-21/bin/clang++ --launcher ccache
   rock-wrap install --dry-run
 
-Installing again changes what differs and nothing else, so this is also how to switch the
-launcher or to upgrade the shims. Without --launcher the installed one is kept.")]
+Install again to switch the launcher, to upgrade the shims, or after the compiler has changed; only
+what differs is written. Without --launcher the launcher that is installed stays. If there is none,
+the shims pass every call straight to the compiler until HIP_CLANG_LAUNCHER is set.")]
     Install(InstallArgs),
-    /// Bring the original compilers back
+    /// Put the original compilers back
     #[command(after_help = "\
 Examples:
   rock-wrap restore --rocm-path /opt/rocm
   rock-wrap restore --dry-run
 
-Also finishes whatever an interrupted install or restore left. A compiler that a package manager
-has put in our place meanwhile is kept.")]
+Restore also cleans up after an interrupted install or restore. It keeps a compiler that a package
+manager has put in the shim's place.")]
     Restore(RestoreArgs),
-    /// Show what is installed in the tree
+    /// Show what is installed in a tree
     #[command(after_help = "\
 Examples:
   rock-wrap status --rocm-path /opt/rocm
   rock-wrap status --json")]
     Status(StatusArgs),
-    /// Find out by compiling whether caching is safe and works
+    /// Check, by compiling, that caching is safe and works
     #[command(after_help = "\
 Examples:
   rock-wrap doctor --rocm-path /opt/rocm --launcher sccache
   rock-wrap doctor --json | jq '.findings[] | select(.severity != \"ok\")'
 
-It compiles a few lines of HIP, in a cache of its own and then in yours, and holds what comes out
-against the bare compiler. The tree is not changed, wrapped or not, and no server is stopped. Ends
-with 0 where caching is safe and works, warnings or not, and with 1 where it is not.")]
+Doctor compiles a few lines of HIP, first with a cache of its own and then with yours, and compares
+the objects with those of the bare compiler. It does not change the tree, whether wrapped or not,
+and stops no server of yours. It exits with 0 if caching is safe and works, even if there are
+warnings, and with 1 if not.")]
     Doctor(DoctorArgs),
-    /// Show what would run for a compiler call, and why
+    /// Show what the shim would do with a compiler call, and why
     #[command(after_help = "\
 Examples:
   rock-wrap explain -- /opt/rocm/lib/llvm/bin/clang++ -x hip --offload-arch=gfx942 -c k.cpp -o k.o
   rock-wrap explain --json -- clang++ --version")]
     Explain(ExplainArgs),
-    /// Print a digest of all that decides what a compiler produces
+    /// Print a digest of everything that determines a compiler's output
     #[command(after_help = "\
 Examples:
   rock-wrap fingerprint --rocm-path /opt/rocm
   rock-wrap fingerprint --json /opt/rocm/lib/llvm/bin/clang++
-  export CCACHE_COMPILERCHECK='rock-wrap fingerprint --quick %compiler%'   # for ccache anywhere
+  export CCACHE_COMPILERCHECK='rock-wrap fingerprint --quick %compiler%'   # for any ccache
 
-The digest holds no path and no time: the same compiler has the same one on every machine. It
-covers the executable, its shared objects, the programs it runs, its configuration files, device
-bitcode, headers and run-time libraries.")]
+The digest contains no path and no time, so the same compiler has the same digest on every machine.
+It covers the executable, its shared libraries, the programs it runs, its configuration files,
+device bitcode, headers and run-time libraries.")]
     Fingerprint(FingerprintArgs),
-    /// Do everything around one build: attach, run it, detach, and say what the launcher did
+    /// Run a build with a compiler cache in front of ROCm's clang
     #[command(after_help = "\
 Examples:
   rock-wrap run -- python setup.py bdist_wheel
   rock-wrap run --rocm-path /opt/rocm --launcher ccache -- make -j8
-  rock-wrap run --compiler /usr/lib/llvm-21/bin/clang++ -- make   # another one than hipcc calls
-  rock-wrap run --attach shadow -- pip wheel .        # writes nothing to the tree
+  rock-wrap run --compiler /usr/lib/llvm-21/bin/clang++ -- make   # not the one that hipcc calls
+  rock-wrap run --attach shadow -- pip wheel .        # does not write to the tree
 
-Without --launcher it uses HIP_CLANG_LAUNCHER, then sccache, then ccache. A tree that is wrapped
-already is used as it is, and left so. Should rock-wrap be killed, the build is ended and the tree
-put back all the same.")]
+Without --launcher, the launcher is the first of HIP_CLANG_LAUNCHER, sccache and ccache that there
+is. When the build ends, the tree is put back as it was; a tree that was wrapped before stays
+wrapped. If rock-wrap is killed, a guard process ends the build and puts the tree back.")]
     Run(RunArgs),
-    /// Wait beside `run`, and detach should it be killed
+    /// Detach if `run` is killed
     #[command(hide = true)]
     Guard(GuardArgs),
 }
@@ -126,8 +130,9 @@ put back all the same.")]
 /// Which tree.
 #[derive(Debug, Args)]
 struct TreeArgs {
-    /// The ROCm tree, or the directory of its compilers [default: ROCM_PATH, ROCM_HOME, `rocm-sdk path
-    /// --root`, what hipcc calls, `hipconfig --rocmpath`, /opt/rocm: the first that holds one]
+    /// The ROCm tree, or the directory of its compilers [default: the first that has a compiler of
+    /// ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`, hipcc's compiler, `hipconfig --rocmpath` and
+    /// /opt/rocm]
     #[arg(long, value_name = "DIR")]
     rocm_path: Option<PathBuf>,
 }
@@ -135,20 +140,19 @@ struct TreeArgs {
 /// What to install.
 #[derive(Debug, Args)]
 struct WrapArgs {
-    /// The launcher: a name to look up on PATH, or a path [default for install: none, a
-    /// pass-through]
+    /// The launcher: a path, or a name to look up on PATH; see below for the default
     #[arg(long, value_name = "NAME|PATH")]
     launcher: Option<OsString>,
-    /// Fail a compile whose launcher cannot be run or fails, instead of compiling without it
+    /// Let a compile fail if its launcher fails, instead of compiling without the launcher
     #[arg(long)]
     strict: bool,
-    /// Turn the launcher's direct mode off, which does not notice a new header that is found before
-    /// the one it knows; each hit then costs a preprocessing
+    /// Turn off the launcher's direct mode, which does not notice a new header that hides one it
+    /// knows; every hit then runs the preprocessor
     #[arg(long)]
     exact: bool,
-    /// The compiler to stand in for, clang or clang++ or one with a version: a name in the tree, or a
-    /// path such as /usr/lib/llvm-21/bin/clang++, whose directory is then the one of the tree's
-    /// compilers; may be given more than once [default: what hipcc calls, and clang and clang++]
+    /// A compiler to wrap: clang, clang++, or one with a version such as clang-19. A name is looked
+    /// up in the tree; a path such as /usr/lib/llvm-21/bin/clang++ selects that directory instead.
+    /// Can be repeated [default: the compiler that hipcc calls, and clang and clang++]
     #[arg(long = "compiler", value_name = "NAME|PATH")]
     compilers: Vec<Asked>,
 }
@@ -156,10 +160,10 @@ struct WrapArgs {
 /// How to act and to answer.
 #[derive(Debug, Args)]
 struct PlanArgs {
-    /// Show what would be done, and do nothing
+    /// Show what would be done without doing it
     #[arg(long)]
     dry_run: bool,
-    /// Answer in JSON
+    /// Print the answer as JSON
     #[arg(long)]
     json: bool,
 }
@@ -186,7 +190,7 @@ struct RestoreArgs {
 struct StatusArgs {
     #[command(flatten)]
     tree: TreeArgs,
-    /// Answer in JSON
+    /// Print the answer as JSON
     #[arg(long)]
     json: bool,
 }
@@ -195,21 +199,21 @@ struct StatusArgs {
 struct DoctorArgs {
     #[command(flatten)]
     tree: TreeArgs,
-    /// The launcher: a name to look up on PATH, or a path [default: HIP_CLANG_LAUNCHER, the
-    /// installed one, sccache, ccache: the first that there is]
+    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
+    /// HIP_CLANG_LAUNCHER, the installed launcher, sccache and ccache]
     #[arg(long, value_name = "NAME|PATH")]
     launcher: Option<OsString>,
-    /// Answer in JSON
+    /// Print the answer as JSON
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 struct ExplainArgs {
-    /// Answer in JSON
+    /// Print the answer as JSON
     #[arg(long)]
     json: bool,
-    /// The compiler call, beginning with the compiler
+    /// The compiler call: the compiler and its arguments
     #[arg(last = true, required = true, value_name = "CALL")]
     call: Vec<OsString>,
 }
@@ -218,13 +222,13 @@ struct ExplainArgs {
 struct FingerprintArgs {
     #[command(flatten)]
     tree: TreeArgs,
-    /// The compiler: a name to look up on PATH, or a path [default: the tree's]
+    /// The compiler: a path, or a name to look up on PATH [default: the tree's]
     #[arg(value_name = "COMPILER")]
     compiler: Option<OsString>,
-    /// Do not read a file again whose size, times and inode are as they were
+    /// Reuse the recorded digest of a file if its size, times and inode have not changed
     #[arg(long)]
     quick: bool,
-    /// Show every file and its digest, in JSON
+    /// Print every file and its digest as JSON
     #[arg(long)]
     json: bool,
 }
@@ -235,19 +239,19 @@ struct RunArgs {
     tree: TreeArgs,
     #[command(flatten)]
     wrap: WrapArgs,
-    /// How the build's compiler calls come to rock-wrap
+    /// How the build's compiler calls reach rock-wrap
     #[arg(long, value_enum, value_name = "WAY", default_value_t)]
     attach: Attach,
-    /// Leave host compilers alone: set neither CMAKE_C_COMPILER_LAUNCHER nor
+    /// Leave host compilers alone: do not set CMAKE_C_COMPILER_LAUNCHER and
     /// CMAKE_CXX_COMPILER_LAUNCHER
     #[arg(long)]
     no_host: bool,
-    /// What to do if the launcher does not work
+    /// What to do if the launcher does not work when the build is about to start
     #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
     on_launcher_failure: OnLauncherFailure,
     #[command(flatten)]
     report: report::ReportArgs,
-    /// The build
+    /// The build command
     #[arg(last = true, required = true, value_name = "CMD")]
     command: Vec<OsString>,
 }
@@ -255,21 +259,26 @@ struct RunArgs {
 /// What `run` does if the launcher does not work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum OnLauncherFailure {
-    /// Say why, and do not build
+    /// Say why and do not build
     #[default]
     Fail,
-    /// Say why, and build without a cache
+    /// Say why and build without a cache
     Direct,
 }
 
 #[derive(Debug, Args)]
 struct GuardArgs {
-    /// The tree to be restored
+    /// The tree to restore
     #[arg(long, value_name = "DIR")]
     tree: Option<PathBuf>,
-    /// The shadow to be removed
+    /// The shadow to remove
     #[arg(long, value_name = "DIR", conflicts_with = "tree")]
     shadow: Option<PathBuf>,
+}
+
+/// What `--help` adds to the options.
+fn more_help() -> String {
+    format!("{}\n{}", variables::help(), exit::help())
 }
 
 /// Does what the command line asks for.

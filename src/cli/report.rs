@@ -28,16 +28,17 @@ const WIDTH: usize = 69;
 /// What to say of a build.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
-    /// Write a timeline of every compiler call, for ui.perfetto.dev
+    /// Write a timeline of every compiler call to FILE, for ui.perfetto.dev
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
-    /// Write the report in JSON
+    /// Write the report to FILE as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// End with 3 if the build succeeds and the cache was of no use to it, or no compiler call came
+    /// Exit with 3 if the build succeeds but nothing was found or stored in the cache, or no compiler
+    /// call was seen
     #[arg(long)]
     require_cache: bool,
-    /// Print no report, but warnings; leave the terminal's title alone
+    /// Print warnings but no report, and leave the terminal's title alone
     #[arg(short, long)]
     quiet: bool,
 }

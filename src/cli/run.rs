@@ -151,12 +151,16 @@ fn unseen(tree: &Tree) -> Unseen {
         Ok(calls) => Unseen {
             wrapped,
             hipcc: format!("{path} calls {}", calls.display()),
-            remedy: (!tree.covers(&calls))
-                .then(|| format!("if the build uses {path}: --compiler {}", calls.display())),
+            remedy: (!tree.covers(&calls)).then(|| {
+                format!(
+                    "to wrap the compiler that {path} calls, pass --compiler {}",
+                    calls.display()
+                )
+            }),
         },
         Err(why) => Unseen {
             wrapped,
-            hipcc: format!("{path}, asked what it calls: {why}"),
+            hipcc: format!("{path} does not say which compiler it calls: {why}"),
             remedy: None,
         },
     }

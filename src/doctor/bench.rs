@@ -89,9 +89,9 @@ impl Trouble {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Program(_) | Self::File { .. } => {
-                "name a directory with TMPDIR that takes files and lets programs run"
+                "set TMPDIR to a directory that is writable and allows programs to run"
             }
-            Self::Stats(_) => "does the launcher tell its statistics by hand?",
+            Self::Stats(_) => "check that the launcher prints its statistics when asked by hand",
             Self::Health(error) => error.remedy(),
         }
     }

@@ -98,8 +98,8 @@ fn judge(standing: &Standing) -> Finding {
                 .remedy(REMEDY)
         }
         Standing::Rewritten(files) => {
-            let statement = "the compiler was written to since the install, which no shim can see: \
-                             cached objects may be the old compiler's";
+            let statement = "the compiler was modified after the installation in a way that shims \
+                             cannot detect: cached objects may be the old compiler's";
             Finding::error(CHECK, statement)
                 .evidence(list(files))
                 .remedy(REMEDY)

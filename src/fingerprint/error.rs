@@ -29,7 +29,7 @@ pub enum IdentityError {
         source: std::io::Error,
     },
     /// A file that belongs to the compiler is no ELF file that makes sense.
-    #[error("{path} is not a whole ELF file")]
+    #[error("{path} is not a complete ELF file")]
     Elf {
         /// The file.
         path: PathBuf,
@@ -38,10 +38,10 @@ pub enum IdentityError {
         source: object::read::Error,
     },
     /// A file was written while it was read.
-    #[error("{0} changes while it is read")]
+    #[error("{0} changed while it was being read")]
     Changes(PathBuf),
     /// The compiler did not answer.
-    #[error("cannot ask {path} what it runs")]
+    #[error("cannot find out which programs the compiler runs")]
     Ask {
         /// The compiler.
         path: PathBuf,

@@ -21,27 +21,27 @@ pub enum Error {
     Locked { path: PathBuf, pid: Option<u32> },
     #[error("cannot list {}", path.display())]
     List { path: PathBuf, source: io::Error },
-    #[error("cannot look at {}", path.display())]
+    #[error("cannot inspect {}", path.display())]
     Inspect { path: PathBuf, source: io::Error },
     #[error("cannot read {}", path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("cannot write in {}: {missing}", path.display())]
+    #[error("cannot write to {}: {missing}", path.display())]
     NotWritable {
         path: PathBuf,
         missing: &'static str,
         source: io::Error,
     },
-    #[error("cannot find a temporary name for {}", path.display())]
+    #[error("cannot generate a temporary name for {}", path.display())]
     TempName { path: PathBuf, source: io::Error },
     #[error("cannot write {}", path.display())]
     Create { path: PathBuf, source: io::Error },
-    #[error("cannot bring {} to disk", path.display())]
+    #[error("cannot flush {} to disk", path.display())]
     Sync { path: PathBuf, source: io::Error },
-    #[error("cannot bring the names in {} to disk", path.display())]
+    #[error("cannot flush the directory {} to disk", path.display())]
     SyncDir { path: PathBuf, source: io::Error },
-    #[error("cannot make the symlink {}", path.display())]
+    #[error("cannot create the symlink {}", path.display())]
     Symlink { path: PathBuf, source: io::Error },
-    #[error("cannot link {} to {}", from.display(), to.display())]
+    #[error("cannot hard-link {} to {}", from.display(), to.display())]
     Link {
         from: PathBuf,
         to: PathBuf,
@@ -67,16 +67,16 @@ pub enum Error {
     },
     #[error("cannot remove {}", path.display())]
     Remove { path: PathBuf, source: io::Error },
-    #[error("cannot put the record {} into words", path.display())]
+    #[error("cannot encode the record {}", path.display())]
     Encode {
         path: PathBuf,
         source: serde_json::Error,
     },
-    #[error("{} was changed by somebody else meanwhile", path.display())]
+    #[error("{} was changed by another process in the meantime", path.display())]
     Changed { path: PathBuf },
     #[error("interrupted by signal {signal}")]
     Interrupted { signal: i32 },
-    #[error("there is no way back from what is there now")]
+    #[error("cannot roll back from the current state of the directory")]
     NoWayBack { source: Refusal },
 }
 
@@ -117,23 +117,18 @@ pub struct Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.after {
-            After::AsBefore => f.write_str("failed; everything is as it was before"),
+            After::AsBefore => f.write_str("failed; the tree is as it was before"),
             After::Restored => f.write_str(
-                "stopped; every compiler is its original again, and `rock-wrap restore` clears up \
-                 what is left",
+                "stopped; every original compiler is back, but some of rock-wrap's files remain",
             ),
-            After::Unfinished { error, state } => {
-                write!(f, "failed, and so did taking it back ({error}")?;
+            After::Unfinished { error, .. } => {
+                write!(f, "failed, and rolling it back failed too ({error}")?;
                 let mut source = std::error::Error::source(error);
                 while let Some(err) = source {
                     write!(f, ": {err}")?;
                     source = err.source();
                 }
-                f.write_str("); `rock-wrap restore` finishes it. Now")?;
-                for line in state {
-                    write!(f, "\n  {line}")?;
-                }
-                Ok(())
+                f.write_str(")")
             }
         }
     }

@@ -82,25 +82,28 @@ impl Goal {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says it")]
 pub enum Refusal {
-    #[error("{name:?} is no name that can be managed")]
+    #[error("{name:?} is not a name that rock-wrap can manage")]
     BadName { name: OsString },
-    #[error("{name:?} was asked for twice")]
+    #[error("{name:?} was requested twice")]
     Twice { name: OsString },
-    #[error("the image for {name:?} is no shim for it")]
+    #[error("the image for {name:?} is not a shim for that name")]
     BadImage { name: OsString },
-    #[error("there is no {name:?} here")]
+    #[error("{name:?} does not exist")]
     Missing { name: OsString },
-    #[error("{name:?} is gone, but its original is kept: run `rock-wrap restore` first")]
+    #[error("{name:?} is gone, but its original is kept")]
     MissingButKept { name: OsString },
-    #[error("{name:?} is neither a file nor a symlink")]
+    #[error("{name:?} is neither a regular file nor a symlink")]
     Odd { name: OsString },
-    #[error("{name:?} is a symlink and cannot become {:?}", names::alias(name))]
+    #[error(
+        "{name:?} is a symlink and cannot be moved to {:?}",
+        names::alias(name)
+    )]
     MoveOfLink { name: OsString },
-    #[error("{path:?} is in the way and was not put there by rock-wrap: move it elsewhere")]
+    #[error("{path:?} is in the way and does not belong to rock-wrap")]
     Foreign { path: OsString },
-    #[error("{target:?}, the compiler behind {name:?}, is no file")]
+    #[error("{target:?}, the compiler behind {name:?}, is not a file")]
     Target { name: OsString, target: OsString },
-    #[error("{name:?} is a shim whose original is gone: reinstall the package that it belongs to")]
+    #[error("{name:?} is a shim, and the original compiler is gone")]
     Lost { name: OsString },
     #[error(
         "the directory is sticky and user {owner} owns {name:?}: only that user, the directory's \

@@ -50,22 +50,22 @@ pub enum WrapError {
     #[error(transparent)]
     Compiler(#[from] CompilerError),
     /// An interrupted operation, or somebody else, removed the name, and its original is kept.
-    #[error("{0} is gone while its original is kept")]
+    #[error("{0} is missing, but its original is kept")]
     Unfinished(PathBuf),
     /// ccache takes a `=` in a compiler's path for a setting of its own (4.14.2, `ccache.cpp`).
-    #[error("{0}: ccache cannot be given a compiler whose path has a `=` in it")]
+    #[error("{0}: ccache cannot be given a compiler whose path contains `=`")]
     EqualsSign(PathBuf),
     /// ccache takes a compiler with such a name for another ccache (4.14.2, `ccache.cpp`).
     #[error("{0}: ccache cannot be given a compiler whose name begins with `ccache`")]
     CcacheName(PathBuf),
     /// A launcher for all compilers knows one fingerprint.
-    #[error("{0} and {1} are two compilers, and this attachment can serve one")]
+    #[error("{0} and {1} are different compilers, and a launcher file serves only one")]
     TwoCompilers(PathBuf, PathBuf),
     /// What the compiler consists of cannot be told, and without that nothing may be cached.
-    #[error("the compiler's fingerprint cannot be taken")]
+    #[error("cannot take the compiler's fingerprint")]
     Identity(#[from] IdentityError),
     /// The real compiler's file cannot be looked at.
-    #[error("cannot look at {path}")]
+    #[error("cannot inspect {path}")]
     Look {
         /// The file.
         path: PathBuf,
@@ -74,7 +74,7 @@ pub enum WrapError {
         source: std::io::Error,
     },
     /// The launcher's path and the rest do not fit into a shim.
-    #[error("the shim for {0} cannot be made")]
+    #[error("cannot build the shim for {0}")]
     Image(Name, #[source] shim_image::TooLong),
 }
 

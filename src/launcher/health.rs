@@ -80,17 +80,17 @@ pub struct Server {
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     /// It cannot be asked at all.
-    #[error("cannot ask {0}")]
+    #[error("the launcher does not answer")]
     Ask(PathBuf, #[source] ProgramError),
     /// It refuses its own configuration.
-    #[error("{0} does not accept its configuration")]
+    #[error("{0} rejects its configuration")]
     Settings(PathBuf, #[source] Said),
     /// It answers in no form that is known.
-    #[error("{0} gave an answer that cannot be read")]
+    #[error("cannot parse the answer of {0}")]
     Answer(PathBuf, #[source] Said),
     /// Something took the connection and said nothing.
     #[error(
-        "what listens at {address} has said nothing for {} seconds; compiles would hang", 
+        "the server at {address} has not answered for {} seconds; compiles would hang",
         limit.as_secs_f32()
     )]
     Mute {
@@ -100,7 +100,7 @@ pub enum HealthError {
         limit: Duration,
     },
     /// Something took the connection and is no server of this sccache.
-    #[error("what listens at {address} is no server that this sccache understands")]
+    #[error("the program that listens at {address} does not speak this sccache's protocol")]
     Foreign {
         /// The address of sccache's server.
         address: String,
@@ -109,7 +109,7 @@ pub enum HealthError {
         source: Said,
     },
     /// The server is another version's.
-    #[error("the server at {address} is sccache {server}, the launcher is {client}")]
+    #[error("the server at {address} is sccache {server}, but the launcher is sccache {client}")]
     OtherVersion {
         /// The server's address.
         address: String,
@@ -119,7 +119,7 @@ pub enum HealthError {
         client: Version,
     },
     /// No server runs, and none can be started.
-    #[error("sccache's server cannot be started (its cache would be {cache})")]
+    #[error("cannot start sccache's server (configured cache: {cache})")]
     Start {
         /// Where the cache would be.
         cache: String,
@@ -128,7 +128,7 @@ pub enum HealthError {
         source: Said,
     },
     /// The same, and sccache did not even say so in time.
-    #[error("sccache's server does not come up (its cache would be {cache})")]
+    #[error("sccache's server did not start in time (configured cache: {cache})")]
     Slow {
         /// Where the cache would be.
         cache: String,
@@ -137,7 +137,7 @@ pub enum HealthError {
         source: ProgramError,
     },
     /// The cache's directory takes no files.
-    #[error("the cache directory {dir} cannot be written")]
+    #[error("cannot write to the cache directory {dir}")]
     Directory {
         /// The directory.
         dir: PathBuf,
@@ -150,7 +150,7 @@ pub enum HealthError {
 /// What a launcher said of its failure.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Said(String);
+pub struct Said(pub String);
 
 impl Said {
     /// One line of what was said on standard error, without what every line begins with.
@@ -175,21 +175,23 @@ impl HealthError {
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Ask(..) | Self::Answer(..) => "does it run by hand? install it anew if not",
-            Self::Settings(..) => "correct the setting that it names, or unset it",
+            Self::Ask(..) | Self::Answer(..) => {
+                "run it by hand with --version, and reinstall it if that fails"
+            }
+            Self::Settings(..) => "fix or unset the setting that it names",
             Self::Mute { .. } | Self::Foreign { .. } => {
-                "stop what listens there, or give sccache another address with SCCACHE_SERVER_PORT"
+                "stop the program that listens there, or give sccache another port with SCCACHE_SERVER_PORT"
             }
             Self::OtherVersion { .. } => {
                 "stop the old server with `sccache --stop-server` when no build uses it"
             }
             Self::Start { .. } | Self::Slow { .. } => {
-                "is the cache's back end up, and are its address and credentials right? \
-                 `SCCACHE_LOG=debug SCCACHE_START_SERVER=1 SCCACHE_NO_DAEMON=1 sccache` shows more"
+                "check that the cache's storage is reachable and its credentials are right; \
+                 `SCCACHE_LOG=debug SCCACHE_START_SERVER=1 SCCACHE_NO_DAEMON=1 sccache` shows details"
             }
             Self::Directory { .. } => {
-                "make room or grant the right, or name another directory with SCCACHE_DIR or \
-                 CCACHE_DIR"
+                "free some space or fix the permissions, or name another directory with SCCACHE_DIR \
+                 or CCACHE_DIR"
             }
         }
     }

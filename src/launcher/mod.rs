@@ -53,7 +53,7 @@ pub enum LauncherError {
     #[error("launcher {0} is itself a rock-wrap shim")]
     Shim(PathBuf),
     /// It does not run.
-    #[error("launcher {path} does not run")]
+    #[error("the launcher does not run")]
     Run {
         /// The launcher.
         path: PathBuf,
@@ -62,7 +62,7 @@ pub enum LauncherError {
         source: ProgramError,
     },
     /// It runs and does not say which version it is, as sccache and ccache do.
-    #[error("launcher {path} is broken: `{path} --version` ended with {status}{output}")]
+    #[error("launcher {path} does not work: with --version it ended with {status}{output}")]
     Broken {
         /// The launcher.
         path: PathBuf,

@@ -98,10 +98,10 @@ pub enum StatsError {
     #[error("{0} has no statistics that rock-wrap can read")]
     Unknown(String),
     /// It could not be asked.
-    #[error("cannot ask the launcher for its statistics")]
+    #[error("cannot query the launcher's statistics")]
     Ask(#[source] ProgramError),
     /// It failed, or what it printed is not what it should be.
-    #[error("the launcher's statistics cannot be read ({0})")]
+    #[error("cannot parse the launcher's statistics ({0})")]
     Read(String),
 }
 

@@ -81,9 +81,9 @@ impl Unseen {
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> &str {
-        self.remedy.as_deref().unwrap_or(
-            "if it compiles at all, see which compiler it calls, and wrap that one with --compiler PATH",
-        )
+        self.remedy
+            .as_deref()
+            .unwrap_or("find out which compiler the build calls, and name it with --compiler PATH")
     }
 }
 

@@ -19,7 +19,9 @@ pub struct Name(OsString);
 
 /// Not the name of a compiler that can be wrapped.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not the name of a compiler that rock-wrap can stand in for")]
+#[error(
+    "{0:?} is not a compiler that rock-wrap can wrap; names are clang, clang++, clang-19 and the like"
+)]
 pub struct UnknownName(String);
 
 impl std::str::FromStr for Name {
@@ -157,7 +159,7 @@ pub enum CompilerError {
     #[error("{0} is neither a file nor a link to one")]
     NotAFile(PathBuf),
     /// A script or a link that forwards to a launcher.
-    #[error("{path} is already a wrapper, for {launcher}")]
+    #[error("{path} is already a wrapper for {launcher}")]
     Foreign {
         /// The wrapper.
         path: PathBuf,
@@ -165,10 +167,10 @@ pub enum CompilerError {
         launcher: &'static str,
     },
     /// A script that is more than a name for the compiler.
-    #[error("{0} is a script: what it does would be lost")]
+    #[error("{0} is a script, and wrapping it would lose what the script does")]
     Script(PathBuf),
     /// Its path is one that ccache takes for something else.
-    #[error("{path} cannot be handed to ccache: {why}")]
+    #[error("{path} cannot be passed to ccache: {why}")]
     Path {
         /// The real executable, or the directory of the compilers.
         path: PathBuf,
@@ -176,7 +178,7 @@ pub enum CompilerError {
         why: &'static str,
     },
     /// A path could not be read.
-    #[error("cannot look at {path}")]
+    #[error("cannot inspect {path}")]
     Look {
         /// The path.
         path: PathBuf,
@@ -185,7 +187,7 @@ pub enum CompilerError {
         source: std::io::Error,
     },
     /// It does not run.
-    #[error("{path} does not run")]
+    #[error("the compiler does not run")]
     Run {
         /// The compiler.
         path: PathBuf,
@@ -194,7 +196,7 @@ pub enum CompilerError {
         source: ProgramError,
     },
     /// It runs, and does not answer as clang does.
-    #[error("{path} does not answer as clang does (exit status: {status}){output}")]
+    #[error("{path} does not behave like clang ({status}){output}")]
     NotClang {
         /// The compiler.
         path: PathBuf,

@@ -47,7 +47,7 @@ pub enum TreeError {
     },
     /// The directory that was named holds no compiler.
     #[error(
-        "{path} (from {found_by}) holds none of {} of {names}{hipcc}",
+        "{path} (from {found_by}) has no compiler: looked for {names} in {}{hipcc}",
         bin_dirs()
     )]
     NoCompiler {
@@ -61,7 +61,7 @@ pub enum TreeError {
         hipcc: String,
     },
     /// A compiler that was named by its path is not there.
-    #[error("there is no {name} in {dir} (from --compiler); {}", holds(.held))]
+    #[error("{dir} (from --compiler) has no {name}; {}", holds(.held))]
     NotInDirectory {
         /// The directory.
         dir: PathBuf,
@@ -71,11 +71,13 @@ pub enum TreeError {
         held: Vec<String>,
     },
     /// Compilers were named by paths into two directories.
-    #[error("--compiler names compilers in {0} and in {1}; one directory at a time can be wrapped")]
+    #[error(
+        "--compiler names compilers in {0} and in {1}, but only one directory can be wrapped at a time"
+    )]
     TwoDirectories(PathBuf, PathBuf),
     /// A compiler was named by a path, and so was a tree that it is not of.
     #[error(
-        "{dir} (from --compiler) is none of {} of {root} (from --rocm-path)",
+        "{dir} (from --compiler) is not in {root} (from --rocm-path), where compilers are in {}",
         bin_dirs()
     )]
     NotOfTree {
@@ -85,13 +87,13 @@ pub enum TreeError {
         root: PathBuf,
     },
     /// Nothing was named, and no usual place holds a tree.
-    #[error("no ROCm tree was found; {}", .answers.join("; "))]
+    #[error("cannot find a ROCm tree: {}", .answers.join("; "))]
     NotFound {
         /// Who was asked, and what the answer was.
         answers: Vec<String>,
     },
     /// A path on the way could not be read.
-    #[error("cannot look at {path}")]
+    #[error("cannot inspect {path}")]
     Look {
         /// The path.
         path: PathBuf,
@@ -108,8 +110,8 @@ fn bin_dirs() -> String {
 
 fn holds(held: &[String]) -> String {
     match held {
-        [] => "it holds no clang".to_owned(),
-        held => format!("it holds {}", held.join(", ")),
+        [] => "it has no clang at all".to_owned(),
+        held => format!("it has {}", held.join(", ")),
     }
 }
 

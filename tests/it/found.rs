@@ -201,7 +201,10 @@ fn a_path_that_leads_to_no_compiler_is_refused_with_what_is_there() {
     let held = "it holds clang, clang++, clang++-15, clang-19";
     assert_has(&absent, &["no clang++-99 in ", &bin, held, "hint: "]);
     let empty = refused(&["--compiler", &format!("{}/clang++", usr.path("bin"))], 4);
-    assert_has(&empty, &["it holds no clang", "hint: ", "hipconfig -l"]);
+    assert_has(
+        &empty,
+        &["it has no clang at all", "hint: ", "hipconfig -l"],
+    );
     let gone = refused(&["--compiler", "/no/such/dir/clang++"], 4);
     assert_has(&gone, &["/no/such/dir", "No such file"]);
     let not_clang = refused(&["--compiler", &format!("{bin}/lld")], 2);
@@ -227,10 +230,10 @@ fn a_required_cache_fails_a_build_that_called_none_of_the_wrapped_compilers() {
     let args = ["--rocm-path", root, "--require-cache"];
     let message = usr.run(&args, build);
     assert_eq!(message.status.code(), Some(3), "{message:?}");
-    let wrapped = format!("wrapped: clang, clang++ in {}", other.bin().display());
+    let wrapped = format!("(clang, clang++ in {})", other.bin().display());
     let hint = format!("--compiler {}", usr.path("lib/llvm-21/bin/clang++"));
     let parts = [
-        "no compiler call was seen",
+        "the build called none of the wrapped compilers",
         &wrapped,
         &calls,
         "hint: ",
@@ -265,7 +268,7 @@ fn where_nothing_is_found_everybody_who_was_asked_is_named_with_the_answer() {
     assert_has(
         &refused(),
         &[
-            &format!("{named} (from ROCM_PATH) holds none of"),
+            &format!("{named} (from ROCM_PATH) has no compiler"),
             "ROCM_HOME: not set",
             "rocm-sdk path --root: ",
             "failed (exit status: 3)",

@@ -130,7 +130,7 @@ fn a_back_end_that_cannot_be_reached_is_named_without_its_password() {
     let error = check(&environment, &launchers::sccache()).unwrap_err();
     assert_eq!(
         text(&error),
-        "sccache's server cannot be started (its cache would be redis, name: \
+        "cannot start sccache's server (configured cache: redis, name: \
          redis://127.0.0.1:1, prefix: /): Timed out waiting for server startup"
     );
 }

@@ -24,6 +24,7 @@ mod run;
 mod server;
 mod session;
 mod shim;
+mod snapshots;
 mod status;
 mod support;
 mod survive;

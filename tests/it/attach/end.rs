@@ -144,7 +144,7 @@ fn a_launcher_that_does_not_work_is_told_before_anything_is_touched() {
     assert_has(
         &message,
         &[
-            "server cannot be started",
+            "cannot start sccache's server",
             "hint: ",
             "--on-launcher-failure direct",
         ],
@@ -160,7 +160,7 @@ fn a_launcher_that_does_not_work_is_told_before_anything_is_touched() {
     let direct = rocm.untouched(|_| ran(&mut broken(&direct)).ok());
     assert_has(
         &direct.err,
-        &["without a cache", "server cannot be started"],
+        &["without a cache", "cannot start sccache's server"],
     );
     assert!(rocm.beside("k.o").exists());
     let report = std::fs::read_to_string(report).unwrap();
@@ -168,7 +168,7 @@ fn a_launcher_that_does_not_work_is_told_before_anything_is_touched() {
     assert_eq!(report["session"]["attachment"], "none");
     assert_has(
         report["cache_unknown"].as_str().unwrap(),
-        &["server cannot be started"],
+        &["cannot start sccache's server"],
     );
     assert!(!direct.err.contains("has not called"), "{}", direct.err);
 }

@@ -233,7 +233,7 @@ fn a_wrapper_of_somebody_else_is_named_and_refused() {
             &[&rocm.beside("wrapper"), &at],
         );
         let message = rocm.untouched(|rocm| rocm.install([""; 0]).refused(4));
-        let named = format!("already a wrapper, for {launcher}\n");
+        let named = format!("already a wrapper for {launcher}\n");
         assert_has(&message, &[text(&at), &named, "hint: ", "remove it"]);
     }
     for target in ["/usr/bin/ccache", "/usr/bin/sccache"] {

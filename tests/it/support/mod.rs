@@ -1,6 +1,7 @@
 //! What the integration tests share.
 
 pub mod compilers;
+pub mod golden;
 pub mod launchers;
 pub mod manifest;
 pub mod rocm;

@@ -162,7 +162,7 @@ fn a_restore_interrupted_while_it_waits_for_a_compile_is_finished_by_another() {
         assert_eq!(restore.wait().unwrap().code(), Some(5), "{layout}");
         let mut text = String::new();
         said.read_to_string(&mut text).unwrap();
-        assert!(text.contains("`rock-wrap restore` clears up"), "{text}");
+        assert!(text.contains("every original compiler is back"), "{text}");
         tree.assert_compiles(format!("{layout}, restore interrupted"));
         drop(compile.stdin.take());
         assert!(compile.wait().unwrap().success(), "{layout}");

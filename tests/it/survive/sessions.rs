@@ -104,7 +104,7 @@ fn a_session_restores_after_an_install_or_a_restore_that_failed_while_it_ran() {
                 point.text, output.status
             );
             tree.assert_compiles(&what);
-            let as_before = said.contains("everything is as it was before");
+            let as_before = said.contains("the tree is as it was before");
             failed += usize::from(as_before);
             running.finish();
             let wanted = match output.status.code() {

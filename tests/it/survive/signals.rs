@@ -38,14 +38,14 @@ fn a_signal_anywhere_is_died_by_with_the_tree_as_it_was_or_comes_too_late() {
                         }
                     }
                     (Some(5), None) => {
-                        assert!(said.contains("`rock-wrap restore` clears up"), "{what}");
+                        assert!(said.contains("every original compiler is back"), "{what}");
                         left += 1;
                     }
                     (None, Some(signal)) => {
                         assert_eq!(signal, number, "{what}");
                         died += 1;
                         // Either it said what became of the tree, or had not begun to change it.
-                        let told = said.contains("everything is as it was before");
+                        let told = said.contains("the tree is as it was before");
                         assert!(
                             told || said.is_empty() || said.contains("nothing was"),
                             "{what}"
