@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use clap::{Arg, Command, CommandFactory};
 use rock_wrap::cli::exit::{Exit, OTHERWISE};
 use rock_wrap::cli::{Cli, variables};
-use rock_wrap::decide::Reason;
-use rock_wrap::divert::{JOURNAL, alias, kept, stand_in};
-use rock_wrap::image::LAUNCHER_NAME;
+use rock_wrap::install::{JOURNAL, alias, kept, stand_in};
+use rock_wrap::shared::decision::reasons::Reason;
+use rock_wrap::shared::paths::LAUNCHER_NAME;
 use support::golden::{assert_current, source};
 
 /// At the top of every page.

@@ -8,13 +8,11 @@ use std::time::Duration;
 
 use clap::{Command, CommandFactory};
 use rock_wrap::attach::AttachError;
-use rock_wrap::causes::chain;
 use rock_wrap::cli::{Cli, CliError};
-use rock_wrap::divert::{After, Error as DivertError, Failure, Refusal};
 use rock_wrap::doctor::bench::Trouble;
-use rock_wrap::identity::IdentityError;
-use rock_wrap::image::Version;
-use rock_wrap::image::stamp::TooLong;
+use rock_wrap::fingerprint::IdentityError;
+use rock_wrap::install::shims::WrapError;
+use rock_wrap::install::{After, Error as DivertError, Failure, Refusal};
 use rock_wrap::launcher::LauncherError;
 use rock_wrap::launcher::health::{HealthError, Said};
 use rock_wrap::launcher::stats::StatsError;
@@ -23,7 +21,9 @@ use rock_wrap::rocm::compiler::CompilerError;
 use rock_wrap::rocm::tree::TreeError;
 use rock_wrap::rocm::{Name, ProgramError};
 use rock_wrap::session::SessionError;
-use rock_wrap::wrap::WrapError;
+use rock_wrap::shared::shim_config::Version;
+use rock_wrap::shim_image::TooLong;
+use rock_wrap::support::error_chain::chain;
 use crate::support::golden::assert_current;
 use crate::support::rocm::{ran, rock_wrap};
 
