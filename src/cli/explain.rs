@@ -285,7 +285,7 @@ fn show(answer: &Answer) {
                 output::answer(format_args!("  argument: {argument}"));
             }
             if let Some(remedy) = answer.remedy {
-                output::answer(format_args!("  to have it launched: {remedy}"));
+                output::answer(format_args!("  remedy: {remedy}"));
             }
         }
         (None, launcher) => {

@@ -21,7 +21,7 @@ use rock_wrap::rocm::compiler::CompilerError;
 use rock_wrap::rocm::tree::TreeError;
 use rock_wrap::rocm::{Name, ProgramError};
 use rock_wrap::session::SessionError;
-use rock_wrap::shared::shim_config::Version;
+use rock_wrap::shared::launchers::kind::Version;
 use rock_wrap::shim_image::TooLong;
 use rock_wrap::support::error_chain::chain;
 use crate::support::golden::assert_current;
