@@ -18,6 +18,7 @@ mod hazards;
 mod health;
 mod install;
 mod nested;
+mod reference;
 mod report;
 mod restore;
 mod run;

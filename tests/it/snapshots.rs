@@ -1,11 +1,12 @@
 //! What users read: every help text and every error message, held against files in `tests/snapshots/`.
 
-
 use std::fmt::Write as _;
 use std::io::{Error as IoError, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::support::golden::assert_current;
+use crate::support::rocm::{ran, rock_wrap};
 use clap::{Command, CommandFactory};
 use rock_wrap::attach::AttachError;
 use rock_wrap::cli::{Cli, CliError};
@@ -24,8 +25,6 @@ use rock_wrap::session::SessionError;
 use rock_wrap::shared::launchers::kind::Version;
 use rock_wrap::shim_image::TooLong;
 use rock_wrap::support::error_chain::chain;
-use crate::support::golden::assert_current;
-use crate::support::rocm::{ran, rock_wrap};
 
 #[test]
 fn help_reads_as_committed() {

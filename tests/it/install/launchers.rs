@@ -104,7 +104,10 @@ fn a_launcher_that_cannot_do_the_job_is_refused() {
 
     let plain = rocm.beside("plain");
     std::fs::write(&plain, "#!/bin/sh\n").unwrap();
-    assert_has(&refused(&plain), &["not executable", "hint: ", "may execute"]);
+    assert_has(
+        &refused(&plain),
+        &["not executable", "hint: ", "may execute"],
+    );
     assert_has(&refused(&rocm.root), &["not executable"]);
 
     let broken = rocm.script("broken/ccache", "echo libhiredis is missing >&2; exit 127");

@@ -1,16 +1,14 @@
 //! `docs/reference/` is what the program's own tables and definitions say.
 
-mod support;
-
 use std::fmt::Write as _;
 
+use crate::support::golden::{assert_current, source};
 use clap::{Arg, Command, CommandFactory};
 use rock_wrap::cli::exit::{Exit, OTHERWISE};
 use rock_wrap::cli::{Cli, variables};
 use rock_wrap::install::{JOURNAL, alias, kept, stand_in};
 use rock_wrap::shared::decision::reasons::Reason;
 use rock_wrap::shared::paths::LAUNCHER_NAME;
-use support::golden::{assert_current, source};
 
 /// At the top of every page.
 const GENERATED: &str =
