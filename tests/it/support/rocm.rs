@@ -104,7 +104,9 @@ impl Rocm {
             ln -s "$1/include" "$1/share" "$2"
             for entry in "$1"/lib/* "$1"/lib/llvm/*; do
                 below=${entry#"$1/"}
-                [ -e "$2/$below" ] || ln -s "$entry" "$2/$below"
+                [ -e "$2/$below" ] && continue
+                # A link, as lib/llvm-22 -> llvm, leads to this tree's own.
+                if [ -L "$entry" ]; then cp -P "$entry" "$2/$below"; else ln -s "$entry" "$2/$below"; fi
             done
         "#;
         sh(copy, &[&template, &root]);
