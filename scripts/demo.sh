@@ -38,6 +38,7 @@ done
 forget_environment
 export LC_ALL=C.UTF-8 # bash writes the time with the locale's decimal sign
 
+[[ -n $rock_wrap ]] || need_cargo
 need_packages gcc libc6-dev make python3
 need_launchers
 if [[ -z $rock_wrap ]]; then
