@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Exit;
 use crate::attach::AttachError;
-use crate::doctor::bench::Trouble;
+use crate::doctor::scratch::Trouble;
 use crate::fingerprint::IdentityError;
 use crate::install::shims::WrapError;
 use crate::install::{After, Error as DivertError, Failure, Refusal};

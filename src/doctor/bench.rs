@@ -2,20 +2,18 @@
 //! its own beside the user's settings.
 
 use std::ffi::{OsStr, OsString};
-use std::io;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::scratch::{Trouble, write, write_program};
 use super::{Subject, own_cache};
 
 use crate::fingerprint::{Identity, Role};
-use crate::launcher::health::HealthError;
-use crate::launcher::stats::{Counts, Snapshot, StatsError};
+use crate::launcher::stats::{Counts, Snapshot};
 use crate::launcher::{Environment, HIP_CLANG_LAUNCHER, Launcher};
-use crate::rocm::{Answer, Program, ProgramError};
+use crate::rocm::{Answer, Program};
 use crate::shared::call_log;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::trampoline::trampoline;
@@ -58,43 +56,6 @@ pub enum Cache {
     Own,
     /// The one that a build would use.
     Users,
-}
-
-/// Something went wrong in the examination itself.
-#[derive(Debug, thiserror::Error)]
-pub enum Trouble {
-    /// A program could not be run.
-    #[error(transparent)]
-    Program(#[from] ProgramError),
-    /// The launcher did not tell its counters.
-    #[error(transparent)]
-    Stats(#[from] StatsError),
-    /// The launcher does not work with a cache of its own.
-    #[error(transparent)]
-    Health(#[from] HealthError),
-    /// A file could not be read or written.
-    #[error("cannot use {path}")]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-}
-
-impl Trouble {
-    /// What a person can do about it.
-    #[must_use]
-    pub fn remedy(&self) -> &'static str {
-        match self {
-            Self::Program(_) | Self::File { .. } => {
-                "set TMPDIR to a directory that is writable and allows programs to run"
-            }
-            Self::Stats(_) => "check that the launcher prints its statistics when asked by hand",
-            Self::Health(error) => error.remedy(),
-        }
-    }
 }
 
 /// What the shim's log says of a call.
@@ -364,22 +325,6 @@ fn architectures(identity: &Identity) -> [String; 2] {
     let first = versions[0];
     let second = versions.iter().find(|version| **version != first);
     [first, second.unwrap_or(&USUAL[1])].map(|version| format!("gfx{version}"))
-}
-
-pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
-    std::fs::write(path, content).map_err(|source| Trouble::File {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn write_program(path: &Path, content: &[u8]) -> Result<(), Trouble> {
-    write(path, content)?;
-    let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(path, executable).map_err(|source| Trouble::File {
-        path: path.to_owned(),
-        source,
-    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::bench::{Bench, Trouble};
+use super::bench::Bench;
+use super::scratch::Trouble;
 use super::{Finding, Subject};
 
 const CHECK: &str = "clocks";

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::bench::{Bench, Trouble};
+use super::bench::Bench;
+use super::scratch::Trouble;
 use super::{Finding, Subject};
 use crate::fingerprint::Role;
 use crate::install::freshness;

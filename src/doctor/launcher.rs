@@ -1,6 +1,7 @@
 //! The launcher: its version, its cache and how that is used, read back from the launcher itself.
 
-use super::bench::{Bench, Trouble};
+use super::bench::Bench;
+use super::scratch::Trouble;
 use super::{Finding, Subject, chain};
 use crate::launcher::health::{self, Harm, Health, HealthError, Mode, Setting};
 use crate::shared::launchers::kind::{LauncherKind, Version};

@@ -13,11 +13,13 @@ mod judge;
 mod launcher;
 mod own_cache;
 mod proof;
+pub mod scratch;
 mod surroundings;
 
 use serde::Serialize;
 
-use bench::{Bench, Trouble};
+use bench::Bench;
+use scratch::Trouble;
 pub use subject::Subject;
 
 use crate::support::error_chain::chain;

@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use super::bench::{Trouble, write};
+use super::scratch::{Trouble, write};
 use crate::launcher::{Environment, Launcher, health};
 use crate::shared::launchers::kind::LauncherKind;
 

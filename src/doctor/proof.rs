@@ -6,8 +6,9 @@ use std::path::Path;
 
 use object::{Object, ObjectSymbol};
 
-use super::bench::{Bench, Cache, Trouble};
+use super::bench::{Bench, Cache};
 use super::judge::{self, Expected};
+use super::scratch::Trouble;
 use super::{Finding, Severity, Subject};
 use crate::fingerprint::Role;
 use crate::launcher::health;

@@ -4,7 +4,8 @@ use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
-use super::bench::{Bench, Trouble};
+use super::bench::Bench;
+use super::scratch::Trouble;
 use super::{Finding, Subject};
 use crate::launcher::{self, HIP_CLANG_LAUNCHER};
 use crate::shared::call::Call;

@@ -1,6 +1,8 @@
 //! A call of the compiler, as both programs see it.
 
+use crate::shared::paths::user_cache;
 use crate::shared::shim_config::Config;
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// A call of the compiler.
@@ -16,6 +18,7 @@ pub struct Call<'a> {
     /// What the shim was installed with.
     pub config: &'a Config<'a>,
 }
+
 /// The value of a variable.
 pub fn lookup<'a>(env: &[&'a CStr], name: &[u8]) -> Option<&'a CStr> {
     env.iter().find_map(|entry| {
@@ -25,4 +28,10 @@ pub fn lookup<'a>(env: &[&'a CStr], name: &[u8]) -> Option<&'a CStr> {
             .strip_prefix(b"=")?;
         CStr::from_bytes_until_nul(value).ok()
     })
+}
+
+/// rock-wrap's directory in the user's cache, by a call's environment.
+#[must_use]
+pub fn user_cache_of(env: &[&CStr]) -> Option<Vec<u8>> {
+    user_cache(|name| lookup(env, name.as_bytes()).map(CStr::to_bytes))
 }

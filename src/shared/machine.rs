@@ -14,6 +14,7 @@ pub enum FileKind {
     /// Something else, or nothing that can be looked at.
     Other,
 }
+
 /// The state of a file: as long as it is equal, the content is taken to be so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileState {
@@ -28,9 +29,11 @@ pub struct FileState {
     /// The nanoseconds of that.
     pub mtime_nsec: u64,
 }
+
 /// Is shown a process: the kernel's name of it, and how to find out the path of its executable. True ends
 /// it.
 pub type Visitor<'v> = dyn FnMut(&[u8], &dyn Fn() -> Vec<u8>) -> bool + 'v;
+
 /// What [`decide`] may ask of the machine.
 pub trait Machine {
     /// A directory that was found: a look from there is a third cheaper than by the whole path.

@@ -1,8 +1,6 @@
 //! Names and directories that both programs must agree on.
 
-use crate::shared::call::lookup;
 use alloc::vec::Vec;
-use core::ffi::CStr;
 
 /// What is appended to a compiler's name to make its alias, the name under which a launcher is given
 /// the real compiler: digits behind a dot (`rock` on a telephone's keys, so that they are nobody
@@ -15,13 +13,16 @@ use core::ffi::CStr;
 /// extension, which a launcher chooses: a prefix such as `clang++.7625` shows in every warning.
 /// sccache 0.16 takes the name for a known compiler's for the same reason, and saves a probe.
 pub const ALIAS_SUFFIX: &[u8] = b".7625";
+
 /// What is appended to a compiler's name to make its stand-in, the program that a launcher is given as
 /// the compiler. These are the digits of `wrap` on a telephone's keys, as `.7625` are those of `rock`.
 /// It is the same kind of ending as [`ALIAS_SUFFIX`], and for the same reason.
 pub const STAND_IN_SUFFIX: &[u8] = b".9727";
+
 /// The file name of a shim that is called as a launcher. A value of HIP_CLANG_LAUNCHER with this
 /// name is rock-wrap itself, whatever directory it is in.
 pub const LAUNCHER_NAME: &[u8] = b"rock-wrap-launcher";
+
 /// The part of `path` behind the last slash.
 #[must_use]
 pub fn base_name(path: &[u8]) -> &[u8] {
@@ -41,9 +42,4 @@ pub fn user_cache<V: AsRef<[u8]>>(value: impl Fn(&'static str) -> Option<V>) -> 
         (dir.first() == Some(&b'/')).then(|| [dir, rest].concat())
     };
     below("XDG_CACHE_HOME", b"/rock-wrap").or_else(|| below("HOME", b"/.cache/rock-wrap"))
-}
-/// The same by a call's environment.
-#[must_use]
-pub fn user_cache_of(env: &[&CStr]) -> Option<Vec<u8>> {
-    user_cache(|name| lookup(env, name.as_bytes()).map(CStr::to_bytes))
 }

@@ -16,7 +16,10 @@
 extern crate alloc;
 
 mod database;
-mod exec;
+mod compiler;
+mod launch;
+mod program;
+mod trouble;
 mod heap;
 mod markers;
 mod mem;
@@ -40,7 +43,8 @@ use shared::decision::{self, Decision};
 use shared::call_log;
 use shared::sys;
 use shared::this_machine::ThisMachine;
-use exec::{Given, Real};
+use compiler::Real;
+use program::Given;
 use shared::shim_config::{self, Config, HEADER_LEN, MAGIC};
 
 #[global_allocator]
@@ -120,7 +124,7 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
     if decision::foreign::is_foreign(&call, &ThisMachine::new(&|| config.dir)) {
         real.make_foreign();
     }
-    exec::set_last_resort(&real);
+    compiler::set_last_resort(&real);
     let dir = || if config.dir.is_empty() { real.dir() } else { config.dir };
     let hands = tell::Hands { envp: real.envp() };
     let decision = decision::decide(&call, &ThisMachine::new(&dir).with(&hands));
@@ -136,10 +140,10 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
             real.exec()
         }
         Decision::Launch(launch) => {
-            exec::launch(&real, &call, &launch.launcher, launch.edits, Some(&launch))
+            launch::launch(&real, &call, &launch.launcher, launch.edits, Some(&launch))
         }
         Decision::Forward(forward) => {
-            exec::launch(&real, &call, &forward.launcher, forward.edits, None)
+            launch::launch(&real, &call, &forward.launcher, forward.edits, None)
         }
     }
 }
@@ -202,5 +206,5 @@ unsafe fn executed(list: *const [usize; 2]) -> Option<&'static CStr> {
 /// A bug in the decision must not cost a compile: step aside.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    exec::last_resort()
+    compiler::last_resort()
 }

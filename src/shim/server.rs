@@ -12,7 +12,7 @@ use crate::shared::call::lookup;
 use crate::shared::bytes::push_decimal;
 use crate::message::say;
 use crate::socket::{self, Socket, Wait};
-use crate::supervise::Trouble;
+use crate::trouble::Trouble;
 use crate::shared::sys::{self, Errno};
 
 /// Seconds after which a server that has not answered is asked whether it can, and which it has for an

@@ -14,7 +14,7 @@ use crate::shared::stand_in::text::{Scanner, path_of};
 use crate::shared::stand_in::{Plan, Question, Side, VARIABLE};
 use crate::shared::launchers::failure::End;
 use crate::shared::call::lookup;
-use crate::exec::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
+use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::launchers::kind::LauncherKind;
 use crate::markers::Names;

@@ -8,30 +8,12 @@ use core::ffi::CStr;
 use crate::shared::call::Call;
 use crate::shared::launchers::failure;
 use crate::shared::launchers::failure::{Blame, End};
-use crate::exec::Program;
+use crate::program::Program;
+use crate::trouble::Trouble;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::process::{self, Child, Event, Inherited, Signals};
 use crate::server::{PATIENCE, Patience, Server};
 use crate::shared::sys::{self, Errno};
-
-/// Why a launcher has not done its work.
-pub enum Trouble {
-    /// It did not start.
-    NotRun(Errno),
-    /// It failed by itself.
-    Failed {
-        /// How it ended.
-        end: End,
-        /// Whether it will again.
-        lasting: bool,
-    },
-    /// Its server is another user's, or sees other files.
-    Stranger,
-    /// It has said that all is well, and the output is not there.
-    NoOutput,
-    /// Its server takes connections and does not answer; it was killed.
-    Mute,
-}
 
 /// Runs a launcher of this kind, which is to make `output`, and ends as it ends, unless that is its own
 /// failure.

@@ -11,7 +11,7 @@ use core::ffi::CStr;
 use core::ptr;
 
 use crate::shared::call::lookup;
-use crate::shared::paths::user_cache_of;
+use crate::shared::call::user_cache_of;
 use crate::shared::launchers::failure::End;
 use crate::shared::paths::base_name;
 use crate::message::say;

@@ -17,6 +17,7 @@ mod found;
 mod hazards;
 mod health;
 mod install;
+mod links;
 mod nested;
 mod reference;
 mod report;

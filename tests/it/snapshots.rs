@@ -10,7 +10,7 @@ use crate::support::rocm::{ran, rock_wrap};
 use clap::{Command, CommandFactory};
 use rock_wrap::attach::AttachError;
 use rock_wrap::cli::{Cli, CliError};
-use rock_wrap::doctor::bench::Trouble;
+use rock_wrap::doctor::scratch::Trouble;
 use rock_wrap::fingerprint::IdentityError;
 use rock_wrap::install::shims::WrapError;
 use rock_wrap::install::{After, Error as DivertError, Failure, Refusal};

@@ -48,6 +48,7 @@ pub fn check_compiler<M: Machine + ?Sized>(
     }
     Ok(directories)
 }
+
 /// Whether the stand-in is there, which a launcher would be given as the compiler. That of a shim outside of
 /// the tree lies in a directory of rock-wrap's own.
 pub fn check_stand_in<M: Machine + ?Sized>(config: &Config<'_>, machine: &M) -> Result<(), Direct> {
@@ -60,6 +61,7 @@ pub fn check_stand_in<M: Machine + ?Sized>(config: &Config<'_>, machine: &M) -> 
         .and_then(|dir| machine.state_in(&dir, &name));
     found.map(drop).ok_or(Reason::NoStandIn.into())
 }
+
 /// What of the compiler has changed, where `direct` is for that.
 #[must_use]
 pub fn changed(direct: &Direct, config: &Config<'_>) -> Option<Vec<u8>> {
@@ -69,6 +71,7 @@ pub fn changed(direct: &Direct, config: &Config<'_>) -> Option<Vec<u8>> {
     let witness = config.witnesses().nth(at)?;
     Some([witness.dir.to_bytes(), witness.name.to_bytes()].concat())
 }
+
 /// Whether clang, which prefers PWD where it leads to the working directory, would name that as
 /// sccache's compile does, which has no PWD (0.16, `cmdline.rs`).
 pub fn check_directory<M: Machine + ?Sized>(pwd: Option<&[u8]>, machine: &M) -> Result<(), Direct> {

@@ -18,6 +18,7 @@ pub fn driver(call: &Call<'_>) -> Option<bool> {
         _ => None,
     }
 }
+
 /// `clang++-15` without `-15`.
 pub fn versionless(name: &[u8]) -> &[u8] {
     let version = |byte: &u8| byte.is_ascii_digit() || *byte == b'.';

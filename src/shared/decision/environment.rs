@@ -39,8 +39,10 @@ pub struct Environment<'a> {
     /// What comes into the key.
     pub steering: Steering<'a>,
 }
+
 /// What a variable's value changes.
 type Take = for<'a> fn(&mut Environment<'a>, &'a [u8]);
+
 /// The variables that count; of one that is given twice the first, which is what getenv finds. A
 /// table, which takes a fifth of the room of as many comparisons in the shim.
 const VARIABLES: [(&str, Take); 20] = [
@@ -107,6 +109,7 @@ const VARIABLES: [(&str, Take); 20] = [
     }),
     ("PWD", |environment, value| environment.pwd = Some(value)),
 ];
+
 impl<'a> Environment<'a> {
     /// Reads `env`.
     pub fn of(env: &[&'a CStr]) -> Self {
@@ -173,6 +176,7 @@ impl<'a> Environment<'a> {
         }
     }
 }
+
 /// Whether a variable has two values. clang takes the first; sccache compiles with the last, which is
 /// also what the loader takes of LD_LIBRARY_PATH and LD_PRELOAD (0.16 and glibc 2.36, measured).
 fn contradicts(env: &[&CStr]) -> bool {

@@ -8,6 +8,7 @@ use core::ffi::CStr;
 
 /// A word of the command line: borrowed where it is in `argv`, a copy where it is in a file.
 pub type Text<'a> = Cow<'a, CStr>;
+
 /// What a launched compile reads and writes, for the key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unit<'a> {
@@ -38,6 +39,7 @@ pub struct Unit<'a> {
     /// Arguments in the spelling that launchers know, by their index in `argv`.
     pub respelled: Vec<(usize, CString)>,
 }
+
 /// The sides of a HIP compile that are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sides {
@@ -48,6 +50,7 @@ pub enum Sides {
     /// The device's alone (`--offload-device-only`).
     Device,
 }
+
 /// What a word of [`Unit::words`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -72,6 +75,7 @@ pub enum Role {
     /// Macros that are given to the preprocessor alone, as it is written: `-Wp,-DNAME,-UNAME`.
     Preprocessor,
 }
+
 impl Unit<'_> {
     /// Whether the compiler's own `-E` of this call leaves device code out, so that a launcher would not
     /// notice an edit of it (clang 19, 22 and 23 under the new driver, measured). With one side alone it prints that side;
@@ -108,12 +112,14 @@ impl Unit<'_> {
         arguments
     }
 }
+
 /// The name of the object that clang makes of `input` without `-o`: in the working directory, with
 /// the last extension replaced.
 #[must_use]
 pub fn default_output(input: &CStr) -> Vec<u8> {
     with_extension(crate::shared::paths::base_name(input.to_bytes()), b".o")
 }
+
 /// The name of the dependency file that clang writes for `-MD` without `-MF`: the output's with the
 /// last extension replaced, or without `-o` the input's, in the working directory (`getDependencyFileName`
 /// of clang 15 to 23; measured on 15, 19, 22 and 23).
@@ -125,6 +131,7 @@ pub fn default_depfile(unit: &Unit<'_>) -> Vec<u8> {
     };
     with_extension(name, b".d")
 }
+
 /// `path` with `extension`, which has its dot, in the place of that of its last part.
 fn with_extension(path: &[u8], extension: &[u8]) -> Vec<u8> {
     let name = crate::shared::paths::base_name(path);

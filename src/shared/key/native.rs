@@ -4,9 +4,9 @@
 //! guess: what is not known for certain is not known.
 
 use crate::shared::call::Call;
+use crate::shared::call::user_cache_of;
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::machine::Machine;
-use crate::shared::paths::user_cache_of;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;

@@ -10,6 +10,7 @@ pub struct Paths<'a> {
     base: &'a [u8],
     pub(super) cwd: Vec<u8>,
 }
+
 impl<'a> Paths<'a> {
     pub fn new<M: Machine + ?Sized>(machine: &M, base: Option<&'a [u8]>) -> Self {
         let base = base.unwrap_or_default();

@@ -6,6 +6,7 @@ use core::ffi::CStr;
 
 /// Variables that say whether a launcher may use its direct mode.
 const DIRECT_MODE: [&[u8]; 3] = [b"SCCACHE_DIRECT", b"CCACHE_DIRECT", b"CCACHE_NODIRECT"];
+
 /// What is changed in the launcher's environment. Applied entry by entry, so that nothing has to
 /// be copied: an entry that is not [kept](Edits::keeps) is dropped, then those of
 /// [`added`](Edits::added) come on top.
@@ -16,6 +17,7 @@ pub struct Edits {
     /// Whether ccache has to ask the stand-in for text, and must not compile that text.
     pub(super) ccache_must_ask: bool,
 }
+
 impl Edits {
     /// Whether the `NAME=VALUE` entry stays.
     ///

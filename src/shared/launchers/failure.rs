@@ -4,11 +4,11 @@
 //! calls of a build tell each other. What was measured stands in `docs/correctness.md`.
 
 use crate::shared::call::Call;
+use crate::shared::call::user_cache_of;
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::launchers::Launcher;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::machine::Machine;
-use crate::shared::paths::user_cache_of;
 use alloc::ffi::CString;
 
 /// How a process ended.

@@ -12,6 +12,7 @@ pub enum LauncherKind {
     /// Anything else: distcc, icecc, a script. It is handed a compile and nothing is assumed.
     Other,
 }
+
 impl LauncherKind {
     /// The kind by the file name of `path`, as the launchers themselves tell it: ccache is the
     /// launcher only under a name that begins with `ccache` (ccache 4.14.2, `ccache.cpp`).
@@ -53,6 +54,7 @@ impl LauncherKind {
         }
     }
 }
+
 /// A launcher's version: major, minor, patch. Ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Version(pub u16, pub u16, pub u16);

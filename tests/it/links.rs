@@ -1,12 +1,10 @@
 //! Links between the documents lead somewhere.
 
-mod support;
-
 use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use support::golden::source;
+use crate::support::golden::source;
 
 /// Every document: those at the top, and all below `docs`.
 fn documents() -> Vec<PathBuf> {

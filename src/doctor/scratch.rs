@@ -1,0 +1,61 @@
+//! Files that the examination makes, and why it cannot make them.
+
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::launcher::health::HealthError;
+use crate::launcher::stats::StatsError;
+use crate::rocm::ProgramError;
+
+/// Something went wrong in the examination itself.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble {
+    /// A program could not be run.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The launcher did not tell its counters.
+    #[error(transparent)]
+    Stats(#[from] StatsError),
+    /// The launcher does not work with a cache of its own.
+    #[error(transparent)]
+    Health(#[from] HealthError),
+    /// A file could not be read or written.
+    #[error("cannot use {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl Trouble {
+    /// What a person can do about it.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Program(_) | Self::File { .. } => {
+                "set TMPDIR to a directory that is writable and allows programs to run"
+            }
+            Self::Stats(_) => "check that the launcher prints its statistics when asked by hand",
+            Self::Health(error) => error.remedy(),
+        }
+    }
+}
+pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
+    std::fs::write(path, content).map_err(|source| Trouble::File {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+pub(super) fn write_program(path: &Path, content: &[u8]) -> Result<(), Trouble> {
+    write(path, content)?;
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(path, executable).map_err(|source| Trouble::File {
+        path: path.to_owned(),
+        source,
+    })
+}

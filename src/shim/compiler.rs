@@ -1,0 +1,305 @@
+//! The real compiler: where it is, and becoming it.
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::cell::OnceCell;
+use core::ffi::CStr;
+use core::ptr;
+
+use crate::message::say;
+use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given, Path, candidates, start};
+use crate::shared::decision::Launch;
+use crate::shared::paths::{ALIAS_SUFFIX, LAUNCHER_NAME, STAND_IN_SUFFIX, base_name};
+use crate::shared::shim_config::Config;
+use crate::shared::stand_in::{Plan, texts};
+use crate::shared::sys::{self, Errno, StringList};
+use crate::{database, heap, process, stand_in, supervise};
+
+/// Where the real compilers are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Beside the shim, under their aliases.
+    Beside,
+    /// In the directory that is baked in: under their own names, or under their aliases if that
+    /// directory is wrapped too.
+    Elsewhere,
+    /// Wherever the caller said.
+    Foreign,
+}
+
+/// The real compiler of this shim, and how this call wants it run.
+pub struct Real {
+    /// The real compilers' directory, with the slash, once it is known. Where the shim stands in their
+    /// place, asked of the kernel and not baked in: a copy of the tree must find its own compiler, never
+    /// another tree's.
+    dir: OnceCell<Vec<u8>>,
+    /// Where this file was put, likewise, which is where it is if it was called there.
+    home: &'static [u8],
+    /// The compiler's name in it.
+    name: Vec<u8>,
+    place: Place,
+    given: Given,
+}
+
+/// Has [`last_resort`] run `real`, which must live as long as the process.
+pub fn set_last_resort(real: &Real) {
+    heap::keep(ptr::from_ref(real).cast());
+}
+
+/// The real compiler, when the shim itself has failed.
+#[cold]
+pub fn last_resort() -> ! {
+    say(&[b"internal error, please report it; compiling without a launcher"]);
+    // SAFETY: null, or of a value that lives as long as the process; nothing else is kept.
+    match unsafe { heap::kept().cast::<Real>().as_ref() } {
+        Some(real) => real.exec(),
+        None => sys::exit(EXIT_NOT_EXECUTABLE),
+    }
+}
+
+impl Real {
+    /// For a shim that stands in the place of the compiler that `config` names. Without a configuration
+    /// to tell it, the name is the file's own.
+    pub fn beside(given: Given, config: Option<&Config<'static>>) -> Self {
+        let home = config.map_or(&b""[..], |config| config.home);
+        let (dir, name) = (OnceCell::new(), Vec::new());
+        let mut real = Self { dir, home, name, place: Place::Beside, given };
+        real.name = match config {
+            Some(config) => config.name.to_vec(),
+            None => base_name(&real.own_path()).to_vec(),
+        };
+        real
+    }
+
+    /// For a shim elsewhere: the compiler of `config`'s directory or, for one that is called as a
+    /// launcher, the one that is its first argument.
+    pub fn elsewhere(mut given: Given, config: &Config<'_>) -> Self {
+        if !config.is_launcher() {
+            let name = given.args.first().map_or(config.name, |arg| base_name(arg.to_bytes()));
+            let dir = OnceCell::from(config.dir.to_vec());
+            return Self { dir, home: b"", name: name.to_vec(), place: Place::Elsewhere, given };
+        }
+        given.shift();
+        let Some(compiler) = given.args.first() else {
+            say(&[b"call it as rock-wrap-launcher COMPILER ARGUMENTS..."]);
+            sys::exit(EXIT_NOT_FOUND)
+        };
+        let name = base_name(compiler.to_bytes());
+        let dir = compiler.to_bytes().strip_suffix(name).unwrap_or_default();
+        let dir = OnceCell::from(dir.to_vec());
+        Self { dir, home: b"", name: name.to_vec(), place: Place::Elsewhere, given }
+    }
+
+    /// For a stand-in that a launcher calls without the plan of a launch.
+    pub fn behind_stand_in(given: Given, config: &Config<'static>) -> Self {
+        if config.dir.is_empty() {
+            return Self::beside(given, Some(config));
+        }
+        let called = given.args.first().map_or(config.name, |name| name.to_bytes());
+        let name = stand_in::compiler_of(called).to_vec();
+        let dir = OnceCell::from(config.dir.to_vec());
+        Self { dir, home: b"", name, place: Place::Elsewhere, given }
+    }
+
+    /// The directory that the real compilers lie in, with the slash and without links: clang 15 tells
+    /// headers by the path by which it is called, so that a launcher must be given one for all.
+    pub fn dir(&self) -> &[u8] {
+        self.dir.get_or_init(|| {
+            let home = self.called_dir().filter(|dir| *dir == self.home);
+            home.map_or_else(|| self.own_dir(), <[u8]>::to_vec)
+        })
+    }
+
+    /// The directory, with the slash, in which the kernel was told to execute this file. `None` where
+    /// that was a link to it, or cannot be told.
+    fn called_dir(&self) -> Option<&[u8]> {
+        let file = self.given.file.filter(|file| sys::is_regular(file))?.to_bytes();
+        file.strip_suffix(base_name(file))
+    }
+
+    /// The same by the kernel's own account, with all links resolved. To have that told by /proc costs
+    /// as much as all else that becomes of a call without a launcher.
+    fn own_dir(&self) -> Vec<u8> {
+        let mut path = self.own_path();
+        path.truncate(path.len() - base_name(&path).len());
+        path
+    }
+
+    fn own_path(&self) -> Vec<u8> {
+        match sys::readlink(c"/proc/self/exe") {
+            Ok(path) => path.strip_suffix(b" (deleted)").unwrap_or(&path).to_vec(),
+            // Without /proc, clang too takes its directory from argv[0].
+            Err(_) => self.given.args.first().map_or(Vec::new(), |arg| arg.to_bytes().to_vec()),
+        }
+    }
+
+    /// The environment as it was given.
+    pub fn envp(&self) -> StringList {
+        self.given.envp
+    }
+
+    /// The arguments, the compiler's name first.
+    pub fn args(&self) -> &'static [&'static CStr] {
+        self.given.args
+    }
+
+    /// The compiler is the one that the caller named, and none of ours.
+    pub fn make_foreign(&mut self) {
+        self.place = Place::Foreign;
+    }
+
+    /// The path of the real compiler, as a launcher is given it.
+    pub fn path(&self) -> Path {
+        let alias = Path::new(&[self.dir(), &self.name, ALIAS_SUFFIX]);
+        match self.place {
+            Place::Foreign => Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())]),
+            Place::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[self.dir(), &self.name]),
+            Place::Beside | Place::Elsewhere => alias,
+        }
+    }
+
+    /// The path of the stand-in, as a launcher is given it: beside this file.
+    pub fn stand_in(&self) -> Path {
+        if self.place == Place::Beside {
+            return Path::new(&[self.dir(), &self.name, STAND_IN_SUFFIX]);
+        }
+        // Not by a link, which may have another name or lie elsewhere.
+        let file = self.given.file.filter(|file| sys::is_regular(file)).map(CStr::to_bytes);
+        let file = file.filter(|file| file.starts_with(b"/"));
+        let own = file.map_or_else(|| self.own_path(), <[u8]>::to_vec);
+        let name = base_name(&own);
+        let dir = own.strip_suffix(name).unwrap_or_default();
+        let name = match name {
+            LAUNCHER_NAME if self.name.contains(&b'+') => &b"clang++"[..],
+            LAUNCHER_NAME => b"clang",
+            name => name,
+        };
+        Path::new(&[dir, name, STAND_IN_SUFFIX])
+    }
+
+    /// What the stand-in is told of a launch.
+    #[cold]
+    pub fn plan(&self, launch: &Launch<'_>) -> CString {
+        let (real, name) = (self.path(), self.name_for_launch());
+        let plan = Plan {
+            kind: launch.launcher.kind,
+            real: real.as_bytes(),
+            name: &name,
+            input: launch.unit.input.to_bytes(),
+            texts: texts(&launch.unit),
+        };
+        plan.entry()
+    }
+
+    /// The name by which the stand-in calls the real compiler: the caller's, where it is beside.
+    fn name_for_launch(&self) -> Vec<u8> {
+        match self.given.args.first() {
+            Some(name) if self.place == Place::Beside => name.to_bytes().to_vec(),
+            _ => [self.dir(), &self.name].concat(),
+        }
+    }
+
+    /// Runs the real compiler, with the arguments and the environment exactly as given.
+    pub fn exec(&self) -> ! {
+        match self.place {
+            Place::Beside => self.exec_beside(),
+            Place::Elsewhere => self.exec_elsewhere(),
+            Place::Foreign => self.exec_foreign(),
+        }
+    }
+
+    fn exec_beside(&self) -> ! {
+        let become_in = |dir: &[u8]| {
+            let alias = Path::new(&[dir, &self.name, ALIAS_SUFFIX]);
+            let errno = self.become_program(alias.as_cstr());
+            if !errno.means_missing() {
+                cannot_execute(&alias, errno)
+            }
+            alias
+        };
+        self.called_dir().map(become_in);
+        let dir = self.own_dir();
+        let alias = become_in(&dir);
+        // The tree may have been restored or installed anew since this process began. Then
+        // something else stands at the name by now: the original, or a shim that knows better. If
+        // this very file still stands there, to run it again would only lead back here.
+        let own = Path::new(&[&dir, &self.name]);
+        let is = |path| sys::stat(path).map(|stat| (stat.file_state.dev, stat.file_state.ino));
+        if is(own.as_cstr()) != is(c"/proc/self/exe") {
+            self.become_program(own.as_cstr());
+        }
+        say(&[
+            b"the real compiler ",
+            alias.as_bytes(),
+            b" is missing; run `rock-wrap restore`, or reinstall the package that it came with",
+        ]);
+        sys::exit(EXIT_NOT_FOUND)
+    }
+
+    /// By its own name and directory, from which clang 15 finds its resource directory: the
+    /// caller's argv[0] may be in a directory that is gone tomorrow.
+    fn exec_elsewhere(&self) -> ! {
+        let path = self.path();
+        let own = Path::new(&[self.dir(), &self.name]);
+        let rest = self.given.args.iter().skip(1).map(start);
+        let mut argv = Vec::with_capacity(self.given.args.len() + 1);
+        argv.push(own.as_cstr().as_ptr().cast());
+        argv.extend(rest.chain([ptr::null()]));
+        // SAFETY: the list was ended above and its strings outlive the call; the environment is the
+        // kernel's own.
+        let errno = unsafe { sys::execve(path.as_cstr(), argv.as_ptr(), self.given.envp) };
+        if !errno.means_missing() {
+            cannot_execute(&path, errno)
+        }
+        say(&[b"the compiler ", path.as_bytes(), b" is missing: it was there when this shim was made"]);
+        sys::exit(EXIT_NOT_FOUND)
+    }
+
+    #[cold]
+    fn exec_foreign(&self) -> ! {
+        let word = self.given.args.first().map_or(&b""[..], |arg| arg.to_bytes());
+        let mut failure = Errno::ENOENT;
+        for path in candidates(self.given.env, word) {
+            let errno = self.become_program(path.as_cstr());
+            if !errno.means_missing() {
+                failure = errno;
+            }
+        }
+        if !failure.means_missing() {
+            cannot_execute(&Path::new(&[word]), failure)
+        }
+        say(&[b"the compiler ", word, b" was not found"]);
+        sys::exit(EXIT_NOT_FOUND)
+    }
+
+    /// Runs the real compiler and then has the compilation database that it wrote name it by its own name.
+    /// Returns where that is so anyway, or the compiler could not be run.
+    #[cold]
+    pub fn run_for_database(&self, database: &CStr) {
+        let alias = Path::new(&[self.dir(), &self.name, ALIAS_SUFFIX]);
+        let leads_on = sys::readlink(alias.as_cstr());
+        let moved = match &leads_on {
+            Ok(target) => target.ends_with(ALIAS_SUFFIX),
+            Err(_) => sys::is_regular(alias.as_cstr()),
+        };
+        if self.place != Place::Beside || !moved {
+            return;
+        }
+        let ended = supervise::run(None, &mut || self.become_program(alias.as_cstr()));
+        if let Ok(end) = ended {
+            database::mend(database);
+            process::end(end)
+        }
+    }
+
+    fn become_program(&self, path: &CStr) -> Errno {
+        // SAFETY: both are the kernel's own lists.
+        unsafe { sys::execve(path, self.given.argv, self.given.envp) }
+    }
+}
+
+#[cold]
+fn cannot_execute(path: &Path, errno: Errno) -> ! {
+    say(&[b"cannot execute ", path.as_bytes(), b" (", errno.text(), b")"]);
+    sys::exit(EXIT_NOT_EXECUTABLE)
+}

@@ -1,0 +1,164 @@
+//! Handing a compile to a launcher, and what follows where the launcher fails by itself.
+
+use alloc::ffi::CString;
+use alloc::vec::Vec;
+use core::ffi::CStr;
+use core::ptr;
+
+use crate::shared::launchers::failure;
+use crate::shared::call::Call;
+use crate::shared::launchers::edits::Edits;
+use crate::shared::decision::Launch;
+use crate::shared::launchers::{Launcher, Source, sccache};
+use crate::shared::decision::unit::{Role, default_output};
+use crate::shared::launchers::kind::LauncherKind;
+use crate::message::say;
+use crate::server::{self, Outcome, Server};
+use crate::process::Inherited;
+use crate::compiler::Real;
+use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Path, Program, candidates, start};
+use crate::supervise;
+use crate::trouble::Trouble;
+use crate::shared::sys::{self, Errno};
+use crate::process;
+use crate::tell;
+
+/// Hands the compile to the launcher, with `args`; where that cannot be run or fails by itself, to the real
+/// compiler or, if the installation is strict, to nobody.
+///
+/// `launch` is what is compiled, where that is known.
+pub fn launch(
+    real: &Real,
+    call: &Call<'_>,
+    launcher: &Launcher<'_>,
+    edits: Edits,
+    launch: Option<&Launch<'_>>,
+) -> ! {
+    let word = launcher.word;
+    let key = launch.and_then(|launch| launch.key.as_ref());
+    let output = launch.filter(|_| key.is_some()).map(|launch| match launch.unit.word(Role::Output) {
+        Some(output) => output.into(),
+        None => CString::new(default_output(&launch.unit.input)).unwrap_or_default(),
+    });
+    let plan = launch.filter(|_| crate::shared::stand_in::is_used(launcher)).map(|launch| real.plan(launch));
+    let compiler = if plan.is_some() { real.stand_in() } else { real.path() };
+    let mut args = match launch {
+        Some(launch) => launch.unit.arguments(call.argv),
+        None => call.argv.get(1..).unwrap_or_default().to_vec(),
+    };
+    key.iter().for_each(|key| args.extend(key.words()));
+    let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
+    env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())));
+    edits.added().for_each(|entry| env.push(entry));
+    key.iter().for_each(|key| env.push(&key.entry));
+    plan.iter().for_each(|plan| env.push(plan));
+
+    if let Some(output) = output.as_deref().filter(|_| launcher.asks_server) {
+        ask_server(real, call, launcher, &compiler, &args, output, &env);
+    }
+
+    let mut argv = Vec::with_capacity(args.len() + 3);
+    argv.extend([ptr::null(), start(&compiler.as_cstr())]);
+    argv.extend(args.iter().map(start).chain([ptr::null()]));
+    let mut variables = Vec::with_capacity(env.len() + 1);
+    variables.extend(env.iter().map(start).chain([ptr::null()]));
+    let mut program = Program { paths: candidates(call.env, word).collect(), argv, env: variables };
+
+    // What the end of a launcher means is known of one that was given a key.
+    let failure = if let Some(output) = &output {
+        match supervise::launch(call, launcher.kind, output, &mut program) {
+            Trouble::NotRun(errno) => errno,
+            failed => after(real, call, launcher, &failed),
+        }
+    } else {
+        if launcher.kind == LauncherKind::Sccache && Server::of(call.env).is_strangers() {
+            after(real, call, launcher, &Trouble::Stranger)
+        }
+        let held = (launcher.kind == LauncherKind::Sccache).then(Inherited::hold_back);
+        let failure = program.execute();
+        held.iter().for_each(Inherited::give_back);
+        failure
+    };
+    if failure == Errno::E2BIG {
+        // What the launcher adds was too much; without it the call may still fit.
+        real.exec()
+    }
+    let source: &[u8] = match launcher.from {
+        Source::Environment => b" (from HIP_CLANG_LAUNCHER)",
+        Source::Installed => b" (given to `rock-wrap install`)",
+    };
+    let (what, exit): (&[u8], i32) = if failure.means_missing() {
+        (b" was not found", EXIT_NOT_FOUND)
+    } else {
+        (b" cannot be executed", EXIT_NOT_EXECUTABLE)
+    };
+    if !call.config.strict {
+        say(&[b"launcher ", word, source, what, b"; compiling without it"]);
+        real.exec()
+    }
+    say(&[
+        b"launcher ",
+        word,
+        source,
+        what,
+        b", and this installation is strict: install the launcher, name another one in \
+          HIP_CLANG_LAUNCHER, or set ROCK_WRAP_DISABLE=1",
+    ]);
+    sys::exit(exit)
+}
+
+/// Has the launcher's server do it. Returns where the launcher itself is still to be run.
+#[cold]
+#[inline(never)]
+fn ask_server(
+    real: &Real,
+    call: &Call<'_>,
+    launcher: &Launcher<'_>,
+    compiler: &Path,
+    args: &[&CStr],
+    output: &CStr,
+    env: &[&CStr],
+) {
+    let directory = sys::getcwd();
+    // A path that is none from everywhere is the client's to look up.
+    let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) else { return };
+    let args = args.iter().copied();
+    let request = sccache::request(compiler.as_bytes(), &directory, args, env);
+    match server::compile(Server::of(call.env), &request, output, call.env) {
+        Outcome::NotAsked => {}
+        Outcome::NotCached => real.exec(),
+        // The client goes on without it too, whatever is made of other failures.
+        Outcome::Lost => {
+            let word = launcher.word;
+            say(&[b"the server of launcher ", word, b" went away; compiling without it"]);
+            real.exec()
+        }
+        Outcome::Trouble(failed) => after(real, call, launcher, &failed),
+    }
+}
+
+/// Goes on after a launcher that failed by itself.
+#[cold]
+fn after(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, failed: &Trouble) -> ! {
+    let word = launcher.word;
+    let strict = call.config.strict;
+    let (what, end, lasting): (&[u8], _, _) = match *failed {
+        Trouble::Failed { end, lasting } => (b" failed", end, lasting),
+        Trouble::Mute | Trouble::NotRun(_) => {
+            (b" waits for a server that does not answer", server::NO_SERVER, true)
+        }
+        Trouble::Stranger => {
+            (b" has a server that is another user's or in another container", server::NO_SERVER, true)
+        }
+        Trouble::NoOutput => (b" has succeeded without an output", server::NO_SERVER, true),
+    };
+    say(&[b"launcher ", word, what, if strict { b"" } else { b"; compiling without it" }]);
+    if strict {
+        process::end(end)
+    }
+    if lasting && let Some(mark) = failure::mark(call, launcher) {
+        tell::launcher_failed(&mark);
+    }
+    real.exec()
+}
+
