@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod fingerprint;
 pub mod install;
 pub mod launcher;
+pub mod operation;
 pub mod report;
 pub mod rocm;
 pub mod session;

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::{CliError, DoctorArgs, Exit, install, output};
+use super::{CliError, DoctorArgs, Exit, output};
 use crate::doctor::bench::Bench;
 use crate::doctor::{self, Finding, Severity, Subject};
-use crate::install::{Bin, Goal};
+use crate::install::{Bin, Observed};
 use crate::launcher::Launcher;
+use crate::operation::{OperationError, installed_launcher};
 use crate::rocm::Tree;
 
 /// The answer in JSON; see `docs/doctor.md`.
@@ -30,8 +31,8 @@ pub fn main(args: &DoctorArgs) -> Result<Exit, CliError> {
     progress.tell("the compiler's files");
     let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
     let bin = Bin::open(&tree.bin)?;
-    let launcher = launcher(args, &bin)?;
-    let observed = bin.observe(&Goal::Restore)?;
+    let observed = bin.observe()?;
+    let launcher = launcher(args, &observed)?;
     let subject = Subject::new(tree, &observed, launcher)?;
     let bench = Bench::new(&subject).map_err(CliError::Bench)?;
     let findings = doctor::examine(&subject, &bench, &|title| progress.tell(title));
@@ -83,16 +84,16 @@ impl Drop for Progress {
 
 /// The launcher that a build would get: the one named, HIP_CLANG_LAUNCHER, the installed one, or one
 /// that is there.
-fn launcher(args: &DoctorArgs, bin: &Bin) -> Result<Launcher, CliError> {
+fn launcher(args: &DoctorArgs, observed: &Observed) -> Result<Launcher, CliError> {
     if let Some(word) = &args.launcher {
         return Ok(Launcher::find(word)?);
     }
     if let Some(launcher) = Launcher::from_environment()? {
         return Ok(launcher);
     }
-    match install::installed(bin)? {
+    match installed_launcher(observed)? {
         (Some(launcher), _) => Ok(launcher),
-        (None, _) => Launcher::find_any()?.ok_or(CliError::NoLauncher),
+        (None, _) => Ok(Launcher::find_any()?.ok_or(OperationError::NoLauncher)?),
     }
 }
 

@@ -4,10 +4,10 @@
 use std::io::stdout;
 use std::os::fd::{AsFd, OwnedFd};
 
-use super::attach::leave_tree;
 use super::{CliError, Exit, GuardArgs, output};
 use crate::attach::shadow::Shadow;
 use crate::install::{Bin, Share};
+use crate::operation::{OperationError, leave_tree};
 use crate::rocm::Tree;
 use crate::session::guard::{self, Told};
 use crate::support::signals::Signals;
@@ -25,16 +25,22 @@ pub fn main(args: &GuardArgs) -> Result<Exit, CliError> {
     if let Some(group) = group {
         guard::end(group);
     }
-    let part = || -> Result<OwnedFd, CliError> {
+    let part = || -> Result<OwnedFd, OperationError> {
         stdout()
             .as_fd()
             .try_clone_to_owned()
-            .map_err(CliError::Guard)
+            .map_err(OperationError::Guard)
     };
     if let Some(root) = &args.tree {
         let tree = Tree::find_installed(Some(root))?;
         let bin = Bin::open(&tree.bin)?;
-        leave_tree(&tree, &bin, &Share::from_fd(part()?), &signals)?;
+        leave_tree(
+            &tree,
+            &bin,
+            &Share::from_fd(part()?),
+            &signals,
+            &output::Terminal,
+        )?;
     } else if let Some(root) = &args.shadow {
         Shadow::from_fd(root.clone(), part()?).leave()?;
     }

@@ -3,13 +3,13 @@
 //! Owns: option parsing, output, exit codes. What the commands do is in the modules that they
 //! call; an error is printed here and nowhere else.
 
-mod attach;
 mod doctor;
 mod error;
 pub mod exit;
 mod explain;
 mod fingerprint;
 mod guard;
+pub mod hints;
 mod install;
 mod output;
 mod report;

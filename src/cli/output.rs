@@ -9,8 +9,9 @@ use anstyle::{AnsiColor, Style};
 use clap::ColorChoice;
 use serde::{Serialize, Serializer};
 
-use super::CliError;
+use super::{CliError, hints};
 use crate::doctor::{Finding, Severity};
+use crate::operation::Messages;
 pub use crate::support::error_chain::chain;
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
@@ -114,10 +115,23 @@ fn say(text: &str) {
 pub fn error(error: &CliError) {
     let text = chain(error);
     say(&format!("rock-wrap: {ERROR}error:{ERROR:#} {text}\n"));
-    error.hints().into_iter().for_each(hint);
+    hints::of(error).into_iter().for_each(hint);
 }
 
 /// Prints what clap says of a wrong command line, as one of our errors.
 pub fn usage_error(error: &clap::Error) {
     let _ = write!(anstream::stderr(), "rock-wrap: {}", error.render().ansi());
+}
+
+/// What operations have to say goes to standard error.
+pub struct Terminal;
+
+impl Messages for Terminal {
+    fn note(&self, text: &str) {
+        note(text);
+    }
+
+    fn warning(&self, text: &str) {
+        warning(text);
+    }
 }

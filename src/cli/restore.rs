@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use super::{CliError, Exit, RestoreArgs, install, output};
-use crate::install::{Bin, Did, Goal, Locked, NameDid, Outcome, Plan};
+use super::{CliError, Exit, RestoreArgs, output};
+use crate::install::{Bin, Did, NameDid, Outcome, Plan};
+use crate::operation::{Change, restore_plan};
 use crate::rocm::Tree;
 use crate::support::signals::Signals;
 
@@ -25,17 +26,14 @@ pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
     let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
     let bin = Bin::open(&tree.bin)?;
     if args.plan.dry_run {
-        let plan = install::plan_for(&tree, &bin, &Goal::Restore)?;
+        let plan = restore_plan(&tree, &bin)?;
         show_plan(&tree, &plan, args.plan.json);
         return Ok(Exit::Success);
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
-    let locked = install::lock(&bin, Some(&signals))?;
-    let keeper = locked.keeper()?;
-    let outcome = restore(&tree, &bin, &locked, &signals)?;
-    // Whatever session may have wrapped it has nothing to restore any more.
-    install::end_sharing("restore", &locked, keeper)?;
-    drop(locked);
+    let change = Change::begin("restore", &bin, Some(&signals), &output::Terminal)?;
+    let outcome = change.apply_for_good(&restore_plan(&tree, &bin)?, &signals)?;
+    drop(change);
     if args.plan.json {
         output::json(&Answer {
             bin: &tree.bin,
@@ -53,17 +51,6 @@ pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
     } else {
         Exit::Success
     })
-}
-
-/// Puts the originals back.
-pub fn restore(
-    tree: &Tree,
-    bin: &Bin,
-    locked: &Locked<'_>,
-    signals: &Signals,
-) -> Result<Outcome, CliError> {
-    let plan = install::plan_for(tree, bin, &Goal::Restore)?;
-    install::apply("restore", locked, &plan, signals)
 }
 
 fn show_plan(tree: &Tree, plan: &Plan, json: bool) {
@@ -91,41 +78,10 @@ fn show_plan(tree: &Tree, plan: &Plan, json: bool) {
 fn show(tree: &Tree, outcome: &Outcome) {
     output::answer(format_args!("compilers in {}:", tree.bin.display()));
     for NameDid { name, did } in &outcome.names {
-        output::answer(format_args!("  {}: {}", name.display(), sentence(*did)));
+        output::answer(format_args!("  {}: {}", name.display(), did.sentence()));
     }
     if outcome.names.is_empty() {
         output::answer("  not wrapped; nothing to do");
     }
-    tell(outcome);
-}
-
-/// What a person must know in any case.
-pub fn tell(outcome: &Outcome) {
-    outcome.warnings.iter().for_each(output::warning);
-    for NameDid { name, did } in &outcome.names {
-        if matches!(did, Did::KeptNewer | Did::Gone | Did::Lost | Did::LeftAlone) {
-            output::warning(format_args!("{}: {}", name.display(), sentence(*did)));
-        }
-    }
-    if let Some(processes) = outcome.in_use {
-        output::warning(format_args!(
-            "the originals are back; {processes} processes still use the compilers' second names, \
-             which `rock-wrap restore` removes when they have ended"
-        ));
-    }
-}
-
-fn sentence(did: Did) -> &'static str {
-    match did {
-        Did::Installed | Did::Switched => "wrapped",
-        Did::AlreadyInstalled => "already wrapped",
-        Did::Restored => "restored",
-        Did::PutBackMissing => "it was gone; its original is back",
-        Did::Recreated => "its original was gone; made anew from the record",
-        Did::KeptNewer => "not our shim any more: kept as it is, and what was left of ours removed",
-        Did::ClearedUp => "the original stood there already; what was left of ours is removed",
-        Did::Gone => "somebody removed it, and its original leads nowhere: nothing to put back",
-        Did::Lost => "its original is gone: the shim was left; reinstall the package it came with",
-        Did::LeftAlone => "files that look like ours and are not: left alone",
-    }
+    outcome.notable().iter().for_each(output::warning);
 }

@@ -11,11 +11,11 @@ use std::process::Command;
 
 use tempfile::NamedTempFile;
 
-use super::attach;
 use super::report::Outputs;
 use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
 use crate::launcher::alive::Alive;
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher, health};
+use crate::operation::{self, OperationError, Request};
 use crate::report::{UNATTACHED, Unseen};
 use crate::rocm::{Hipcc, Tree};
 use crate::session::{self, Ended, SessionError};
@@ -59,7 +59,14 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     }
 
     let calls = NamedTempFile::with_prefix("rock-wrap-events-").map_err(CliError::Events)?;
-    let attached = attach::attach(args, &launcher, &signals)?;
+    let request = Request {
+        rocm_path: args.tree.rocm_path.as_deref(),
+        compilers: &args.wrap.compilers,
+        attach: args.attach,
+        policy: args.wrap.policy(),
+        host: !args.no_host,
+    };
+    let attached = operation::attach(&request, &launcher, &signals, &output::Terminal)?;
     let reporting = outputs.begin(&launcher, calls.path());
     reporting.prepare(&mut command);
     for (name, value) in attached.variables() {
@@ -80,13 +87,13 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     let awake = Alive::keep(&launcher);
     let ended = match watched {
         Ok(()) => session::run(program, command, &signals).map_err(CliError::from),
-        Err(error) => Err(CliError::Guard(error)),
+        Err(error) => Err(OperationError::Guard(error).into()),
     };
     drop(awake);
     let built = reporting.built();
     // Whatever became of the build, the tree comes first.
     let (tree, way) = (attached.tree().clone(), attached.way());
-    let detached = attached.detach(&signals);
+    let detached = attached.detach(&signals, &output::Terminal);
     let command = &args.command;
     let (root, ended_by) = (&tree.root, ended.as_ref().ok().copied());
     let missed = || unseen(&tree);
@@ -198,6 +205,6 @@ fn choose_launcher(args: &RunArgs) -> Result<Launcher, CliError> {
     }
     match Launcher::from_environment()? {
         Some(launcher) => Ok(launcher),
-        None => Launcher::find_any()?.ok_or(CliError::NoLauncher),
+        None => Ok(Launcher::find_any()?.ok_or(OperationError::NoLauncher)?),
     }
 }

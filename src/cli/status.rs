@@ -11,7 +11,7 @@ use crate::fingerprint::IdentityError;
 use crate::install;
 use crate::install::freshness;
 use crate::install::freshness::Standing;
-use crate::install::{Bin, Entry, Goal, Keeper, Name as Known, Phase, Record};
+use crate::install::{Bin, Entry, Keeper, Name as Known, Phase, Record};
 use crate::rocm::Tree;
 use crate::shim_image;
 
@@ -112,7 +112,7 @@ enum StandIn {
 pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
     let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
     let bin = Bin::open(&tree.bin)?;
-    let observed = bin.observe(&Goal::Restore)?;
+    let observed = bin.observe()?;
     let known = observed.names.iter();
     let mut compilers = known
         .map(|known| compiler(&tree, known))

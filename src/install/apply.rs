@@ -18,7 +18,7 @@ use crate::install::journal::Journal;
 use crate::install::names;
 use crate::install::observe::{Entry, Kept, observe};
 use crate::install::plan::{Plan, Target, plan_targets};
-use crate::install::step::{Keeping, NameDid, Step};
+use crate::install::step::{Did, Keeping, NameDid, Step};
 use crate::support::error_chain::chain;
 
 /// What an install or restore came to.
@@ -31,6 +31,26 @@ pub struct Outcome {
     /// How many processes still use the aliases, where that kept the run from clearing up; a later
     /// restore does.
     pub in_use: Option<usize>,
+}
+
+impl Outcome {
+    /// What a person must know of it in any case.
+    #[must_use]
+    pub fn notable(&self) -> Vec<String> {
+        let mut lines = self.warnings.clone();
+        for NameDid { name, did } in &self.names {
+            if matches!(did, Did::KeptNewer | Did::Gone | Did::Lost | Did::LeftAlone) {
+                lines.push(format!("{}: {}", name.display(), did.sentence()));
+            }
+        }
+        if let Some(processes) = self.in_use {
+            lines.push(format!(
+                "the originals are back; {processes} processes still use the compilers' second names, \
+                 which `rock-wrap restore` removes when they have ended"
+            ));
+        }
+        lines
+    }
 }
 
 /// Runs `plan`. `cancel` is asked between steps for a signal that came in.

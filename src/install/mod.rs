@@ -3,7 +3,7 @@
 //! Owns: everything that is ever changed in a compiler's directory, and in which order. Its rules:
 //!
 //! * At every instant, and after a crash at any of them, each name is a working compiler.
-//! * Look, plan, act. [`Bin::observe`] only looks, [`plan`] is pure, [`Locked::apply`] acts. What
+//! * Look, plan, act. [`Bin::observe`] only looks, [`plan`](plan::plan) is pure, [`Locked::apply`] acts. What
 //!   is to be done follows from what stands in the directory, never from the memory of a run.
 //! * All names or none: a plan that fails is followed by one that leads back.
 //! * Restore is exact, and never touches a name that is not our shim any more.
@@ -45,11 +45,12 @@ pub use goal::{Goal, Keep, Refusal, Want};
 pub use journal::{Entry as JournalEntry, Journal, Phase};
 pub use names::{JOURNAL, alias, is_companion, kept, stand_in};
 pub use observe::{Entry, Kept, Name, Observed, Record};
-pub use plan::{Plan, plan};
+pub use plan::Plan;
 pub use share::{Keeper, Share};
 pub use step::{Did, Keeping, NameDid, Step};
 
 use fs::{Fs as _, RealFs};
+use plan::plan;
 
 /// A compiler's directory.
 #[derive(Debug)]
@@ -72,12 +73,21 @@ impl Bin {
         }
     }
 
-    /// What stands in the directory. For [`plan`] with the same goal, and to show.
+    /// What stands in the directory, as far as it is ours.
     ///
     /// # Errors
     /// The directory or a file in it cannot be looked at.
-    pub fn observe(&self, goal: &Goal) -> Result<Observed, Error> {
-        observe::observe(&self.fs, goal.wants())
+    pub fn observe(&self) -> Result<Observed, Error> {
+        observe::look_around(&self.fs)
+    }
+
+    /// The steps from what was observed to `goal`.
+    ///
+    /// # Errors
+    /// What the goal is about besides cannot be looked at, or the goal cannot be had from there.
+    pub fn plan(&self, observed: Observed, goal: &Goal) -> Result<Plan, PlanError> {
+        let observed = observe::complete(&self.fs, observed, goal.wants())?;
+        Ok(plan(&observed, goal)?)
     }
 
     /// Keeps other installs and restores out until the answer is dropped, waiting for them up to
@@ -93,6 +103,17 @@ impl Bin {
         lock::lock(self.fs.file(), self.fs.path(), limit, on_wait)?;
         Ok(Locked { bin: self })
     }
+}
+
+/// There is no plan.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// The directory cannot be looked at.
+    #[error(transparent)]
+    Look(#[from] Error),
+    /// What stands there does not allow the goal.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// A compiler's directory that nobody else installs to or restores.

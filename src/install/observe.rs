@@ -224,6 +224,11 @@ pub(super) fn observe<'a, F: Fs>(
     fs: &F,
     wants: impl IntoIterator<Item = &'a Want>,
 ) -> Result<Observed, Error> {
+    complete(fs, look_around(fs)?, wants)
+}
+
+/// Looks at the directory: at all that is ours.
+pub(super) fn look_around<F: Fs>(fs: &F) -> Result<Observed, Error> {
     let dir = fs.dir().map_err(|source| Error::Inspect {
         path: fs.path().to_owned(),
         source,
@@ -234,18 +239,6 @@ pub(super) fn observe<'a, F: Fs>(
     })?;
     let record = read_record(fs)?;
     let mut order: Vec<OsString> = Vec::new();
-    let mut targets = BTreeMap::new();
-    for want in wants {
-        order.push(want.name.clone());
-        if let Keep::Aside { alias_target } = &want.keep {
-            let leads = fs.resolve(alias_target).map_err(|source| Error::Inspect {
-                path: fs.path().join(alias_target),
-                source,
-            })?;
-            let leads = leads.is_some_and(|meta| meta.kind == Kind::File);
-            targets.insert(alias_target.clone(), leads);
-        }
-    }
     if let Record::Trusted(journal) = &record {
         order.extend(journal.names.iter().map(|entry| entry.name.clone()));
     }
@@ -273,8 +266,43 @@ pub(super) fn observe<'a, F: Fs>(
             .into_iter()
             .filter(|name| names::is_temp(name))
             .collect(),
-        targets,
+        targets: BTreeMap::new(),
     })
+}
+
+/// Adds what `wants` are about to a look around: names at which nothing of ours stands, and the compilers
+/// behind the aliases.
+pub(super) fn complete<'a, F: Fs>(
+    fs: &F,
+    mut observed: Observed,
+    wants: impl IntoIterator<Item = &'a Want>,
+) -> Result<Observed, Error> {
+    let mut asked = Vec::new();
+    for want in wants {
+        let known = observed
+            .names
+            .iter()
+            .position(|known| known.name == want.name);
+        match known {
+            Some(at) => asked.push(observed.names.remove(at)),
+            None if asked.iter().any(|known: &Name| known.name == want.name) => {}
+            None if names::is_manageable(&want.name) => {
+                asked.push(look_at_name(fs, want.name.clone(), &observed.record)?);
+            }
+            None => {}
+        }
+        if let Keep::Aside { alias_target } = &want.keep {
+            let leads = fs.resolve(alias_target).map_err(|source| Error::Inspect {
+                path: fs.path().join(alias_target),
+                source,
+            })?;
+            let leads = leads.is_some_and(|meta| meta.kind == Kind::File);
+            observed.targets.insert(alias_target.clone(), leads);
+        }
+    }
+    asked.append(&mut observed.names);
+    observed.names = asked;
+    Ok(observed)
 }
 
 fn look_at_name<F: Fs>(fs: &F, name: OsString, record: &Record) -> Result<Name, Error> {

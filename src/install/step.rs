@@ -245,3 +245,28 @@ pub struct NameDid {
     /// What it comes to.
     pub did: Did,
 }
+
+impl Did {
+    /// The same as a person reads it, behind the name.
+    #[must_use]
+    pub fn sentence(self) -> &'static str {
+        match self {
+            Self::Installed | Self::Switched => "wrapped",
+            Self::AlreadyInstalled => "already wrapped",
+            Self::Restored => "restored",
+            Self::PutBackMissing => "it was gone; its original is back",
+            Self::Recreated => "its original was gone; made anew from the record",
+            Self::KeptNewer => {
+                "not our shim any more: kept as it is, and what was left of ours removed"
+            }
+            Self::ClearedUp => "the original stood there already; what was left of ours is removed",
+            Self::Gone => {
+                "somebody removed it, and its original leads nowhere: nothing to put back"
+            }
+            Self::Lost => {
+                "its original is gone: the shim was left; reinstall the package it came with"
+            }
+            Self::LeftAlone => "files that look like ours and are not: left alone",
+        }
+    }
+}

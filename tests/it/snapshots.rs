@@ -9,7 +9,7 @@ use crate::support::golden::assert_current;
 use crate::support::rocm::{ran, rock_wrap};
 use clap::{Command, CommandFactory};
 use rock_wrap::attach::AttachError;
-use rock_wrap::cli::{Cli, CliError};
+use rock_wrap::cli::{Cli, CliError, hints};
 use rock_wrap::doctor::scratch::Trouble;
 use rock_wrap::fingerprint::IdentityError;
 use rock_wrap::install::shims::WrapError;
@@ -17,6 +17,7 @@ use rock_wrap::install::{After, Error as DivertError, Failure, Refusal};
 use rock_wrap::launcher::LauncherError;
 use rock_wrap::launcher::health::{HealthError, Said};
 use rock_wrap::launcher::stats::StatsError;
+use rock_wrap::operation::OperationError;
 use rock_wrap::report::Unseen;
 use rock_wrap::rocm::compiler::CompilerError;
 use rock_wrap::rocm::tree::TreeError;
@@ -177,7 +178,7 @@ fn launchers() -> Vec<CliError> {
     ]
     .map(CliError::from)
     .into();
-    errors.push(CliError::NoLauncher);
+    errors.push(CliError::Operation(OperationError::NoLauncher));
     let health = [
         HealthError::Ask(sccache(), hangs()),
         HealthError::Settings(sccache(), said("invalid value for SCCACHE_DIRECT")),
@@ -304,9 +305,11 @@ fn refusals() -> Vec<CliError> {
         },
     ];
     refusals
-        .map(|refusal| CliError::Refused {
-            dir: bin(),
-            refusal,
+        .map(|refusal| {
+            CliError::Operation(OperationError::Refused {
+                dir: bin(),
+                refusal,
+            })
         })
         .into()
 }
@@ -424,10 +427,10 @@ fn failures() -> Vec<CliError> {
             cause: cause(),
             after,
         };
-        errors.push(CliError::Failed {
+        errors.push(CliError::Operation(OperationError::Failed {
             what: "install",
             failure,
-        });
+        }));
     }
     let cause = DivertError::NotWritable {
         path: bin(),
@@ -438,16 +441,19 @@ fn failures() -> Vec<CliError> {
         cause,
         after: After::AsBefore,
     };
-    errors.push(CliError::Failed {
+    errors.push(CliError::Operation(OperationError::Failed {
         what: "restore",
         failure,
-    });
+    }));
     for what in ["install", "restore"] {
         let source = DivertError::Remove {
             path: path(".rockwrap-session"),
             source: denied(),
         };
-        errors.push(CliError::StillShared { what, source });
+        errors.push(CliError::Operation(OperationError::StillShared {
+            what,
+            source,
+        }));
     }
     errors
 }
@@ -455,16 +461,16 @@ fn failures() -> Vec<CliError> {
 fn sessions() -> Vec<CliError> {
     let cache = || PathBuf::from("/home/me/.cache/rock-wrap/shadow");
     vec![
-        CliError::OtherNames {
+        CliError::Operation(OperationError::OtherNames {
             dir: bin(),
             name: name("clang-22"),
-        },
+        }),
         AttachError::NoPlace.into(),
         AttachError::Directory(cache(), denied()).into(),
         AttachError::List(cache(), denied()).into(),
         AttachError::Make(cache().join("clang"), denied()).into(),
         AttachError::Remove(cache().join("clang"), denied()).into(),
-        CliError::Guard(ErrorKind::OutOfMemory.into()),
+        CliError::Operation(OperationError::Guard(ErrorKind::OutOfMemory.into())),
         SessionError::NotFound("maek".into()).into(),
         SessionError::NotExecutable("./build.sh".into()).into(),
         SessionError::Start {
@@ -477,7 +483,7 @@ fn sessions() -> Vec<CliError> {
             source: nix::errno::Errno::ECHILD,
         }
         .into(),
-        CliError::Interrupted(15),
+        CliError::Operation(OperationError::Interrupted(15)),
         CliError::Signals(ErrorKind::Other.into()),
         CliError::Output {
             path: "report.json".into(),
@@ -543,7 +549,7 @@ fn errors_read_as_committed() {
                 None => (error.exit() as u8).to_string(),
             };
             writeln!(text, "[{status}] error: {}", chain(&error)).unwrap();
-            for hint in error.hints() {
+            for hint in hints::of(&error) {
                 writeln!(text, "    hint: {hint}").unwrap();
             }
             text.push('\n');

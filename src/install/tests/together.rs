@@ -65,7 +65,7 @@ fn looking_needs_no_lock() {
     let bin = Bin::open(tree.fs.path()).unwrap();
     let _held = bin.lock(Duration::ZERO, &mut |_| ()).unwrap();
     let other = Bin::open(tree.fs.path()).unwrap();
-    assert_eq!(other.observe(&Goal::Restore).unwrap().names.len(), 2);
+    assert_eq!(other.observe().unwrap().names.len(), 2);
 }
 
 fn left(tree: &Tree, shims: &[Inode]) -> usize {
@@ -193,7 +193,7 @@ fn a_directory_that_is_swapped_meanwhile_is_not_mistaken() {
     fs::write(real.join("clang"), b"not this one").unwrap();
     let goal = Goal::Install(vec![Layout::HardLinks.want("clang", SCCACHE)]);
     let held = bin.lock(Duration::ZERO, &mut |_| ()).unwrap();
-    let plan = super::plan(&bin.observe(&goal).unwrap(), &goal).unwrap();
+    let plan = bin.plan(bin.observe().unwrap(), &goal).unwrap();
     held.apply(&plan, &|| None, &super::Idle).unwrap();
     assert_eq!(fs::read(real.join("clang")).unwrap(), b"not this one");
     assert_eq!(fs::read(other.join("clang.7625")).unwrap(), super::ELF);

@@ -1,0 +1,198 @@
+//! Changing what stands at the compilers' names: install and restore.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::time::{Duration, Instant};
+
+use super::{Messages, OperationError};
+use crate::install::shims::{self, Policy, Survey};
+use crate::install::{
+    Bin, Entry, Error, Goal, Keeper, Locked, Observed, Outcome, Plan, PlanError, ProcDrain,
+};
+use crate::launcher::Launcher;
+use crate::rocm::Tree;
+use crate::shim_image;
+use crate::support::signals::Signals;
+
+/// How long another install or restore is waited for. Each takes milliseconds of its own, and may
+/// itself wait as long as [`DRAIN_LIMIT`].
+const LOCK_LIMIT: Duration = Duration::from_secs(60);
+
+/// How long running compiles that still need the real compiler's second name are waited for.
+const DRAIN_LIMIT: Duration = Duration::from_secs(30);
+
+/// What an install would do.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The compilers, and what a person should know of them.
+    pub survey: Survey,
+    /// The steps.
+    pub plan: Plan,
+    /// The launcher that the shims will know.
+    pub launcher: Option<Launcher>,
+}
+
+/// Plans an install from one look at the directory. Where no launcher is named, that of the shims that
+/// stand there stays, and `policy` is added to how they use it.
+///
+/// # Errors
+/// The tree cannot be wrapped, or what stands in the directory does not allow it.
+pub fn prepare(
+    tree: &Tree,
+    bin: &Bin,
+    named: Option<Launcher>,
+    policy: Policy,
+) -> Result<Prepared, OperationError> {
+    let observed = bin.observe()?;
+    let (launcher, policy) = match named {
+        Some(launcher) => (Some(launcher), policy),
+        None => {
+            let (launcher, kept) = installed_launcher(&observed)?;
+            let policy = Policy {
+                strict: kept.strict || policy.strict,
+                exact: kept.exact || policy.exact,
+            };
+            (launcher, policy)
+        }
+    };
+    let survey = shims::survey(tree, &observed, &tree.names, launcher.as_ref(), policy)?;
+    let plan = plan(tree, bin, observed, &survey.goal)?;
+    Ok(Prepared {
+        survey,
+        plan,
+        launcher,
+    })
+}
+
+/// Plans a restore.
+///
+/// # Errors
+/// The directory cannot be looked at, or what stands there does not allow it.
+pub fn restore_plan(tree: &Tree, bin: &Bin) -> Result<Plan, OperationError> {
+    let observed = bin.observe()?;
+    plan(tree, bin, observed, &Goal::Restore)
+}
+
+fn plan(tree: &Tree, bin: &Bin, observed: Observed, goal: &Goal) -> Result<Plan, OperationError> {
+    bin.plan(observed, goal).map_err(|error| match error {
+        PlanError::Look(error) => error.into(),
+        PlanError::Refused(refusal) => OperationError::Refused {
+            dir: tree.bin.clone(),
+            refusal,
+        },
+    })
+}
+
+/// The launcher of the shims that stand there, and how they use it.
+///
+/// # Errors
+/// That launcher cannot be used any more.
+pub fn installed_launcher(
+    observed: &Observed,
+) -> Result<(Option<Launcher>, Policy), OperationError> {
+    let shims = observed.names.iter().filter_map(|known| match &known.at {
+        Entry::Shim { image, .. } => shim_image::read(image)?.ok(),
+        _ => None,
+    });
+    let Some(config) = shims.into_iter().find(|config| !config.launcher.is_empty()) else {
+        return Ok((None, Policy::default()));
+    };
+    let launcher = Launcher::find(OsStr::from_bytes(config.launcher))?;
+    let policy = Policy {
+        strict: config.strict,
+        exact: config.exact,
+    };
+    Ok((Some(launcher), policy))
+}
+
+/// A directory that nobody else changes, and a plan to be applied to it.
+pub struct Change<'a> {
+    what: &'static str,
+    locked: Locked<'a>,
+}
+
+impl<'a> Change<'a> {
+    /// Keeps other installs and restores out for `what`, telling a person whom we wait for. A signal
+    /// among `signals` ends the wait.
+    ///
+    /// # Errors
+    /// Somebody else holds the directory for too long, it cannot be locked, or a signal came.
+    pub fn begin(
+        what: &'static str,
+        bin: &'a Bin,
+        signals: Option<&Signals>,
+        messages: &dyn Messages,
+    ) -> Result<Self, OperationError> {
+        /// How long a signal may go unnoticed.
+        const SLICE: Duration = Duration::from_millis(100);
+        let start = Instant::now();
+        let mut told = false;
+        let mut tell = |pid: Option<u32>| {
+            match pid {
+                _ if told => {}
+                Some(pid) => messages.note(&format!(
+                    "waiting for process {pid}, which changes the tree"
+                )),
+                None => messages.note("waiting for another process that changes the tree"),
+            }
+            told = true;
+        };
+        loop {
+            match bin.lock(SLICE, &mut tell) {
+                Err(Error::Locked { .. }) if start.elapsed() < LOCK_LIMIT => {}
+                locked => {
+                    return Ok(Self {
+                        what,
+                        locked: locked?,
+                    });
+                }
+            }
+            if let Some(signal) = signals.and_then(Signals::pending) {
+                return Err(OperationError::Interrupted(signal));
+            }
+        }
+    }
+
+    /// The locked directory.
+    pub fn locked(&self) -> &Locked<'a> {
+        &self.locked
+    }
+
+    /// Runs a plan; a signal takes it back.
+    ///
+    /// # Errors
+    /// A step failed; says how the directory stands now.
+    pub fn apply(&self, plan: &Plan, signals: &Signals) -> Result<Outcome, OperationError> {
+        tracing::debug!("plan:\n{plan}");
+        let drain = ProcDrain { limit: DRAIN_LIMIT };
+        self.locked
+            .apply(plan, &|| signals.pending(), &drain)
+            .map_err(|failure| OperationError::Failed {
+                what: self.what,
+                failure,
+            })
+    }
+
+    /// Runs a plan, and takes the tree from the sessions that wrapped it, if any did. Not before: after
+    /// a failure everything is as it was, and so the sessions still have to restore.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply); or it succeeded, and the sessions' file remains.
+    pub fn apply_for_good(
+        &self,
+        plan: &Plan,
+        signals: &Signals,
+    ) -> Result<Outcome, OperationError> {
+        let keeper = self.locked.keeper()?;
+        let outcome = self.apply(plan, signals)?;
+        match keeper {
+            Keeper::Nobody => {}
+            Keeper::Abandoned | Keeper::Sessions => {
+                let what = self.what;
+                let forgotten = self.locked.forget();
+                forgotten.map_err(|source| OperationError::StillShared { what, source })?;
+            }
+        }
+        Ok(outcome)
+    }
+}
