@@ -6,6 +6,7 @@
 # It sets
 #   ROOT             the top of the source tree (absolute, no symlinks)
 #   TOOLS            where launchers are put: $ROOT/target/tools
+#   RUST_VERSION     the release of Rust whose formatting and lints count
 #   HEAVY_UNITS_PACKAGES   what the units of heavy-units.sh include
 # and defines
 #   say, die         messages on stderr with the script's name in front
@@ -22,6 +23,11 @@
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 TOOLS=$ROOT/target/tools
+
+# No rust-toolchain.toml: with that, rustup would want to download this release also where the installed stable one
+# is the same or builds as well. The image in .github/workflows/ci.yml is of it too.
+# shellcheck disable=SC2034 # for checks.sh
+RUST_VERSION=1.95
 
 # The launcher releases that the tests are written against. Both come as wheels that carry the
 # project's own static (or manylinux) executable and nothing else.

@@ -24,17 +24,7 @@ done
 "$ROOT/scripts/setup.sh" "${setup[@]}"
 cd -- "$ROOT"
 
-say "formatting and lints"
-cargo fmt --check
-cargo clippy --all-targets --locked -- -D warnings
-# Cargo does not know of the shim, which build.rs compiles: the same lints, for its library and for itself.
-lint=(--edition 2024 --cfg rock_wrap_shim -C panic=abort --emit metadata
-    -D warnings -W clippy::undocumented_unsafe_blocks -W unsafe_op_in_unsafe_fn)
-clippy-driver src/freestanding.rs --crate-name rock_wrap_shared --crate-type rlib "${lint[@]}" -W missing_docs \
-    -o "$ROOT/target/librock_wrap_shared.rmeta"
-clippy-driver src/shim/main.rs --crate-type bin --extern "rock_wrap_shared=$ROOT/target/librock_wrap_shared.rmeta" \
-    "${lint[@]}" -o "$ROOT/target/shim-lint.rmeta"
-shellcheck -x scripts/*.sh .ci/run
+"$ROOT/scripts/checks.sh"
 
 say "tests"
 # Written by tests/it/support/skips.rs: what is missing, the test, why.

@@ -1,0 +1,38 @@
+#!/usr/bin/env bash
+# checks.sh: formatting and lints, of everything.
+#
+# usage: checks.sh
+#
+# What rustfmt and clippy say differs from release to release. So they are held to with the release that lib.sh
+# names; with another one they are shown and fail nothing.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+case ${1-} in
+-h | --help) usage && exit 0 ;;
+'') ;;
+*) say "error: unexpected argument $1 (try --help)" && exit 2 ;;
+esac
+need_cargo
+cd -- "$ROOT"
+
+say "formatting and lints"
+release=$(rustc --version | cut -d ' ' -f 2)
+if [[ $release == "$RUST_VERSION".* ]]; then
+    deny=(-D warnings)
+    cargo fmt --check
+else
+    say "this is Rust $release: what differs from $RUST_VERSION's formatting and lints fails nothing"
+    deny=()
+    cargo fmt --check || true
+fi
+cargo clippy --all-targets --locked -- "${deny[@]}"
+# Cargo does not know of the shim, which build.rs compiles: the same lints, for its library and for itself.
+lint=(--edition 2024 --cfg rock_wrap_shim -C panic=abort --emit metadata
+    "${deny[@]}" -W clippy::undocumented_unsafe_blocks -W unsafe_op_in_unsafe_fn)
+clippy-driver src/freestanding.rs --crate-name rock_wrap_shared --crate-type rlib "${lint[@]}" -W missing_docs \
+    -o "$ROOT/target/librock_wrap_shared.rmeta"
+clippy-driver src/shim/main.rs --crate-type bin --extern "rock_wrap_shared=$ROOT/target/librock_wrap_shared.rmeta" \
+    "${lint[@]}" -o "$ROOT/target/shim-lint.rmeta"
+shellcheck -x scripts/*.sh .ci/run
