@@ -17,10 +17,7 @@ mod sessions;
 mod signals;
 mod tree;
 
-/// Whether everything is asked for.
-fn full() -> bool {
-    std::env::var_os("ROCK_WRAP_TEST_FULL").is_some_and(|value| !value.is_empty())
-}
+use crate::support::compilers::full;
 
 /// Says something that has to be seen although the test passes.
 macro_rules! report {
