@@ -202,7 +202,9 @@ fn a_cache_that_takes_nothing_is_warned_of_and_fails_only_who_requires_it() {
     unknown.env("BIN", rocm.bin()).current_dir(rocm.beside(""));
     assert_has(
         &ran(&mut unknown).err,
-        &["rock-wrap: error: whether the cache was of use"],
+        &[
+            "rock-wrap: error: --require-cache: the launcher does not report whether the cache was used",
+        ],
     );
     let failing = format!("{SMALL}; exit 7");
     assert_eq!(status(&["--require-cache"], &failing), Some(7));

@@ -146,7 +146,7 @@ fn an_installation_of_other_names_is_used_as_it_is_or_told() {
         other.args(["--compiler", "clang", "--", "false"]);
         assert_has(
             &ran(&mut other).refused(4),
-            &["clang is not among", "hint: "],
+            &["is already wrapped, but clang in it is not", "hint: "],
         );
     });
 }
