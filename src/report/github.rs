@@ -16,7 +16,7 @@ pub fn annotation(advice: &Advice) -> String {
         .replace('%', "%25")
         .replace('\r', "%0D")
         .replace('\n', "%0A");
-    format!("::warning title=rock-shims::{text}")
+    format!("::warning title=rock-wrap::{text}")
 }
 
 /// The report in Markdown.

@@ -311,7 +311,7 @@ fn an_annotation_is_one_line() {
     };
     assert_eq!(
         github::annotation(&advice),
-        "::warning title=rock-shims::100 %25%0Alost%0Ahint: find it"
+        "::warning title=rock-wrap::100 %25%0Alost%0Ahint: find it"
     );
 }
 

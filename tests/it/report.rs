@@ -244,7 +244,7 @@ fn github_actions_gets_a_summary_and_annotations() {
     assert!(!elsewhere.err.contains("::warning"));
     let there = ran(run.env("GITHUB_ACTIONS", "true")).ok();
     let annotation =
-        |line: &str| line.starts_with("::warning title=rock-shims::1 compiles were launched");
+        |line: &str| line.starts_with("::warning title=rock-wrap::1 compiles were launched");
     assert!(there.err.lines().any(annotation), "{}", there.err);
     let text = std::fs::read_to_string(&summary).unwrap();
     assert!(
