@@ -5,7 +5,7 @@ use std::io::{Error as IoError, ErrorKind};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::support::golden::assert_current;
+use crate::support::golden::{assert_current, source};
 use crate::support::rocm::{ran, rock_wrap};
 use clap::{Command, CommandFactory};
 use rock_wrap::attach::AttachError;
@@ -556,4 +556,21 @@ fn errors_read_as_committed() {
         }
     }
     assert_current("tests/snapshots/errors.txt", &text);
+}
+
+#[test]
+fn the_errors_that_troubleshooting_quotes_are_the_programs() {
+    let read = |path| std::fs::read_to_string(source(path)).unwrap();
+    let errors = read("tests/snapshots/errors.txt");
+    let document = read("docs/troubleshooting.md");
+    let quoted = document
+        .lines()
+        .filter_map(|line| line.strip_prefix("rock-wrap: error: "));
+    let mut seen = 0;
+    for quote in quoted {
+        seen += 1;
+        let beginning = quote.split("...").next().unwrap();
+        assert!(errors.contains(&format!("] error: {beginning}")), "{quote}");
+    }
+    assert!(seen > 0);
 }
