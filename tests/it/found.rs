@@ -208,7 +208,10 @@ fn a_path_that_leads_to_no_compiler_is_refused_with_what_is_there() {
     let gone = refused(&["--compiler", "/no/such/dir/clang++"], 4);
     assert_has(&gone, &["/no/such/dir", "No such file"]);
     let not_clang = refused(&["--compiler", &format!("{bin}/lld")], 2);
-    assert_has(&not_clang, &["lld", "is not the name of a compiler"]);
+    assert_has(
+        &not_clang,
+        &["lld", "is not a compiler that rock-wrap can wrap"],
+    );
     let [one, two] = [format!("{bin}/clang"), "/usr/bin/clang-19".to_owned()];
     let both = refused(&["--compiler", &one, "--compiler", &two], 4);
     assert_has(&both, &[&bin, "/usr/bin", "hint: "]);
