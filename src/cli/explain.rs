@@ -171,6 +171,8 @@ fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
             real: real.as_os_str().as_bytes(),
             name,
             input: launch.unit.input.to_bytes(),
+            root: launch.shared.as_ref().map_or(b"", |shared| &shared.root),
+            up: launch.shared.as_ref().map_or(b"", |shared| &shared.up),
             texts: texts(&launch.unit),
         };
         plan.entry()
@@ -253,13 +255,13 @@ fn answer(
     };
     answer.runs = [vec![word.clone(), given_compiler], given, added].concat();
     answer.launcher = Some(word);
-    let entry = key.as_ref().map(|key| text(&key.entry));
+    let entry = key.iter().flat_map(key::Key::entries).map(text);
     let plan = plan.as_deref().map(text);
     answer.environment_added = edits.added().map(text).chain(entry).chain(plan).collect();
-    let removed = call
-        .env
-        .iter()
-        .filter(|entry| !edits.keeps(entry.to_bytes()));
+    let removed = call.env.iter().filter(|entry| {
+        let entry = entry.to_bytes();
+        !edits.keeps(entry) || key.as_ref().is_some_and(|key| !key.keeps(entry))
+    });
     answer.environment_removed = removed
         .map(|entry| text(entry).split('=').next().unwrap_or_default().to_owned())
         .collect();

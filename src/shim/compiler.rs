@@ -186,6 +186,8 @@ impl Real {
             real: real.as_bytes(),
             name: &name,
             input: launch.unit.input.to_bytes(),
+            root: launch.shared.as_ref().map_or(b"", |shared| &shared.root),
+            up: launch.shared.as_ref().map_or(b"", |shared| &shared.up),
             texts: texts(&launch.unit),
         };
         plan.entry()

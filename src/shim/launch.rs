@@ -17,6 +17,7 @@ use crate::server::{self, Outcome, Server};
 use crate::process::Inherited;
 use crate::compiler::Real;
 use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Path, Program, candidates, start};
+use crate::checkout::{Expected, Restored};
 use crate::supervise;
 use crate::trouble::Trouble;
 use crate::shared::sys::{self, Errno};
@@ -50,11 +51,20 @@ pub fn launch(
     let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
     env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())));
     edits.added().for_each(|entry| env.push(entry));
-    key.iter().for_each(|key| env.push(&key.entry));
+    if let Some(key) = key {
+        env.retain(|entry| key.keeps(entry.to_bytes()));
+        env.extend(key.entries());
+    }
     plan.iter().for_each(|plan| env.push(plan));
 
+    let restored = launch.and_then(|launch| {
+        let shared = launch.shared.as_ref()?;
+        Some(Restored { shared, depfile: launch.unit.word(Role::Depfile) })
+    });
+    let restored = restored.as_ref();
     if let Some(output) = output.as_deref().filter(|_| launcher.asks_server) {
-        ask_server(real, call, launcher, &compiler, &args, output, &env);
+        let expected = Expected { output, restored };
+        ask_server(real, call, launcher, &compiler, &args, &expected, &env);
     }
 
     let mut argv = Vec::with_capacity(args.len() + 3);
@@ -66,7 +76,8 @@ pub fn launch(
 
     // What the end of a launcher means is known of one that was given a key.
     let failure = if let Some(output) = &output {
-        match supervise::launch(call, launcher.kind, output, &mut program) {
+        let expected = Expected { output, restored };
+        match supervise::launch(call, launcher.kind, &expected, &mut program) {
             Trouble::NotRun(errno) => errno,
             failed => after(real, call, launcher, &failed),
         }
@@ -116,7 +127,7 @@ fn ask_server(
     launcher: &Launcher<'_>,
     compiler: &Path,
     args: &[&CStr],
-    output: &CStr,
+    expected: &Expected<'_>,
     env: &[&CStr],
 ) {
     let directory = sys::getcwd();
@@ -124,7 +135,7 @@ fn ask_server(
     let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) else { return };
     let args = args.iter().copied();
     let request = sccache::request(compiler.as_bytes(), &directory, args, env);
-    match server::compile(Server::of(call.env), &request, output, call.env) {
+    match server::compile(Server::of(call.env), &request, expected, call.env) {
         Outcome::NotAsked => {}
         Outcome::NotCached => real.exec(),
         // The client goes on without it too, whatever is made of other failures.

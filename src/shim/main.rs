@@ -15,6 +15,7 @@
 
 extern crate alloc;
 
+mod checkout;
 mod database;
 mod compiler;
 mod launch;

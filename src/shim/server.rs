@@ -12,6 +12,7 @@ use crate::shared::call::lookup;
 use crate::shared::bytes::push_decimal;
 use crate::message::say;
 use crate::socket::{self, Socket, Wait};
+use crate::checkout::Expected;
 use crate::trouble::Trouble;
 use crate::shared::sys::{self, Errno};
 
@@ -152,9 +153,9 @@ pub enum Outcome {
     Trouble(Trouble),
 }
 
-/// Has `server` do what `request` asks for, which is to make `output`, and ends as the compiler did.
+/// Has `server` do what `request` asks for, which is to make what is expected, and ends as the compiler did.
 #[cold]
-pub fn compile(server: Server<'_>, request: &[u8], output: &CStr, env: &[&CStr]) -> Outcome {
+pub fn compile(server: Server<'_>, request: &[u8], expected: &Expected<'_>, env: &[&CStr]) -> Outcome {
     let Some(socket) = server.connect(Wait::Seconds(PATIENCE)) else { return Outcome::NotAsked };
     if !server.is_ours(&socket) {
         return Outcome::Trouble(Trouble::Stranger);
@@ -180,10 +181,16 @@ pub fn compile(server: Server<'_>, request: &[u8], output: &CStr, env: &[&CStr])
                 return Outcome::Trouble(Trouble::Failed { end: NO_SERVER, lasting: true });
             }
             Some(Answer::Finished { status: Some(status), stdout, stderr, colours }) => {
-                if status == 0 && sys::stat(output).is_err() {
+                if status == 0 && sys::stat(expected.output).is_err() {
                     return Outcome::Trouble(Trouble::NoOutput);
                 }
-                show(stdout, stderr, colours, env);
+                match expected.restored {
+                    Some(restored) => {
+                        restored.depfile();
+                        show(stdout, &restored.message(stderr), colours, env);
+                    }
+                    None => show(stdout, stderr, colours, env),
+                }
                 if status != sccache::FAILURE {
                     sys::exit(status)
                 }

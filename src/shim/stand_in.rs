@@ -10,7 +10,7 @@ use core::ffi::CStr;
 use core::ptr;
 
 use crate::shared::key::hash::{Hasher, push_hex};
-use crate::shared::stand_in::text::{Scanner, path_of};
+use crate::shared::stand_in::text::{LONGEST_DATE, Scanner, names_date, path_of};
 use crate::shared::stand_in::{Plan, Question, Side, VARIABLE};
 use crate::shared::launchers::failure::End;
 use crate::shared::call::lookup;
@@ -18,6 +18,7 @@ use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::launchers::kind::LauncherKind;
 use crate::markers::Names;
+use crate::checkout;
 use crate::message::say;
 use crate::process::Child;
 use crate::shared::sys::{self, Errno, File};
@@ -37,7 +38,12 @@ pub fn answer(given: &Given) {
     let Some(plan) = Plan::parse(value.to_bytes()) else { return };
     let args = given.args.get(1..).unwrap_or_default();
     if let Some(question) = plan.question(args) {
-        sys::exit(give_text(&plan, &question, given))
+        let status = give_text(&plan, &question, given);
+        checkout::depfile(&plan, args);
+        sys::exit(status)
+    }
+    if !plan.root.is_empty() {
+        checkout::compile(&plan, args, &mut || execute(&plan, args, given));
     }
     become_compiler(&plan, args, given)
 }
@@ -92,18 +98,53 @@ fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     }
     // Memory is never given back (see `heap`): one buffer serves all files.
     let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
+    let mut dated = scanner.is_dated();
     let known = scanner.names().fold(told, |known, name| {
+        let respelled;
         let shown = match plan.kind {
             LauncherKind::Sccache => names.path_for(name).unwrap_or(name),
-            _ => name,
+            _ => match name.strip_prefix(plan.root) {
+                Some(rest) if !plan.root.is_empty() => {
+                    respelled = [plan.up, rest].concat();
+                    &respelled
+                }
+                _ => name,
+            },
         };
-        known & digest(name, shown, &mut piece, &mut rest)
+        let named = digest(name, shown, &mut piece, &mut rest);
+        // Of a header in which one of these words stands, be it in a comment, sccache's direct mode compares
+        // the size and not the content (0.16 to 0.19, `preprocessor_cache.rs`).
+        dated |= named == Content::Known { dated: true }
+            && plan.kind == LauncherKind::Sccache
+            && name != plan.input;
+        known & (named != Content::Unknown)
     });
     if !known && plan.kind == LauncherKind::Ccache {
         return FAILED;
     }
+    match plan.kind {
+        // Its server may take directories out of the text (`SCCACHE_BASEDIRS`), wherever they stand.
+        LauncherKind::Sccache => {
+            let mut hasher = Hasher::new();
+            hasher.bytes(&scanner.literals());
+            if plan.root.is_empty() || scanner.is_placed() {
+                scanner.names().for_each(|name| hasher.text(name));
+            }
+            rest.extend_from_slice(b"#pragma rock-wrap says ");
+            push_hex(&mut rest, &hasher.finish());
+            rest.push(b'\n');
+        }
+        _ if scanner.is_placed() && !plan.root.is_empty() => {
+            rest.extend_from_slice(b"#pragma rock-wrap in ");
+            rest.extend_from_slice(plan.root);
+            rest.push(b'\n');
+        }
+        _ => {}
+    }
     if !known {
         never_the_same(&mut rest);
+    } else if dated {
+        by_text_alone(&mut rest);
     }
     if sys::write_all(to, &rest) { 0 } else { FAILED }
 }
@@ -141,19 +182,23 @@ fn give_side(
             Ok(0) => break,
             Ok(_) => {
                 scanner.feed(&piece);
-                is_whole &= match plan.kind {
-                    LauncherKind::Sccache => {
-                        out.clear();
-                        line.extend_from_slice(&piece);
-                        let left = names.rename(&line, &mut out).len();
-                        line.drain(..line.len() - left);
-                        // No marker is as long as that.
-                        if line.len() > PIECE {
-                            out.append(&mut line);
-                        }
-                        sys::write_all(to, &out)
+                let rewritten = plan.kind == LauncherKind::Sccache || !plan.root.is_empty();
+                is_whole &= if rewritten {
+                    out.clear();
+                    line.extend_from_slice(&piece);
+                    let left = match plan.kind {
+                        LauncherKind::Sccache => names.rename(&line, &mut out),
+                        _ => checkout::markers(&line, plan, &mut out),
+                    };
+                    let left = left.len();
+                    line.drain(..line.len() - left);
+                    // No marker is as long as that.
+                    if line.len() > PIECE {
+                        out.append(&mut line);
                     }
-                    _ => sys::write_all(to, &piece),
+                    sys::write_all(to, &out)
+                } else {
+                    sys::write_all(to, &piece)
                 };
             }
             Err(Errno::EINTR) => {}
@@ -170,41 +215,58 @@ fn give_side(
 }
 
 /// Adds a line marker for the file called `name`, by the name `shown`, and a line with the digest of its bytes: the form that is inert
-/// to both launchers, and from which both take the file for their direct mode. Whether its content is known; one
-/// that is not there counts as such.
-fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> bool {
+/// to both launchers, and from which both take the file for their direct mode. A file that is not there has a
+/// content that is known, too.
+fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> Content {
     out.extend_from_slice(b"# 1 \"");
     out.extend_from_slice(shown);
     out.extend_from_slice(b"\"\n#pragma rock-wrap ");
     let path = path_of(name).and_then(|path| CString::new(path).ok()).unwrap_or_default();
     let known = match sys::stat(&path) {
         Ok(stat) if stat.is_regular() => match content(&path, piece) {
-            Some(digest) => {
+            Some((digest, dated)) => {
                 push_hex(out, &digest);
-                true
+                Content::Known { dated }
             }
-            None => false,
+            None => Content::Unknown,
         },
         // A pipe or a device: it was read, and cannot be read again.
-        Ok(_) => false,
+        Ok(_) => Content::Unknown,
         Err(_) => {
             out.extend_from_slice(b"absent");
-            true
+            Content::Known { dated: false }
         }
     };
     out.push(b'\n');
     known
 }
 
-/// The digest of a file's bytes.
-fn content(path: &CStr, piece: &mut Vec<u8>) -> Option<[u8; 32]> {
+/// What is known of a file's content.
+#[derive(PartialEq, Eq)]
+enum Content {
+    Unknown,
+    Known {
+        /// Whether it names a macro for the date, used or not.
+        dated: bool,
+    },
+}
+
+/// The digest of a file's bytes, and whether they name a macro for the date.
+fn content(path: &CStr, piece: &mut Vec<u8>) -> Option<([u8; 32], bool)> {
     let file = File::open(path).ok()?;
     let mut hasher = Hasher::new();
+    let mut dated = false;
+    piece.clear();
     loop {
-        piece.clear();
+        // A word that began in the piece before.
+        let kept = piece.len().min(LONGEST_DATE - 1);
+        piece.drain(..piece.len() - kept);
         match file.read_more(piece) {
-            Ok(0) => return Some(hasher.finish()),
-            Ok(_) => hasher.bytes(piece),
+            Ok(0) => return Some((hasher.finish(), dated)),
+            Ok(_) => {
+                hasher.bytes(piece.get(kept..).unwrap_or_default());
+                dated = dated || names_date(piece);
+            }
             Err(Errno::EINTR) => {}
             Err(_) => return None,
         }
@@ -217,6 +279,12 @@ fn never_the_same(out: &mut Vec<u8>) {
     out.extend_from_slice(b"# 1 \"/nonexistent/rock-wrap/");
     push_hex(out, &sys::random());
     out.extend_from_slice(b"\"\n#pragma rock-wrap untold\n");
+}
+
+/// Adds a marker for a file that is not there: this compile is found by its text, in which the time is, and not
+/// by direct mode, which does not see the time pass.
+fn by_text_alone(out: &mut Vec<u8>) {
+    out.extend_from_slice(b"# 1 \"/nonexistent/rock-wrap/dated\"\n#pragma rock-wrap dated\n");
 }
 
 /// The name of the compiler that this stand-in is for.

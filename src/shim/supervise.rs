@@ -12,12 +12,13 @@ use crate::program::Program;
 use crate::trouble::Trouble;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::process::{self, Child, Event, Inherited, Signals};
+use crate::checkout::Expected;
 use crate::server::{PATIENCE, Patience, Server};
 use crate::shared::sys::{self, Errno};
 
-/// Runs a launcher of this kind, which is to make `output`, and ends as it ends, unless that is its own
+/// Runs a launcher of this kind, which is to make what is expected, and ends as it ends, unless that is its own
 /// failure.
-pub fn launch(call: &Call<'_>, kind: LauncherKind, output: &CStr, program: &mut Program) -> Trouble {
+pub fn launch(call: &Call<'_>, kind: LauncherKind, expected: &Expected<'_>, program: &mut Program) -> Trouble {
     let server = (kind == LauncherKind::Sccache).then(|| Server::of(call.env));
     if server.is_some_and(Server::is_strangers) {
         return Trouble::Stranger;
@@ -26,8 +27,11 @@ pub fn launch(call: &Call<'_>, kind: LauncherKind, output: &CStr, program: &mut 
         Ok(end) => end,
         Err(trouble) => return trouble,
     };
-    if end == End::Exited(0) && kind != LauncherKind::Other && sys::stat(output).is_err() {
+    if end == End::Exited(0) && kind != LauncherKind::Other && sys::stat(expected.output).is_err() {
         return Trouble::NoOutput;
+    }
+    if end == End::Exited(0) {
+        expected.restored.iter().for_each(|restored| restored.depfile());
     }
     let lasting = match failure::blame(kind, end) {
         Blame::Compiler => None,

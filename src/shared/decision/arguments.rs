@@ -570,6 +570,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 for (options, role) in [
                     (&LIBRARY_OPTIONS[..], Role::Library),
                     (&PREFIX_MAP_OPTIONS, Role::PrefixMap),
+                    (&[b"-fmacro-prefix-map="], Role::MacroPrefixMap),
                 ] {
                     if options.iter().any(|name| bytes.starts_with(name)) {
                         self.word(role, word)?;

@@ -30,6 +30,7 @@ mod options_table;
 mod probe;
 pub mod reasons;
 pub mod response;
+pub mod sharing;
 #[cfg(test)]
 mod tests;
 pub mod unit;
@@ -39,12 +40,13 @@ use self::driver_name::driver;
 use self::environment::{Environment, Steering};
 use self::foreign::{Forward, is_foreign};
 use self::reasons::{Direct, Reason};
+use self::sharing::Shared;
 use self::unit::{Role, Unit};
 use crate::shared::call::{Call, lookup};
 use crate::shared::key::{self, Key, native};
 use crate::shared::launchers::edits::Edits;
 use crate::shared::launchers::kind::LauncherKind;
-use crate::shared::launchers::{Launcher, failure, since};
+use crate::shared::launchers::{Launcher, failure, settings, since};
 use crate::shared::machine::Machine;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -75,6 +77,8 @@ pub struct Launch<'a> {
     pub unit: Unit<'a>,
     /// What a caching launcher has to be told beside the call.
     pub key: Option<Key>,
+    /// The checkout that its result may be shared with others of.
+    pub shared: Option<Shared>,
 }
 
 /// Decides about `call`.
@@ -151,7 +155,20 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
         None
     };
     Ok(Launch {
-        edits: launcher.edits_for_launch(call.config.exact),
+        edits: match launcher.kind {
+            LauncherKind::Sccache => {
+                let sloppy = || settings::sccache_is_sloppy(call.env, machine);
+                launcher.edits(call.config.exact || sloppy())
+            }
+            LauncherKind::Ccache => {
+                let sloppiness = settings::ccache_sloppiness(call.env, machine);
+                launcher.edits_for_ccache(call.config.exact, sloppiness)
+            }
+            LauncherKind::Other => launcher.edits(call.config.exact),
+        },
+        shared: key
+            .as_ref()
+            .and_then(|_| sharing::shared(call, &unit, environment.steering.base_dir, machine)),
         launcher,
         unit,
         key,

@@ -1145,6 +1145,8 @@ fn the_launchers_environment_is_cleaned() {
             "EMPTY=",
             "CCACHE_COMPILER=gcc",
             "CCACHE_DEPEND=1",
+            "CCACHE_BASEDIR=/x",
+            "CCACHE_SLOPPINESS=system_headers,include_file_ctime",
             "CARGO_INCREMENTAL=1",
             "CARGO_BUILD_INCREMENTAL=1",
             "odd",
@@ -1171,12 +1173,14 @@ fn the_launchers_environment_is_cleaned() {
             "EMPTY=",
             "CCACHE_COMPILER=gcc",
             "CCACHE_DEPEND=1",
+            "CCACHE_BASEDIR=/x",
+            "CCACHE_SLOPPINESS=system_headers,include_file_ctime",
             "odd",
             "ROCK_WRAP_GUARD=1"
         ]
     );
     assert_eq!(env(SCCACHE, &deps), env(SCCACHE, &["clang", "-c", "a.c"]));
-    assert_eq!(env(OTHER, &deps).len(), 11);
+    assert_eq!(env(OTHER, &deps).len(), 13);
     let ccache = [
         "PATH=/bin",
         "SCCACHE_BUCKET=",
@@ -1188,8 +1192,13 @@ fn the_launchers_environment_is_cleaned() {
         "odd",
         "ROCK_WRAP_GUARD=1",
         "CCACHE_COMPILER=",
+        "CCACHE_SLOPPINESS=include_file_ctime",
         "CCACHE_NODEPEND=1",
         "CCACHE_CPP2=1",
+        "CCACHE_BASEDIR=",
+        "CCACHE_HASHDIR=1",
+        "CCACHE_IGNOREHEADERS=",
+        "CCACHE_IGNOREOPTIONS=",
     ];
     assert_eq!(env(CCACHE, &deps), ccache);
     assert_eq!(env(CCACHE, &["clang", "-c", "a.hip"]), ccache);

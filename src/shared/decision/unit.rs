@@ -72,6 +72,9 @@ pub enum Role {
     /// `-fdebug-prefix-map=OLD=NEW`, `-ffile-prefix-map=OLD=NEW`, `-fdebug-compilation-dir=DIR`,
     /// `-ffile-compilation-dir=DIR`.
     PrefixMap,
+    /// Another directory in what `__builtin_FILE()` and its like give, as it is written:
+    /// `-fmacro-prefix-map=OLD=NEW`.
+    MacroPrefixMap,
     /// Macros that are given to the preprocessor alone, as it is written: `-Wp,-DNAME,-UNAME`.
     Preprocessor,
 }

@@ -37,6 +37,8 @@ const FORMAT: &[u8] = b"rock-wrap key 3";
 pub struct Key {
     /// The environment entry, `NAME=VALUE`.
     pub entry: CString,
+    /// Where checkouts share, an entry that keeps their directories apart in a launcher's direct mode alone.
+    pub directory: Option<CString>,
     /// The name of the dependency file that clang would choose, to be given with `-MF`: where the
     /// launcher would otherwise not write it.
     pub depfile: Option<CString>,
@@ -45,6 +47,19 @@ pub struct Key {
 }
 
 impl Key {
+    /// What is added to the environment.
+    pub fn entries(&self) -> impl Iterator<Item = &CStr> {
+        [Some(&*self.entry), self.directory.as_deref()]
+            .into_iter()
+            .flatten()
+    }
+
+    /// Whether an entry of the caller's stays beside these.
+    #[must_use]
+    pub fn keeps(&self, entry: &[u8]) -> bool {
+        self.directory.is_none() || !entry.starts_with(DIRECT_MODE_ONLY)
+    }
+
     /// What is added behind the call's own arguments. Nothing else ever is.
     pub fn words(&self) -> impl Iterator<Item = &CStr> {
         let depfile = self.depfile.as_deref().map(|name| [c"-MF", name]);
@@ -67,7 +82,7 @@ pub fn key<M: Machine + ?Sized>(
     fingerprinted: &Directories,
     machine: &M,
 ) -> Key {
-    let paths = Paths::new(machine, steering.base_dir);
+    let paths = Paths::new(machine, steering.base_dir, unit.input.to_bytes());
     let uses_id = !unit.new_driver || call.config.new_driver_uses_id;
     let cuid = (unit.language == Language::Hip && !unit.has_cuid && uses_id)
         .then(|| cuid(call.argv, unit, &paths, machine));
@@ -122,6 +137,9 @@ pub fn key<M: Machine + ?Sized>(
     if launcher.kind == LauncherKind::Sccache && unit.debug_info {
         debug_directory(&mut hasher, unit, &paths.cwd);
     }
+    if launcher.kind == LauncherKind::Ccache {
+        prefix_maps(&mut hasher, unit, &paths);
+    }
     let mut entry = Vec::with_capacity(128);
     entry.extend_from_slice(variable);
     entry.push(b'=');
@@ -131,6 +149,7 @@ pub fn key<M: Machine + ?Sized>(
     push_hex(&mut entry, &hasher.finish());
     Key {
         entry: CString::new(entry).unwrap_or_default(),
+        directory: paths.has_base().then(|| directory(&paths.cwd)),
         depfile: named.map(|name| CString::new(name).unwrap_or_default()),
         cuid,
     }
@@ -139,7 +158,7 @@ pub fn key<M: Machine + ?Sized>(
 /// Adds what the compiler takes from the name by which it is called, where that is not its own. clang up to 18
 /// looks from its directory for GCC's headers, whose paths the dependency file and debug information hold, and
 /// every release puts the name in front of the driver's messages.
-fn called_as(hasher: &mut Hasher, call: &Call<'_>, paths: &Paths<'_>) {
+fn called_as(hasher: &mut Hasher, call: &Call<'_>, paths: &Paths) {
     let called = call.called.to_bytes();
     let name = base_name(called);
     let dir = called.strip_suffix(name).unwrap_or_default();
@@ -177,7 +196,7 @@ const CHOICES: [&[u8]; 7] = [
 fn cuid<M: Machine + ?Sized>(
     argv: &[&CStr],
     unit: &Unit<'_>,
-    paths: &Paths<'_>,
+    paths: &Paths,
     machine: &M,
 ) -> CString {
     let mut hasher = Hasher::new();
@@ -211,7 +230,7 @@ fn cuid<M: Machine + ?Sized>(
 /// The target's name stands in the dependency file, so its text counts and not only where it is. A file
 /// that the launcher is given the name of counts as one that the call names: the launcher keeps it, and
 /// has not where it had no name.
-fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, named: Option<&[u8]>, paths: &Paths<'_>) {
+fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, named: Option<&[u8]>, paths: &Paths) {
     hasher.text(b"depfile");
     if let Some(name) = named {
         paths.path(hasher, name);
@@ -228,6 +247,7 @@ fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, named: Option<&[u8]>, paths: &P
             | Role::Include
             | Role::Library
             | Role::PrefixMap
+            | Role::MacroPrefixMap
             | Role::Preprocessor
             | Role::ConfigFile => {}
         }
@@ -238,6 +258,20 @@ fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, named: Option<&[u8]>, paths: &P
             None => hasher.text(&default_output(&unit.input)),
         }
     }
+}
+
+/// The variable for include directories of Objective-C++, which is never launched. Both launchers have it in the
+/// key of their direct mode and not in that of the text.
+const DIRECT_MODE_ONLY: &[u8] = b"OBJCPLUS_INCLUDE_PATH=";
+
+/// See [`Key::directory`]: in its direct mode a launcher would look for a checkout's headers in the checkout where
+/// they were first compiled (sccache under SCCACHE_BASEDIRS), or where another directory's relative names lead.
+fn directory(cwd: &[u8]) -> CString {
+    let mut hasher = Hasher::new();
+    hasher.text(cwd);
+    let mut entry = [DIRECT_MODE_ONLY, b"/nonexistent/rock-wrap/"].concat();
+    push_hex(&mut entry, &hasher.finish()[..8]);
+    CString::new(entry).unwrap_or_default()
 }
 
 /// Adds the directory that debug information holds: the working directory, or what prefix maps make
@@ -268,12 +302,31 @@ fn debug_directory(hasher: &mut Hasher, unit: &Unit<'_>, cwd: &[u8]) {
     }
 }
 
+/// Adds what prefix maps make of paths: ccache has the options in its key without their values (4.14,
+/// `ccache.cpp`). A directory that the call is made in counts by where in it that is.
+fn prefix_maps(hasher: &mut Hasher, unit: &Unit<'_>, paths: &Paths) {
+    for (role, text) in &unit.words {
+        if !matches!(role, Role::PrefixMap | Role::MacroPrefixMap) {
+            continue;
+        }
+        hasher.text(b"prefix map");
+        let mut parts = text.to_bytes().splitn(3, |byte| *byte == b'=');
+        hasher.text(parts.next().unwrap_or_default());
+        let old = parts.next().unwrap_or_default();
+        match paths.cwd.strip_prefix(old) {
+            Some(rest) => hasher.text(rest),
+            None => paths.argument(hasher, old),
+        }
+        hasher.text(parts.next().unwrap_or_default());
+    }
+}
+
 /// Adds the state of what the loader would take in the place of the compiler's own libraries.
 fn loaded<M: Machine + ?Sized>(
     hasher: &mut Hasher,
     steering: &Steering<'_>,
     config: &Config<'_>,
-    paths: &Paths<'_>,
+    paths: &Paths,
     machine: &M,
 ) {
     let mut look = |path: Vec<u8>| {
@@ -321,7 +374,7 @@ fn libraries<M: Machine + ?Sized>(
     unit: &Unit<'_>,
     steering: &Steering<'_>,
     fingerprinted: &Directories,
-    paths: &Paths<'_>,
+    paths: &Paths,
     machine: &M,
 ) {
     let mut look = |dir: &[u8], below: &[u8]| {

@@ -1,30 +1,27 @@
 //! Paths in a form that two checkouts share.
 
+use crate::shared::decision::sharing::Bases;
 use crate::shared::decision::unit::{Role, Unit, default_output};
 use crate::shared::key::hash::Hasher;
 use crate::shared::machine::Machine;
 use alloc::vec::Vec;
 
 /// Paths, in a form that two checkouts share.
-pub struct Paths<'a> {
-    base: &'a [u8],
+pub struct Paths {
+    bases: Bases,
     pub(super) cwd: Vec<u8>,
 }
 
-impl<'a> Paths<'a> {
-    pub fn new<M: Machine + ?Sized>(machine: &M, base: Option<&'a [u8]>) -> Self {
-        let base = base.unwrap_or_default();
-        let base = base.strip_suffix(b"/").unwrap_or(base);
-        // A base that is no absolute path could mean anything.
-        let base = if base.first() == Some(&b'/') {
-            base
-        } else {
-            b""
-        };
-        Self {
-            base,
-            cwd: machine.cwd(),
-        }
+impl Paths {
+    pub fn new<M: Machine + ?Sized>(machine: &M, base: Option<&[u8]>, input: &[u8]) -> Self {
+        let cwd = machine.cwd();
+        let bases = Bases::of(base, input, &cwd, machine);
+        Self { bases, cwd }
+    }
+
+    /// Whether there is a directory below which checkouts share.
+    pub fn has_base(&self) -> bool {
+        self.bases.iter().next().is_some()
     }
 
     /// Adds `path`, made absolute, relative to the base where it lies below it. `..` stays: behind a
@@ -32,10 +29,7 @@ impl<'a> Paths<'a> {
     /// the same (measured: their objects then share `__hip_cuid_*`).
     pub fn path(&self, hasher: &mut Hasher, path: &[u8]) {
         let absolute = self.absolute(path);
-        let below = absolute
-            .strip_prefix(self.base)
-            .filter(|rest| rest.first() == Some(&b'/'));
-        match below.filter(|_| !self.base.is_empty()) {
+        match self.bases.below(&absolute) {
             Some(rest) => {
                 hasher.text(b"below");
                 hasher.text(rest);
@@ -66,19 +60,15 @@ impl<'a> Paths<'a> {
 
     /// Adds an argument, in which the base may stand anywhere.
     pub fn argument(&self, hasher: &mut Hasher, argument: &[u8]) {
-        if self.base.is_empty() {
-            hasher.text(argument);
-            return;
-        }
         let mut shared = Vec::with_capacity(argument.len());
         let mut rest = argument;
         while let Some((first, behind)) = rest.split_first() {
-            match rest.strip_prefix(self.base) {
-                Some(below) if matches!(below.first(), None | Some(b'/')) => {
+            match self.bases.behind(rest) {
+                Some(below) => {
                     shared.push(0);
                     rest = below;
                 }
-                _ => {
+                None => {
                     shared.push(*first);
                     rest = behind;
                 }

@@ -14,9 +14,39 @@ const DIRECT_MODE: [&[u8]; 3] = [b"SCCACHE_DIRECT", b"CCACHE_DIRECT", b"CCACHE_N
 pub struct Edits {
     pub(super) kind: LauncherKind,
     pub(super) no_direct_mode: bool,
-    /// Whether ccache has to ask the stand-in for text, and must not compile that text.
-    pub(super) ccache_must_ask: bool,
+    /// What ccache may be lax about. Where it is set, ccache has to ask the stand-in for text, and its answers
+    /// have to be the compiler's.
+    pub(super) sloppiness: Option<&'static CStr>,
 }
+
+/// What makes ccache's answers differ from the compiler's, by variable and not only by configuration file:
+/// what it is told to ask or to overlook.
+const CCACHE_SETTINGS: [&[u8]; 10] = [
+    b"CCACHE_BASEDIR",
+    b"CCACHE_CPP2",
+    b"CCACHE_DEPEND",
+    b"CCACHE_HASHDIR",
+    b"CCACHE_IGNOREHEADERS",
+    b"CCACHE_IGNOREOPTIONS",
+    b"CCACHE_NOCPP2",
+    b"CCACHE_NODEPEND",
+    b"CCACHE_NOHASHDIR",
+    b"CCACHE_SLOPPINESS",
+];
+
+/// The values of these that make them the compiler's. An empty one overrules the configuration file's.
+///
+/// In depend mode ccache never asks for text, and clang's dependency file leaves out headers that only the device
+/// includes (4.7.5 and 4.14.2, measured). The text has every side of HIP in it, and digests behind; 4.7.5 would
+/// compile it.
+const CCACHE_STRICT: [&CStr; 6] = [
+    c"CCACHE_NODEPEND=1",
+    c"CCACHE_CPP2=1",
+    c"CCACHE_BASEDIR=",
+    c"CCACHE_HASHDIR=1",
+    c"CCACHE_IGNOREHEADERS=",
+    c"CCACHE_IGNOREOPTIONS=",
+];
 
 impl Edits {
     /// Whether the `NAME=VALUE` entry stays.
@@ -42,14 +72,7 @@ impl Edits {
             }
             LauncherKind::Ccache => {
                 !(name == b"CCACHE_COMPILER"
-                    || (self.ccache_must_ask
-                        && matches!(
-                            name,
-                            b"CCACHE_DEPEND"
-                                | b"CCACHE_NODEPEND"
-                                | b"CCACHE_CPP2"
-                                | b"CCACHE_NOCPP2"
-                        )))
+                    || (self.sloppiness.is_some() && CCACHE_SETTINGS.contains(&name)))
             }
             LauncherKind::Other => true,
         }
@@ -65,14 +88,14 @@ impl Edits {
             LauncherKind::Other => None,
         };
         let direct = direct.filter(|_| self.no_direct_mode);
-        // In depend mode it never asks for text, and clang's dependency file leaves out headers that only
-        // the device includes (4.7.5 and 4.14.2, measured).
-        let depend = self.ccache_must_ask.then_some(c"CCACHE_NODEPEND=1");
-        // The text has every side of HIP in it, and digests behind; 4.7.5 would compile it.
-        let source = self.ccache_must_ask.then_some(c"CCACHE_CPP2=1");
+        let strict: &[&CStr] = match self.sloppiness {
+            Some(_) => &CCACHE_STRICT,
+            None => &[],
+        };
         let guard = Some(c"ROCK_WRAP_GUARD=1");
-        [guard, compiler, direct, depend, source]
+        [guard, compiler, direct, self.sloppiness]
             .into_iter()
             .flatten()
+            .chain(strict.iter().copied())
     }
 }

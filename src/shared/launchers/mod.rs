@@ -7,6 +7,7 @@ pub mod edits;
 pub mod failure;
 pub mod kind;
 pub mod sccache;
+pub mod settings;
 
 use self::edits::Edits;
 use crate::shared::decision::language::Language;
@@ -15,6 +16,7 @@ use crate::shared::decision::unit::{Role, Unit};
 use crate::shared::launchers::kind::{LauncherKind, Version};
 use crate::shared::paths::{LAUNCHER_NAME, base_name};
 use crate::shared::shim_config::Config;
+use core::ffi::CStr;
 
 /// The releases in which something that matters here changed. Every decision by version is by one of
 /// these.
@@ -187,21 +189,22 @@ impl<'a> Launcher<'a> {
             && !self.before(since::SCCACHE_NAMED_DEPFILE)
     }
 
-    /// The environment for a call of which nothing is known. `exact`: without direct mode.
+    /// The environment for a call. `exact`: without direct mode.
     #[must_use]
     pub fn edits(&self, exact: bool) -> Edits {
         Edits {
             kind: self.kind,
             no_direct_mode: exact,
-            ccache_must_ask: false,
+            sloppiness: None,
         }
     }
 
-    /// The environment for a compile through the stand-in, likewise.
+    /// The environment for a compile through ccache and the stand-in, likewise; `sloppiness` is that
+    /// variable's entry.
     #[must_use]
-    pub fn edits_for_launch(&self, exact: bool) -> Edits {
+    pub fn edits_for_ccache(&self, exact: bool, sloppiness: &'static CStr) -> Edits {
         Edits {
-            ccache_must_ask: self.kind == LauncherKind::Ccache,
+            sloppiness: Some(sloppiness),
             ..self.edits(exact)
         }
     }

@@ -14,6 +14,14 @@ pub fn name_in(line: &[u8]) -> Option<&[u8]> {
     name.windows(4).any(|part| part == b"/../").then_some(name)
 }
 
+/// Where in `line` the name begins, if it is a line marker for a file below `root`, which ends with a slash.
+#[must_use]
+pub fn name_below(line: &[u8], root: &[u8]) -> Option<usize> {
+    let name = marked_file(line.strip_prefix(b"#")?)?;
+    let quote = line.iter().position(|byte| *byte == b'"')?;
+    name.starts_with(root).then_some(quote + 1)
+}
+
 /// The absolute path that `name` stands for, with `..` taken out as text. `None` for a relative one.
 #[must_use]
 pub fn folded(name: &[u8]) -> Option<Vec<u8>> {
@@ -67,6 +75,19 @@ mod tests {
             (r#"int x; "/a/../b""#, None),
         ] {
             assert_eq!(name_in(line.as_bytes()), name.map(str::as_bytes), "{line}");
+        }
+    }
+
+    #[test]
+    fn markers_for_files_of_a_checkout_are_found() {
+        let line = br#"# 1 "/co/x.h" 1"#;
+        assert_eq!(name_below(line, b"/co/"), Some(5));
+        for line in [
+            r#"# 1 "/cow/x.h" 1"#,
+            r#"#pragma "/co/x.h""#,
+            r#"x("/co/x.h")"#,
+        ] {
+            assert_eq!(name_below(line.as_bytes(), b"/co/"), None, "{line}");
         }
     }
 

@@ -26,7 +26,7 @@ pub const VARIABLE: &[u8] = b"ROCK_WRAP_STAND_IN";
 
 /// Changes whenever the stand-in answers the same call in another way. Part of every key, so that a release
 /// which does not change the answer finds what an earlier one has stored.
-pub const ANSWER: &[u8] = b"rock-wrap answer 1";
+pub const ANSWER: &[u8] = b"rock-wrap answer 2";
 
 /// What the stand-in has to know of the launched call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,11 @@ pub struct Plan<'a> {
     pub name: &'a [u8],
     /// The input, as it was given.
     pub input: &'a [u8],
+    /// The name of the checkout's directory, with a slash at its end, and the way to it from the working
+    /// directory, where the result may be shared with other checkouts. Empty otherwise.
+    pub root: &'a [u8],
+    /// See `root`.
+    pub up: &'a [u8],
     /// The texts that answer `-E`.
     pub texts: Vec<Side<'a>>,
 }
@@ -91,7 +96,7 @@ impl<'a> Plan<'a> {
             LauncherKind::Ccache => b"ccache",
             LauncherKind::Other => b"",
         };
-        for field in [kind, self.real, self.name, self.input] {
+        for field in [kind, self.real, self.name, self.input, self.root, self.up] {
             push_field(&mut entry, field);
         }
         push_number(&mut entry, self.texts.len());
@@ -123,6 +128,7 @@ impl<'a> Plan<'a> {
             _ => return None,
         };
         let (real, name, input) = (field()?, field()?, field()?);
+        let (root, up) = (field()?, field()?);
         let (count, mut rest) = split_number(rest)?;
         let mut field = || {
             let (field, behind) = split_field(rest)?;
@@ -143,6 +149,8 @@ impl<'a> Plan<'a> {
             real,
             name,
             input,
+            root,
+            up,
             texts,
         })
     }
@@ -155,6 +163,20 @@ impl<'a> Plan<'a> {
         let of_input = args.iter().any(|arg| base_name(arg.to_bytes()) == name);
         Question::of(args).filter(|_| of_input)
     }
+}
+
+/// The dependency file that `args`, a launcher's words behind the compiler, name.
+#[must_use]
+pub fn depfile<'q>(args: &[&'q CStr]) -> Option<&'q CStr> {
+    let mut args = args.iter();
+    while let Some(word) = args.next() {
+        match word.to_bytes_with_nul() {
+            b"-MF\0" => return args.next().copied(),
+            [b'-', b'M', b'F', name @ ..] => return CStr::from_bytes_until_nul(name).ok(),
+            _ => {}
+        }
+    }
+    None
 }
 
 fn push_field(entry: &mut Vec<u8>, field: &[u8]) {
@@ -271,6 +293,8 @@ mod tests {
             real: b"/opt/a b/bin/clang++.7625",
             name: b"../bin/clang++",
             input: b"src/3:k.hip",
+            root: b"/a b/",
+            up: b"../",
             texts: texts.to_vec(),
         }
     }

@@ -4,6 +4,8 @@
 //! files which no marker names. Reads the text once, in pieces of any size, and keeps no more of it than
 //! the names. Understands C, C++ and HIP as `clang -E` prints them, bundles of several texts included.
 
+use crate::shared::bytes::find;
+use crate::shared::key::hash::Hasher;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -11,7 +13,17 @@ use alloc::vec::Vec;
 const LONGEST_DIRECTIVE: usize = 16 * 1024;
 
 /// The longest identifier that means something here, and one byte more.
-const LONGEST_WORD: usize = 13;
+const LONGEST_WORD: usize = 27;
+
+/// What gives a path that the text does not show: where the source stands, or a type without a name was declared.
+const PLACES: [&[u8]; 6] = [
+    b"__FUNCSIG__",
+    b"__PRETTY_FUNCTION__",
+    b"__builtin_FILE",
+    b"__builtin_FUNCSIG",
+    b"__builtin_dump_struct",
+    b"__builtin_source_location",
+];
 
 /// What may stand between `asm` and its parentheses.
 const QUALIFIERS: [&[u8]; 10] = [
@@ -27,6 +39,22 @@ const QUALIFIERS: [&[u8]; 10] = [
     b"const",
 ];
 
+/// The length of the longest word that [`names_date`] looks for.
+pub const LONGEST_DATE: usize = b"__TIMESTAMP__".len();
+
+/// Whether a macro for the date or a file's time is named in `source`.
+#[must_use]
+pub fn names_date(source: &[u8]) -> bool {
+    let mut rest = source;
+    while let Some(at) = find(rest, b'_') {
+        rest = rest.get(at + 1..).unwrap_or_default();
+        if rest.starts_with(b"_DATE__") || rest.starts_with(b"_TIMESTAMP__") {
+            return true;
+        }
+    }
+    false
+}
+
 /// What reads one text after the other.
 #[derive(Default)]
 pub struct Scanner {
@@ -38,6 +66,11 @@ pub struct Scanner {
     /// The identifier that is being read, or was read right before this byte.
     word: Word,
     assembly: Assembly,
+    /// The last bytes of a string literal or a directive.
+    recent: Recent,
+    dated: bool,
+    placed: bool,
+    literals: Hasher,
 }
 
 /// Where in the text the next byte stands.
@@ -87,6 +120,34 @@ impl Word {
 
     fn as_bytes(&self) -> &[u8] {
         self.bytes.get(..self.len).unwrap_or_default()
+    }
+}
+
+/// The last bytes of a literal: as many as `__DATE__` has.
+#[derive(Default)]
+struct Recent([u8; 11]);
+
+impl Recent {
+    fn push(&mut self, byte: u8) {
+        self.0.rotate_left(1);
+        self.0[10] = byte;
+    }
+
+    /// Whether they end with a date or a time, in the form that `__DATE__`, `__TIME__` and `__TIMESTAMP__` have.
+    fn is_time(&self) -> bool {
+        const TIME: &[u8] = b"00:00:00";
+        const DATE: &[u8] = b"Aaa _0 0000";
+        let ends_as = |form: &[u8]| {
+            let own = &self.0[self.0.len() - form.len()..];
+            own.iter().zip(form).all(|(byte, kind)| match kind {
+                b'0' => byte.is_ascii_digit(),
+                b'_' => byte.is_ascii_digit() || *byte == b' ',
+                b'A' => byte.is_ascii_uppercase(),
+                b'a' => byte.is_ascii_lowercase(),
+                other => byte == other,
+            })
+        };
+        self.0[10].is_ascii_digit() && (ends_as(TIME) || ends_as(DATE))
     }
 }
 
@@ -147,6 +208,25 @@ impl Scanner {
     #[must_use]
     pub fn is_untold(&self) -> bool {
         self.untold
+    }
+
+    /// Whether a string holds a date or a time in the form of `__DATE__`, `__TIME__` or `__TIMESTAMP__`. Those
+    /// have been expanded here, wherever they stood: also in an option, or put together by other macros.
+    #[must_use]
+    pub fn is_dated(&self) -> bool {
+        self.dated
+    }
+
+    /// Whether the compiler may put a path into the object that only line markers have in the text.
+    #[must_use]
+    pub fn is_placed(&self) -> bool {
+        self.placed
+    }
+
+    /// A digest of all that the text says in literals and directives, line markers aside.
+    #[must_use]
+    pub fn literals(&self) -> [u8; 32] {
+        self.literals.clone().finish()
     }
 
     /// Ends a text, behind which another may come.
@@ -261,12 +341,16 @@ impl Scanner {
             return State::Code;
         }
         let word = self.word.take();
+        self.placed |= word.as_bytes().starts_with(b"__") && PLACES.contains(&word.as_bytes());
         self.assembly(word.as_bytes(), byte);
         match byte {
             b'"' if matches!(word.as_bytes(), b"R" | b"LR" | b"uR" | b"UR" | b"u8R") => {
                 State::RawStart(Vec::from(b")"))
             }
-            b'"' | b'\'' => State::Literal(byte),
+            b'"' | b'\'' => {
+                self.recent = Recent::default();
+                State::Literal(byte)
+            }
             b'/' => State::Slash,
             b'\n' => State::LineStart,
             _ => State::Code,
@@ -315,6 +399,9 @@ impl Scanner {
 
     /// A byte of a literal; those of one `asm` follow each other without a gap.
     fn literal(&mut self, quote: u8, byte: u8) {
+        self.recent.push(byte);
+        self.dated |= self.recent.is_time();
+        self.literals.bytes(&[byte]);
         if let (Assembly::Text(_, _, tail), b'"') = (&mut self.assembly, quote) {
             tail.push(byte);
             self.untold |= tail.reads_a_file();
@@ -328,6 +415,17 @@ impl Scanner {
             if !self.names.contains(name) {
                 self.names.insert(name.to_vec());
             }
+            return;
+        }
+        self.literals.text(&self.directive);
+        // The name of a region is made of its file's inode.
+        let omp = self.directive.trim_ascii_start().starts_with(b"pragma omp");
+        self.placed |= omp && self.directive.windows(6).any(|word| word == b"target");
+        // In a message that is shown again.
+        self.recent = Recent::default();
+        for byte in &self.directive {
+            self.recent.push(*byte);
+            self.dated |= self.recent.is_time();
         }
         // It compares the times of two files.
         let words = self.directive.split(u8::is_ascii_whitespace);
@@ -484,6 +582,27 @@ mod tests {
             "int a = 0x1'0000; char b = 'x', c = L'\\''; const char *d = u8\"\\\"\";",
         ] {
             assert!(!scanned(text).is_untold(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_date_or_a_time_is_seen_wherever_a_macro_may_have_put_it() {
+        for text in [
+            r#"const char *a = "Nov 30 2026";"#,
+            r#"const char *a = "Jan  1 1970";"#,
+            r#"const char *a = "built " "09:41:00";"#,
+            r#"const char *a = "Mon Nov 30 09:41:00 2026";"#,
+            r#"const char *a = "\"Nov 30 2026\"";"#,
+            "#pragma message(\"Nov 30 2026\")\n",
+        ] {
+            assert!(scanned(text).is_dated(), "{text}");
+        }
+        for text in [
+            "# 12 \"on Nov 30 2026/09:41:00.h\" 1\n",
+            r#"const char *a = "__DATE__", *b = "Nov 30, 2026", *c = "9:41:00";"#,
+            "int Nov = 30 + 2026; // Nov 30 2026\n",
+        ] {
+            assert!(!scanned(text).is_dated(), "{text}");
         }
     }
 

@@ -1,0 +1,164 @@
+//! The checkout's directory in what a launcher keeps: taken out where the compiler writes it, and put back where
+//! the launcher has answered.
+//!
+//! Owns: the files and pipes of that. Which calls share and how a path is put into another form is [`sharing`]'s.
+
+use alloc::vec::Vec;
+use core::ffi::CStr;
+
+use crate::shared::decision::sharing::{self, Shared};
+use crate::shared::launchers::failure::End;
+use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::stand_in::markers::name_below;
+use crate::shared::stand_in::{self, Plan};
+use crate::process::{self, Child};
+use crate::shared::sys::{self, Errno, File};
+
+/// What a launcher is to make.
+pub struct Expected<'a> {
+    /// The object.
+    pub output: &'a CStr,
+    /// What is put back into the other files.
+    pub restored: Option<&'a Restored<'a>>,
+}
+
+/// What is put back when a launcher has answered.
+pub struct Restored<'a> {
+    /// The checkout.
+    pub shared: &'a Shared,
+    /// The dependency file that the call writes.
+    pub depfile: Option<&'a CStr>,
+}
+
+impl Restored<'_> {
+    /// Puts the directory back into the dependency file.
+    pub fn depfile(&self) {
+        let Some(path) = self.depfile else { return };
+        rewrite(path, &self.shared.placeholder(), &self.shared.root);
+    }
+
+    /// A message with the directory in it.
+    pub fn message(&self, text: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(text.len());
+        sharing::respell(text, &self.shared.placeholder(), &self.shared.root, &mut out);
+        out
+    }
+}
+
+/// Adds the whole lines of `text` to `out`, with the way to the checkout in the place of its name in line
+/// markers, and returns what is left.
+pub fn markers<'t>(mut text: &'t [u8], plan: &Plan<'_>, out: &mut Vec<u8>) -> &'t [u8] {
+    while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
+        let (line, behind) = text.split_at(end);
+        match name_below(line, plan.root) {
+            Some(at) => {
+                let (before, named) = line.split_at(at);
+                out.extend_from_slice(before);
+                out.extend_from_slice(plan.up);
+                out.extend_from_slice(named.get(plan.root.len()..).unwrap_or_default());
+            }
+            None => out.extend_from_slice(line),
+        }
+        out.push(b'\n');
+        text = &behind[1..];
+    }
+    text
+}
+
+/// Takes the directory out of the dependency file that `args` name.
+pub fn depfile(plan: &Plan<'_>, args: &[&CStr]) {
+    if plan.root.is_empty() {
+        return;
+    }
+    if let Some(path) = stand_in::depfile(args) {
+        rewrite(path, plan.root, &placeholder(plan));
+    }
+}
+
+/// Runs the compiler, and takes the directory out of what it says and out of the dependency file. Returns where
+/// the compiler cannot be run so.
+pub fn compile(plan: &Plan<'_>, args: &[&CStr], execute: &mut dyn FnMut() -> Errno) {
+    let Ok((read, write)) = File::pipe() else { return };
+    let mut failed = false;
+    let child = Child::start(&mut || {
+        sys::duplicate(write.descriptor(), 2);
+        execute();
+        failed = true;
+    });
+    drop(write);
+    let Ok(child) = child else { return };
+    if failed {
+        child.kill();
+        return;
+    }
+    // The shim cannot put it back into what ccache says.
+    let to = match plan.kind {
+        LauncherKind::Sccache => placeholder(plan),
+        _ => plan.up.to_vec(),
+    };
+    pass_on(&read, plan.root, &to);
+    let end = child.ended();
+    if end == End::Exited(0) {
+        depfile(plan, args);
+    }
+    process::end(end)
+}
+
+fn placeholder(plan: &Plan<'_>) -> Vec<u8> {
+    Shared { root: Vec::new(), up: plan.up.to_vec() }.placeholder()
+}
+
+/// Writes what is read to standard error, with `to` in the place of `from`, a line at a time.
+fn pass_on(read: &File, from: &[u8], to: &[u8]) {
+    const ROOM: usize = 16 * 1024;
+    let (mut lines, mut out) = (Vec::with_capacity(ROOM), Vec::with_capacity(2 * ROOM));
+    loop {
+        lines.reserve(ROOM);
+        let ended = match read.read_more(&mut lines) {
+            Ok(0) => true,
+            Ok(_) => false,
+            Err(Errno::EINTR) => continue,
+            Err(_) => true,
+        };
+        let whole = match lines.iter().rposition(|byte| *byte == b'\n') {
+            _ if ended => lines.len(),
+            Some(end) => end + 1,
+            None => 0,
+        };
+        out.clear();
+        sharing::respell(lines.get(..whole).unwrap_or_default(), from, to, &mut out);
+        lines.drain(..whole);
+        sys::write_all(2, &out);
+        if ended {
+            return;
+        }
+    }
+}
+
+/// Puts `to` in the place of `from` in a file, if that is in it.
+fn rewrite(path: &CStr, from: &[u8], to: &[u8]) {
+    if !sys::is_regular(path) {
+        return;
+    }
+    let Some(text) = content(path) else { return };
+    let mut out = Vec::with_capacity(2 * text.len());
+    sharing::respell(&text, from, to, &mut out);
+    if out != text
+        && let Ok(file) = File::replace(path)
+    {
+        sys::write_all(file.descriptor(), &out);
+    }
+}
+
+fn content(path: &CStr) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
+    let mut text = Vec::new();
+    loop {
+        text.reserve(16 * 1024);
+        match file.read_more(&mut text) {
+            Ok(0) => return Some(text),
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(_) => return None,
+        }
+    }
+}
