@@ -45,6 +45,17 @@ impl Site {
         Self { rocm, cache }
     }
 
+    /// The object that sccache makes without rock-wrap.
+    fn alone(&self, source: &str) -> Vec<u8> {
+        let mut compile = Command::new(&self.cache.program);
+        compile
+            .arg(self.rocm.bin().join("clang.7625"))
+            .args(["-c", source, "-o", "made.o"])
+            .current_dir(self.rocm.beside("."))
+            .envs(self.cache.env());
+        self.made(compile).0
+    }
+
     fn write(&self, name: &str, content: &str) {
         let path = self.rocm.beside(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -117,6 +128,35 @@ fn a_header_that_appears_in_front_of_another_is_noticed_with_exact() {
             });
             // Should a launcher learn to see it, the documentation has to be told.
             assert_eq!(right, exact, "{launcher:?}, clang {clang}");
+        }
+    }
+}
+
+#[test]
+fn what_sccache_is_told_to_overlook_is_noticed() {
+    for setting in ["ignore_time_macros", "file_stat_matches"] {
+        for clang in clangs(&[19]) {
+            let mut site = Site::new(&sccache(), clang, &[]);
+            site.cache = Cache::configured(&sccache(), &format!("{setting} = true"));
+            // With absolute names, or clang does not name the headers so that sccache finds them.
+            let (source, header) = (site.rocm.beside("a.c"), site.rocm.beside("b.h"));
+            site.write(
+                "a.c",
+                "#include \"a.h\"\n#include \"b.h\"\nint value = A + B;\n",
+            );
+            site.write("a.h", "#define A 1\n");
+            site.write("target.h", "#define B 1\n");
+            std::os::unix::fs::symlink("target.h", header).unwrap();
+            let source = source.to_str().unwrap();
+            let stale = site.alone(source);
+            assert_eq!(site.alone(source), stale);
+            let right = site.is_right_after(source, || site.write("target.h", "#define B 2\n"));
+            assert!(right, "{setting}, clang {clang}");
+            assert_eq!(
+                site.alone(source),
+                stale,
+                "the control: sccache overlooks it"
+            );
         }
     }
 }

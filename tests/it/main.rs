@@ -25,6 +25,7 @@ mod restore;
 mod run;
 mod server;
 mod session;
+mod sharing;
 mod shim;
 mod snapshots;
 mod status;

@@ -20,6 +20,7 @@ mod site;
 mod steering;
 mod table;
 mod text;
+mod time;
 mod trial;
 mod units;
 mod xarch;
@@ -98,6 +99,7 @@ const FAMILIES: &[(&str, &[Case])] = &[
     ("Paths, directories, time", paths::CASES),
     ("Forms of a HIP compile", forms::CASES),
     ("What the text does not show", text::CASES),
+    ("Dates and times", time::CASES),
     ("Options that launchers read otherwise", options::CASES),
     ("Settings of the launcher", settings::CASES),
 ];

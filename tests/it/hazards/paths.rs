@@ -120,6 +120,38 @@ pub const CASES: &[Case] = &[
             t.differs();
         },
     ),
+    case("two checkouts, absolute names", |t| {
+        let shared = checkouts(t, "#include <v.h>\nint f() { return V; }\n", &[]);
+        // sccache would have to be told of them.
+        let is_ccache = !t.site.cache.is_sccache();
+        t.must(
+            "the second one gets the first one's object",
+            shared == is_ccache,
+        );
+    }),
+    case(
+        "two checkouts, absolute names: `__FILE__` in a header",
+        |t| {
+            checkouts(t, "#include <v.h>\nconst char *f() { return FILE; }\n", &[]);
+        },
+    ),
+    case("two checkouts, absolute names: `__builtin_FILE()`", |t| {
+        checkouts(t, "const char *f() { return __builtin_FILE(); }\n", &[]);
+    }),
+    case(
+        "two checkouts, absolute names: `__PRETTY_FUNCTION__` and a lambda",
+        |t| {
+            let source = "template <class F> const char *g(F) { return __PRETTY_FUNCTION__; }\n\
+                          const char *f() { return g([] {}); }\n";
+            checkouts(t, source, &[]);
+        },
+    ),
+    case("two checkouts, absolute names: `-g`", |t| {
+        checkouts(t, "#include <v.h>\nint f() { return V; }\n", &["-g"]);
+    }),
+    case("two checkouts, absolute names: `-flto`", |t| {
+        checkouts(t, "#include <v.h>\nint f() { return V; }\n", &["-flto"]);
+    }),
     case("the source edited, same size and time", |t| {
         t.write("src/h.cpp", "int v = 1;\n");
         let time =
@@ -140,7 +172,30 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-fn two_directories(t: &Trial<'_>, args: &[&str]) -> [Call; 2] {
+/// Compiles this source in two checkouts, by the names that CMake would give. Whether the second one gets what the
+/// first one has made. The control is the dependency file, which names the checkout.
+fn checkouts(t: &mut Trial<'_>, source: &str, args: &[&str]) -> bool {
+    let missed = ["one", "the-second"].map(|name| {
+        t.write(&format!("{name}/src/h.cpp"), source);
+        let header = "#define V 1\n#define FILE __FILE__\n";
+        t.write(&format!("{name}/inc/v.h"), header);
+        let include = format!("-I{}", t.text(&format!("{name}/inc")));
+        let path = t.text(&format!("{name}/src/h.cpp"));
+        let mut call = t
+            .cxx(args)
+            .with("../src/h.cpp", &path)
+            .args(&[&include, "-MD", "-MF", "h.d"])
+            .env("ROCK_WRAP_BASE_DIR", t.text(name));
+        call.dir = t.path(&format!("{name}/build"));
+        call.top = call.dir.clone();
+        std::fs::create_dir(&call.dir).unwrap();
+        t.state(&call).missed
+    });
+    t.differs();
+    missed == [true, false]
+}
+
+pub fn two_directories(t: &Trial<'_>, args: &[&str]) -> [Call; 2] {
     t.write("src/h.cpp", "int f() { return 1; }\n");
     ["one", "two"].map(|dir| {
         std::fs::create_dir(t.path("out").join(dir)).unwrap();

@@ -76,7 +76,131 @@ pub const CASES: &[Case] = &[
         },
     )
     .long(),
+    case(
+        "ccache.conf: `sloppiness = time_macros`, `__DATE__` in a header",
+        |t| {
+            configured(t, "sloppiness = time_macros", |t| {
+                t.write("src/day.h", "#define DAY __DATE__\n");
+                t.write(
+                    "src/h.cpp",
+                    "#include \"day.h\"\nconst char *f() { return DAY; }\n",
+                );
+                let call = |zone: &str| t.cxx(&[]).env("TZ", zone);
+                let (one, two) = (call("AAA12"), call("AAA-14"));
+                t.both(&one, &two);
+            });
+        },
+    ),
+    case(
+        "ccache.conf: `sloppiness = system_headers`, such a header edited",
+        |t| {
+            configured(t, "sloppiness = system_headers", |t| {
+                let call = t.hip(&["-isystem", "../sys"]);
+                t.write("src/k.hip", format!("#include <s.h>\n{SOURCE}"));
+                t.write("sys/s.h", "#define V 1\n");
+                t.state(&call);
+                t.write("sys/s.h", "#define V 2\n");
+                t.state(&call);
+                t.differs();
+            });
+        },
+    ),
+    case(
+        "ccache.conf: `sloppiness = file_stat_matches,file_stat_matches_ctime`, size and time kept",
+        |t| {
+            let text = "sloppiness = file_stat_matches,file_stat_matches_ctime";
+            configured(t, text, same_size_and_time);
+        },
+    ),
+    case("ccache.conf: `ignore_headers_in_manifest`", |t| {
+        let header = format!(
+            "ignore_headers_in_manifest = {}:../src/v.h:src/v.h",
+            t.text("src")
+        );
+        configured(t, &header, edited);
+    }),
+    case("ccache.conf: `ignore_options = -D*`", |t| {
+        configured(t, "ignore_options = -D*", |t| {
+            let (one, two) = (t.hip(&["-DV=1"]), t.hip(&["-DV=2"]));
+            t.both(&one, &two);
+        });
+    }),
+    case(
+        "ccache.conf: `hash_dir = false`, `-g` in two directories",
+        |t| {
+            configured(t, "hash_dir = false", |t| {
+                let calls = super::paths::two_directories(t, &["-g"]);
+                for call in calls {
+                    t.state(&call);
+                }
+                t.differs();
+            });
+        },
+    ),
+    case("ccache.conf: `base_dir`, `__FILE__` in a header", |t| {
+        let text = format!("base_dir = {}", t.text(""));
+        configured(t, &text, |t| {
+            t.write("inc/v.h", "static const char *v = __FILE__;\n");
+            t.write(
+                "src/h.cpp",
+                "#include <v.h>\nconst char *f() { return v; }\n",
+            );
+            let include = format!("-I{}", t.text("inc"));
+            let call = t.cxx(&[&include]);
+            t.state(&call);
+        });
+    }),
+    case("the same settings by variables", |t| {
+        let call = t.hip(&["-isystem", "../sys"]);
+        let call = [
+            ("CCACHE_SLOPPINESS", "system_headers,time_macros".to_owned()),
+            ("CCACHE_IGNOREHEADERS", t.text("sys")),
+            ("CCACHE_IGNOREOPTIONS", "-D*".to_owned()),
+            ("CCACHE_BASEDIR", t.text("")),
+            ("CCACHE_NOHASHDIR", "1".to_owned()),
+        ]
+        .into_iter()
+        .fold(call, |call, (name, value)| call.env(name, value));
+        t.write("src/k.hip", format!("#include <s.h>\n{SOURCE}"));
+        t.write("sys/s.h", "#define V 1\n");
+        t.state(&call);
+        t.write("sys/s.h", "#define V 2\n");
+        t.state(&call);
+        t.differs();
+    }),
+    case(
+        "`-ffile-prefix-map=`: another name for a header's directory",
+        |t| {
+            let source = "inline const char *v(const char *f = __builtin_FILE()) { return f; }\n";
+            t.write("inc/v.h", source);
+            t.write(
+                "src/h.cpp",
+                "#include <v.h>\nconst char *f() { return v(); }\n",
+            );
+            let call = |to: &str| {
+                let map = format!("-ffile-prefix-map=../src={to}");
+                t.cxx(&["-I../inc", &map])
+            };
+            let (one, two) = (call("/one"), call("/two"));
+            t.both(&one, &two);
+        },
+    ),
 ];
+
+/// A header of which another with the same size and times takes the place.
+fn same_size_and_time(t: &mut Trial<'_>) {
+    let call = t.hip(&[]);
+    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
+    for header in ["#define V 1\n", "#define V 2\n"] {
+        t.write("src/v.h", header);
+        let file = std::fs::File::options()
+            .append(true)
+            .open(t.path("src/v.h"));
+        file.unwrap().set_modified(time).unwrap();
+        t.state(&call);
+    }
+    t.differs();
+}
 
 /// With ccache.conf as it is given, where the launcher is ccache.
 fn configured(t: &mut Trial<'_>, text: &str, body: fn(&mut Trial<'_>)) {

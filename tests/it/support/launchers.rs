@@ -91,6 +91,29 @@ impl Cache {
         Self::start(program, || Command::new(program))
     }
 
+    /// sccache's, with these lines in its configuration file for the direct mode.
+    pub fn configured(program: &Path, lines: &str) -> Self {
+        let table = "[cache.disk.preprocessor_cache_mode]\nuse_preprocessor_cache_mode = true";
+        let change = |env: &mut Vec<(&'static str, String)>, dir: &Path| {
+            // The variable would replace the whole table.
+            env.retain(|(name, _)| *name != "SCCACHE_DIR");
+            let file = dir.join("sccache.toml");
+            let text = format!(
+                "[cache.disk]\ndir = {:?}\n{table}\n{lines}\n",
+                dir.join("sccache")
+            );
+            std::fs::write(&file, text).unwrap();
+            env.push(("SCCACHE_CONF", file.to_str().unwrap().to_owned()));
+        };
+        Self::made(program, change, || Command::new(program))
+    }
+
+    /// The same, with one more variable that its server has, too.
+    pub fn told(program: &Path, name: &'static str, value: &str) -> Self {
+        let change = |env: &mut Vec<_>, _: &Path| env.push((name, value.to_owned()));
+        Self::made(program, change, || Command::new(program))
+    }
+
     /// The same, with a server that finds one core and so does one thing at a time.
     pub fn on_one_core(program: &Path) -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
@@ -104,9 +127,17 @@ impl Cache {
     }
 
     fn start(program: &Path, starter: impl Fn() -> Command) -> Self {
+        Self::made(program, |_, _| {}, starter)
+    }
+
+    fn made(
+        program: &Path,
+        change: impl FnOnce(&mut Vec<(&'static str, String)>, &Path),
+        starter: impl Fn() -> Command,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-        let env = vec![
+        let mut env = vec![
             // For releases before 0.9, which know of no sockets in the file system.
             ("SCCACHE_SERVER_PORT", String::new()),
             ("SCCACHE_DIR", at("sccache")),
@@ -116,6 +147,7 @@ impl Cache {
             ("CCACHE_DIR", at("ccache")),
             ("CCACHE_CONFIGPATH", at("ccache.conf")),
         ];
+        change(&mut env, dir.path());
         let mut cache = Self {
             program: program.to_owned(),
             dir,
