@@ -1,4 +1,5 @@
-//! One compiler of the tree: what stands at its name, and the executable behind it.
+//! Describes one compiler of a tree: what its name is in the file system, and the executable that
+//! it leads to.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -10,14 +11,15 @@ use std::path::{Path, PathBuf};
 use super::{Program, ProgramError};
 use crate::install;
 
-/// A file name that a clang driver can have: `clang` or `clang++`, with a version or without.
+/// A file name that a clang driver can have: `clang` or `clang++`, with or without a version
+/// suffix.
 ///
-/// Other names of the same executable (`clang-cl`, `clang-cpp`, a target prefix) are other tools,
-/// none of which a build's compiles go through.
+/// Other names of the same executable (`clang-cl`, `clang-cpp`, target-prefixed names) are other
+/// tools. A build's compiles do not go through them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name(OsString);
 
-/// Not the name of a compiler that can be wrapped.
+/// The name is not one that a wrappable compiler can have.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{0:?} is not a compiler that rock-wrap can wrap; names are clang, clang++, clang-19 and the like"
@@ -54,7 +56,7 @@ impl fmt::Display for Name {
 }
 
 impl Name {
-    /// The names that are wrapped where none is asked for.
+    /// The names that are wrapped when the user names none.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
         vec![Self("clang".into()), Self("clang++".into())]
@@ -72,17 +74,18 @@ impl Name {
         install::alias(&self.0)
     }
 
-    /// The file name of the stand-in while this name is wrapped: what a launcher is given.
+    /// The file name of the stand-in while this name is wrapped. Launchers are given the stand-in
+    /// as their compiler.
     #[must_use]
     pub fn stand_in(&self) -> OsString {
         install::stand_in(&self.0)
     }
 }
 
-/// A compiler as it is asked for on the command line: by its name, or by its path.
+/// A compiler as named on the command line: by its name or by its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asked {
-    /// The directory that holds it, where a path was given.
+    /// The directory of the compiler, if a path was given.
     pub dir: Option<PathBuf>,
     /// Its name.
     pub name: Name,
@@ -103,14 +106,14 @@ impl std::str::FromStr for Asked {
     }
 }
 
-/// How a name leads to the real executable.
+/// How a compiler's name leads to the real executable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// A symbolic link, or a chain of them, as in ROCm's packages.
+    /// A symbolic link or a chain of them, as in ROCm's packages.
     Symlink,
     /// The executable itself, as in Debian's packages.
     Regular,
-    /// The executable itself, with more names in the file system (devel wheel, conda, uv).
+    /// The executable itself, with other hard links to it (devel wheel, conda, uv).
     HardLink,
     /// A small executable that starts the real one, as in ROCm's wheels.
     Stub,
@@ -127,54 +130,54 @@ impl fmt::Display for Layout {
     }
 }
 
-/// What is known of one compiler.
+/// The description of one compiler.
 #[derive(Clone, Debug)]
 pub struct Compiler {
     /// Its name in the tree.
     pub name: Name,
     /// How the name leads to [`real`](Self::real).
     pub layout: Layout,
-    /// The executable that runs in the end, without links.
+    /// The executable that finally runs, with symbolic links resolved.
     pub real: PathBuf,
-    /// The line by which clang tells its version.
+    /// The line in which clang prints its version.
     pub version: String,
 }
 
-/// What a compiler tells of itself.
+/// What a compiler reports about itself.
 #[derive(Clone, Debug)]
 pub struct Said {
-    /// The executable that compiles in the end, without links.
+    /// The executable that finally compiles, with symbolic links resolved.
     pub real: PathBuf,
-    /// The line by which clang tells its version.
+    /// The line in which clang prints its version.
     pub version: String,
 }
 
 /// A compiler that cannot be wrapped.
 #[derive(Debug, thiserror::Error)]
 pub enum CompilerError {
-    /// There is nothing at the name.
+    /// The name does not exist.
     #[error("{0} does not exist")]
     Missing(PathBuf),
-    /// What stands there is neither a file nor a link that leads to one.
+    /// The name is neither a file nor a link to one.
     #[error("{0} is neither a file nor a link to one")]
     NotAFile(PathBuf),
-    /// A script or a link that forwards to a launcher.
+    /// The name is a script or link that forwards to a launcher.
     #[error("{path} is already a wrapper for {launcher}")]
     Foreign {
         /// The wrapper.
         path: PathBuf,
-        /// Whom it calls.
+        /// The launcher that it calls.
         launcher: &'static str,
     },
-    /// A script that is more than a name for the compiler.
+    /// The name is a script that does more than call the compiler.
     #[error("{0} is a script, and wrapping it would lose what the script does")]
     Script(PathBuf),
-    /// Its path is one that ccache takes for something else.
+    /// ccache would misinterpret the compiler's path.
     #[error("{path} cannot be passed to ccache: {why}")]
     Path {
         /// The real executable, or the directory of the compilers.
         path: PathBuf,
-        /// What ccache makes of it.
+        /// How ccache would misinterpret it.
         why: &'static str,
     },
     /// A path could not be read.
@@ -186,7 +189,7 @@ pub enum CompilerError {
         #[source]
         source: std::io::Error,
     },
-    /// It does not run.
+    /// The compiler cannot be run.
     #[error("the compiler does not run")]
     Run {
         /// The compiler.
@@ -195,21 +198,22 @@ pub enum CompilerError {
         #[source]
         source: ProgramError,
     },
-    /// It runs, and does not answer as clang does.
+    /// The compiler runs but does not answer as clang does.
     #[error("{path} does not behave like clang ({status}){output}")]
     NotClang {
         /// The compiler.
         path: PathBuf,
         /// Its exit status.
         status: String,
-        /// The first line of what it said, for a person.
+        /// The first line of its output, for the message.
         output: String,
     },
 }
 
 impl Compiler {
-    /// Describes the compiler called `name` that stands at `path`, which is not a shim of ours.
-    /// It is asked about itself unless `known` has the answer for the file that `path` leads to.
+    /// Describes the compiler called `name` at `path`, which must not be one of our shims. The
+    /// compiler is run to ask for its details, unless `known` has the answer for the file that
+    /// `path` leads to.
     ///
     /// # Errors
     /// See [`CompilerError`].
@@ -256,7 +260,7 @@ impl Compiler {
     }
 }
 
-/// Refuses what another tool, or a packager, put in the compiler's place.
+/// Fails if another tool or a packager has put a wrapper in the compiler's place.
 fn refuse_wrapper(path: &Path, target: &Path) -> Result<(), CompilerError> {
     for (launcher, file) in [("sccache", "sccache"), ("ccache", "ccache")] {
         if target.file_name() == Some(OsStr::new(file)) {
@@ -293,9 +297,9 @@ fn refuse_wrapper(path: &Path, target: &Path) -> Result<(), CompilerError> {
 }
 
 impl Said {
-    /// Asks the compiler at `path`. `-###` prints its version, and the command lines that the driver
-    /// would run, of which the compile's begins with the driver's own canonical path (clang 15 and
-    /// 19).
+    /// Asks the compiler at `path` with `-###`. clang then prints its version and the command lines
+    /// that the driver would run. The compile's command line begins with the driver's own canonical
+    /// path (clang 15 and 19).
     fn ask(path: &Path) -> Result<Self, CompilerError> {
         let answer = Program::at(path)
             .args(["-###", "-x", "c", "-c", "/dev/null"])
@@ -320,7 +324,7 @@ impl Said {
     }
 }
 
-/// Whether this is the line by which clang tells its version.
+/// Whether `line` is the one in which clang prints its version.
 #[must_use]
 pub fn is_version(line: &[u8]) -> bool {
     const MARK: &[u8] = b"clang version ";
@@ -335,8 +339,8 @@ fn first_word_of_cc1(line: &[u8]) -> Option<Vec<u8>> {
     (words.next()? == b"-cc1").then_some(program)
 }
 
-/// The words of a command line that `-###` has printed: clang quotes each, with a backslash before a
-/// quote, a backslash or a dollar sign, and gcc only where it must.
+/// Splits a command line that `-###` printed into words. clang quotes each word and puts a
+/// backslash before a quote, a backslash or a dollar sign. gcc quotes only where necessary.
 #[must_use]
 pub fn words(line: &[u8]) -> Vec<Vec<u8>> {
     let mut words = Vec::new();

@@ -1,4 +1,4 @@
-//! What a hipcc calls, and what it can do.
+//! Finds a hipcc, the compiler that it calls, and whether it supports a launcher itself.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,10 +9,10 @@ use super::Program;
 use crate::shim_image;
 use crate::support::error_chain::chain;
 
-/// The variable by which a new hipcc is told a launcher.
+/// The variable that names a launcher to recent versions of hipcc.
 const LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
 
-/// A shim is smaller; nothing larger is read to see whether it is one.
+/// Shims are smaller than this many bytes. A larger file is not read to check whether it is one.
 const SHIM_LIMIT: u64 = 256 * 1024;
 
 /// A hipcc.
@@ -20,30 +20,30 @@ const SHIM_LIMIT: u64 = 256 * 1024;
 pub struct Hipcc {
     /// Where it is.
     pub path: PathBuf,
-    /// Whether it forwards compiles through HIP_CLANG_LAUNCHER itself, as hipcc does from ROCm
-    /// 7.13 on (llvm-project of ROCm, `amd/hipcc/src/hipBin_amd.h`).
+    /// Whether it forwards compiles through HIP_CLANG_LAUNCHER itself. hipcc does so from ROCm 7.13
+    /// on (llvm-project of ROCm, `amd/hipcc/src/hipBin_amd.h`).
     pub knows_launcher: bool,
 }
 
 impl Hipcc {
-    /// The one in the tree at `root`, if it has one.
+    /// The hipcc of the tree at `root`, if it has one.
     #[must_use]
     pub fn of(root: &Path) -> Option<Self> {
         let path = root.join("bin/hipcc");
         path.exists().then(|| Self::at(path))
     }
 
-    /// The one that a shell would run.
+    /// The hipcc that a shell would run.
     #[must_use]
     pub fn on_path() -> Option<Self> {
         which::which("hipcc").ok().map(Self::at)
     }
 
-    /// The variable's name is looked for in the program's own bytes: no option of hipcc tells, and
-    /// its version does not either (distributions patch it).
+    /// Searches the program's bytes for the variable's name. No option of hipcc reports the
+    /// feature, and its version is not reliable because distributions patch it.
     fn at(path: PathBuf) -> Self {
         let real = path.canonicalize().unwrap_or_else(|_| path.clone());
-        // A script beside it may carry the logic: hipcc.pl, or hipcc.bin behind a wrapper.
+        // The logic may be in a script beside it: hipcc.pl, or hipcc.bin behind a wrapper.
         let knows_launcher = ["hipcc", "hipcc.bin", "hipcc.pl"].iter().any(|file| {
             std::fs::read(real.with_file_name(file))
                 .is_ok_and(|bytes| memchr::memmem::find(&bytes, LAUNCHER.as_bytes()).is_some())
@@ -54,21 +54,20 @@ impl Hipcc {
         }
     }
 
-    /// Asks it which compiler it calls in this environment, HIP_CLANG_PATH and all; why that is not
-    /// known where it does not say.
+    /// Asks hipcc which compiler it calls in this environment, including HIP_CLANG_PATH.
     ///
-    /// Of all that hipcc and hipconfig print, only the command of a verbose hipcc has the compiler's
-    /// name too: `hipconfig -l` has the directory alone (5.2, 5.7, 7.2). `--cxxflags` runs no compile,
-    /// and with an architecture no search for a GPU.
+    /// Only the command line that a verbose hipcc prints contains the compiler's name. `hipconfig
+    /// -l` prints only the directory (5.2, 5.7, 7.2). `--cxxflags` runs no compile, and the
+    /// explicit architecture avoids the search for a GPU.
     ///
     /// # Errors
-    /// A clause for a person.
+    /// The reason why the compiler is unknown, as a clause for a message.
     pub fn ask(&self) -> Result<PathBuf, String> {
         const LIMIT: Duration = Duration::from_secs(20);
         let answer = Program::at(&self.path)
             .args(["--offload-arch=gfx906", "--cxxflags"])
             .with([("HIPCC_VERBOSE", "1")])
-            // It would stand in the command in front of the compiler.
+            // hipcc would print the launcher in front of the compiler.
             .without([LAUNCHER.into()])
             .within(LIMIT)
             .ask()
@@ -86,7 +85,8 @@ fn command(output: &[u8]) -> Option<PathBuf> {
     Some(PathBuf::from(OsStr::from_bytes(&program)))
 }
 
-/// The tree's own compiler, where a session around this one has HIP_CLANG_PATH name its shadow.
+/// Resolves a session's shadow to the tree's own compiler. Inside a session, HIP_CLANG_PATH may
+/// name the shadow.
 fn behind_shadow(compiler: PathBuf) -> PathBuf {
     let is_small = compiler.metadata().is_ok_and(|it| it.len() <= SHIM_LIMIT);
     let file = is_small.then(|| std::fs::read(&compiler).unwrap_or_default());

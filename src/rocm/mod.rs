@@ -1,6 +1,7 @@
-//! What a ROCm tree is: where its compilers lie, how they are laid out, what its hipcc can do.
+//! Describes a ROCm tree: where its compilers are, how they are laid out, what its hipcc can do.
 //!
-//! Owns: finding and describing. Reads and runs programs of the tree; never writes to it.
+//! Owns: finding and describing trees. It reads and runs programs of the tree, and never writes to
+//! it.
 
 pub mod compiler;
 pub mod hipcc;

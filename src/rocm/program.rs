@@ -1,4 +1,4 @@
-//! Running one of the tree's programs, or a launcher, to ask it something.
+//! Runs a program of the tree, or a launcher, and captures its answer.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -14,12 +14,12 @@ use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::io::{FdFlags, fcntl_setfd};
 use wait_timeout::ChildExt;
 
-/// A question is answered within this time or not at all, unless [`Program::within`] says otherwise.
+/// The default time limit for an answer; [`Program::within`] changes it.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// What a program answered.
+/// A finished program's status and output.
 pub struct Answer {
-    /// How it ended.
+    /// Its exit status.
     pub status: ExitStatus,
     /// Its standard output.
     pub stdout: Vec<u8>,
@@ -27,7 +27,7 @@ pub struct Answer {
     pub stderr: Vec<u8>,
 }
 
-/// A program did not answer.
+/// A program gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// It could not be started.
@@ -39,7 +39,7 @@ pub enum ProgramError {
         #[source]
         source: std::io::Error,
     },
-    /// It was started, and its end could not be waited for.
+    /// It was started, but waiting for its end failed.
     #[error("cannot wait for {path}")]
     Wait {
         /// The program.
@@ -53,12 +53,12 @@ pub enum ProgramError {
     Hangs {
         /// The program.
         path: PathBuf,
-        /// How long it was given.
+        /// The time limit that it was given.
         limit: Duration,
     },
 }
 
-/// A program to be asked, without a launcher in its way.
+/// A program to be run, with rock-wrap's launching disabled in its environment.
 pub struct Program {
     path: PathBuf,
     command: Command,
@@ -78,7 +78,7 @@ impl Program {
         }
     }
 
-    /// Gives it less time, or more, than a minute.
+    /// Replaces the default time limit of one minute.
     #[must_use]
     pub fn within(self, limit: Duration) -> Self {
         Self { limit, ..self }
@@ -91,7 +91,7 @@ impl Program {
         self
     }
 
-    /// Runs it without these variables of the environment.
+    /// Removes these variables from its environment.
     #[must_use]
     pub fn without(mut self, names: impl IntoIterator<Item = std::ffi::OsString>) -> Self {
         for name in names {
@@ -100,7 +100,7 @@ impl Program {
         self
     }
 
-    /// Runs it with these variables of the environment on top.
+    /// Adds these variables to its environment.
     #[must_use]
     pub fn with<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         mut self,
@@ -110,49 +110,50 @@ impl Program {
         self
     }
 
-    /// Calls it by another path than the one that it is at.
+    /// Sets its `argv[0]` to `path`.
     #[must_use]
     pub fn called(mut self, path: &Path) -> Self {
         self.command.arg0(path);
         self
     }
 
-    /// Keeps from it the descriptors that this process was itself given beside the three standard ones: a
-    /// launcher hands them to the server that it starts, and whoever waits for the end of such a pipe waits
-    /// for that server.
+    /// Keeps the program from inheriting the descriptors above 2 that this process inherited. A
+    /// launcher passes them on to the server that it starts, and whoever waits for the end of such
+    /// a pipe would then wait for the server.
     ///
-    /// Only for launchers. A program that the kernel cannot execute is then given to a shell by the C
-    /// library, where it would otherwise be an error.
+    /// Only for launchers: with a `pre_exec` hook, the C library gives a file that the kernel
+    /// cannot execute to a shell instead of reporting an error.
     #[must_use]
     pub fn without_descriptors(mut self) -> Self {
-        // All of our own are closed anyway.
+        // Descriptors that this process opened are close-on-exec anyway.
         let given = std::fs::read_dir("/proc/self/fd").into_iter().flatten();
         let given = given.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let given: Vec<RawFd> = given.filter(|number| *number > 2).collect();
         let close = move || {
             for number in &given {
-                // SAFETY: only passed to a call that fails where there is no such descriptor.
+                // SAFETY: only passed to a call that fails if there is no such descriptor.
                 let descriptor = unsafe { BorrowedFd::borrow_raw(*number) };
                 let _ = fcntl_setfd(descriptor, FdFlags::CLOEXEC);
             }
             Ok(())
         };
-        // SAFETY: system calls on numbers that the closure owns, and no allocation.
+        // SAFETY: the closure only makes system calls on numbers that it owns, and does not
+        // allocate.
         unsafe { self.command.pre_exec(close) };
         self
     }
 
-    /// Runs it in another directory than ours.
+    /// Sets its working directory.
     #[must_use]
     pub fn at_work_in(mut self, dir: &Path) -> Self {
         self.command.current_dir(dir);
         self
     }
 
-    /// Runs it and takes what it prints.
+    /// Runs the program and captures its output.
     ///
     /// # Errors
-    /// Where it cannot be started, or does not end in time. A bad exit status is an answer.
+    /// If it cannot be started or does not end in time. A nonzero exit status is not an error.
     pub fn ask(mut self) -> Result<Answer, ProgramError> {
         let start_error = |source| ProgramError::Start {
             path: self.path.clone(),
@@ -162,7 +163,7 @@ impl Program {
             path: self.path.clone(),
             source,
         };
-        // Not pipes, whose end would be that of whatever server the program leaves behind.
+        // Not pipes: a server that the program leaves behind would keep them open.
         let stdout = memory().map_err(start_error)?;
         let stderr = memory().map_err(start_error)?;
         let mut child = self
@@ -189,12 +190,12 @@ impl Program {
     }
 }
 
-/// A file that is nowhere on disk.
+/// Creates a file in memory.
 fn memory() -> io::Result<File> {
     Ok(memfd_create("answer", MemfdFlags::CLOEXEC)?.into())
 }
 
-/// All that was written to `file`, whose offset the writer has moved.
+/// Reads all that was written to `file`. The offset is the writer's, so it is not used.
 fn content(file: &File) -> io::Result<Vec<u8>> {
     let len = file.metadata()?.len();
     let mut bytes = vec![0; usize::try_from(len).unwrap_or(usize::MAX)];
@@ -259,7 +260,7 @@ mod tests {
         let shell = Program::at(Path::new("/bin/sh")).without_descriptors();
         let answer = shell.args(["-c", &list]).ask().unwrap();
         assert!(!answer.status.success(), "{:?}", answer.stdout);
-        // It is there without that.
+        // Control: without the call, the descriptor is inherited.
         let control = Command::new("/bin/sh").args(["-c", &list]).output();
         assert!(control.unwrap().status.success());
         drop((writer, inherited));

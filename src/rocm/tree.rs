@@ -1,4 +1,4 @@
-//! Finding the tree and, in it, the directory of its compilers.
+//! Finds a ROCm tree and the directory of its compilers.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -9,43 +9,44 @@ use super::{Asked, Name, Program};
 use crate::install::{JOURNAL, is_companion};
 use crate::support::error_chain::chain;
 
-/// Where a tree keeps clang, in the order of preference. ROCm has both of the first two, one of
-/// them a link to the other; the third is that of an LLVM prefix such as Debian's; the last is for
-/// a directory of compilers that has another name.
+/// Where a tree keeps clang, in order of preference. ROCm has both of the first two, one of them a
+/// link to the other. The third is for an LLVM prefix such as Debian's. The last is for a compiler
+/// directory with any other name.
 const BIN_DIRS: [&str; 4] = ["lib/llvm/bin", "llvm/bin", "bin", ""];
 
 /// A ROCm tree.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    /// The tree's own directory, as it was named.
+    /// The root of the tree, as it was named.
     pub root: PathBuf,
-    /// The directory of its compilers, without links: two ways to name it are one directory.
+    /// The directory of its compilers, with symbolic links resolved, so that a directory has one
+    /// name.
     pub bin: PathBuf,
     /// How the tree was found: an option, a variable, a program or a default.
     pub found_by: &'static str,
-    /// The names that are to be wrapped: those that were asked for, or else those by which hipcc and
-    /// others call the tree's compiler.
+    /// The names to wrap: those that the user named, or else those that hipcc and others use for
+    /// the tree's compiler.
     pub names: Vec<Name>,
     /// The hipcc that belongs to it.
     pub hipcc: Option<Hipcc>,
-    /// The compiler that this hipcc calls, as far as it was asked and said so.
+    /// The compiler that this hipcc calls, if it was asked and answered.
     pub calls: Option<PathBuf>,
-    /// What variables and programs named before that holds no compiler, a clause for each.
+    /// Places that variables and programs named first but that hold no compiler, one clause each.
     pub passed_over: Vec<String>,
 }
 
 /// No usable tree.
 #[derive(Debug, thiserror::Error)]
 pub enum TreeError {
-    /// The directory that was named does not exist.
+    /// The named directory does not exist.
     #[error("{path} (from {found_by}): no such directory")]
     Missing {
         /// The directory.
         path: PathBuf,
-        /// Who named it.
+        /// The option, variable or program that named it.
         found_by: &'static str,
     },
-    /// The directory that was named holds no compiler.
+    /// The named directory holds no compiler.
     #[error(
         "{path} (from {found_by}) has no compiler: looked for {names} in {}{hipcc}",
         bin_dirs()
@@ -53,29 +54,29 @@ pub enum TreeError {
     NoCompiler {
         /// The directory.
         path: PathBuf,
-        /// Who named it.
+        /// The option, variable or program that named it.
         found_by: &'static str,
-        /// What was looked for.
+        /// The names that were looked for.
         names: String,
-        /// What its hipcc has to say, behind a semicolon.
+        /// What its hipcc reported, after a semicolon.
         hipcc: String,
     },
-    /// A compiler that was named by its path is not there.
+    /// A compiler that was named by its path does not exist.
     #[error("{dir} (from --compiler) has no {name}; {}", holds(.held))]
     NotInDirectory {
         /// The directory.
         dir: PathBuf,
         /// The name.
         name: Name,
-        /// The compilers that are there.
+        /// The compilers that do exist there.
         held: Vec<String>,
     },
-    /// Compilers were named by paths into two directories.
+    /// Compilers in two directories were named by path.
     #[error(
         "--compiler names compilers in {0} and in {1}, but only one directory can be wrapped at a time"
     )]
     TwoDirectories(PathBuf, PathBuf),
-    /// A compiler was named by a path, and so was a tree that it is not of.
+    /// A compiler was named by path, and a tree that does not contain it was named too.
     #[error(
         "{dir} (from --compiler) is not in {root} (from --rocm-path), where compilers are in {}",
         bin_dirs()
@@ -86,13 +87,13 @@ pub enum TreeError {
         /// The tree.
         root: PathBuf,
     },
-    /// Nothing was named, and no usual place holds a tree.
+    /// No tree was named, and none was found in the usual places.
     #[error("cannot find a ROCm tree: {}", .answers.join("; "))]
     NotFound {
-        /// Who was asked, and what the answer was.
+        /// Each source that was asked, with its answer.
         answers: Vec<String>,
     },
-    /// A path on the way could not be read.
+    /// A path could not be inspected.
     #[error("cannot inspect {path}")]
     Look {
         /// The path.
@@ -115,12 +116,12 @@ fn holds(held: &[String]) -> String {
     }
 }
 
-/// What a tree has to hold.
+/// What a tree must hold to count as found.
 #[derive(Clone, Copy, Debug)]
 enum Sought<'a> {
-    /// One of these compilers; where none is named, one that is wrapped by default.
+    /// One of these compilers, or if the list is empty, one that is wrapped by default.
     Compilers(&'a [Asked]),
-    /// What an installation left, whatever its names; else a compiler that is wrapped by default.
+    /// Files of an installation, for any names; or else a compiler that is wrapped by default.
     Installed,
 }
 
@@ -133,9 +134,9 @@ impl Sought<'_> {
     }
 }
 
-/// The compiler that a hipcc calls, where it is one that can be wrapped and is there.
+/// The compiler that a hipcc calls, if it exists and can be wrapped.
 struct Called {
-    /// Its directory, without links.
+    /// Its directory, with symbolic links resolved.
     dir: PathBuf,
     name: Name,
 }
@@ -156,9 +157,9 @@ impl Called {
 }
 
 impl Tree {
-    /// The tree at `named`, or around the compilers that are `asked` for by a path, or else the first
-    /// of ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`, hipcc, `hipconfig --rocmpath` and /opt/rocm
-    /// that holds one of them.
+    /// Finds the tree at `named`, or around compilers in `asked` that have a path. Otherwise takes
+    /// the first of ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`, hipcc, `hipconfig --rocmpath` and
+    /// /opt/rocm that holds a compiler in `asked`.
     ///
     /// # Errors
     /// See [`TreeError`]. A directory that was named by an option must hold a tree.
@@ -173,8 +174,8 @@ impl Tree {
         Self::around(dir, named, Sought::Compilers(asked).asked())
     }
 
-    /// The same, to look at an installation or to end it: which names it was made for need not be
-    /// known.
+    /// As [`find`](Self::find), to inspect or remove an installation. The names that were installed
+    /// need not be known.
     ///
     /// # Errors
     /// As [`find`](Self::find).
@@ -190,7 +191,7 @@ impl Tree {
             let value = std::env::var_os(name).filter(|value| !value.is_empty());
             value.map(PathBuf::from).ok_or("not set".to_owned())
         };
-        // Asked one after the other: the programs only where the variables do not tell.
+        // Lazy: programs run only if the variables name no tree.
         type Source<'a> = (&'static str, &'a dyn Fn() -> Result<PathBuf, String>);
         let sources: [Source<'_>; 6] = [
             ("ROCM_PATH", &|| variable("ROCM_PATH")),
@@ -249,7 +250,7 @@ impl Tree {
             let what = format!("calls {}; {} is not there", calls.display(), list(&asked));
             return Err(Silence::Nothing(says(what)));
         }
-        // Its own tree, if it lies in one that has these compilers.
+        // Prefer hipcc's own tree if it has these compilers.
         let real = hipcc.path.canonicalize().ok();
         let own = real
             .as_deref()
@@ -260,7 +261,7 @@ impl Tree {
         Ok(Self::new(root, dir, HIPCC, asked, called).with(Some(hipcc), Some(calls)))
     }
 
-    /// The tree around the directory of compilers that were named by their paths.
+    /// The tree that contains `dir`, the directory of the compilers that were named by path.
     fn around(dir: &Path, named: Option<&Path>, asked: Vec<Name>) -> Result<Self, TreeError> {
         let bin = dir.canonicalize().map_err(|source| TreeError::Look {
             path: dir.to_owned(),
@@ -288,7 +289,7 @@ impl Tree {
         if let Some((calls, hipcc)) = own {
             return Ok(tree.with(Some(hipcc), calls));
         }
-        // One that lies elsewhere belongs to it if it calls these compilers.
+        // A hipcc elsewhere belongs to the tree if it calls these compilers.
         let others = Hipcc::on_path().and_then(|hipcc| Some((hipcc.ask().ok()?, hipcc)));
         let ours = others
             .filter(|(calls, _)| Called::of(calls).is_ok_and(|called| called.dir == tree.bin));
@@ -321,7 +322,7 @@ impl Tree {
             let wanted = matches!(sought, Sought::Installed);
             dirs.iter().find(|dir| wanted && holds_ours(dir)).cloned()
         };
-        // What lies in a usual place needs no question.
+        // For the usual places, hipcc need not be run.
         if let Some(bin) = installed(&dirs) {
             let bin = bin.canonicalize().map_err(look)?;
             return Ok(Self::new(root.to_owned(), bin, found_by, asked, None).with(hipcc, None));
@@ -337,7 +338,8 @@ impl Tree {
             Some(Err(why)) => (None, Some(why)),
             None => (None, None),
         };
-        // A tree that was named comes before what HIP_CLANG_PATH or the like have its hipcc call.
+        // A tree that was named explicitly has precedence over the compiler that HIP_CLANG_PATH or
+        // the like make its hipcc call.
         let is_inside = |dir: &Path| root.canonicalize().is_ok_and(|root| dir.starts_with(root));
         let first = |called: &&Called| found_by != "--rocm-path" || is_inside(&called.dir);
         let of_hipcc = called.as_ref().map(|called| called.dir.clone());
@@ -370,7 +372,8 @@ impl Tree {
         Ok(tree.with(hipcc, calls.and_then(Result::ok)))
     }
 
-    /// A tree whose compilers lie in `bin`: that of `root` if it is one of its usual places.
+    /// A tree with its compilers in `bin`. Its root is `root` if `bin` is one of the usual places
+    /// below it.
     fn new(
         root: PathBuf,
         bin: PathBuf,
@@ -405,20 +408,20 @@ impl Tree {
         }
     }
 
-    /// The release that the tree says it is, where it says so.
+    /// The release that the tree states in `.info/version`.
     #[must_use]
     pub fn version(&self) -> Option<String> {
         let text = std::fs::read_to_string(self.root.join(".info/version")).ok()?;
         Some(text.lines().next()?.trim().to_owned())
     }
 
-    /// The compilers that are to be wrapped, for a person.
+    /// The compilers to wrap, for a message.
     #[must_use]
     pub fn shown_names(&self) -> String {
         format!("{} in {}", list(&self.names), self.bin.display())
     }
 
-    /// Whether a call of `compiler` comes to one of the names that are to be wrapped.
+    /// Whether a call of `compiler` reaches one of the names to wrap.
     #[must_use]
     pub fn covers(&self, compiler: &Path) -> bool {
         Called::of(compiler).is_ok_and(|called| {
@@ -428,7 +431,7 @@ impl Tree {
         })
     }
 
-    /// A warning where its hipcc calls another compiler than those that are to be wrapped.
+    /// A warning if the tree's hipcc calls a compiler that is not wrapped.
     #[must_use]
     pub fn misses_hipcc(&self) -> Option<String> {
         let (hipcc, calls) = (self.hipcc.as_ref()?, self.calls.as_ref()?);
@@ -443,14 +446,14 @@ impl Tree {
     }
 }
 
-/// How a hipcc is named that was looked up on PATH.
+/// The name in messages of a hipcc that was found on PATH.
 const HIPCC: &str = "hipcc";
 
-/// Why a source has named no tree.
+/// Why a source yielded no tree.
 enum Silence {
-    /// It named something that is none.
+    /// It named a place that is not a tree.
     Nothing(String),
-    /// It said nothing.
+    /// It named nothing.
     Mute(String),
 }
 
@@ -459,11 +462,11 @@ fn list(names: &[Name]) -> String {
     names.join(", ")
 }
 
-/// The names to be wrapped where none was asked for, in a directory in which hipcc calls `called`.
+/// The names to wrap if the user named none, in a directory in which hipcc calls `called`.
 ///
-/// Without a version they are the tree's. With one, as in Debian's /usr/bin, the plain names may be
-/// those of another release, which hipcc has nothing to do with: then they lead into another
-/// directory.
+/// If `called` has no version suffix, they are the default names. With one, as in Debian's
+/// /usr/bin, the default names may lead to another directory and another release, which hipcc does
+/// not use.
 fn names_for(bin: &Path, called: Option<Name>) -> Vec<Name> {
     let defaults = Name::defaults();
     let Some(called) = called else {
@@ -483,10 +486,10 @@ fn names_for(bin: &Path, called: Option<Name>) -> Vec<Name> {
     std::iter::once(called.clone()).chain(others).collect()
 }
 
-/// Whether `name` is a link, or a chain of them, to one of `names` in the same directory: a call of
-/// it then comes to that one's shim.
+/// Whether `name` is a link, or a chain of links, to one of `names` in the same directory, so that
+/// a call of `name` reaches that name's shim.
 fn leads_to_one_of(bin: &Path, name: &Name, names: &[Name]) -> bool {
-    /// As many as the kernel follows.
+    /// The kernel's limit on symbolic links in one look-up.
     const LINKS: usize = 40;
     let mut file = name.as_os_str().to_owned();
     for _ in 0..LINKS {
@@ -503,13 +506,13 @@ fn leads_to_one_of(bin: &Path, name: &Name, names: &[Name]) -> bool {
     false
 }
 
-/// Whether `bin`, which is without links, is where the tree at `root` keeps its compilers.
+/// Whether `bin`, with links resolved, is where the tree at `root` keeps its compilers.
 fn is_bin_of(root: &Path, bin: &Path) -> bool {
     let mut dirs = BIN_DIRS.iter().map(|dir| root.join(dir).canonicalize());
     dirs.any(|dir| dir.is_ok_and(|dir| dir == bin))
 }
 
-/// The tree whose compilers lie in `bin`, going by its path.
+/// The root of the tree with its compilers in `bin`, derived from the path.
 fn root_of(bin: &Path) -> PathBuf {
     let above = |dir: &&str| {
         let levels = Path::new(dir).components().count();
@@ -519,7 +522,7 @@ fn root_of(bin: &Path) -> PathBuf {
     roots.next().unwrap_or(bin).to_owned()
 }
 
-/// Whether a compiler stands at `name` in `dir`, or stood there and only our own files still know it.
+/// Whether `dir` has a compiler called `name`, or had one of which only our own files remain.
 fn holds_name(dir: &Path, name: &Name) -> bool {
     let is_there = |name: &OsStr| {
         let metadata = dir.join(name).symlink_metadata();
@@ -532,7 +535,7 @@ fn holds_one_of(dir: &Path, names: &[Name]) -> bool {
     names.iter().any(|name| holds_name(dir, name))
 }
 
-/// The compilers in `dir` that could be named.
+/// The compilers in `dir`, by names that a user could give.
 fn compilers_in(dir: &Path) -> Vec<String> {
     let entries = dir.read_dir().into_iter().flatten().flatten();
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
@@ -546,7 +549,7 @@ fn compilers_in(dir: &Path) -> Vec<String> {
     names
 }
 
-/// Whether an installation has files in `dir`: its record, or should that be lost, an alias or a
+/// Whether an installation has files in `dir`: its journal, or if that was lost, an alias or a
 /// stand-in.
 fn holds_ours(dir: &Path) -> bool {
     dir.read_dir().is_ok_and(|entries| {
@@ -557,7 +560,7 @@ fn holds_ours(dir: &Path) -> bool {
     })
 }
 
-/// The first line that `program`, looked up on PATH, prints: a directory.
+/// Runs `program`, looked up on PATH, and takes the first line of its output as a directory.
 fn ask(program: &str, args: &[&str]) -> Result<PathBuf, String> {
     let path = which::which(program).map_err(|_| "not on PATH".to_owned())?;
     let answer = Program::at(&path).args(args).ask();

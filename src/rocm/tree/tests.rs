@@ -2,7 +2,7 @@ use std::os::unix::fs::symlink;
 
 use super::*;
 
-/// A directory with these links and, for names without a target, files.
+/// A directory with these symbolic links; an entry with an empty target is a file.
 fn dir(entries: &[(&str, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     for (name, target) in entries {
@@ -29,7 +29,7 @@ fn the_name_that_hipcc_calls_is_wrapped_with_the_plain_names_of_the_same_compile
     ];
     assert_eq!(wrapped(&rocm, None), "clang, clang++");
     assert_eq!(wrapped(&rocm, Some("clang++")), "clang, clang++");
-    // Debian's /usr/bin: hipcc's own release, and another one behind the plain names.
+    // As Debian's /usr/bin: hipcc's own release, and another release behind the plain names.
     let llvm = [dir(&[("clang", "")]), dir(&[("clang", "")])];
     let [own, other] = llvm
         .each_ref()
