@@ -1,4 +1,4 @@
-//! The root of the library that the shim is linked with: what it shares with the command line, compiled
+//! Root of the library that the shim links: the modules shared with the command line, compiled
 //! without `std`. See `build.rs`.
 
 #![no_std]

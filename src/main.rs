@@ -1,4 +1,4 @@
-//! The `rock-wrap` command. What it does is in [`rock_wrap::cli`].
+//! Runs the `rock-wrap` command, which [`rock_wrap::cli`] implements.
 
 use std::process::ExitCode;
 

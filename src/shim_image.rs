@@ -1,4 +1,5 @@
-//! Filling a shim's block in, and finding one in a file: the installer's half of the format.
+//! Writes a configuration block into a shim, and finds the block in a file. This is the installer's
+//! half of the format.
 
 use crate::shared::shim_config::{
     Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_ASKS_SERVER, TAG_DIR, TAG_EXACT, TAG_FINGERPRINT,
@@ -6,29 +7,31 @@ use crate::shared::shim_config::{
     TAG_STRICT, TAG_WITNESS, TAG_WRITER, WITNESS_DIR, Witness, WitnessKind, checksum,
 };
 
-/// The freestanding executable, its block still empty. See `build.rs`.
+/// The freestanding executable with an empty configuration block. See `build.rs`.
 pub const TEMPLATE: &[u8] = include_bytes!(env!("ROCK_WRAP_SHIM"));
 
-/// No shim of any version is larger, in bytes. A larger file is not read to look for a block.
+/// Upper limit for the size of a shim of any version, in bytes. Larger files are not searched for a
+/// block.
 pub const MAX_LEN: u64 = 256 * 1024;
 
 /// The configuration does not fit into the block.
 #[derive(Debug, thiserror::Error)]
 #[error("the shim's configuration takes {need} bytes, but there is room for only {room}")]
 pub struct TooLong {
-    /// Bytes that the configuration takes.
+    /// Size of the configuration, in bytes.
     pub need: usize,
-    /// Bytes that the block holds.
+    /// Space in the block, in bytes.
     pub room: usize,
 }
 
-/// The bytes of a shim with `config` baked in.
+/// Builds a shim that contains `config`.
 ///
-/// The payload goes to the end of the file, and the program header of the segment that the block is
-/// in is told of it. The section headers behind it go: nothing that runs a program reads them.
+/// The payload goes to the end of the file, and the program header of the block's segment is
+/// extended to cover it. The section headers, which used to follow, are dropped: they are not
+/// needed to run the program.
 ///
 /// # Errors
-/// [`TooLong`] where `config` does not fit.
+/// [`TooLong`] if `config` does not fit.
 pub fn stamp(config: &Config<'_>) -> Result<Vec<u8>, TooLong> {
     let payload = payload(config);
     let at = block_offset(TEMPLATE).expect("the embedded shim has a block");
@@ -49,8 +52,8 @@ pub fn stamp(config: &Config<'_>) -> Result<Vec<u8>, TooLong> {
     Ok(image)
 }
 
-/// Makes the segment that ends at `end` longer, and the ELF header say that there are no sections.
-/// Offsets are those of `Elf64_Ehdr` and `Elf64_Phdr` (elf(5)).
+/// Extends the segment that ends at `end` by `more` bytes, and clears the section headers from the
+/// ELF header. Offsets are those of `Elf64_Ehdr` and `Elf64_Phdr` (elf(5)).
 fn lengthen_segment(image: &mut [u8], end: usize, more: u64) {
     let number = |image: &[u8], at: usize| {
         u64::from_le_bytes(image[at..at + 8].try_into().expect("eight bytes"))
@@ -70,7 +73,8 @@ fn lengthen_segment(image: &mut [u8], end: usize, more: u64) {
     image[60..64].fill(0);
 }
 
-/// The configuration of the shim whose bytes `file` are; `None` where it is no shim of ours.
+/// Reads the configuration of the shim with the content `file`. `None` if it is not one of our
+/// shims.
 #[must_use]
 pub fn read(file: &[u8]) -> Option<Result<Config<'_>, Fault>> {
     let at = block_offset(file)?;
@@ -119,7 +123,7 @@ fn payload(config: &Config<'_>) -> Vec<u8> {
     out
 }
 
-/// Witnesses in the form that [`Config::witnesses`] reads, those of one directory together.
+/// Encodes witnesses for [`Config::witnesses`], grouped by directory.
 #[must_use]
 pub fn encode_witnesses(witnesses: &[Witness<'_>]) -> Vec<u8> {
     let mut sorted: Vec<_> = witnesses.iter().collect();
@@ -256,10 +260,10 @@ mod tests {
 
     #[test]
     fn a_shim_is_small_and_static() {
-        // Not the template's own length: install leaves its symbols out.
+        // The template itself is longer, because `install` strips its symbols.
         let len = stamp(&Config::default()).unwrap().len();
         assert!(len <= 128 * 1024, "{len} bytes");
-        // e_type ET_EXEC: no loader, nothing to relocate.
+        // e_type ET_EXEC: no dynamic loader, no relocations.
         assert_eq!(TEMPLATE[16..18], [2, 0]);
     }
 }

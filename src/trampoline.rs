@@ -1,26 +1,28 @@
-//! The file that a launcher is given as the compiler: a *trampoline* of a few hundred bytes.
+//! Builds the *trampoline*: an executable of a few hundred bytes that a launcher is given as the
+//! compiler.
 //!
-//! Owns: its bytes. It stands under the compiler's name and [`STAND_IN_SUFFIX`], and becomes the shim: the
-//! file of its own path less the suffix, or where that cannot be run, `rock-wrap-launcher` beside it. Argument
-//! list and environment stay as they are, so that the shim sees by which name it was called, and answers
-//! (`src/shim/stand_in.rs`).
+//! Owns: the trampoline's bytes. It is installed as the compiler's name plus [`STAND_IN_SUFFIX`].
+//! It executes the shim: the file with its own path minus the suffix, or if that cannot be
+//! executed, `rock-wrap-launcher` beside it. Arguments and environment are passed on unchanged, so
+//! the shim sees the name by which it was called and answers accordingly (`src/shim/stand_in.rs`).
 //!
-//! While a tree is restored, the original stands at the name again and a launcher may still run the stand-in for
-//! a call of before. To compile, the original is right. Its own `-E` is not: the launcher would store a result under
-//! less than decides it. So the trampoline then ends by SIGKILL, which neither launcher takes for the
-//! compiler's answer, and the shim that waits compiles without the launcher.
+//! After a restore, the original compiler has its name back, but a launcher may still run the
+//! stand-in for a call that began earlier. The original may do such a compile. It must not do such
+//! a `-E`: the launcher would store a result under an incomplete key. The trampoline then ends
+//! itself by SIGKILL. Neither launcher takes that for the compiler's answer, and the waiting shim
+//! compiles without the launcher.
 //!
-//! sccache hashes the bytes of what it takes for the compiler into every key. So nothing of an installation
-//! or of a release may be in this file: a test holds its digest, and whoever changes it empties every shared
-//! cache.
+//! sccache hashes the bytes of its compiler into every key. Therefore this file must not depend on
+//! an installation or a release. A test checks its digest; a change of these bytes invalidates
+//! every shared cache.
 //!
 //! [`STAND_IN_SUFFIX`]: crate::shared::paths::STAND_IN_SUFFIX
 
 use core::arch::global_asm;
 
-// A whole ELF executable: one segment that is read and executed at a fixed address, and a stack that is not
-// executed. The kernel puts the path by which it was told to execute the file (AT_EXECFN) behind the
-// environment; nothing else tells it without /proc.
+// A complete ELF executable: one segment, readable and executable, at a fixed address, and a
+// non-executable stack. The kernel puts the path of the executed file (AT_EXECFN) into the
+// auxiliary vector behind the environment. Without /proc, there is no other way to learn it.
 global_asm!(
     ".pushsection .rodata.rock_wrap_trampoline, \"a\", @progbits",
     ".globl rock_wrap_trampoline_start",
@@ -35,13 +37,13 @@ global_asm!(
     ".quad 64, 0",
     ".long 0",
     ".short 64, 56, 2, 0, 0, 0",
-    // PT_LOAD, to be read and executed.
+    // PT_LOAD, readable and executable.
     ".long 1, 5",
     ".quad 0, {base}, {base}",
     ".quad rock_wrap_trampoline_end - rock_wrap_trampoline_start",
     ".quad rock_wrap_trampoline_end - rock_wrap_trampoline_start",
     ".quad 4096",
-    // PT_GNU_STACK, to be read and written.
+    // PT_GNU_STACK, readable and writable.
     ".long 0x6474e551, 6",
     ".quad 0, 0, 0, 0, 0, 16",
     ".Lrock_wrap_trampoline_entry:",
@@ -49,13 +51,13 @@ global_asm!(
     "mov rax, [rsp]",
     "lea r12, [rsp + 8]",
     "lea r13, [r12 + rax * 8 + 8]",
-    // rdi: the auxiliary vector, behind the environment's null pointer.
+    // rdi: the auxiliary vector, after the null pointer that ends the environment.
     "mov rdi, r13",
     "2: mov rax, [rdi]",
     "add rdi, 8",
     "test rax, rax",
     "jnz 2b",
-    // rsi: AT_EXECFN's value.
+    // rsi: the value of AT_EXECFN.
     "3: mov rax, [rdi]",
     "mov rsi, [rdi + 8]",
     "add rdi, 16",
@@ -63,7 +65,7 @@ global_asm!(
     "jz 9f",
     "cmp rax, 31",
     "jne 3b",
-    // rcx: the path's length without the suffix. The kernel takes none of more than 4095 bytes.
+    // rcx: the path's length without the suffix. The kernel limits a path to 4095 bytes.
     "xor ecx, ecx",
     "4: cmp byte ptr [rsi + rcx], 0",
     "lea rcx, [rcx + 1]",
@@ -85,7 +87,7 @@ global_asm!(
     "syscall",
     "cmp eax, -2",
     "je 5f",
-    // It may be one to execute and not to read.
+    // The file may be executable but not readable.
     "test eax, eax",
     "js 8f",
     "mov edi, eax",
@@ -97,7 +99,7 @@ global_asm!(
     "jne 1f",
     "cmp qword ptr [rsp + 6144 + 40], 0",
     "je 8f",
-    // Not a shim: the tree was restored since the launch. Its own `-E` must not answer.
+    // Not a shim: the tree was restored after the launch. Its own `-E` must not answer.
     "1: mov rax, r12",
     "7: mov rdi, [rax]",
     "add rax, 8",
@@ -119,7 +121,7 @@ global_asm!(
     "mov rdx, r13",
     "mov eax, 59",
     "syscall",
-    // It could not be executed. r14: from the end of the path back to the last slash.
+    // The execution failed. r14: from the end of the path back to the last slash.
     "5: cmp r14, rsp",
     "je 6f",
     "cmp byte ptr [r14 - 1], '/'",
@@ -135,7 +137,7 @@ global_asm!(
     "mov rdx, r13",
     "mov eax, 59",
     "syscall",
-    // As a shell reports a program that is not there.
+    // The exit status that a shell uses for a missing program.
     "9: mov edi, 127",
     "mov eax, 231",
     "syscall",
@@ -159,7 +161,7 @@ pub fn trampoline() -> &'static [u8] {
         &raw const rock_wrap_trampoline_start,
         &raw const rock_wrap_trampoline_end,
     );
-    // SAFETY: the assembler has laid one whole file out between the two labels.
+    // SAFETY: the assembler places one contiguous file between the two labels.
     unsafe { core::slice::from_raw_parts(start, end.offset_from_unsigned(start)) }
 }
 
@@ -170,7 +172,8 @@ mod tests {
     use std::path::Path;
     use std::process::Command;
 
-    /// Another process makes the program: one that a child of another test has open cannot be executed.
+    /// Writes the program from another process. If this process wrote it, a child that another test
+    /// forks could hold it open, and it could not be executed.
     fn place(dir: &Path, name: &str, content: &[u8]) {
         let bytes = dir.join("bytes");
         std::fs::write(&bytes, content).unwrap();
@@ -179,7 +182,8 @@ mod tests {
         assert!(install.status().unwrap().success());
     }
 
-    /// What is printed when the stand-in in `dir` is run as another name.
+    /// Runs the stand-in in `dir` with another name as `argv[0]`, and returns its status and
+    /// output.
     fn run(dir: &Path) -> (Option<i32>, String) {
         run_with(dir, &["a b", ""])
     }
