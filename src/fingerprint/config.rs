@@ -1,7 +1,7 @@
-//! Configuration files of clang, and the ones that they include.
+//! Finds clang's configuration files and the files that they include.
 //!
-//! A file is a list of options with shell-like quoting; `@FILE` in it includes another, relative to
-//! the directory of the one that says so, and `<CFGDIR>` is that directory (clang's manual,
+//! A file is a list of options with shell-like quoting. `@FILE` includes another file, relative to
+//! the directory of the including file. `<CFGDIR>` stands for that directory (clang's manual,
 //! "Configuration files").
 
 use std::collections::BTreeSet;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 use crate::fingerprint::{IdentityError, is_missing};
 
-/// `files`, and all that they include, directly or not.
+/// `files`, and every file that they include, directly or indirectly.
 ///
 /// # Errors
-/// Where one cannot be read. One that is not there is left out: clang says so itself.
+/// If a file cannot be read. A missing file is left out; clang reports it itself.
 pub fn with_included(files: &BTreeSet<PathBuf>) -> Result<BTreeSet<PathBuf>, IdentityError> {
     let mut found = BTreeSet::new();
     let mut left: Vec<_> = files.iter().cloned().collect();
@@ -30,7 +30,7 @@ pub fn with_included(files: &BTreeSet<PathBuf>) -> Result<BTreeSet<PathBuf>, Ide
     Ok(found)
 }
 
-/// What `text`, the content of `file`, includes.
+/// The files that `text`, the content of `file`, includes.
 fn included(text: &str, file: &Path) -> Vec<PathBuf> {
     let dir = file.parent().unwrap_or(Path::new("/"));
     text.lines()

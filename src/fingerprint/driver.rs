@@ -1,8 +1,8 @@
-//! What a compiler's driver says that it would run: asked with `-###`, never guessed.
+//! Asks a compiler's driver with `-###` what it would run, instead of guessing it.
 //!
-//! clang prints the command lines quoted, with a backslash before a quote, a backslash or a dollar
-//! sign (15 and 19), gcc (12) quotes only where it must. Both print them after a space, on standard
-//! error, and clang also when it has errors to report.
+//! clang quotes every word of the command lines and puts a backslash before a quote, a backslash or
+//! a dollar sign (15 and 19). gcc (12) quotes only where necessary. Both indent the lines by a
+//! space and print them on standard error; clang does so even when it reports errors.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -13,70 +13,72 @@ use crate::fingerprint::{IdentityError, OffloadDriver};
 use crate::rocm::Program;
 use crate::rocm::compiler::{is_version, words};
 
-/// Two architectures, so that the driver has something to bundle. LLVM knows both since 2020.
+/// Two architectures, so that the driver has something to bundle. LLVM has known both since 2020.
 const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
 
-/// Leaves out where headers are looked for, which nobody asked. clang writes each byte of an answer by itself, so
-/// that a third less of it is a twentieth of the question (19).
+/// Suppresses the header search paths, which are not needed. clang writes each byte of its answer
+/// separately, so a third less output saves a twentieth of the query's time (19).
 const UNTOLD: [&str; 3] = ["-nostdinc", "-nostdinc++", "-nogpuinc"];
 
-/// A link, which runs all that its compiles run. Asked first, without being told where device libraries are:
-/// it shows where clang finds them by itself. What would be run is shown in any case (13 to 19).
+/// The first query: a link, which runs everything that its compiles run. It does not say where the
+/// device libraries are, so the answer shows where clang finds them by itself. clang prints what it
+/// would run in any case (13 to 19).
 const FIRST: [&str; 2] = ["--driver-mode=g++", "-fgpu-rdc"];
 
-/// Asked with the tree's device libraries, of the C driver, which reads configuration files of its own (since
-/// 16). A question takes 35 ms (Debian's clang 19), most of it to load libLLVM.
+/// The second query: given the tree's device libraries, of the C driver, which reads its own
+/// configuration files (since 16). A query takes 35 ms (Debian's clang 19), most of it to load
+/// libLLVM.
 const SECOND: [&str; 2] = ["--driver-mode=gcc", "-fgpu-rdc"];
 
-/// Asked of the new offload driver, which runs other programs. With [`FIRST`] and [`SECOND`] this shows all
-/// that a HIP compile runs, except what one of these programs runs itself. clang 13, which does not know the
-/// new driver, says so and shows nothing. The id tells whether the new driver uses one.
+/// A query of the new offload driver, which runs other programs. Together with [`FIRST`] and
+/// [`SECOND`] it shows everything that a HIP compile runs, except what one of these programs runs
+/// itself. clang 13 does not know the new driver: it says so and prints no commands. The id shows
+/// whether the new driver uses one.
 const NEW_DRIVER: [&str; 3] = ["-fgpu-rdc", "--offload-new-driver", "-cuid=0"];
 
-/// Asked where configuration files exist: what the compiler does without them.
+/// The query if configuration files exist: what the compiler does without them.
 const NO_CONFIG: [&str; 2] = ["-fgpu-rdc", "--no-default-config"];
 
-/// The programs that pack device code under the new offload driver. The old one runs clang-offload-bundler
-/// instead. (clang 15 to 19: clang-offload-packager; 20 to 23: llvm-offload-binary.)
+/// The programs that pack device code under the new offload driver. The old driver runs
+/// clang-offload-bundler instead. (clang 15 to 19: clang-offload-packager; 20 to 23:
+/// llvm-offload-binary.)
 const NEW_DRIVER_TOOLS: [&str; 2] = ["clang-offload-packager", "llvm-offload-binary"];
 
-/// How clang says that it has no use for an id (15 to 19 under the new driver; 22 and 23 use it).
+/// clang's warning that it does not use an id (15 to 19 under the new driver; 22 and 23 use it).
 const UNUSED_ID: &[u8] = b"argument unused during compilation: '-cuid=";
 
-/// Not asked under: they change or record what the driver does, and are no part of the compiler.
+/// Variables that are removed for queries: they change or log what the driver does, and are not
+/// part of the compiler.
 const WITHOUT: [&str; 2] = ["CCC_OVERRIDE_OPTIONS", "CCC_PRINT_OPTIONS"];
 
-/// The host's linker and assembler. A link is never taken from a cache; the assembler runs only
-/// under `-fno-integrated-as`.
+/// The host's linker and assembler. Links are never cached; the assembler runs only under
+/// `-fno-integrated-as`.
 const HOST_TOOLS: [&str; 5] = ["ld", "ld.bfd", "ld.gold", "as", "collect2"];
 
-/// What was said.
+/// What a driver printed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Said {
-    /// The driver's own executable, where it is clang: what it runs with `-cc1`.
+    /// The driver's own executable, which it runs with `-cc1`; `None` if it is not clang.
     pub clang: Option<PathBuf>,
-    /// Other programs that it runs, but the host's linker and assembler.
+    /// The other programs that it runs, except the host's linker and assembler.
     pub programs: BTreeSet<PathBuf>,
     /// The directories of the device bitcode that it links.
     pub bitcode_dirs: BTreeSet<PathBuf>,
-    /// Its own headers and libraries.
+    /// The resource directory: clang's own headers and libraries.
     pub resource_dir: Option<PathBuf>,
-    /// The configuration files that it read by itself.
+    /// The configuration files that it read by default.
     pub configs: BTreeSet<PathBuf>,
     /// The host's target triple.
     pub target: Option<String>,
-    /// Its first line.
+    /// The first line of its output, which has the version.
     pub version: Option<String>,
     /// Whether it would use the new offload driver.
     pub new_driver: bool,
-    /// Whether it would ignore the compilation unit id that it was given.
+    /// Whether it would ignore a compilation unit id.
     pub ignores_id: bool,
 }
 
-/// Asks `compiler`, whatever it is, what it would run for a HIP file if it is clang, else for a C file.
-///
-/// # Errors
-/// As [`ask`].
+/// Asks `compiler` what it would run: for a HIP file if it is clang, otherwise for a C file.
 pub fn ask_first(compiler: &Path) -> Result<Said, IdentityError> {
     let said = ask(compiler, &hip(&FIRST))?;
     if said.clang.is_some() {
@@ -88,7 +90,7 @@ pub fn ask_first(compiler: &Path) -> Result<Said, IdentityError> {
 /// Asks `compiler` what it would run for an empty file.
 ///
 /// # Errors
-/// Where it cannot be run. One that does not understand the question said nothing.
+/// If it cannot be run. A compiler that does not understand the query yields an empty answer.
 pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
     let answer = Program::at(compiler)
         .without(WITHOUT.map(OsString::from))
@@ -103,25 +105,25 @@ pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
     Ok(Said::parse(&answer.stderr))
 }
 
-/// Asks clang, its executable at `clang`, about the other kinds of HIP compile, and adds that to what it said
-/// `first`. `root` is where device libraries may be that it does not find by itself.
+/// Asks clang, whose executable is `clang`, about the other kinds of HIP compile, and merges the
+/// answers into `first`. `root` may contain device libraries that clang does not find by itself.
 ///
 /// # Errors
-/// Where it cannot be run.
+/// If it cannot be run.
 pub fn ask_clang(
     clang: &Path,
     root: &Path,
     first: Said,
 ) -> Result<(Said, OffloadDriver), IdentityError> {
     let option = root.to_str().map(|root| format!("--rocm-path={root}"));
-    // A path that is not UTF-8 is left out: clang then looks where it looks by itself.
+    // A path that is not UTF-8 is left out; clang then searches its default places.
     let located: Vec<&str> = SECOND.into_iter().chain(option.as_deref()).collect();
     let (second, new) = rayon::join(
         || ask(clang, &hip(&located)),
         || ask(clang, &hip(&NEW_DRIVER)),
     );
     let (second, new) = (second?, new?);
-    // A configuration file can choose either driver, and the environment can turn such files off.
+    // A configuration file can select either driver, and the environment can disable such files.
     let has_configs = !(first.configs.is_empty() && second.configs.is_empty());
     let bare = match has_configs {
         true => ask(clang, &hip(&NO_CONFIG))?,
@@ -139,7 +141,7 @@ fn hip<'a>(args: &[&'a str]) -> Vec<&'a str> {
 }
 
 impl Said {
-    /// Both together; where only one answer is possible all calls give the same.
+    /// Merges two answers. For fields with a single value, all queries give the same answer.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.clang = self.clang.or(other.clang);

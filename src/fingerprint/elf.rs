@@ -1,8 +1,7 @@
-//! What an ELF file asks of the loader: the part of its dynamic section that decides which shared
-//! objects are loaded with it.
+//! Reads the part of an ELF file's dynamic section that decides which shared objects are loaded.
 //!
-//! Read through a window, never whole: libLLVM is 130 MB and its dynamic section a few hundred
-//! bytes.
+//! The file is read through a window, never whole: libLLVM has 130 MB, its dynamic section a few
+//! hundred bytes.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -17,7 +16,7 @@ use object::{Endianness, FileKind, ReadCache};
 
 use crate::fingerprint::IdentityError;
 
-/// What decides whether one object can be loaded into the process of another: the class (32 or 64
+/// Whether an object can be loaded into the process of another depends on this: the class (32 or 64
 /// bits) and the machine (`e_machine`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abi {
@@ -25,27 +24,29 @@ pub struct Abi {
     machine: u16,
 }
 
-/// The loader's part of an ELF file. Everything is empty for a static executable.
+/// The dynamic section as the loader sees it. All fields but `abi` are empty for a static
+/// executable.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Dynamic {
-    /// What it can be loaded with.
+    /// The class and machine that it can be loaded with.
     pub abi: Abi,
-    /// DT_NEEDED, in the file's order, which is the order of loading.
+    /// DT_NEEDED in the file's order, which is the loading order.
     pub needed: Vec<OsString>,
-    /// DT_SONAME: the name under which a loaded object is found again.
+    /// DT_SONAME, by which later look-ups find the loaded object.
     pub soname: Option<OsString>,
-    /// DT_RPATH, colons and `$ORIGIN` in it. The loader ignores it where there is a DT_RUNPATH.
+    /// DT_RPATH, with colons and `$ORIGIN` unexpanded. The loader ignores it if there is a
+    /// DT_RUNPATH.
     pub rpath: Option<OsString>,
-    /// DT_RUNPATH, likewise.
+    /// DT_RUNPATH, in the same form.
     pub runpath: Option<OsString>,
-    /// DF_1_NODEFLIB: neither the loader's cache nor the default directories are looked into.
+    /// DF_1_NODEFLIB: the loader skips its cache and its default directories.
     pub no_default_dirs: bool,
 }
 
-/// Whether the file at `path` begins as an ELF file does.
+/// Whether the file at `path` starts with the ELF magic number.
 ///
 /// # Errors
-/// Where it cannot be read.
+/// If it cannot be read.
 pub fn is_elf(path: &Path) -> Result<bool, IdentityError> {
     let mut head = Vec::new();
     File::open(path)
@@ -57,7 +58,7 @@ pub fn is_elf(path: &Path) -> Result<bool, IdentityError> {
 /// Reads the dynamic section of the ELF file at `path`.
 ///
 /// # Errors
-/// Where the file cannot be opened, or is no ELF file that makes sense.
+/// If the file cannot be opened or is not a valid ELF file.
 pub fn read(path: &Path) -> Result<Dynamic, IdentityError> {
     let file = File::open(path).map_err(|source| IdentityError::read(path, source))?;
     let data = ReadCache::new(file);
@@ -100,8 +101,8 @@ fn parse<Elf: FileHeader<Endian = Endianness>>(
     let (Some(address), Some(size)) = (value(elf::DT_STRTAB), value(elf::DT_STRSZ)) else {
         return Ok(dynamic);
     };
-    // An address in memory: where in the file it is, a PT_LOAD tells. The segment itself is tens of
-    // megabytes, so only the strings are read.
+    // An address in memory; the PT_LOAD segment maps it to an offset in the file. The segment has
+    // tens of megabytes, so only the strings are read.
     let start = segments.iter().find_map(|segment| {
         let offset = address.checked_sub(segment.p_vaddr(endian).into())?;
         let loaded = segment.p_type(endian) == elf::PT_LOAD;

@@ -1,13 +1,13 @@
-//! Why a compiler's identity could not be taken.
+//! Errors of taking a compiler's identity.
 
 use std::path::{Path, PathBuf};
 
 use crate::rocm::ProgramError;
 
-/// Why a compiler's identity could not be taken. Nothing was changed.
+/// A compiler's identity could not be taken. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// The name leads nowhere.
+    /// The compiler's name does not resolve.
     #[error("cannot find the compiler {path}")]
     Find {
         /// The compiler, as it was named.
@@ -16,7 +16,7 @@ pub enum IdentityError {
         #[source]
         source: std::io::Error,
     },
-    /// The name leads to a directory or a device.
+    /// The compiler's name resolves to something other than a file.
     #[error("{0} is not a file")]
     NotAFile(PathBuf),
     /// A file that belongs to the compiler cannot be read.
@@ -28,7 +28,7 @@ pub enum IdentityError {
         #[source]
         source: std::io::Error,
     },
-    /// A file that belongs to the compiler is no ELF file that makes sense.
+    /// A file that belongs to the compiler is not a valid ELF file.
     #[error("{path} is not a complete ELF file")]
     Elf {
         /// The file.
@@ -37,7 +37,7 @@ pub enum IdentityError {
         #[source]
         source: object::read::Error,
     },
-    /// A file was written while it was read.
+    /// A file was written to while it was read.
     #[error("{0} changed while it was being read")]
     Changes(PathBuf),
     /// The compiler did not answer.

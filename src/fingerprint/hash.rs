@@ -1,8 +1,8 @@
-//! Digests of files' contents, many at once.
+//! Hashes the contents of many files in parallel.
 //!
-//! Files are read and not mapped, which would be a fifth faster: a mapped file that somebody cuts
-//! short ends the process by SIGBUS. BLAKE3 is a tree of 1 KiB leaves, so that one large file too
-//! keeps every core busy.
+//! Files are read, although mapping them would be a fifth faster: if a mapped file is truncated,
+//! the process dies by SIGBUS. BLAKE3 is a tree of 1 KiB leaves, so even a single large file keeps
+//! every core busy.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -13,45 +13,43 @@ use rayon::prelude::*;
 
 use crate::fingerprint::{Digest, IdentityError, Stamp};
 
-/// Read and hashed in one go, in bytes: enough for BLAKE3 to share out among the cores, and small
-/// enough to stay in their caches.
+/// Bytes that are read and hashed at a time. Large enough for BLAKE3 to spread over the cores,
+/// small enough to stay in their caches.
 const CHUNK: usize = 1 << 20;
 
 thread_local! {
-    /// What this thread has read into last: memory that the kernel hands out afresh for each file
-    /// costs more than the hash of a small one.
+    /// This thread's read buffer. To get fresh memory from the kernel for each file costs more than
+    /// to hash a small one.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// A file's content, and the metadata that it had when it was read.
+/// The digest of a file and the metadata that it had when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Content {
-    /// Of the whole content.
+    /// Digest of the whole content.
     pub digest: Digest,
-    /// The same before the file was read and after.
+    /// Metadata, the same before and after the read.
     pub stamp: Stamp,
 }
 
-/// Reads all of `paths`.
+/// Hashes all of `paths`.
 ///
 /// # Errors
-/// Where one cannot be read, or changes meanwhile.
+/// If a file cannot be read, or changes while it is read.
 pub fn all(paths: &[&Path]) -> Result<Vec<(PathBuf, Content)>, IdentityError> {
     let read = |path: &&Path| Ok((path.to_path_buf(), one(path)?));
     paths.par_iter().map(read).collect()
 }
 
-/// Reads the file at `path`.
-///
-/// # Errors
-/// As [`all`].
+/// Hashes the file at `path`.
 pub fn one(path: &Path) -> Result<Content, IdentityError> {
     let error = |source| IdentityError::read(path, source);
     let mut file = File::open(path).map_err(error)?;
     let stat = rustix::fs::fstat(&file).map_err(|errno| error(errno.into()))?;
     let stamp = Stamp::from(&stat);
     let mut hasher = blake3::Hasher::new();
-    // Taken, not borrowed: while it waits for others, rayon may have this thread read another file.
+    // Take the buffer instead of borrowing it: while this thread waits for others, rayon may have
+    // it read another file.
     let mut buffer = BUFFER.take();
     let need = CHUNK.min(usize::try_from(stamp.size).unwrap_or(CHUNK) + 1);
     if buffer.len() < need {

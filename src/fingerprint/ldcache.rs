@@ -1,31 +1,31 @@
-//! The loader's cache, `/etc/ld.so.cache`: which file stands for a name where no path of the
-//! object itself leads to one.
+//! Reads the loader's cache, `/etc/ld.so.cache`. It maps library names to files, for names that are
+//! not found by an object's own search paths.
 //!
 //! The layout is glibc's (`sysdeps/generic/dl-cache.h`): a header of 48 bytes that begins with
 //! `glibc-ld.so.cache1.1`, entries of 24 bytes, strings. Releases before 2.32 put an older table in
-//! front of it, which is skipped by looking for the mark. Entries for particular processors
-//! (`hwcap` is not 0) are passed over; see [`super::loader`].
+//! front of it; the search for the mark skips it. Entries for particular processors (`hwcap` is not
+//! 0) are ignored; see [`super::loader`].
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// Where glibc keeps it.
+/// glibc's path of the cache.
 pub const PATH: &str = "/etc/ld.so.cache";
 
 const MARK: &[u8] = b"glibc-ld.so.cache1.1";
 const HEADER: usize = 48;
 const ENTRY: usize = 24;
 
-/// Names and the files that stand for them, in the loader's order of preference. More than one
-/// where libraries of several architectures are installed.
+/// Files by library name, in the loader's order of preference. A name has several files if
+/// libraries of several architectures are installed.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct LdCache(HashMap<OsString, Vec<PathBuf>>);
 
 impl LdCache {
-    /// Reads the file. Without one (musl, Nix) or where it does not make sense the loader goes on to
-    /// its default directories, and so do we.
+    /// Reads the file. If it is missing (musl, Nix) or malformed, the result is empty: the loader
+    /// then goes on to its default directories, and so does the caller.
     #[must_use]
     pub fn read(path: &Path) -> Self {
         let bytes = std::fs::read(path).unwrap_or_default();

@@ -1,22 +1,22 @@
-//! Which shared objects a program is loaded with, found as glibc's loader finds them, without
+//! Finds the shared objects that a program is loaded with, as glibc's loader does, but without
 //! running anything.
 //!
-//! For each name that an object needs, in order of loading (ld.so(8), glibc's `elf/dl-load.c`):
+//! For each name that an object needs, in loading order (ld.so(8), glibc's `elf/dl-load.c`):
 //!
-//! 1. an object that is loaded already, by file name or DT_SONAME;
-//! 2. DT_RPATH of the object and of those that had it loaded, up to the program; of an object that
-//!    also has DT_RUNPATH it does not count, and an object that needs something and has DT_RUNPATH
-//!    itself skips this step;
+//! 1. an object that is already loaded, by file name or DT_SONAME;
+//! 2. DT_RPATH of the object and of its chain of loaders, up to the program. The DT_RPATH of an
+//!    object that also has DT_RUNPATH does not count. If the object that needs the name has
+//!    DT_RUNPATH, this step is skipped;
 //! 3. LD_LIBRARY_PATH;
 //! 4. DT_RUNPATH of the object itself;
-//! 5. the loader's cache, then the default directories, unless the object says DF_1_NODEFLIB.
+//! 5. the loader's cache, then the default directories, unless the object has DF_1_NODEFLIB.
 //!
-//! A candidate for another machine or word size is passed over.
+//! Candidates for another machine or word size are skipped.
 //!
 //! # Limitations
-//! Sub-directories for particular processors (`glibc-hwcaps/x86-64-v3`) are not looked into, nor
-//! LD_PRELOAD, LD_AUDIT and /etc/ld.so.preload, nor what a program loads by `dlopen` (clang:
-//! plugins, which the key of a call covers).
+//! Not considered: sub-directories for particular processors (`glibc-hwcaps/x86-64-v3`),
+//! LD_PRELOAD, LD_AUDIT, /etc/ld.so.preload, and what a program loads by `dlopen` (clang: plugins,
+//! which the key of a call covers).
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -30,8 +30,8 @@ use crate::fingerprint::ldcache;
 use crate::fingerprint::ldcache::LdCache;
 use crate::fingerprint::{IdentityError, is_missing};
 
-/// The loader's default directories, those of Debian, Fedora and Arch. What lies directly in one of
-/// them belongs to the system.
+/// The loader's default directories on Debian, Fedora and Arch. Files directly in one of them
+/// belong to the system.
 pub const SYSTEM_DIRS: [&str; 8] = [
     "/lib/x86_64-linux-gnu",
     "/usr/lib/x86_64-linux-gnu",
@@ -43,51 +43,51 @@ pub const SYSTEM_DIRS: [&str; 8] = [
     "/usr/lib32",
 ];
 
-/// What the search depends on beside the objects themselves.
+/// What the search depends on besides the objects themselves.
 pub struct System {
     library_path: Vec<PathBuf>,
-    /// Not before somebody looks something up there.
+    /// Read on first use.
     cache: LazyLock<LdCache>,
 }
 
-/// One object that is loaded.
+/// A loaded object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Loaded {
-    /// The file name under which it is asked for.
+    /// The file name that was asked for.
     pub name: OsString,
-    /// The file, by the name under which the loader opens it.
+    /// The path by which the loader opens it.
     pub path: PathBuf,
-    /// Whether it is one of the system's own.
+    /// Whether it belongs to the system.
     pub system: bool,
 }
 
-/// Everything that a program is loaded with.
+/// The objects that a program is loaded with.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Closure {
-    /// What is loaded. The dependencies of the system's own objects are left out, which are the
-    /// system's own too.
+    /// The loaded objects. The dependencies of system objects are left out; they belong to the
+    /// system too.
     pub loaded: Vec<Loaded>,
-    /// Where the loader looked in vain before it found an object: a file that appeared there would
-    /// be loaded instead.
+    /// Paths where the loader looked in vain before it found an object. A file that appeared at one
+    /// of them would be loaded instead.
     pub vain: BTreeSet<PathBuf>,
-    /// What was not found, for a person.
+    /// The names that were not found, as messages.
     pub missing: Vec<String>,
 }
 
 struct Object {
     path: PathBuf,
     dynamic: Dynamic,
-    /// The object that first needed this one; none for the program.
+    /// The object that first needed this one; `None` for the program.
     loader: Option<usize>,
 }
 
 impl System {
-    /// The machine as it is, with `library_path` for LD_LIBRARY_PATH.
+    /// This machine, with `library_path` for LD_LIBRARY_PATH.
     #[must_use]
     pub fn new(library_path: Option<&OsStr>) -> Self {
         let library_path = library_path.unwrap_or_default().as_bytes();
-        // The loader takes a semicolon for a colon here, and an empty entry for the working
-        // directory, which is another one in each call: it is left out.
+        // In this variable the loader treats a semicolon as a colon. It takes an empty entry for
+        // the working directory, which differs from call to call, so empty entries are left out.
         let library_path = library_path
             .split(|byte| matches!(byte, b':' | b';'))
             .filter(|dir| !dir.is_empty())
@@ -99,11 +99,11 @@ impl System {
         }
     }
 
-    /// What the program at `path`, without links, is loaded with.
+    /// The objects that the program at `path` is loaded with. `path` has no symbolic links.
     ///
     /// # Errors
-    /// Where one of the objects cannot be read. One that is not there is no error: the loader's
-    /// own message is better, and a tool that is never run may well not be runnable.
+    /// If an object cannot be read. A missing object is not an error: the loader reports it better,
+    /// and a tool that is never run need not be loadable.
     pub fn closure(&self, path: &Path) -> Result<Closure, IdentityError> {
         let mut closure = Closure::default();
         let mut objects = vec![Object {
@@ -166,8 +166,7 @@ impl System {
                 Ok(dynamic) if dynamic.abi == objects[0].dynamic.abi => {
                     return Ok(Some((path, dynamic)));
                 }
-                // A file of another kind is passed over as the loader does, and a linker's script
-                // with it.
+                // Like the loader, skip a file of another kind, such as a linker script.
                 Ok(_) | Err(IdentityError::Elf { .. }) => {}
                 Err(IdentityError::Read { source, .. }) if is_missing(&source) => {
                     vain.insert(path);
@@ -215,8 +214,8 @@ impl System {
     }
 }
 
-/// Whether the file, links followed, lies directly in one of the system's own directories and is
-/// no part of a compiler: distributions keep libLLVM there too.
+/// Whether the file, with links resolved, is directly in one of the system's directories and not
+/// part of a compiler. Distributions keep libLLVM in these directories too.
 fn is_system(path: &Path) -> bool {
     const COMPILER: [&str; 3] = ["libLLVM", "libclang", "liblld"];
     let name = path.file_name().unwrap_or_default().as_bytes();
@@ -232,7 +231,7 @@ fn is_system(path: &Path) -> bool {
         .any(|dir| real.parent() == Some(Path::new(dir)))
 }
 
-/// What `$LIB` stands for, a matter of the distribution: Debian's, then everybody else's.
+/// The value of `$LIB`, which depends on the distribution: Debian's, or everybody else's.
 static LIB: LazyLock<&[u8]> = LazyLock::new(|| {
     if Path::new("/lib/x86_64-linux-gnu").is_dir() {
         b"lib/x86_64-linux-gnu"
@@ -241,7 +240,7 @@ static LIB: LazyLock<&[u8]> = LazyLock::new(|| {
     }
 });
 
-/// `text` with the loader's own variables replaced, as for the object at `path`.
+/// Expands the loader's variables in `text` for the object at `path`.
 fn expand(text: &OsStr, path: &Path) -> PathBuf {
     let origin = path
         .parent()

@@ -1,18 +1,18 @@
-//! What was found and read last time, kept in the user's cache directory, so that asking again
-//! costs a `stat` of each file, a list of the compiler's directory, and nothing else.
+//! Keeps identities in the user's cache directory. Taking a known identity again costs one `stat`
+//! for each file and a listing of the compiler's directory.
 //!
-//! A record holds for one compiler, tree and environment. It is believed where the stamp of every
-//! member is what it was, and of everything that decided which files are members: the directories
-//! that were listed or searched, files that stand for the compiler, the loader's cache, places
-//! where a file was looked for in vain; and where the names beside the compiler are what they were.
-//! Where it is not believed, files that did not change are still not read again.
+//! A record is for one compiler, tree and environment. It is valid if these are unchanged: the
+//! stamp of every member; the stamps of everything that decided which files are members
+//! (directories that were listed or searched, files that lead to the compiler, the loader's cache,
+//! paths where a file was looked for in vain); and the names beside the compiler. If the record is
+//! not valid, unchanged files are still not read again.
 //!
-//! The stamp has the change time too, unlike a witness: nobody can set it back. A file of which
-//! nothing but that has changed (by a new hard link, or because an installation moved it) is read
-//! again, and if its content is the same so is the compiler.
+//! Unlike a witness, a stamp includes the change time, which nobody can set back. If only the
+//! change time of a file differs (a new hard link, or a move by an installation), the file is read
+//! again; if its content is the same, so is the compiler.
 //!
-//! Never trusted: a record, or a directory of records, that belongs to somebody else or that others
-//! can write. Never an error: without a record the files are read.
+//! A record, or a directory of records, that others own or can write to is not trusted. Nothing
+//! here is an error: without a record, the files are read.
 
 use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
@@ -27,13 +27,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::{Digest, Identity, Stamp};
 
-/// What files were, and the digests of their contents.
+/// The stamps and digests of files.
 pub type Digests = HashMap<PathBuf, (Stamp, Digest)>;
 
-/// Changes with what a record says or how an identity is taken.
+/// Changes with the content of records and with the way an identity is taken.
 const FORMAT: u32 = 6;
 
-/// A directory with more records than this loses the oldest ones.
+/// If a directory has more records than this, the oldest are removed.
 const MOST_RECORDS: usize = 64;
 
 /// The variables that decide which files belong to a compiler.
@@ -46,7 +46,7 @@ const VARIABLES: [&str; 6] = [
     "GCC_EXEC_PREFIX",
 ];
 
-/// Where records are kept, and whether they are looked at.
+/// The directory of records, and whether they are read.
 #[derive(Clone, Debug)]
 pub struct Memo {
     dir: Option<PathBuf>,
@@ -60,7 +60,7 @@ pub struct Environment {
     pub(super) path: OsString,
 }
 
-/// What a record is for: its file is named by the digest of this.
+/// Identifies a record: the digest of this is its file name.
 #[derive(Serialize)]
 struct Key<'a> {
     format: u32,
@@ -70,17 +70,17 @@ struct Key<'a> {
     variables: Vec<Option<&'a [u8]>>,
 }
 
-/// One compiler's place in a memo.
+/// The record of one compiler in a memo.
 pub struct Slot<'a> {
     memo: &'a Memo,
     environment: &'a Environment,
     file: OsString,
-    /// From before anything was looked at.
+    /// The time before any file was inspected.
     now: SystemTime,
 }
 
 impl Environment {
-    /// That of this process.
+    /// The environment of this process.
     #[must_use]
     pub fn current() -> Self {
         let value = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
@@ -90,7 +90,7 @@ impl Environment {
         }
     }
 
-    /// An empty one.
+    /// An empty environment.
     #[cfg(test)]
     pub fn none() -> Self {
         Self {
@@ -99,7 +99,7 @@ impl Environment {
         }
     }
 
-    /// One with one variable.
+    /// An environment with one variable.
     #[cfg(test)]
     pub fn of(name: &str, value: &str) -> Self {
         let mut environment = Self::none();
@@ -108,7 +108,7 @@ impl Environment {
         environment
     }
 
-    /// The value of one of [`VARIABLES`], where it is set and not empty.
+    /// The value of one of [`VARIABLES`], if set and not empty.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         let at = VARIABLES.iter().position(|known| *known == name)?;
@@ -117,7 +117,7 @@ impl Environment {
 }
 
 impl Memo {
-    /// No memo: every file is read, and nothing is kept.
+    /// No memo: every file is read, and nothing is stored.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -126,7 +126,7 @@ impl Memo {
         }
     }
 
-    /// The user's.
+    /// The memo of the user.
     #[must_use]
     pub fn of_user() -> Self {
         Self {
@@ -135,7 +135,7 @@ impl Memo {
         }
     }
 
-    /// One in `dir`, which is made where it is not there.
+    /// A memo in `dir`, which is created if it does not exist.
     #[must_use]
     pub fn at(dir: &Path) -> Self {
         Self {
@@ -144,7 +144,7 @@ impl Memo {
         }
     }
 
-    /// Every file is read, and the memo is brought up to date.
+    /// Ignores existing records, but writes new ones.
     #[must_use]
     pub fn renewed(self) -> Self {
         Self {
@@ -179,8 +179,8 @@ impl Memo {
 }
 
 impl Slot<'_> {
-    /// What is kept for this compiler, where it holds; else the digests of files that may be the
-    /// same still.
+    /// The recorded identity of this compiler if it is valid. Otherwise the recorded digests of
+    /// files, which may still hold for some of them.
     pub fn identity(&self) -> Result<Identity, Digests> {
         let record = self.record();
         let Some(mut identity) = record.as_deref().and_then(parse::<Identity>) else {
@@ -199,9 +199,9 @@ impl Slot<'_> {
         Err(digests.collect())
     }
 
-    /// The digest and the notes that are kept for this compiler, where they hold and no file has to be read
-    /// to know that. The names and paths of hundreds of files are not copied for it, an eighth of what it
-    /// computes.
+    /// The recorded digest and notes of this compiler, if they are valid and no file has to be read
+    /// to know it. This does not copy the names and paths of hundreds of files, which saves an
+    /// eighth of the computation.
     pub fn digest(&self) -> Option<(Digest, Vec<String>)> {
         let record = self.record()?;
         let kept: Identity<&str, &Path> = parse(&record)?;
@@ -232,8 +232,8 @@ impl Slot<'_> {
         Some(bytes)
     }
 
-    /// Keeps `identity`, where that can be done and nothing of it was written just now: such a file
-    /// could change once more and keep its stamp.
+    /// Stores `identity` if possible, unless one of its files was written just now: such a file
+    /// could change again and keep its stamp.
     pub fn keep(&self, identity: &Identity) {
         let Some(dir) = &self.memo.dir else {
             return;
@@ -263,14 +263,14 @@ impl Slot<'_> {
     }
 }
 
-/// What a record says. The last 32 bytes are the digest of the rest: one that was cut short or damaged says
-/// nothing.
+/// Decodes a record. Its last 32 bytes are the digest of the rest, so a truncated or damaged record
+/// yields `None`.
 fn parse<'r, T: Deserialize<'r>>(record: &'r [u8]) -> Option<T> {
     let (body, digest) = record.split_last_chunk::<32>()?;
     (blake3::hash(body).as_bytes() == digest).then(|| postcard::from_bytes(body).ok())?
 }
 
-/// Whether the file or directory is this user's and nobody else can write it.
+/// Whether the file or directory belongs to this user and nobody else can write to it.
 fn is_own(metadata: &std::fs::Metadata) -> bool {
     metadata.uid() == rustix::process::geteuid().as_raw() && metadata.mode() & 0o022 == 0
 }

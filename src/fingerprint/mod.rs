@@ -1,41 +1,40 @@
-//! A compiler's identity: a digest of everything that decides what it produces, and the metadata by
+//! Takes a compiler's identity: a digest of everything that decides its output, and the metadata by
 //! which a change of any of it is noticed.
 //!
-//! Owns: which files are part of a compiler, their digests, the memo of them. Runs the compiler to
-//! ask it (`-###`), reads its files, and writes nothing but the memo. Must never let a path or a
-//! time into the digest: machines share caches by it.
+//! Owns: which files are part of a compiler, their digests, and the memo of them. It runs the
+//! compiler with `-###`, reads its files, and writes only the memo. Must never let a path or a time
+//! into the digest: machines share caches by it.
 //!
 //! # What is part of a compiler
 //!
 //! | role | which files | witnessed |
 //! |---|---|---|
-//! | compiler | the executable that compiles in the end, behind links, stubs and our own shim | yes |
-//! | shared-object | what it, and each program below, is loaded with ([`loader`]), but the system's own | yes |
+//! | compiler | the executable that compiles, behind links, stubs and our own shim | yes |
+//! | shared-object | objects loaded with it and with each program below ([`loader`]), except the system's | yes |
 //! | program | what the driver runs for HIP compiles ([`driver`]), and what that runs in turn (`survey.rs`) | yes |
-//! | config | the configuration files that clang reads by itself, with what they include | yes, and that no other appears |
-//! | bitcode | every `*.bc` beside one that clang links by itself | yes, and their directory |
+//! | config | the configuration files that clang reads by default, and the files they include | yes, and that no other appears |
+//! | bitcode | every `*.bc` beside one that clang links by default | yes, and their directory |
 //! | header | the resource directory's `include` | the directory alone |
 //! | resource | the rest of the resource directory | `share` |
 //!
-//! *The system's own* are objects that lie directly in one of the loader's default directories and
-//! are no part of LLVM: libc, libstdc++, zlib. They come with security updates, of which no
-//! compiler's output has changed yet, and would keep machines from sharing a cache. libLLVM and
-//! libclang-cpp are members wherever they lie.
+//! The system's objects are those directly in one of the loader's default directories that are not
+//! part of LLVM: libc, libstdc++, zlib. Security updates change them often, which has not yet
+//! changed any compiler's output, and as members they would keep machines from sharing a cache.
+//! libLLVM and libclang-cpp are members wherever they are.
 //!
 //! # The digest
 //!
-//! BLAKE3 over role, name and content digest of each member, in the order of these, and over the offload
-//! driver that the compiler uses by default. A name is
-//! the one by which the compiler looks for the file: `ocml.bc`, `lld`, `libLLVM.so.19.1`,
-//! `include/stddef.h`. The executable has none, as it has another after `rock-wrap install`. One
-//! file under two names is read once and counts under both, so that a copy in which links became
-//! files is the same compiler.
+//! BLAKE3 over role, name and content digest of each member, sorted by these, and over the offload
+//! driver that the compiler uses by default. A name is the one by which the compiler looks for the
+//! file: `ocml.bc`, `lld`, `libLLVM.so.19.1`, `include/stddef.h`. The executable has no name,
+//! because `rock-wrap install` may rename it. A file with two names is read once and counts under
+//! both, so a copy in which links became files is the same compiler.
 //!
 //! # Limitations
 //! The host's linker and assembler are not members: links are not cached, and the assembler runs
-//! under `-fno-integrated-as` only. Configuration files are those of clang and clang++, not of clang's
-//! other driver modes. A script is its content, whatever it runs. See [`loader`] for
-//! what is not known of shared objects.
+//! only under `-fno-integrated-as`. Only the configuration files of clang and clang++ are members,
+//! not those of clang's other driver modes. For a script only its content counts, not what it runs.
+//! See [`loader`] for the limits of finding shared objects.
 
 pub mod driver;
 pub mod loader;
@@ -75,7 +74,7 @@ use memo::{Digests, Environment, Slot};
 use stamp::Stamps;
 use survey::Survey;
 
-/// A BLAKE3 digest. Shown as 64 hexadecimal digits.
+/// A BLAKE3 digest, displayed as 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Digest(pub [u8; 32]);
 
@@ -85,28 +84,28 @@ impl fmt::Display for Digest {
     }
 }
 
-/// What a file is to the compiler.
+/// The role of a file in the compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
-    /// The executable that compiles; or a script, where the compiler is one.
+    /// The executable that compiles, or a script if the compiler is one.
     Compiler,
-    /// Loaded with the compiler or one of its programs.
+    /// Loaded with the compiler or with one of its programs.
     SharedObject,
     /// Run by the driver.
     Program,
-    /// Options that clang reads by itself.
+    /// A configuration file that clang reads by default.
     Config,
-    /// Device code that clang links by itself.
+    /// Device bitcode that clang links by default.
     Bitcode,
-    /// A header of the compiler's own.
+    /// One of the compiler's own headers.
     Header,
     /// Another file of the resource directory: run-time libraries, sanitizers' lists.
     Resource,
 }
 
 impl Role {
-    /// The name that a person reads, and that enters the digest.
+    /// The role's name, for output and for the digest.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -121,19 +120,19 @@ impl Role {
     }
 }
 
-/// One file of the compiler. `S` and `P` are its strings and paths: a record that is only compared with
-/// what is there borrows them.
+/// One file of the compiler. `S` and `P` are the types of its strings and paths; a record that is
+/// only compared with the file system borrows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member<S = String, P = PathBuf> {
-    /// What it is for.
+    /// Its role.
     pub role: Role,
-    /// The name by which the compiler looks for it: a base name, or for what is in the resource
-    /// directory the path from there.
+    /// The name by which the compiler looks for it: a base name, or the path relative to the
+    /// resource directory for files in there.
     pub name: S,
-    /// Where it is, by the path that the compiler opens. Links below the tree's directory are kept
-    /// in it, so that one that comes to lead elsewhere is noticed.
+    /// The path by which the compiler opens it. Links below the tree's directory are kept, so that
+    /// a changed link is noticed.
     pub path: P,
-    /// Of its content.
+    /// Digest of its content.
     pub digest: Digest,
     /// Its metadata when it was read.
     pub stamp: Stamp,
@@ -141,21 +140,21 @@ pub struct Member<S = String, P = PathBuf> {
     pub witnessed: bool,
 }
 
-/// A place on which the list of members depends.
+/// A path that decides which files are members.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Watched<P = PathBuf> {
     path: P,
     state: State,
-    /// What it decides about, where a witness includes it.
+    /// The role of the members that it decides about, if a witness includes it.
     witness: Option<Role>,
 }
 
-/// How a watched place is.
+/// The state of a watched path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
-    /// Nothing where nothing is there.
+    /// Its stamp; `None` if it does not exist.
     Stamp(Option<Stamp>),
-    /// A digest of the names in a directory, but those that an installation makes.
+    /// A digest of the names in a directory, except those that an installation creates.
     Names(Digest),
 }
 
@@ -182,67 +181,67 @@ impl State {
 
 /// Which of its two offload drivers clang uses for a HIP compile.
 ///
-/// The old driver makes one `-E` text that holds the host's and every architecture's; under the new one `-E`
-/// prints the host's text alone. Asked of the compiler by `-###`: the default changed with clang 23, vendors
-/// changed it earlier, and a configuration file can choose either.
+/// The old driver's `-E` produces one text with the host's and every architecture's part. Under the
+/// new driver, `-E` prints only the host's text. The compiler is asked with `-###`: the default
+/// changed with clang 23, vendors changed it earlier, and a configuration file can select either.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OffloadDriver {
-    /// Whether the new driver is used where no option chooses: by any of clang and clang++, with or without
-    /// the default configuration files.
+    /// Whether the new driver is used if no option selects one: by clang or clang++, with or
+    /// without the default configuration files.
     pub new_by_default: bool,
-    /// Whether the new driver uses `-cuid=`. One that does not warns of an unused argument.
+    /// Whether the new driver uses `-cuid=`. If not, it warns of an unused argument.
     pub new_uses_id: bool,
 }
 
 /// What decides a compiler's output. `S` and `P` as in [`Member`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity<S = String, P = PathBuf> {
-    /// Its files, by role and name.
+    /// Its files, sorted by role and name.
     pub members: Vec<Member<S, P>>,
-    /// Of all of them. The same for the same tree anywhere, at any time.
+    /// Digest of all members. The same tree has the same digest anywhere and at any time.
     pub digest: Digest,
-    /// What a person should know: what was not found or is not covered.
+    /// Messages about what was not found or is not covered.
     pub notes: Vec<String>,
-    /// The line by which clang tells its version; nothing of what is not clang.
+    /// The line in which clang prints its version; `None` if the compiler is not clang.
     pub version: Option<String>,
-    /// How it compiles for devices.
+    /// Which offload driver it uses.
     pub offload_driver: OffloadDriver,
     root: PathBuf,
     watched: Vec<Watched<P>>,
-    /// PATH, where a program was found by it.
+    /// The value of PATH, if a program was found by it.
     path: Option<Vec<u8>>,
 }
 
-/// What `stat` must say of one path while the identity holds.
+/// The result of `stat` that one path must have while the identity is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Witness {
-    /// What the path is for. That of [`Role::Compiler`] may move by an installation, which puts the
-    /// executable at its alias where the name that gets a shim is the executable itself.
+    /// The role of the path. That of [`Role::Compiler`] may change by an installation: if the
+    /// wrapped name is the executable itself, the executable moves to its alias.
     pub role: Role,
-    /// Relative to the compilers' directory where it is in the same tree, else absolute. Links are
-    /// followed.
+    /// Relative to the compilers' directory if it is in the same tree, otherwise absolute. Links
+    /// are followed.
     pub path: PathBuf,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// Of the content.
+    /// Modification time.
     pub mtime: Time,
-    /// 0 where nothing may be there: no file has that number.
+    /// Inode number; 0 if the path must not exist (no file has that number).
     pub ino: u64,
 }
 
 impl Identity {
     /// Takes the identity of the compiler at `compiler`: an executable, something that leads to it
-    /// (a link, a stub, our own shim), or a script. `root` is the tree to which it belongs, where
-    /// that is known; its device libraries are part of the identity then.
+    /// (a link, a stub, our own shim), or a script. `root` is its tree, if known; the tree's device
+    /// libraries are then part of the identity.
     ///
     /// # Errors
-    /// See [`IdentityError`]. A compiler without device libraries, or one that is not clang, is no
+    /// See [`IdentityError`]. A compiler without device libraries, or that is not clang, is not an
     /// error.
     pub fn take(compiler: &Path, root: Option<&Path>, memo: &Memo) -> Result<Self, IdentityError> {
         Self::take_in(compiler, root, memo, &Environment::current())
     }
 
-    /// The identity of the compiler at `compiler` where `memo` has it and it holds. Runs nothing.
+    /// The identity of the compiler at `compiler`, if `memo` has a valid one. Runs no program.
     #[must_use]
     pub fn remembered(compiler: &Path, root: Option<&Path>, memo: &Memo) -> Option<Self> {
         let (named, root) = without_links(compiler, root).ok()?;
@@ -251,8 +250,8 @@ impl Identity {
             .ok()
     }
 
-    /// The digest of the compiler at `compiler` and the notes, where `memo` has them and no file has to be
-    /// read to be sure. Runs nothing.
+    /// The digest and notes of the compiler at `compiler`, if `memo` has valid ones and no file has
+    /// to be read to know it. Runs no program.
     #[must_use]
     pub fn remembered_digest(
         compiler: &Path,
@@ -272,8 +271,8 @@ impl Identity {
         memo.slot(&named, root.as_deref(), environment).digest()
     }
 
-    /// Has `memo` know it by the name that the executable is about to be moved to. Believed only
-    /// when it lies there, as any record.
+    /// Records the identity in `memo` for the path that the executable is about to be moved to. As
+    /// any record, it is valid only once the file is there.
     pub fn keep_moved(&self, to: &Path, root: &Path, memo: &Memo) {
         if let Ok(root) = survey::canonical(root) {
             let environment = Environment::current();
@@ -311,7 +310,7 @@ impl Identity {
             Err(digests) => digests,
         };
         let system = System::new(environment.get("LD_LIBRARY_PATH"));
-        // Most of the bytes, read while the compiler answers.
+        // The shared objects are most of the bytes. Read them while the compiler answers.
         let (survey, early) = rayon::join(
             || Survey::of(&named, root.as_deref(), environment, &system),
             || read_early(&named, &system, &digests),
@@ -325,9 +324,9 @@ impl Identity {
         Ok(identity)
     }
 
-    /// Reads what `survey` found, but the files of which `known` has the digest.
+    /// Reads the files that `survey` found, except those with a digest in `known`.
     fn read(survey: Survey, path: Option<Vec<u8>>, known: &Digests) -> Result<Self, IdentityError> {
-        // A link and what it leads to are one file, and so are hard links.
+        // A link and its target are one file, and so are hard links.
         let mut files = HashMap::new();
         let mut numbers = Vec::with_capacity(survey.files.len());
         for found in &survey.files {
@@ -366,7 +365,7 @@ impl Identity {
                 witnessed: found.witnessed,
             });
         }
-        // A member's own stamp tells enough.
+        // A member's own stamp is enough.
         let paths: HashSet<_> = survey
             .files
             .iter()
@@ -392,11 +391,11 @@ impl Identity {
         })
     }
 
-    /// What must hold of the file system for this identity to be that of the compilers in `bin`,
-    /// a directory without links. In no particular order; each path once.
+    /// What must be true of the file system for this identity to be that of the compilers in `bin`,
+    /// a directory without links. Unordered; each path occurs once.
     ///
-    /// The mtime of a directory tells of files that come, go or are replaced in it; headers are
-    /// watched in this way alone, since their text is in the text that a launcher's key stands on.
+    /// A directory's mtime shows files that are added, removed or replaced. For headers only the
+    /// directories are watched, since the headers' text is part of the text that launchers hash.
     #[must_use]
     pub fn witness(&self, bin: &Path) -> Vec<Witness> {
         let members = self.members.iter().filter(|member| member.witnessed);
@@ -427,13 +426,14 @@ impl Identity {
         relative(up, down)
     }
 
-    /// Reads these members, and tells whether their contents are what they were.
+    /// Reads these members again, and returns whether their contents are unchanged.
     fn reread(&mut self, members: &[usize]) -> bool {
         members.iter().all(|index| {
             let member = &mut self.members[*index];
             let read = hash::one(&member.path).ok();
             let same = read.filter(|content| content.digest == member.digest);
-            // Only then: a digest and a stamp that do not belong together must not be kept.
+            // Only if the content is the same: a digest must not be kept with the stamp of another
+            // content.
             same.map(|content| member.stamp = content.stamp).is_some()
         })
     }
@@ -451,8 +451,8 @@ impl Identity {
 }
 
 impl<S, P: AsRef<Path>> Identity<S, P> {
-    /// Whether nothing changed since, and then which members have to be read to be sure: those of
-    /// which the change time alone moved. `path` is PATH.
+    /// `None` if something changed. Otherwise the members that must be read to be sure: those with
+    /// only a new change time. `path` is the value of PATH.
     fn stands(&self, path: &OsStr) -> Option<Vec<usize>> {
         let same = |watched: &Watched<P>| {
             State::of(watched.path.as_ref(), watched.state.names()) == watched.state
@@ -476,7 +476,7 @@ impl<S, P: AsRef<Path>> Identity<S, P> {
     }
 }
 
-/// The compiler behind links and our own shim, and the tree without links.
+/// The compiler behind links and our own shim, and the tree with links resolved.
 fn without_links(
     compiler: &Path,
     root: Option<&Path>,
@@ -485,8 +485,8 @@ fn without_links(
     Ok((named, root.map(survey::canonical).transpose()?))
 }
 
-/// Reads the shared objects of the executable at `compiler` that are not `known`. What cannot be read
-/// here is read later, or told of.
+/// Reads the shared objects of the executable at `compiler` that are not in `known`. Errors are
+/// ignored here; the later read reports them.
 fn read_early(compiler: &Path, system: &System, known: &Digests) -> Digests {
     let Ok(closure) = system.closure(compiler) else {
         return Digests::new();
@@ -506,7 +506,7 @@ fn digest(members: &[Member], driver: OffloadDriver) -> Digest {
         .map(|member| (member.role.as_str(), member.name.as_str(), member.digest))
         .collect();
     parts.sort_unstable();
-    // The same object may be loaded by two programs from two copies.
+    // Two programs may load two copies of the same object.
     parts.dedup();
     let mut hasher = blake3::Hasher::new_derive_key("rock-wrap compiler identity 1");
     for (role, name, digest) in parts {
@@ -516,15 +516,16 @@ fn digest(members: &[Member], driver: OffloadDriver) -> Digest {
         }
         hasher.update(&digest.0);
     }
-    // Added only where it differs from what all compilers once did, whose caches stay filled.
+    // Hashed only for the new driver, so that compilers with the old default keep their digests and
+    // their caches.
     if driver.new_by_default {
         hasher.update(b"new offload driver by default");
     }
     Digest(*hasher.finalize().as_bytes())
 }
 
-/// Of the names in `dir`, but those that an installation puts there; of none where it cannot be
-/// listed.
+/// A digest of the names in `dir`, except those that an installation creates. If it cannot be
+/// listed, the digest of no names.
 fn names_in(dir: &Path) -> Digest {
     let entries = dir.read_dir().into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name());

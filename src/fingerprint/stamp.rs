@@ -1,4 +1,4 @@
-//! What a file's metadata says of its content.
+//! Reads the metadata that shows whether a file's content changed.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -9,32 +9,33 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, open, stat, statat};
 use serde::{Deserialize, Serialize};
 
-/// A point in time, as the file system keeps it.
+/// A point in time with the file system's resolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Time {
     /// Seconds since 1970.
     pub sec: i64,
-    /// Nanoseconds beyond that.
+    /// Additional nanoseconds.
     pub nsec: u32,
 }
 
-/// A file's metadata, as far as a change of its content shows in it.
+/// The metadata of a file that shows a change of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
-    /// The file system.
+    /// The file system's device number.
     pub dev: u64,
-    /// The file's number on it: another one after any replacement by rename.
+    /// The inode number; a replacement by rename changes it.
     pub ino: u64,
-    /// In bytes.
+    /// Size in bytes.
     pub size: u64,
-    /// When the content was last written, or what somebody has set.
+    /// Modification time: the last write, or a time that somebody set.
     pub mtime: Time,
-    /// When content or metadata were last changed; nobody can set it. Each new hard link moves it.
+    /// Change time: the last change of content or metadata. Nobody can set it. A new hard link
+    /// updates it.
     pub ctime: Time,
 }
 
 impl Stamp {
-    /// The stamp of what `path` leads to, links followed.
+    /// The stamp of `path`, with links followed.
     ///
     /// # Errors
     /// Those of stat(2).
@@ -42,16 +43,16 @@ impl Stamp {
         Ok(Self::from(&stat(path)?))
     }
 
-    /// Whether this is the state of the same file with, as far as times can be believed, the same
-    /// content: all but the change time.
+    /// Whether all but the change time is equal: the same file and, as far as modification times
+    /// can be trusted, the same content.
     #[must_use]
     pub fn has_content_of(&self, other: &Self) -> bool {
         let ctime = other.ctime;
         Self { ctime, ..*self } == *other
     }
 
-    /// Whether the file may change once more without a change of the stamp: file systems take the
-    /// time from a clock that ticks every 4 or 10 ms. `now` is from before the file was read.
+    /// Whether the file may change again without a change of its stamp: file systems take the time
+    /// from a clock that ticks every 4 or 10 ms. `now` is a time before the file was read.
     #[must_use]
     pub fn is_fresh(&self, now: SystemTime) -> bool {
         const TICKS: Duration = Duration::from_millis(50);
@@ -67,8 +68,8 @@ impl Stamp {
     }
 }
 
-/// Takes the stamps of many files, most of which lie beside the one before: from their directory,
-/// which takes half as long as the way there from the root each time.
+/// Takes the stamps of many files. It looks a file up from the directory of the previous one where
+/// possible, which takes half as long as a look-up from the root.
 #[derive(Default)]
 pub struct Stamps {
     dir: Option<(Vec<u8>, OwnedFd)>,
@@ -80,7 +81,7 @@ impl Stamps {
     /// # Errors
     /// Those of stat(2), and of open(2) for the directory.
     pub fn of(&mut self, path: &Path) -> io::Result<Stamp> {
-        // Not by its components, which takes longer than to look.
+        // Path components would take longer than the system call.
         let bytes = path.as_os_str().as_bytes();
         let parts = memchr::memrchr(b'/', bytes).map(|slash| bytes.split_at(slash + 1));
         let Some((parent, name)) = parts.filter(|(_, name)| !name.is_empty()) else {
@@ -100,7 +101,7 @@ impl Stamps {
 
 impl From<&Stat> for Stamp {
     fn from(stat: &Stat) -> Self {
-        // Nanoseconds are below 10^9, by stat(2).
+        // Nanoseconds are below 10^9 (stat(2)).
         let time = |sec, nsec: u64| Time {
             sec,
             nsec: u32::try_from(nsec).unwrap_or_default(),

@@ -1,4 +1,4 @@
-//! Which files are the compiler: from the name of one to the list of its members, not yet read.
+//! Lists the files that are part of a compiler, without reading their contents.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -14,10 +14,10 @@ use crate::fingerprint::{
 use crate::shared::paths::{ALIAS_SUFFIX, base_name};
 use crate::shim_image;
 
-/// Programs that others of the compiler's run, and that `-###` does not show therefore: llvm-objcopy is
-/// clang-offload-bundler's (clang 15 to 19, `clang/lib/Driver/OffloadBundler.cpp`), and with the new
-/// offload driver, the only one in LLVM after 21, clang-linker-wrapper runs lld and the bundler. They are
-/// looked for beside clang.
+/// Programs that the compiler's other programs run, which `-###` therefore does not show.
+/// clang-offload-bundler runs llvm-objcopy (clang 15 to 19, `clang/lib/Driver/OffloadBundler.cpp`).
+/// With the new offload driver, the only one in LLVM after 21, clang-linker-wrapper runs lld and
+/// the bundler. They are looked for beside clang.
 const BESIDE: [&str; 3] = ["clang-offload-bundler", "lld", "llvm-objcopy"];
 
 /// One file of the compiler.
@@ -29,35 +29,35 @@ pub struct Found {
     pub witnessed: bool,
 }
 
-/// What is watched beside the members: nothing may change about it, or the list may be another.
+/// A path besides the members whose change may change the list of members.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Watch {
     pub path: PathBuf,
-    /// Of the members that it tells of, where a witness includes it.
+    /// The role of the members that it decides about, if a witness includes it.
     pub witness: Option<Role>,
-    /// Whether it is a directory of which the names alone count.
+    /// Whether it is a directory of which only the names count.
     pub names: bool,
 }
 
-/// The files of one compiler.
+/// The files of one compiler, not yet read.
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// The tree that the compiler belongs to, without links.
+    /// The tree that the compiler belongs to, with links resolved.
     pub root: PathBuf,
     pub files: BTreeSet<Found>,
     pub watched: BTreeSet<Watch>,
     pub notes: Vec<String>,
-    /// What clang calls itself.
+    /// The version line of clang.
     pub version: Option<String>,
-    /// How clang compiles for devices.
+    /// Which offload driver clang uses.
     pub offload_driver: OffloadDriver,
-    /// Whether a program was found elsewhere than beside the compiler, so that PATH matters.
+    /// Whether a program was found outside the compiler's directory, so that PATH matters.
     pub path_matters: bool,
 }
 
 impl Survey {
-    /// Finds the files of the compiler at `compiler`, which has no links in it and is no shim of ours.
-    /// `root` is the tree's, likewise, where it is known.
+    /// Finds the files of the compiler at `compiler`, which has no links in its path and is not one
+    /// of our shims. `root`, also without links, is its tree, if known.
     ///
     /// # Errors
     /// See [`IdentityError`].
@@ -112,7 +112,7 @@ impl Survey {
         if let Some(dir) = &said.resource_dir {
             survey.add_resources(dir)?;
         }
-        // What does not show itself running `-cc1` is not clang, whatever it calls itself.
+        // A compiler that does not print a `-cc1` command is not clang, whatever it calls itself.
         survey.version = said.version.filter(|_| said.clang.is_some());
         Ok(survey)
     }
@@ -134,9 +134,9 @@ impl Survey {
         });
     }
 
-    /// A file that leads to the compiler, and what there is in its directory: there clang looks for
-    /// its programs and configuration files. The directory's time does not tell: installing and
-    /// restoring move it.
+    /// Watches a file that leads to the compiler, and the names in its directory, where clang looks
+    /// for its programs and configuration files. The directory's mtime is not used because
+    /// installing and restoring change it.
     fn watch_place(&mut self, path: &Path) {
         self.watch(path, None);
         self.watched.insert(Watch {
@@ -175,7 +175,7 @@ impl Survey {
         for path in said.programs.iter().chain(&beside) {
             let real = match path.canonicalize() {
                 Ok(real) => real,
-                // Named as it would be run, and not installed.
+                // clang names it, but it is not installed.
                 Err(source) if is_missing(&source) => continue,
                 Err(source) => return Err(IdentityError::read(path, source)),
             };
@@ -192,7 +192,7 @@ impl Survey {
         for path in config::with_included(&said.configs)? {
             self.add(Role::Config, &file_name(&path), &path, true);
         }
-        // One that appears would be read from then on.
+        // A configuration file that appears here would be read.
         let target = said.target.as_deref().unwrap_or_default();
         for mode in ["clang", "clang++"] {
             for name in [
@@ -214,8 +214,8 @@ impl Survey {
             let note = "no device libraries were found: HIP compiles need --rocm-path";
             self.notes.push(note.to_owned());
         }
-        // One directory may be reached by a link and without; the link may come to lead elsewhere,
-        // so that way is the one that tells more.
+        // A directory may be reached both through a link and directly. Keep the path with the link,
+        // since the link may change.
         let mut dirs = BTreeMap::new();
         for dir in &said.bitcode_dirs {
             let real = canonical(dir)?;
@@ -235,14 +235,14 @@ impl Survey {
         Ok(())
     }
 
-    /// Headers are in the preprocessed text, on which every launcher's key stands, and libraries are
-    /// for links, which are not cached: neither is witnessed file by file. The lists in `share`
-    /// (sanitizers' exceptions) steer code and are in no text.
+    /// Headers are part of the preprocessed text, which every launcher hashes, and libraries are
+    /// for links, which are not cached. So neither is witnessed file by file. The lists in `share`
+    /// (sanitizers' exceptions) affect code generation and are in no text.
     fn add_resources(&mut self, dir: &Path) -> Result<(), IdentityError> {
         let mut left = vec![(String::new(), dir.to_owned())];
         let mut seen = BTreeSet::new();
         while let Some((prefix, dir)) = left.pop() {
-            // A link that leads back up is followed once.
+            // Follow a link to a parent directory only once.
             if !seen.insert(canonical(&dir)?) {
                 continue;
             }
@@ -269,7 +269,7 @@ impl Survey {
     }
 }
 
-/// The compiler behind our own shim, where one stands at `path`: its alias.
+/// The compiler at `path`, or its alias if one of our shims is at `path`.
 pub fn behind_shim(path: &Path) -> Result<PathBuf, IdentityError> {
     let error = |source| IdentityError::read(path, source);
     let metadata = path.metadata().map_err(error)?;
@@ -291,7 +291,7 @@ pub fn behind_shim(path: &Path) -> Result<PathBuf, IdentityError> {
     canonical(&path.with_file_name(alias))
 }
 
-/// The tree of the compilers in `bin`, by the usual layouts.
+/// The tree of the compilers in `bin`, guessed from the usual layouts.
 fn guess_root(bin: &Path) -> PathBuf {
     let mut root = bin;
     for part in ["bin", "llvm", "lib"] {
@@ -302,7 +302,7 @@ fn guess_root(bin: &Path) -> PathBuf {
     root.to_owned()
 }
 
-/// `path` without links.
+/// `path` with links resolved.
 pub fn canonical(path: &Path) -> Result<PathBuf, IdentityError> {
     path.canonicalize().map_err(|source| IdentityError::Find {
         path: path.to_owned(),
@@ -310,8 +310,8 @@ pub fn canonical(path: &Path) -> Result<PathBuf, IdentityError> {
     })
 }
 
-/// `path` without the `..` that can be folded: those behind something that is no link. Links stay,
-/// so that one that comes to lead elsewhere is noticed.
+/// `path` without each `..` that follows a real directory. Links are kept, so that a changed link
+/// is noticed.
 pub fn folded(path: &Path) -> PathBuf {
     let mut folded = PathBuf::new();
     for part in path.components() {
@@ -334,7 +334,7 @@ fn file_name(path: &Path) -> String {
     name.to_string_lossy().into_owned()
 }
 
-/// What is in `dir`; nothing where it is not there.
+/// The entries of `dir`; empty if it does not exist.
 fn list(dir: &Path) -> Result<Vec<(String, PathBuf)>, IdentityError> {
     let error = |source| IdentityError::read(dir, source);
     let entries = match dir.read_dir() {

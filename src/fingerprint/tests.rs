@@ -237,7 +237,7 @@ fn a_witness_is_relative_and_true() {
     ] {
         assert!(paths.contains(Path::new(path)), "{path} in {paths:?}");
     }
-    // What may not appear, and how headers are watched.
+    // Paths that must not appear, and the directories of headers.
     for path in ["clang++.cfg", "fake-triple.cfg", "../res/include"] {
         assert!(paths.contains(Path::new(path)), "{path} in {paths:?}");
     }
@@ -254,8 +254,8 @@ fn a_new_hard_link_leaves_the_digest_as_it_is() {
     assert_eq!(take(&dir.clang()).digest, identity.digest);
 }
 
-/// Trees around Debian's clang: their members, that two of them are one compiler, and that a bit
-/// flipped in each role makes another.
+/// Trees around Debian's clang: their members, that two copies are one compiler, and that a flipped
+/// bit in a file of any role makes another.
 #[test]
 fn real_trees() {
     for (version, roles) in [("15", 6), ("19", 7)] {
@@ -282,7 +282,7 @@ fn real_trees() {
         };
         let (first, second) = (take(&one), take(&two));
         assert_eq!(first.digest, second.digest);
-        // Reached by lib/llvm/amdgcn and by the link amdgcn that leads there.
+        // Reached by lib/llvm/amdgcn and by the link amdgcn to it.
         let bitcode = names(&first, Role::Bitcode);
         let of_ocml = bitcode.iter().filter(|name| **name == "ocml.bc");
         assert_eq!(of_ocml.count(), 1);
@@ -291,7 +291,7 @@ fn real_trees() {
         for member in &first.members {
             by_role.entry(member.role).or_insert(member);
         }
-        // Clang 15 reads no configuration file by itself.
+        // clang 15 reads no configuration file by default.
         assert_eq!(by_role.len(), roles, "{:?} of {ROLES:?}", by_role.keys());
         if version == "19" {
             let configs = names(&first, Role::Config);
@@ -311,7 +311,7 @@ fn real_trees() {
             flip(&member.path);
             let flipped = take(&one).digest;
             assert!(digests.insert(flipped), "{}", member.path.display());
-            // A configuration file with an error in it would hide the rest.
+            // A configuration file with an error would hide the rest.
             flip(&member.path);
         }
         assert_eq!(take(&one).digest, first.digest);

@@ -6,7 +6,7 @@ use crate::fingerprint::testing::{Fixture, debians};
 const RPATH: &str = "-Wl,--disable-new-dtags";
 const RUNPATH: &str = "-Wl,--enable-new-dtags";
 
-/// The paths of what is loaded from outside the system, by the directory of `dir`.
+/// The paths of loaded objects that do not belong to the system, relative to `dir`.
 fn loaded(dir: &Fixture, program: &Path, library_path: Option<&str>) -> Vec<String> {
     let system = System::new(library_path.map(OsStr::new));
     let closure = system.closure(program).unwrap();
@@ -19,7 +19,7 @@ fn loaded(dir: &Fixture, program: &Path, library_path: Option<&str>) -> Vec<Stri
     .collect()
 }
 
-/// What the real loader opens, for comparison: it is run, which the module itself never does.
+/// What the real loader opens, for comparison. Unlike the module, this runs it.
 fn really_loaded(dir: &Fixture, program: &Path, library_path: Option<&str>) -> Vec<String> {
     let mut command = std::process::Command::new(program);
     command.env("LD_TRACE_LOADED_OBJECTS", "1");
@@ -171,7 +171,7 @@ fn the_systems_own_are_told_apart_from_the_compilers() {
     };
     assert!(is_system("libc.so.6"));
     assert!(is_system("libstdc++.so.6"));
-    // Debian keeps it in the system's own directory; /usr/lib/llvm-19/lib has a link to it.
+    // Debian keeps it in a system directory; /usr/lib/llvm-19/lib has a link to it.
     assert!(!is_system("libLLVM.so.19.1"));
     assert!(!is_system("libclang-cpp.so.19.1"));
 }

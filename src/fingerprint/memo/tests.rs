@@ -44,7 +44,7 @@ impl Case {
         Identity::take_in(&self.tree.clang(), None, &self.memo(), environment).unwrap()
     }
 
-    /// Whether the memo answers. It does not tell a digest that an identity taken anew would not have.
+    /// Whether the memo answers. Also checks that the remembered digest is that of the taken identity.
     fn hits(&self) -> bool {
         let (clang, memo, none) = (self.tree.clang(), self.memo(), Environment::none());
         let known = Identity::remembered_digest_in(&clang, None, &memo, &none);
@@ -59,7 +59,7 @@ impl Case {
     }
 }
 
-/// Puts a file of the same size and time at `path`, with another content.
+/// Replaces `path` with a file of the same size and time but different content.
 fn replace(path: &Path) {
     let time = path.metadata().unwrap().modified().unwrap();
     let temp = path.with_extension("temp");
@@ -176,7 +176,7 @@ fn what_was_not_there_before_what_was_found_counts() {
     let case = Case::new();
     let dir = case.tree.path();
     let bin = dir.join("bin");
-    // A library that is found by its second place, then appears in the first.
+    // A library that is found in the second directory, then appears in the first.
     case.tree.library("two/libtool.so", &[]);
     let rpath = "-Wl,-rpath,$ORIGIN/../one:$ORIGIN/../two";
     case.tree.program("bin/lld", &["-Ltwo", "-ltool", rpath]);
@@ -203,7 +203,7 @@ fn the_environment_counts() {
 #[test]
 fn only_what_changed_is_read_again() {
     let case = Case::new();
-    // A digest that is nobody's shows that it was taken from the record.
+    // A digest that no compiler has shows that it was taken from the record.
     let environment = Environment::none();
     let memo = case.memo();
     let slot = memo.slot(&case.tree.clang(), None, &environment);
@@ -240,7 +240,7 @@ fn a_record_or_directory_that_others_can_write_is_ignored() {
     assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
     for (path, bad, good) in [(file.as_path(), 0o620, 0o600), (dir, 0o702, 0o700)] {
         let set = |mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-        // A record that is read anew would be written anew, with its own mode.
+        // Taking the identity again would rewrite the record with its own mode.
         let untouched = std::fs::read(&file).unwrap();
         set(bad);
         assert!(!case.hits(), "{}", path.display());

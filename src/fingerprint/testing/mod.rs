@@ -1,5 +1,5 @@
-//! What the tests of this module share: directories with small libraries in them, and a small tree
-//! with a compiler that answers as clang does.
+//! Provides fixtures for this module's tests: directories with small libraries in them, and a small
+//! tree with a compiler that answers as clang does.
 
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
@@ -9,7 +9,7 @@ use std::process::Command;
 /// A program that does nothing.
 const EMPTY: &[u8] = b"int main(void) { return 0; }\n";
 
-/// A temporary directory, without links in its path.
+/// A temporary directory without links in its path.
 pub struct Fixture {
     dir: PathBuf,
     _guard: tempfile::TempDir,
@@ -28,7 +28,7 @@ impl Fixture {
         &self.dir
     }
 
-    /// Writes a file that can be executed.
+    /// Writes an executable file.
     pub fn write(&self, name: &str, content: &[u8]) -> PathBuf {
         let path = self.dir.join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -37,7 +37,7 @@ impl Fixture {
         path
     }
 
-    /// Links a shared object called `name`, which is its DT_SONAME too.
+    /// Links a shared object called `name`, with its file name as DT_SONAME.
     pub fn library(&self, name: &str, args: &[&str]) -> PathBuf {
         let file = Path::new(name).file_name().unwrap().to_str().unwrap();
         let soname = format!("-Wl,-soname,{file}");
@@ -92,7 +92,7 @@ impl Fixture {
         self.dir.join("bin/clang")
     }
 
-    /// How often the tree's compiler was asked something.
+    /// How often the tree's compiler was run.
     pub fn asked(&self) -> usize {
         std::fs::read(self.dir.join("asked")).map_or(0, |bytes| bytes.len())
     }
@@ -119,21 +119,21 @@ impl Fixture {
     }
 }
 
-/// A file of Debian's compilers.
+/// A file of Debian's compilers, which must be installed.
 pub fn debians(path: &str) -> PathBuf {
     let path = PathBuf::from(path);
     assert!(path.exists(), "no {path:?}; run scripts/setup.sh");
     path
 }
 
-/// Changes one bit of a file's last byte, which is data in none of the files that are run.
+/// Flips one bit of a file's last byte, which is data in all the files that are run.
 pub fn flip(path: &Path) {
     let mut bytes = std::fs::read(path).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(path, bytes).unwrap();
 }
 
-/// Lets enough time pass for what was written to count as settled.
+/// Waits until written files no longer count as fresh.
 pub fn settle() {
     std::thread::sleep(std::time::Duration::from_millis(80));
 }
