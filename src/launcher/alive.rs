@@ -1,7 +1,7 @@
-//! Keeping sccache's server awake while a build does other things.
+//! Keeps sccache's server from timing out during a build.
 //!
-//! Owns: the questions that do so. A server that has had nothing to do for ten minutes ends, and its
-//! counters with it (0.16, `server.rs`: any request starts the time anew); the last link of a wheel
+//! Owns: the requests that do so. A server ends after ten minutes without a request, and its
+//! counters are lost (0.16, `server.rs`: any request restarts the time). The last link of a wheel
 //! can take longer than that.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
@@ -12,20 +12,20 @@ use super::Launcher;
 use super::stats::Snapshot;
 use crate::shared::launchers::kind::LauncherKind;
 
-/// Seconds after which an idle server ends, unless `SCCACHE_IDLE_TIMEOUT` says otherwise (0.4 to
-/// 0.16, `server.rs`); 0: never.
+/// Seconds after which an idle server ends, unless `SCCACHE_IDLE_TIMEOUT` is set (0.4 to 0.16,
+/// `server.rs`); 0 means never.
 const IDLE: u64 = 600;
 
-/// Keeps a server awake until it is dropped.
+/// Keeps a server running until dropped.
 #[derive(Debug)]
 pub struct Alive {
-    /// Hangs up when dropped.
+    /// Dropping this ends the thread.
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Alive {
-    /// Begins, if `launcher` has a server that falls asleep.
+    /// Starts sending requests if `launcher` has a server that times out.
     #[must_use]
     pub fn keep(launcher: &Launcher) -> Self {
         let idle = std::env::var("SCCACHE_IDLE_TIMEOUT").ok();
@@ -57,7 +57,7 @@ impl Drop for Alive {
     fn drop(&mut self) {
         drop(self.end.take());
         if let Some(thread) = self.thread.take() {
-            // One that panicked has nothing to say any more.
+            // A panic of the thread does not matter here.
             let _ = thread.join();
         }
     }

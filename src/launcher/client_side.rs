@@ -1,19 +1,19 @@
-//! Whether sccache's client is to do the server's work (0.17 and later), as its configuration file says.
-//! What the environment says of it, each call reads for itself.
+//! Checks whether sccache's configuration file makes its client do the server's work (0.17 and
+//! later). The shim checks the environment itself, at each call.
 
 use std::path::PathBuf;
 
 use super::Environment;
 
-/// The configuration file that has it so, if it does.
+/// The configuration file that turns client-side work on, if it does.
 ///
-/// The file is not read as TOML: sccache itself refuses one that is none, and whoever is not found here
-/// only has the server do the work.
+/// This is not a full TOML parser. sccache itself rejects an invalid file, and a setting that is
+/// missed here only means that the server does the work.
 #[must_use]
 pub fn in_file(environment: &Environment) -> Option<PathBuf> {
     let path = file(environment)?;
     let text = std::fs::read_to_string(&path).ok()?;
-    // A key of no table stands in front of all tables.
+    // A key outside all tables precedes the first table.
     let mut lines = text
         .lines()
         .map(str::trim)

@@ -1,4 +1,4 @@
-//! The variables that a launcher runs with.
+//! Builds the environment that a launcher runs in.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -6,21 +6,21 @@ use std::path::Path;
 
 use crate::rocm::Program;
 
-/// This process's environment, with changes.
+/// This process's environment with changes.
 #[derive(Clone, Debug, Default)]
 pub struct Environment {
     changes: Vec<(OsString, OsString)>,
 }
 
 impl Environment {
-    /// With `value` for the variable `name` on top.
+    /// Sets the variable `name` to `value`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.changes.push((name.into(), value.into()));
         self
     }
 
-    /// The value of a variable; `None` where it is empty, which is how launchers are given it.
+    /// The value of a variable; `None` if it is empty, since launchers do not get empty ones.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<OsString> {
         let changed = self
@@ -35,15 +35,15 @@ impl Environment {
         value.filter(|value| !value.is_empty())
     }
 
-    /// What differs from this process's own, in the order in which it was said.
+    /// The changes to this process's environment, in the order in which they were made.
     pub fn changes(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
         self.changes
             .iter()
             .map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
-    /// A launcher to be asked: without the variables that keep it from answering. sccache refuses
-    /// to run at all under `CARGO_INCREMENTAL=1` (0.8 to 0.16, measured) and with an empty
+    /// A launcher to be run without the variables that would keep it from answering. sccache
+    /// refuses to run under `CARGO_INCREMENTAL=1` (0.8 to 0.16, measured) and with an empty
     /// `SCCACHE_*` variable.
     #[must_use]
     pub fn program(&self, path: &Path) -> Program {

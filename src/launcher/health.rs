@@ -1,7 +1,7 @@
-//! Whether a launcher can do its work here and now: its server, its cache, its settings.
+//! Checks whether a launcher works here and now: its server, its cache, its settings.
 //!
-//! Owns: what is asked before a build, and what each answer means. Starts sccache's server where
-//! none runs, as the first compile would; never stops one.
+//! Owns: the queries made before a build, and the meaning of each answer. It starts sccache's
+//! server if none runs, as the first compile would, and never stops one.
 
 mod ccache;
 mod sccache;
@@ -21,35 +21,36 @@ pub use ccache::{remote_failures, settings_in_files};
 pub use sccache::knows_sockets;
 pub use settings::{Harm, Setting};
 
-/// Time for a healthy launcher to answer, with a server to start. sccache itself gives up on a
-/// server that does not come up after 10 seconds (0.16, `commands.rs`) and says so, if it may.
+/// Time limit for an answer, including the start of a server. sccache itself gives up on a server
+/// that does not come up within 10 seconds (0.16, `commands.rs`); this limit leaves it time to
+/// report that.
 pub const LIMIT: Duration = Duration::from_secs(15);
 
-/// A launcher that works, and how.
+/// The state of a launcher that works.
 #[derive(Clone, Debug, Serialize)]
 pub struct Health {
-    /// Where the cache is: `disk`, `redis`, `s3`, ...; `disk+http` where there are two.
+    /// The kind of storage: `disk`, `redis`, `s3`, ...; `disk+http` if there are two.
     pub storage: String,
-    /// The same in the launcher's own words, without passwords.
+    /// The location of the cache as the launcher states it, without passwords.
     pub location: String,
-    /// Where a server that is started now would have the cache, if not where the one has it that
-    /// runs: a server reads its configuration when it starts.
+    /// The location that a newly started server would use, if it differs from that of the running
+    /// server. A server reads its configuration only when it starts.
     pub configured: Option<String>,
     /// The directory of a cache on disk.
     pub dir: Option<PathBuf>,
-    /// Bytes in the cache; `None` where the launcher does not say.
+    /// Bytes in the cache; `None` if the launcher does not report it.
     pub used: Option<u64>,
-    /// Bytes that it may take; `None` where the launcher does not say or there is no limit.
+    /// Limit in bytes; `None` if the launcher does not report it or there is no limit.
     pub max: Option<u64>,
     /// How compiles are looked up.
     pub mode: Mode,
     /// sccache's server.
     pub server: Option<Server>,
-    /// The settings in effect that a person should know of.
+    /// The settings in effect that the user should know about.
     pub settings: Vec<Setting>,
 }
 
-/// How a launcher looks compiles up, and whether it stores them.
+/// How a launcher looks compiles up, and whether it stores results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
@@ -57,38 +58,38 @@ pub enum Mode {
     Direct,
     /// By the preprocessed text.
     Preprocessor,
-    /// By the compiler's own dependency file (ccache).
+    /// By the compiler's depfile (ccache).
     Depend,
-    /// Found, and never stored.
+    /// Results are found but never stored.
     ReadOnly,
-    /// Stored, and never found.
+    /// Results are stored but never found.
     Recache,
-    /// Neither.
+    /// Results are neither found nor stored.
     Off,
 }
 
 /// sccache's server.
 #[derive(Clone, Debug, Serialize)]
 pub struct Server {
-    /// Where it listens.
+    /// The address that it listens at.
     pub address: String,
-    /// Whether it was started to answer us; it goes on running, as one that a compile starts.
+    /// Whether this check started it. It keeps running, as one that a compile starts.
     pub started: bool,
 }
 
-/// A launcher that does not work.
+/// A launcher does not work.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
-    /// It cannot be asked at all.
+    /// It could not be asked.
     #[error("the launcher does not answer")]
     Ask(PathBuf, #[source] ProgramError),
-    /// It refuses its own configuration.
+    /// It rejects its own configuration.
     #[error("{0} rejects its configuration")]
     Settings(PathBuf, #[source] Said),
-    /// It answers in no form that is known.
+    /// Its answer is in an unknown format.
     #[error("cannot parse the answer of {0}")]
     Answer(PathBuf, #[source] Said),
-    /// Something took the connection and said nothing.
+    /// Something accepted the connection but did not answer.
     #[error(
         "the server at {address} has not answered for {} seconds; compiles would hang",
         limit.as_secs_f32()
@@ -96,64 +97,64 @@ pub enum HealthError {
     Mute {
         /// The address of sccache's server.
         address: String,
-        /// How long it had time.
+        /// How long the check waited.
         limit: Duration,
     },
-    /// Something took the connection and is no server of this sccache.
+    /// Something accepted the connection but is not a server of this sccache.
     #[error("the program that listens at {address} does not speak this sccache's protocol")]
     Foreign {
         /// The address of sccache's server.
         address: String,
-        /// What sccache made of it.
+        /// sccache's own message.
         #[source]
         source: Said,
     },
-    /// The server is another version's.
+    /// The server has another version than the client.
     #[error("the server at {address} is sccache {server}, but the launcher is sccache {client}")]
     OtherVersion {
         /// The server's address.
         address: String,
-        /// Its version.
+        /// The server's version.
         server: Version,
-        /// That of the launcher.
+        /// The launcher's version.
         client: Version,
     },
-    /// No server runs, and none can be started.
+    /// No server runs, and none could be started.
     #[error("cannot start sccache's server (configured cache: {cache})")]
     Start {
-        /// Where the cache would be.
+        /// The configured location of the cache.
         cache: String,
-        /// What sccache said.
+        /// sccache's own message.
         #[source]
         source: Said,
     },
-    /// The same, and sccache did not even say so in time.
+    /// No server could be started, and sccache did not report a reason in time.
     #[error("sccache's server did not start in time (configured cache: {cache})")]
     Slow {
-        /// Where the cache would be.
+        /// The configured location of the cache.
         cache: String,
-        /// What became of the try.
+        /// How the attempt ended.
         #[source]
         source: ProgramError,
     },
-    /// The cache's directory takes no files.
+    /// Files cannot be written to the cache directory.
     #[error("cannot write to the cache directory {dir}")]
     Directory {
         /// The directory.
         dir: PathBuf,
-        /// Why: rights, a full disk, a file in the way.
+        /// Why: permissions, a full disk, a file in the way.
         #[source]
         source: io::Error,
     },
 }
 
-/// What a launcher said of its failure.
+/// A launcher's own message about its failure.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Said(pub String);
 
 impl Said {
-    /// One line of what was said on standard error, without what every line begins with.
+    /// The relevant line of standard error, without the prefix that every line has.
     fn on(stderr: &[u8]) -> Self {
         let text = String::from_utf8_lossy(stderr);
         let lines = text.lines().filter_map(|line| {
@@ -171,7 +172,7 @@ impl Said {
 }
 
 impl HealthError {
-    /// What a person can do about it.
+    /// What the user can do about it.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {
@@ -197,18 +198,15 @@ impl HealthError {
     }
 }
 
-/// Asks `launcher` whether it works, in this process's environment. Each question may take `limit`.
+/// Checks whether `launcher` works in this process's environment. Each query may take `limit`.
 ///
 /// # Errors
-/// See [`HealthError`]. `Ok(None)` for a launcher of a kind that cannot be asked.
+/// See [`HealthError`]. `Ok(None)` for a launcher of an unknown kind.
 pub fn check(launcher: &Launcher, limit: Duration) -> Result<Option<Health>, HealthError> {
     check_in(&Environment::default(), launcher, limit)
 }
 
-/// The same in another environment.
-///
-/// # Errors
-/// As [`check`].
+/// As [`check`], in another environment.
 pub fn check_in(
     environment: &Environment,
     launcher: &Launcher,
@@ -247,7 +245,7 @@ impl Mode {
     }
 }
 
-/// A launcher that is being asked.
+/// The launcher of a check, with its environment and time limit.
 struct Asked<'a> {
     environment: &'a Environment,
     launcher: &'a Launcher,
@@ -261,15 +259,15 @@ impl Asked<'_> {
     }
 }
 
-/// Writes a file without a name to `dir`, or to where it would be made: a full disk and a missing
-/// right show by nothing less.
+/// Writes an unnamed file to `dir`, or to its closest existing parent. Only a write shows a full
+/// disk or missing permissions.
 fn try_to_write(dir: &Path) -> io::Result<()> {
     let there = dir.ancestors().find(|dir| dir.symlink_metadata().is_ok());
     let mut file = tempfile::tempfile_in(there.unwrap_or(dir))?;
     file.write_all(&[0; 64 * 1024])
 }
 
-/// `redis://user:secret@host` without `user:secret@`.
+/// Turns `redis://user:secret@host` into `redis://host`.
 fn without_password(text: &str) -> String {
     let hide = |part: &str| {
         let end = part.find(['/', ' ', ',', '"']).unwrap_or(part.len());

@@ -1,7 +1,8 @@
-//! The launcher: which program it is, whether it can do the job, what it counted.
+//! Finds the launcher and asks it everything that is not part of a compile: its version, its
+//! health, its counters.
 //!
-//! Owns: everything that is asked of sccache and ccache outside a compile. How a compile is handed
-//! to them is [`decide`](crate::shared::decision)'s.
+//! Owns: every query of sccache and ccache outside a compile. How a compile is passed to them
+//! belongs to [`decide`](crate::shared::decision).
 
 pub mod alive;
 mod client_side;
@@ -26,13 +27,14 @@ use crate::shared::launchers::since;
 use crate::shared::paths::{LAUNCHER_NAME, base_name};
 use crate::shim_image;
 
-/// Names the launcher for hipcc and for the shim; one word.
+/// Names the launcher for hipcc and for the shim; a single word.
 pub const HIP_CLANG_LAUNCHER: &str = "HIP_CLANG_LAUNCHER";
 
-/// A launcher that was found and that answered.
+/// A launcher that was found and has answered.
 #[derive(Clone, Debug)]
 pub struct Launcher {
-    /// Its absolute path. Links are kept: an upgrade behind one is the same launcher.
+    /// Its absolute path. Links are kept: after an upgrade behind a link it is still the same
+    /// launcher.
     pub path: PathBuf,
     /// Which program it is.
     pub kind: LauncherKind,
@@ -43,16 +45,16 @@ pub struct Launcher {
 /// A launcher that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum LauncherError {
-    /// There is no such program.
+    /// The program does not exist.
     #[error("launcher {0}: not found")]
     NotFound(PathBuf),
-    /// It is there and is no program that this user may run.
+    /// The file exists but this user may not execute it.
     #[error("launcher {0}: not executable")]
     NotExecutable(PathBuf),
-    /// It is a shim of ours: it would call itself.
+    /// It is one of our shims and would call itself.
     #[error("launcher {0} is itself a rock-wrap shim")]
     Shim(PathBuf),
-    /// It does not run.
+    /// It could not be run.
     #[error("the launcher does not run")]
     Run {
         /// The launcher.
@@ -61,20 +63,20 @@ pub enum LauncherError {
         #[source]
         source: ProgramError,
     },
-    /// It runs and does not say which version it is, as sccache and ccache do.
+    /// It runs but does not print a version as sccache and ccache do.
     #[error("launcher {path} does not work: with --version it ended with {status}{output}")]
     Broken {
         /// The launcher.
         path: PathBuf,
         /// Its exit status.
         status: String,
-        /// The first line of what it said, for a person.
+        /// The first line of its output, for the message.
         output: String,
     },
 }
 
 impl Launcher {
-    /// The launcher that `word` names: a path if it has a slash, else looked up on PATH.
+    /// The launcher that `word` names: a path if it contains a slash, otherwise looked up on PATH.
     ///
     /// # Errors
     /// See [`LauncherError`].
@@ -104,11 +106,11 @@ impl Launcher {
         })
     }
 
-    /// The launcher that HIP_CLANG_LAUNCHER names, or that the file stands for which a session has put
-    /// there.
+    /// The launcher that HIP_CLANG_LAUNCHER names. Inside a session it names the session's launcher
+    /// file, and this returns the launcher behind it.
     ///
     /// # Errors
-    /// See [`LauncherError`]. `Ok(None)` where the variable names none.
+    /// See [`LauncherError`]. `Ok(None)` if the variable is unset or empty.
     pub fn from_environment() -> Result<Option<Self>, LauncherError> {
         let Some(word) = std::env::var_os(HIP_CLANG_LAUNCHER).filter(|word| !word.is_empty())
         else {
@@ -129,7 +131,7 @@ impl Launcher {
     /// The first of sccache and ccache that is on PATH.
     ///
     /// # Errors
-    /// Where one is there and does not work. `Ok(None)` where neither is there.
+    /// If one exists but does not work. `Ok(None)` if neither exists.
     pub fn find_any() -> Result<Option<Self>, LauncherError> {
         for name in ["sccache", "ccache"] {
             match Self::find(OsStr::new(name)) {
@@ -140,13 +142,15 @@ impl Launcher {
         Ok(None)
     }
 
-    /// Whether this is sccache's own program, of a version whose protocol [`sccache`] has: a script of
-    /// that name may do more than start it. Not where the user has the client do the server's work.
+    /// Whether this is sccache's own program, of a version whose protocol [`sccache`] implements. A
+    /// script of that name may do more than start sccache. False if the user has the client do the
+    /// server's work.
     ///
     /// [`sccache`]: crate::shared::launchers::sccache
     #[must_use]
     pub fn server_can_be_asked(&self) -> bool {
-        // Before, a server could not listen at a path, and the client did not look for one there.
+        // Before that version, a server could not listen at a path and the client did not look for
+        // one there.
         let known = since::SCCACHE_SOCKETS..since::SCCACHE_UNKNOWN;
         let mut start = [0; 4];
         self.kind == LauncherKind::Sccache
@@ -156,17 +160,17 @@ impl Launcher {
             && self.client_side_in(&Environment::default()).is_none()
     }
 
-    /// The configuration file by which sccache's client does the server's work, if it does.
+    /// The configuration file that makes sccache's client do the server's work, if any.
     fn client_side_in(&self, environment: &Environment) -> Option<PathBuf> {
         let can =
             self.kind == LauncherKind::Sccache && self.version >= Some(since::SCCACHE_CLIENT_SIDE);
         client_side::in_file(environment).filter(|_| can)
     }
 
-    /// What a person should know of this launcher before relying on it.
+    /// Warnings that the user should read before relying on this launcher.
     #[must_use]
     pub fn warnings(&self) -> Vec<String> {
-        // 0.4 and 0.7 hand `-x hip` to the compiler uncached.
+        // 0.4 and 0.7 pass `-x hip` to the compiler uncached.
         let mut warnings = Vec::new();
         if self.kind == LauncherKind::Sccache
             && let Some(version) = self.version.filter(|version| *version < since::SCCACHE_HIP)
@@ -189,20 +193,20 @@ impl std::fmt::Display for Launcher {
     }
 }
 
-/// Whether HIP_CLANG_LAUNCHER names a program that a hipcc which knows the variable would run without
-/// a shim.
+/// Whether HIP_CLANG_LAUNCHER names a program other than a session's file. A hipcc that knows the
+/// variable would run that program without a shim.
 #[must_use]
 pub fn passes_shims_by() -> bool {
     std::env::var_os(HIP_CLANG_LAUNCHER)
         .is_some_and(|word| !word.is_empty() && !is_sessions_file(&word))
 }
 
-/// Whether a launcher's name is that of the shim which a session has called as one.
+/// Whether `word` has the name of the shim that a session sets as launcher.
 fn is_sessions_file(word: &OsStr) -> bool {
     base_name(word.as_bytes()) == LAUNCHER_NAME
 }
 
-/// Whether the file that `path` leads to is a shim of any version.
+/// Whether the file at `path`, with links followed, is a shim of any version.
 fn is_shim(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= shim_image::MAX_LEN)
         && std::fs::read(path).is_ok_and(|bytes| shim_image::read(&bytes).is_some())
@@ -241,7 +245,7 @@ fn ask_version(path: &Path) -> Result<Version, LauncherError> {
     })
 }
 
-/// Reads `0.16.0`, `4.7.5`, `0.4.0-pre.6` or `4.14.2+git`: the numbers before anything else.
+/// Parses `0.16.0`, `4.7.5`, `0.4.0-pre.6` or `4.14.2+git`; ignores any suffix.
 fn parse_version(word: &str) -> Option<Version> {
     let numbers = word.split(['-', '+', '~', '_']).next()?;
     let mut parts = numbers.split('.').map(str::parse::<u16>);

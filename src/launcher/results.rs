@@ -1,7 +1,8 @@
-//! What became of each call, for a launcher that tells it: ccache, in its statistics log.
+//! Reads the result of each call from a launcher that reports it: ccache, in its statistics log.
 //!
-//! Owns: the log's format and how it is asked for. sccache tells its client nothing of it (0.16: the
-//! answer to a compile is the compiler's output, and `SCCACHE_LOG=trace` adds `CompileStarted`).
+//! Owns: the log's format and the variable that requests it. sccache does not report results to its
+//! client (0.16: the answer to a compile is the compiler's output; `SCCACHE_LOG=trace` only adds
+//! `CompileStarted`).
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -16,24 +17,24 @@ use crate::shared::launchers::kind::LauncherKind;
 /// Names the file to which ccache appends the result of each call (`stats_log`; 4.7.5 and 4.14.2).
 pub const CCACHE_VARIABLE: &str = "CCACHE_STATSLOG";
 
-/// What the launcher made of one call.
+/// The launcher's result of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Answered from the cache.
     Hit,
-    /// Compiled, and stored.
+    /// Compiled and stored.
     Miss,
-    /// Compiled, and it failed.
+    /// Compiled without success.
     Failed,
-    /// Passed on to the compiler.
+    /// Passed on to the compiler without caching.
     Uncached,
     /// The cache itself failed.
     Error,
 }
 
 impl Outcome {
-    /// In one word, for a person.
+    /// The outcome as one word for output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -46,8 +47,7 @@ impl Outcome {
     }
 }
 
-/// The log that the user has ccache write, by environment or configuration; it is not to be turned
-/// away from him.
+/// The user's own stats_log, set by environment or configuration. Do not override it.
 #[must_use]
 pub fn users_log(launcher: &Launcher) -> Option<PathBuf> {
     if launcher.kind != LauncherKind::Ccache {
@@ -63,9 +63,10 @@ pub fn users_log(launcher: &Launcher) -> Option<PathBuf> {
     (answer.status.success() && path.is_absolute()).then_some(path)
 }
 
-/// Reads whole lines of the log: the source of each call, as the call named it, and the outcome.
+/// Parses the complete lines of the log: the source of each call, as the call named it, and the
+/// outcome.
 ///
-/// An entry is `# source` and then the name of each counter that the call has raised.
+/// An entry is `# source`, followed by the name of each counter that the call incremented.
 #[must_use]
 pub fn read(log: &[u8]) -> Vec<(PathBuf, Outcome)> {
     let mut results = Vec::new();
@@ -80,7 +81,8 @@ pub fn read(log: &[u8]) -> Vec<(PathBuf, Outcome)> {
     results
 }
 
-/// The outcome that a counter stands for, if it stands for one that is not [`Outcome::Uncached`].
+/// The outcome that a counter indicates; `None` for counters that indicate none or
+/// [`Outcome::Uncached`].
 fn outcome(counter: &[u8]) -> Option<Outcome> {
     match counter {
         b"direct_cache_hit" | b"preprocessed_cache_hit" => Some(Outcome::Hit),

@@ -1,4 +1,4 @@
-//! What sccache and ccache counted, as a difference between two moments.
+//! Reads the counters of sccache and ccache, and computes the difference between two moments.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::{Environment, Launcher};
 use crate::rocm::ProgramError;
 use crate::shared::launchers::kind::LauncherKind;
 
-/// Requests by what became of them.
+/// Requests by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// Compiles answered from the cache.
@@ -21,28 +21,28 @@ pub struct Tally {
     pub errors: u64,
 }
 
-/// What was counted between two moments, and what the cache holds since.
+/// The counts between two moments, and the cache's size at both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Every language.
+    /// All languages.
     pub all: Tally,
-    /// HIP alone; `None` where the launcher does not tell languages apart (ccache).
+    /// HIP only; `None` if the launcher does not distinguish languages (ccache).
     pub hip: Option<Tally>,
     /// Calls that the launcher passed on without caching.
     pub uncached: u64,
     /// Compiles that failed.
     pub failed: u64,
-    /// Results that were put into the cache.
+    /// Results that were written to the cache.
     pub writes: u64,
-    /// How often the cache was cleaned up to stay below its limit; `None` where that is not counted
+    /// How often the cache was cleaned up to stay below its limit; `None` if this is not counted
     /// (sccache).
     pub cleanups: Option<u64>,
-    /// What the cache held at the first moment and holds at the second.
+    /// The state of the cache at the first and at the second moment.
     pub store: (Store, Store),
 }
 
 impl Counts {
-    /// What is not HIP; `None` where the launcher does not tell languages apart.
+    /// All but HIP; `None` if the launcher does not distinguish languages.
     #[must_use]
     pub fn host(&self) -> Option<Tally> {
         let hip = self.hip?;
@@ -74,16 +74,16 @@ impl fmt::Display for Counts {
     }
 }
 
-/// What a cache holds.
+/// The size of a cache.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Store {
-    /// Bytes; `None` where the launcher does not tell (a remote one).
+    /// Size in bytes; `None` if the launcher does not report it (remote caches).
     pub size: Option<u64>,
-    /// The bytes that it may hold.
+    /// Limit in bytes.
     pub limit: Option<u64>,
 }
 
-/// The launcher's own counters at one moment.
+/// A launcher's counters at one moment.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     kind: LauncherKind,
@@ -91,22 +91,22 @@ pub struct Snapshot {
     store: Store,
 }
 
-/// The launcher did not tell its counters.
+/// The launcher's counters could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum StatsError {
-    /// A launcher of this kind has no counters that we can read.
+    /// This kind of launcher has no counters that we can read.
     #[error("{0} has no statistics that rock-wrap can read")]
     Unknown(String),
     /// It could not be asked.
     #[error("cannot query the launcher's statistics")]
     Ask(#[source] ProgramError),
-    /// It failed, or what it printed is not what it should be.
+    /// It failed, or its output could not be parsed.
     #[error("cannot parse the launcher's statistics ({0})")]
     Read(String),
 }
 
 impl Snapshot {
-    /// Reads the counters of `launcher` as they are now.
+    /// Reads the current counters of `launcher`.
     ///
     /// # Errors
     /// See [`StatsError`].
@@ -114,7 +114,7 @@ impl Snapshot {
         Self::take_in(&Environment::default(), launcher)
     }
 
-    /// The same in another environment, which may lead to another cache.
+    /// As [`Snapshot::take`], in another environment, which may select another cache.
     ///
     /// # Errors
     /// As [`Snapshot::take`].
@@ -140,8 +140,8 @@ impl Snapshot {
         }
     }
 
-    /// What was counted since `earlier`. A counter that went back was zeroed in between, or belongs
-    /// to a new server: then its value is what was counted since.
+    /// The counts since `earlier`. A counter that decreased was reset in between or belongs to a
+    /// new server; its value is then the count.
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Counts {
         let sum = |prefix: &str| -> u64 {
@@ -174,7 +174,7 @@ impl Snapshot {
             LauncherKind::Ccache | LauncherKind::Other => Counts {
                 all: Tally {
                     hits: sums(&["direct_cache_hit", "preprocessed_cache_hit"]),
-                    // Told to compile anew, it does as after a miss.
+                    // With recaching on, ccache acts as after a miss.
                     misses: sums(&["cache_miss", "recache"]),
                     errors: sums(&CCACHE_ERRORS),
                 },
@@ -188,7 +188,8 @@ impl Snapshot {
         }
     }
 
-    /// Reads `ccache --print-stats`, one counter a line (4.7.5; 4.14.2 too, which has JSON beside).
+    /// Parses `ccache --print-stats`, one counter a line (4.7.5 and 4.14.2; the latter also offers
+    /// JSON).
     fn of_ccache(text: &str) -> Self {
         let counter = |line: &str| {
             let (name, value) = line.split_once('\t')?;
@@ -208,7 +209,7 @@ impl Snapshot {
         }
     }
 
-    /// Reads `sccache --show-stats --stats-format json`.
+    /// Parses `sccache --show-stats --stats-format json`.
     fn of_sccache(text: &str) -> Result<Self, StatsError> {
         let json: serde_json::Value =
             serde_json::from_str(text).map_err(|error| StatsError::Read(error.to_string()))?;
@@ -252,7 +253,8 @@ impl Snapshot {
         let bytes = |field| json.get(field).and_then(serde_json::Value::as_u64);
         let location = json.get("cache_location").and_then(|value| value.as_str());
         let store = Store {
-            // A server opens its cache for the first compile, and cannot tell before (0.4, 0.16).
+            // A server opens its cache for the first compile and cannot report the size before
+            // (0.4, 0.16).
             size: bytes("cache_size").or_else(|| size_on_disk(local_disk(location?)?)),
             limit: bytes("max_cache_size"),
         };
@@ -270,7 +272,8 @@ fn local_disk(location: &str) -> Option<&Path> {
     quoted.strip_suffix('"').map(Path::new)
 }
 
-/// What sccache will find in `dir`: its results are in directories of one hexadecimal digit each.
+/// The size of the cache that sccache will find in `dir`. Its results are in directories of one
+/// hexadecimal digit each.
 fn size_on_disk(dir: &Path) -> Option<u64> {
     fn size(dir: &Path) -> std::io::Result<u64> {
         let mut sum = 0;

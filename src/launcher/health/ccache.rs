@@ -1,11 +1,11 @@
-//! ccache: its settings with their origins, and the size of its cache.
+//! Checks ccache: its settings with their origins, and the size of its cache.
 
 use std::collections::BTreeMap;
 
 use super::{Asked, Health, HealthError, LIMIT, Mode, Said, settings, without_password};
 use crate::launcher::{Environment, Launcher};
 
-/// Of each setting its value and where it was set.
+/// The value of each setting, and where it was set.
 type Settings = BTreeMap<String, (String, String)>;
 
 pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
@@ -34,11 +34,11 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
     })
 }
 
-/// What the user's configuration files say, as one such file, without what names the cache directory
-/// or its size.
+/// The settings of the user's configuration files, as one such file, without those that set the
+/// cache directory or its size.
 ///
 /// # Errors
-/// Where ccache cannot be asked.
+/// If ccache cannot be asked.
 pub fn settings_in_files(launcher: &Launcher) -> Result<String, HealthError> {
     let environment = Environment::default();
     let asked = Asked {
@@ -55,10 +55,11 @@ pub fn settings_in_files(launcher: &Launcher) -> Result<String, HealthError> {
     Ok(lines.collect())
 }
 
-/// How often remote storage failed, by the counters of the cache that `environment` leads to.
+/// How often remote storage failed, according to the counters of the cache that `environment`
+/// selects.
 ///
 /// # Errors
-/// Where ccache cannot be asked.
+/// If ccache cannot be asked.
 pub fn remote_failures(environment: &Environment, launcher: &Launcher) -> Result<u64, HealthError> {
     let asked = Asked {
         environment,
@@ -91,10 +92,10 @@ fn ask(asked: &Asked<'_>, question: &str) -> Result<String, HealthError> {
     Ok(String::from_utf8_lossy(&answer.stdout).into_owned())
 }
 
-/// Reads lines like `(environment) max_size = 5.0 GiB`.
+/// Parses lines like `(environment) max_size = 5.0 GiB`.
 fn read_settings(text: &str) -> Settings {
     let line = |line: &str| {
-        // A path in the parentheses may have some of its own.
+        // A path in the parentheses may contain parentheses too.
         let (from, rest) = line.strip_prefix('(')?.split_once(") ")?;
         let (name, value) = rest.split_once('=')?;
         let value = value.trim().to_owned();
@@ -105,7 +106,7 @@ fn read_settings(text: &str) -> Settings {
 
 fn mode(all: &Settings) -> Mode {
     let on = |name: &str| all.get(name).is_some_and(|(value, _)| value == "true");
-    // In the order in which ccache itself looks at them.
+    // In ccache's own order of precedence.
     [
         ("disable", Mode::Off),
         ("recache", Mode::Recache),
@@ -119,12 +120,12 @@ fn mode(all: &Settings) -> Mode {
     .unwrap_or(Mode::Preprocessor)
 }
 
-/// `redis://host|connect-timeout=50 http://other`: the first one's scheme.
+/// The scheme of the first URL in a list such as `redis://host|connect-timeout=50 http://other`.
 fn kind_of_remote(remote: &str) -> Option<&str> {
     Some(remote.split_once(':')?.0)
 }
 
-/// Bytes of `5.0 GiB` (4.14.2), `5.0G` (4.7.5: of 1000) or `0`, which is no limit.
+/// Bytes of `5.0 GiB` (4.14.2), `5.0G` (4.7.5: powers of 1000) or `0`, which means no limit.
 fn size(text: &str) -> Option<u64> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.');
     let (number, unit) = text.split_at(split.unwrap_or(text.len()));

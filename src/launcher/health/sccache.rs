@@ -1,4 +1,4 @@
-//! sccache: its server, and what that says of itself.
+//! Checks sccache: its server, and what the server reports.
 
 use std::ffi::OsStr;
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
@@ -14,8 +14,8 @@ use crate::rocm::ProgramError;
 use crate::shared::launchers::kind::Version;
 use crate::shared::launchers::{sccache, since};
 
-/// Whether clients of this version can reach a server at a socket (SCCACHE_SERVER_UDS); an older one
-/// knows ports alone.
+/// Whether clients of this version support a server at a socket (SCCACHE_SERVER_UDS). Older ones
+/// only support ports.
 #[must_use]
 pub fn knows_sockets(client: Option<Version>) -> bool {
     client.is_some_and(|version| version >= since::SCCACHE_SOCKETS)
@@ -24,8 +24,8 @@ pub fn knows_sockets(client: Option<Version>) -> bool {
 pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
     let address = Address::of(asked.environment, asked.launcher.version);
     let limit = asked.limit;
-    // Where a server listens, `--start-server` must not be tried: on a socket in the file system it
-    // takes the old server's place (0.16, measured).
+    // Do not try `--start-server` if a server listens: with a socket in the file system, the new
+    // server would replace the old one (0.16, measured).
     let started = match address.connect(limit) {
         Connection::Nobody => start(asked, &address)?,
         Connection::Taken => false,
@@ -104,17 +104,18 @@ fn setting(asked: &Asked<'_>, name: &str) -> Option<(String, String)> {
     Some(("true".to_owned(), file.display().to_string()))
 }
 
-/// Where a server that is started now would have its cache.
+/// Where a newly started server would have its cache.
 fn configured(asked: &Asked<'_>) -> Option<String> {
     Some(without_server(asked)?.ok()?.location)
 }
 
-/// Whether the client refuses its own configuration, whoever listens.
+/// Whether the client rejects its own configuration, independent of any server.
 fn refuses(asked: &Asked<'_>) -> bool {
     matches!(without_server(asked), Some(Err(StatsError::Failed(_))))
 }
 
-/// What the client says where there is no server; `None` for one that cannot be led away from its own.
+/// The client's statistics with no server to connect to; `None` for a client that cannot be pointed
+/// at a socket.
 fn without_server(asked: &Asked<'_>) -> Option<Result<Stats, StatsError>> {
     if !knows_sockets(asked.launcher.version) {
         return None;
@@ -129,7 +130,7 @@ fn without_server(asked: &Asked<'_>) -> Option<Result<Stats, StatsError>> {
     }))
 }
 
-/// Starts a server; false where somebody else was faster.
+/// Starts a server. Returns false if another process started one first.
 fn start(asked: &Asked<'_>, address: &Address) -> Result<bool, HealthError> {
     let cache = || configured(asked).unwrap_or_else(|| "unknown".to_owned());
     let answer = asked.program().args(["--start-server"]).ask();
@@ -157,14 +158,14 @@ enum StatsError {
     Unreadable(Said),
 }
 
-/// What `--show-stats` says of the cache.
+/// The part of `--show-stats` that is about the cache.
 #[derive(Debug, PartialEq, Eq)]
 struct Stats {
     location: String,
     used: Option<u64>,
     max: Option<u64>,
     direct: bool,
-    /// Not told by old versions.
+    /// Old versions do not report it.
     version: Option<Version>,
 }
 
@@ -191,7 +192,7 @@ impl Stats {
         })
     }
 
-    /// `Local disk: "/path"`; `redis, name: redis://host, prefix: /`.
+    /// Parses `Local disk: "/path"` and `redis, name: redis://host, prefix: /`.
     fn storage(&self) -> String {
         if self.dir().is_some() {
             return "disk".to_owned();
@@ -202,24 +203,24 @@ impl Stats {
 
     fn dir(&self) -> Option<PathBuf> {
         let quoted = self.location.strip_prefix("Local disk: ")?;
-        // Rust's form of a quoted string, which for all but odd paths is that of JSON.
+        // A string quoted by Rust, which except for odd paths is a JSON string.
         let path: String = serde_json::from_str(quoted).ok()?;
         Some(path.into())
     }
 }
 
-/// [Where the server listens](sccache::Address), by the environment of its clients.
+/// [The server's address](sccache::Address), according to its clients' environment.
 enum Address {
     Port(u16),
     Socket(PathBuf),
-    /// In Linux's own name space for sockets.
+    /// In Linux's abstract socket namespace.
     Abstract(Vec<u8>),
 }
 
 enum Connection {
     Nobody,
     Taken,
-    /// The queue of connections is full: nobody takes any.
+    /// The queue of connections is full: nobody accepts any.
     Unanswered,
 }
 

@@ -1,37 +1,37 @@
-//! Settings of a launcher that change what its users get: one table for each launcher.
+//! Lists the settings of each launcher that change what its users get: one table per launcher.
 
 use serde::Serialize;
 
 use crate::shared::launchers::sccache::is_on;
 
-/// A setting in effect that a person should know of.
+/// A setting in effect that the user should know about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Setting {
-    /// Its name: ccache's own, or a variable of the environment.
+    /// Its name in ccache, or the name of the environment variable.
     pub name: &'static str,
     /// Its value.
     pub value: String,
     /// Where it was set: `environment`, or the path of a file.
     pub from: String,
-    /// What may become of it.
+    /// How much harm it can do.
     pub harm: Harm,
     /// What it does.
     pub effect: &'static str,
 }
 
-/// What a setting may do, the worst first.
+/// The harm that a setting can do, the worst first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Harm {
-    /// Objects that the compiler would not have made.
+    /// Objects that the compiler would not have produced.
     Wrong,
-    /// No hits, or none that were not there before.
+    /// No hits, or no new ones.
     Uncached,
-    /// A weaker promise, by the user's own wish.
+    /// Weaker guarantees, as the user chose.
     Weaker,
 }
 
-/// A row of a table: when a value matters, and what it does.
+/// One row of a table: when a value matters, and its effect.
 pub(super) struct Rule {
     name: &'static str,
     when: When,
@@ -42,14 +42,14 @@ pub(super) struct Rule {
 enum When {
     Set,
     True,
-    /// As sccache reads a switch in its environment.
+    /// As sccache parses a boolean in its environment.
     On,
     Not(&'static str),
 }
 
 use Harm::{Uncached, Weaker, Wrong};
 
-/// ccache (4.7.5 and 4.14.2; what each does was measured or read in `ccache.cpp` of 4.13).
+/// ccache (4.7.5 and 4.14.2; each effect was measured or read in `ccache.cpp` of 4.13).
 #[rustfmt::skip]
 pub(super) const CCACHE: &[Rule] = &[
     Rule { name: "compiler", when: When::Set, harm: Wrong,
@@ -75,7 +75,7 @@ pub(super) const CCACHE: &[Rule] = &[
         effect: "hits and misses are not counted" },
 ];
 
-/// Has sccache's client do the server's work.
+/// Makes sccache's client do the server's work.
 pub(super) const CLIENT_SIDE: &str = "SCCACHE_CLIENT_SIDE";
 
 /// sccache's environment (0.16 to 0.19; `config.rs`, `server.rs`).
@@ -92,7 +92,7 @@ pub(super) const SCCACHE: &[Rule] = &[
         effect: "every call starts sccache, which asks the compiler what it is: hits are slower" },
 ];
 
-/// The rules of `table` that apply; `get` knows value and origin of a setting.
+/// The rules of `table` that apply. `get` returns the value and origin of a setting.
 pub(super) fn noteworthy(
     table: &[Rule],
     get: impl Fn(&str) -> Option<(String, String)>,
