@@ -1,7 +1,7 @@
-//! The guard: a process that puts things right when rock-wrap itself is killed.
+//! Runs the guard: a process that cleans up if rock-wrap itself is killed.
 //!
-//! Owns: the pipe between the two. rock-wrap holds its writing end and nobody else does, so that its
-//! end is told however it comes, SIGKILL included. What there is to put right is the caller's.
+//! Owns: the pipe between the two. Only rock-wrap holds the writing end, so the guard notices its
+//! end however it dies, SIGKILL included. The clean-up itself belongs to the caller.
 
 use std::ffi::OsString;
 use std::io::{self, Read, Write};
@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::{Pid, getpgid, getpid};
 
-/// Followed by the process group to watch over, four bytes, little endian.
+/// Message kind, followed by the process group to watch over: four bytes, little endian.
 const GROUP: u8 = b'g';
-/// All is well: rock-wrap has put everything right by itself.
+/// Message kind: rock-wrap has cleaned up by itself.
 const DISMISSED: u8 = b'd';
 
-/// How long a build that lost its rock-wrap has to end by itself.
+/// Time for a build that lost its rock-wrap to end after SIGTERM.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Between two looks at whether it has.
+/// Interval between two checks whether it has ended.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// A guard that runs.
+/// A running guard.
 #[derive(Debug)]
 pub struct Guard {
     child: Child,
@@ -33,11 +33,11 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Starts this very program with `args` as the guard. `part` is what it holds on to as its
-    /// standard output, so that a lock stays held until the guard is done too.
+    /// Starts this executable with `args` as the guard. The guard gets `part` as its standard
+    /// output, so that a lock stays held until the guard is done too.
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// If it cannot be started.
     pub fn start(args: &[OsString], part: Option<OwnedFd>) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
             .args(args)
@@ -48,12 +48,12 @@ impl Guard {
         Ok(Self { child, pipe })
     }
 
-    /// Has `command`, which will lead a process group of its own, tell the guard of it before it
-    /// becomes the program. Told by rock-wrap after the start, a build would be left behind if that
-    /// is killed in between.
+    /// Makes the child of `command`, which will lead its own process group, report the group to the
+    /// guard before it executes the program. If rock-wrap reported it after the start, a kill in
+    /// between would leave the build behind.
     ///
     /// # Errors
-    /// Where there are no descriptors left.
+    /// If no descriptors are left.
     pub fn watch_over(&self, command: &mut Command) -> io::Result<()> {
         let pipe = self.pipe.as_fd().try_clone_to_owned()?;
         let tell = move || {
@@ -67,25 +67,26 @@ impl Guard {
         Ok(())
     }
 
-    /// Ends it: there is nothing left to put right.
+    /// Ends the guard: there is nothing left to clean up.
     pub fn dismiss(mut self) {
-        // A guard that has gone away is dismissed as well.
+        // If the guard is already gone, it need not be dismissed.
         let _ = self.pipe.write_all(&[DISMISSED]);
         drop(self.pipe);
         let _ = self.child.wait();
     }
 }
 
-/// What the guard's pipe told in the end.
+/// How the messages on the guard's pipe ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Told {
-    /// All is well.
+    /// rock-wrap has cleaned up by itself.
     Dismissed,
-    /// rock-wrap has ended without a word; its build, if it had started one.
+    /// rock-wrap died without dismissing the guard. Contains its build's process group if one was
+    /// started.
     Orphaned(Option<Pid>),
 }
 
-/// Reads the pipe to its end: the guard's own side.
+/// Reads the pipe to its end, in the guard.
 pub fn listen(mut pipe: impl Read) -> Told {
     let mut group = None;
     let mut kind = [0];
@@ -104,11 +105,12 @@ pub fn listen(mut pipe: impl Read) -> Told {
     Told::Orphaned(group)
 }
 
-/// Ends a process group: SIGTERM, and after a while SIGKILL. Returns when none of it runs.
+/// Ends a process group: SIGTERM, and SIGKILL after [`PATIENCE`]. Returns when none of its
+/// processes runs.
 pub fn end(group: Pid) {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
         let _ = killpg(group, signal);
-        // A stopped process takes SIGTERM when it is continued.
+        // A stopped process handles SIGTERM only once it continues.
         let _ = killpg(group, Signal::SIGCONT);
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
@@ -120,15 +122,15 @@ pub fn end(group: Pid) {
     }
 }
 
-/// Whether a process of the group runs. One that is dead and not waited for counts for the kernel,
-/// and in a container without an init nobody ever waits for it.
+/// Whether a process of the group runs. The kernel also counts zombies, and in a container without
+/// an init nobody ever waits for those.
 fn runs(group: Pid) -> bool {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     pids.any(|pid: i32| {
         getpgid(Some(Pid::from_raw(pid))) == Ok(group)
             && std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| {
-                // The name before the state may hold anything.
+                // The process name before the state may contain any character.
                 let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
                 !state.starts_with(['Z', 'X'])
             })

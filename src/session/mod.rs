@@ -1,4 +1,4 @@
-//! One build: started as without us, waited for, its end passed on.
+//! Runs one build: starts it as the user's shell would, waits for it, and passes its status on.
 //!
 //! Owns: the build's process group and the terminal. Knows nothing of trees or launchers.
 
@@ -21,22 +21,22 @@ use crate::support::signals::Signals;
 /// How a build ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
-    /// With this exit status.
+    /// It exited with this status.
     Exited(i32),
-    /// By this signal.
+    /// This signal killed it.
     Killed(i32),
 }
 
 /// A build that could not be run.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
-    /// There is no such command.
+    /// The command does not exist.
     #[error("{0}: command not found")]
     NotFound(PathBuf),
-    /// The command is there and cannot be run.
+    /// The command exists but cannot be executed.
     #[error("{0}: cannot be executed")]
     NotExecutable(PathBuf),
-    /// It could not be started after all.
+    /// It could not be started.
     #[error("cannot start {path}")]
     Start {
         /// The command.
@@ -45,7 +45,7 @@ pub enum SessionError {
         #[source]
         source: std::io::Error,
     },
-    /// It was started, and its end could not be waited for.
+    /// It was started, but waiting for its end failed.
     #[error("cannot wait for {path}")]
     Wait {
         /// The command.
@@ -56,11 +56,11 @@ pub enum SessionError {
     },
 }
 
-/// Finds the program that `command` names, as execvp does, so that a misspelt build is told before
-/// anything is touched.
+/// Finds the program that `command` names, as execvp does, so that a misspelt command is reported
+/// before anything is changed.
 ///
 /// # Errors
-/// Where there is none, or none that may be run.
+/// If no such program exists or it may not be executed.
 pub fn find_command(command: &OsStr) -> Result<PathBuf, SessionError> {
     which::which(command).map_err(|_| {
         let path = PathBuf::from(command);
@@ -73,23 +73,23 @@ pub fn find_command(command: &OsStr) -> Result<PathBuf, SessionError> {
     })
 }
 
-/// Runs the build in a process group of its own, with our terminal and our standard input, and
-/// waits for its end. Signals that ask us to stop are handed to the group; a stop from the terminal
-/// stops us too, so that the shell gets its prompt.
+/// Runs the build in its own process group, with our terminal and standard input, and waits for its
+/// end. Signals that ask us to stop are forwarded to the group. A stop from the terminal stops us
+/// too, so that the shell gets its prompt.
 ///
 /// # Errors
-/// Where it cannot be started or waited for. A build that fails is no error.
+/// If it cannot be started or waited for. A build that fails is not an error.
 pub fn run(path: PathBuf, mut command: Command, signals: &Signals) -> Result<Ended, SessionError> {
     let terminal = Terminal::ours();
     command.process_group(0);
     if terminal.is_ours {
-        // Before it is the build: what is typed from then on is for that, not for us. Without the
-        // terminal it runs all the same.
+        // Take the terminal before the exec: from then on, input is meant for the build. If that
+        // fails, run the build without the terminal.
         let take_over = || {
             let _ = hand_over(getpgrp());
             Ok(())
         };
-        // SAFETY: system calls alone.
+        // SAFETY: only system calls.
         unsafe { command.pre_exec(take_over) };
     }
     let child = command.spawn().map_err(|source| {
@@ -112,21 +112,21 @@ fn wait(child: Pid, terminal: &Terminal) -> Result<Ended, Errno> {
         match waitpid(child, Some(WaitPidFlag::WUNTRACED)) {
             Ok(WaitStatus::Exited(_, code)) => return Ok(Ended::Exited(code)),
             Ok(WaitStatus::Signaled(_, signal, _)) => return Ok(Ended::Killed(signal as i32)),
-            // It touched a terminal that it has not: it could not take it at its start, or somebody
-            // has taken it since.
+            // The build accessed a terminal that it does not own: it failed to take it at its
+            // start, or another process has taken it since.
             Ok(WaitStatus::Stopped(_, Signal::SIGTTIN | Signal::SIGTTOU)) if terminal.is_ours => {
                 terminal.give_to(child);
                 killpg(child, Signal::SIGCONT)?;
             }
             Ok(WaitStatus::Stopped(_, signal)) => {
                 terminal.give_to(getpgrp());
-                // SIGTSTP would be lost in an orphaned group; SIGSTOP always stops.
+                // SIGTSTP has no effect in an orphaned process group; SIGSTOP always stops.
                 if signal == Signal::SIGTSTP {
                     signals::stop_by_terminal()?;
                 } else {
                     raise(Signal::SIGSTOP)?;
                 }
-                // Somebody has continued us.
+                // We have been continued.
                 terminal.give_to(child);
                 killpg(child, Signal::SIGCONT)?;
             }
@@ -136,7 +136,7 @@ fn wait(child: Pid, terminal: &Terminal) -> Result<Ended, Errno> {
     }
 }
 
-/// The terminal that we are in the foreground of, if any.
+/// Our terminal, if we are in its foreground process group.
 struct Terminal {
     is_ours: bool,
 }
@@ -149,7 +149,7 @@ impl Terminal {
         }
     }
 
-    /// Makes `group` the foreground.
+    /// Makes `group` the foreground process group.
     fn give_to(&self, group: Pid) {
         if self.is_ours
             && let Err(errno) = hand_over(group)
@@ -159,8 +159,8 @@ impl Terminal {
     }
 }
 
-/// Makes `group` the foreground of the terminal. From the background that raises SIGTTOU, which would
-/// stop us.
+/// Makes `group` the foreground process group of the terminal. From the background this raises
+/// SIGTTOU, which would stop us.
 fn hand_over(group: Pid) -> nix::Result<()> {
     signals::without_ttou(|| tcsetpgrp(std::io::stdin().as_fd(), group))
 }
