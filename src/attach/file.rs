@@ -1,8 +1,10 @@
-//! The file that is called as a launcher: `HIP_CLANG_LAUNCHER`, `CMAKE_CXX_COMPILER_LAUNCHER`.
+//! Writes the file that builds call as a launcher: `HIP_CLANG_LAUNCHER`,
+//! `CMAKE_CXX_COMPILER_LAUNCHER`.
 //!
-//! Owns: where it and the stand-ins beside it are. CMake writes its path into a build directory, which is used long after the
-//! session: so the file stays, under a name that says its content. It looks at the compiler's state
-//! on every call, and is as right tomorrow as it is today.
+//! Owns: the location of this file and of the stand-ins beside it. CMake writes the file's path
+//! into a build directory, which is used long after the session. So the file is never removed, and
+//! its path contains a digest of its content. It checks the compiler's state on every call, so it
+//! stays correct.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,18 +18,18 @@ use crate::install::stand_in;
 use crate::shared::paths::LAUNCHER_NAME;
 use crate::trampoline::trampoline;
 
-/// The compilers that have a stand-in beside the launcher, which any compiler may be called through:
-/// a launcher behind it takes the language and the driver from the name.
+/// The compilers that have a stand-in beside the launcher. Any compiler may be called through it: a
+/// launcher behind it derives the language and the driver mode from the stand-in's name.
 const STAND_INS: [&str; 2] = ["clang", "clang++"];
 
-/// Puts `image` where it belongs in the directory `cache`, if it is not there.
+/// Writes `image` to its place below the directory `cache`, unless it is there already.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// If it cannot be written.
 pub fn place(image: &[u8], cache: &Path) -> Result<PathBuf, AttachError> {
     let digest = blake3::hash(image).to_hex();
     let dir = cache.join("launcher").join(&digest[..16]);
-    // Who finds the launcher finds its stand-ins too, so they come first.
+    // Stand-ins first: whoever finds the launcher must find them too.
     for name in STAND_INS {
         put(&dir, &stand_in(OsStr::new(name)), trampoline())?;
     }
@@ -45,8 +47,8 @@ fn put(dir: &Path, name: &OsStr, content: &[u8]) -> Result<PathBuf, AttachError>
         temp.write_all(content)?;
         let mode = fs::Permissions::from_mode(0o755);
         temp.as_file().set_permissions(mode)?;
-        // Others may run the one that is there: only the name changes hands. Closed before it can
-        // be run: a file that somebody has open for writing cannot be.
+        // Rename the new file over an existing one, which others may be running. Close it first: a
+        // file that is open for writing cannot be executed.
         temp.into_temp_path().persist(&path)?;
         Ok(())
     };

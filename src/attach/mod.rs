@@ -1,8 +1,8 @@
-//! The ways in which a build's compiler calls come to rock-wrap.
+//! Chooses how a build's compiler calls reach rock-wrap.
 //!
-//! Owns: the choice among them, and what has to be made and set for those that leave the tree as it
-//! is. Must never write below the tree: to stand in the compilers' own place is
-//! [`divert`](crate::install)'s.
+//! Owns: this choice, and what has to be created and set for the ways that leave the tree
+//! unchanged. Must never write below the tree: shims in the compilers' place belong to
+//! [`divert`](crate::install).
 
 pub mod file;
 pub mod shadow;
@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use crate::rocm::Hipcc;
 
-/// What was asked for.
+/// The way that the user asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Attach {
     /// `launcher` if the tree's hipcc supports it, else `in-place` if the tree is writable, else `shadow`
@@ -27,19 +27,19 @@ pub enum Attach {
     Launcher,
 }
 
-/// What is done.
+/// The way that is used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// Shims stand at the compilers' names.
+    /// Shims have the compilers' names.
     InPlace,
-    /// Shims stand in a private directory.
+    /// Shims are in a private directory.
     Shadow,
     /// One shim is called as a launcher.
     Launcher,
 }
 
 impl Way {
-    /// The word for it, as `--attach` takes it.
+    /// The way's name, as `--attach` accepts it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -50,18 +50,18 @@ impl Way {
     }
 }
 
-/// What the choice depends on.
+/// The input of the choice.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {
-    /// Whether shims stand in the tree already.
+    /// Whether the tree already has shims.
     pub wrapped: bool,
-    /// The hipcc that belongs to the tree.
+    /// The tree's hipcc.
     pub hipcc: Option<&'a Hipcc>,
     /// Whether this user may change the compilers' directory.
     pub writable: bool,
 }
 
-/// The way to take, and why it was chosen where it was not asked for.
+/// The way to use, and a reason if the user did not name it.
 #[must_use]
 pub fn choose(asked: Attach, facts: Facts<'_>) -> (Way, Option<String>) {
     let hipcc = facts.hipcc;
@@ -86,27 +86,27 @@ pub fn choose(asked: Attach, facts: Facts<'_>) -> (Way, Option<String>) {
     }
 }
 
-/// Something that could not be made outside of the tree.
+/// A file outside the tree could not be created or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum AttachError {
-    /// There is no place for it: neither HOME nor XDG_CACHE_HOME is an absolute path.
+    /// There is no cache directory: neither XDG_CACHE_HOME nor HOME is an absolute path.
     #[error("cannot find a cache directory: neither XDG_CACHE_HOME nor HOME is an absolute path")]
     NoPlace,
-    /// A directory cannot be made, opened or locked.
+    /// A directory cannot be created, opened or locked.
     #[error("cannot use the directory {0}")]
     Directory(PathBuf, #[source] io::Error),
     /// A directory cannot be listed.
     #[error("cannot list {0}")]
     List(PathBuf, #[source] io::Error),
-    /// A file or link cannot be made.
+    /// A file or link cannot be created.
     #[error("cannot create {0}")]
     Make(PathBuf, #[source] io::Error),
-    /// What was made cannot be removed again.
+    /// A file cannot be removed again.
     #[error("cannot remove {0}")]
     Remove(PathBuf, #[source] io::Error),
 }
 
-/// Changes of the build's environment: a value, or `None` for a variable to be removed.
+/// Changes to the build's environment: a value, or `None` to remove the variable.
 pub type Variables = Vec<(&'static str, Option<OsString>)>;
 
 #[cfg(test)]

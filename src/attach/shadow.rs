@@ -1,9 +1,9 @@
-//! A directory that looks like the tree's LLVM and has shims at the compilers' names: for a tree that
-//! cannot or must not be written to.
+//! Builds a shadow: a directory that looks like the tree's LLVM, with shims at the compilers'
+//! names. For trees that cannot or must not be written to.
 //!
-//! Owns: the directory, below the user's cache, always at the same path for the same tree, since the
-//! path stands in command lines and in CMake's caches. It lives as long as a session uses it: each
-//! holds a shared `flock` on it, and the last one out removes it.
+//! Owns: this directory in the user's cache. Its path depends only on the tree, since command lines
+//! and CMake's caches contain it. Each session that uses the shadow holds a shared `flock` on it,
+//! and the last one removes it.
 //!
 //! ```text
 //! <cache>/shadow/<digest of the compilers' directory>/
@@ -25,21 +25,21 @@ use super::{AttachError, Variables};
 use crate::rocm::Name;
 use crate::trampoline::trampoline;
 
-/// A session's part in a shadow.
+/// A session's share of a shadow.
 #[derive(Debug)]
 pub struct Shadow {
-    /// Its top.
+    /// The shadow's top directory.
     root: PathBuf,
-    /// Its top, with a shared lock on it.
+    /// The top directory, open, with a shared lock on it.
     held: File,
 }
 
 impl Shadow {
-    /// Makes the shadow of the compilers' directory `bin` with these shims, or joins the sessions
+    /// Creates a shadow of the compilers' directory `bin` with these shims, or joins the sessions
     /// that use it.
     ///
     /// # Errors
-    /// Where it cannot be made.
+    /// If it cannot be created.
     pub fn enter(bin: &Path, shims: &[(Name, Vec<u8>)], cache: &Path) -> Result<Self, AttachError> {
         let base = cache.join("shadow");
         let _among_ourselves = lock_base(&base)?;
@@ -49,7 +49,7 @@ impl Shadow {
         let held = open(&root)?;
         let shadow = Self { root, held };
         if shadow.is_last()? {
-            // Nobody uses it: what is there, if anything, was left by a session that was killed.
+            // Not in use: any content was left behind by a session that was killed.
             shadow.build(bin, shims)?;
         }
         let directory = |source| AttachError::Directory(shadow.root.clone(), source);
@@ -57,7 +57,7 @@ impl Shadow {
         Ok(shadow)
     }
 
-    /// Takes over the part of another process.
+    /// Takes over the share of another process.
     #[must_use]
     pub fn from_fd(root: PathBuf, fd: OwnedFd) -> Self {
         Self {
@@ -66,24 +66,24 @@ impl Shadow {
         }
     }
 
-    /// The same part once more, to be handed to another process.
+    /// Duplicates the share's descriptor, for another process.
     ///
     /// # Errors
-    /// Where there are no descriptors left.
+    /// If no descriptors are left.
     pub fn try_clone(&self) -> io::Result<OwnedFd> {
         Ok(self.held.try_clone()?.into())
     }
 
-    /// Its top directory.
+    /// The shadow's top directory.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// Ends this part; removes the shadow if it was the last.
+    /// Gives the share up, and removes the shadow if it was the last.
     ///
     /// # Errors
-    /// Where it cannot be removed.
+    /// If it cannot be removed.
     pub fn leave(self) -> Result<(), AttachError> {
         let base = self.root.parent().unwrap_or(&self.root);
         let _among_ourselves = lock_base(base)?;
@@ -98,7 +98,7 @@ impl Shadow {
         }
     }
 
-    /// What the build needs to find it, for a tree whose compilers are in `bin`.
+    /// The variables that make a build use the shadow instead of the compilers in `bin`.
     #[must_use]
     pub fn variables(&self, bin: &Path) -> Variables {
         let own = self.root.join("bin");
@@ -108,7 +108,7 @@ impl Shadow {
         if named.is_none_or(|named| is_trees(Path::new(&named))) {
             variables.push(("HIP_CLANG_PATH", Some(own.clone().into())));
         }
-        // Compilers that are named to be the tree's.
+        // Variables that name one of the tree's compilers.
         for variable in ["HIPCXX", "CXX", "CC"] {
             let named = std::env::var_os(variable).map(PathBuf::from);
             let shim = named.and_then(|named| {
@@ -155,7 +155,8 @@ impl Shadow {
         }
         let own = self.root.join("bin");
         fs::create_dir(&own).map_err(|source| AttachError::Make(own.clone(), source))?;
-        // What an installation put beside the tree's compilers belongs to the shims there.
+        // Skip the files that an installation put beside the tree's compilers: they belong to its
+        // shims.
         let is_own = |name: &OsStr| {
             let is_shim = shims.iter().any(|(shim, _)| shim.as_os_str() == name);
             is_shim || shims.iter().any(|(shim, _)| shim.stand_in() == name)
@@ -171,7 +172,8 @@ impl Shadow {
         ] {
             for entry in list(from)?.into_iter().filter(|name| !leave_out(name)) {
                 let (original, link) = (from.join(&entry), to.join(&entry));
-                // A link to a neighbour stays one: the neighbour may be a shim.
+                // Keep a link to a file in the same directory, because that file may be a shim
+                // here.
                 let neighbour = fs::read_link(&original)
                     .ok()
                     .filter(|text| text.file_name() == Some(text.as_os_str()));
@@ -186,8 +188,8 @@ impl Shadow {
                 (name.as_os_str().to_owned(), image),
             ] {
                 let path = own.join(file);
-                // With the time of its compiler, so that a cache in front of it finds in the next
-                // session what it stored in this one.
+                // Give the file its compiler's mtime, so that a cache in front of it finds this
+                // session's results in the next session.
                 let write = || {
                     let mut file = File::create(&path)?;
                     file.write_all(content)?;
@@ -201,7 +203,7 @@ impl Shadow {
     }
 }
 
-/// Keeps sessions of this user that enter or leave apart, until it is dropped.
+/// Serialises this user's sessions that enter or leave, until the result is dropped.
 fn lock_base(base: &Path) -> Result<File, AttachError> {
     let directory = |source| AttachError::Directory(base.to_owned(), source);
     fs::create_dir_all(base).map_err(directory)?;
