@@ -1,4 +1,4 @@
-//! Changing what stands at the compilers' names: install and restore.
+//! Changes the files at the compilers' names: install and restore.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,29 +14,29 @@ use crate::rocm::Tree;
 use crate::shim_image;
 use crate::support::signals::Signals;
 
-/// How long another install or restore is waited for. Each takes milliseconds of its own, and may
-/// itself wait as long as [`DRAIN_LIMIT`].
+/// How long to wait for another install or restore. Its own work takes milliseconds, but it may
+/// wait as long as [`DRAIN_LIMIT`].
 const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
-/// How long running compiles that still need the real compiler's second name are waited for.
+/// How long to wait for running compiles that still need the real compiler's alias.
 const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 
-/// What an install would do.
+/// A planned install.
 #[derive(Debug)]
 pub struct Prepared {
-    /// The compilers, and what a person should know of them.
+    /// The compilers, and warnings about them.
     pub survey: Survey,
-    /// The steps.
+    /// The steps of the install.
     pub plan: Plan,
-    /// The launcher that the shims will know.
+    /// The launcher that is written into the shims.
     pub launcher: Option<Launcher>,
 }
 
-/// Plans an install from one look at the directory. Where no launcher is named, that of the shims that
-/// stand there stays, and `policy` is added to how they use it.
+/// Plans an install from one observation of the directory. If no launcher is named, the existing
+/// shims' launcher is kept, and `policy` is merged into theirs.
 ///
 /// # Errors
-/// The tree cannot be wrapped, or what stands in the directory does not allow it.
+/// If the tree cannot be wrapped, or the directory's state does not allow it.
 pub fn prepare(
     tree: &Tree,
     bin: &Bin,
@@ -67,7 +67,7 @@ pub fn prepare(
 /// Plans a restore.
 ///
 /// # Errors
-/// The directory cannot be looked at, or what stands there does not allow it.
+/// If the directory cannot be inspected, or its state does not allow it.
 pub fn restore_plan(tree: &Tree, bin: &Bin) -> Result<Plan, OperationError> {
     let observed = bin.observe()?;
     plan(tree, bin, observed, &Goal::Restore)
@@ -83,10 +83,10 @@ fn plan(tree: &Tree, bin: &Bin, observed: Observed, goal: &Goal) -> Result<Plan,
     })
 }
 
-/// The launcher of the shims that stand there, and how they use it.
+/// The launcher and policy of the existing shims.
 ///
 /// # Errors
-/// That launcher cannot be used any more.
+/// If that launcher no longer works.
 pub fn installed_launcher(
     observed: &Observed,
 ) -> Result<(Option<Launcher>, Policy), OperationError> {
@@ -105,18 +105,19 @@ pub fn installed_launcher(
     Ok((Some(launcher), policy))
 }
 
-/// A directory that nobody else changes, and a plan to be applied to it.
+/// A locked directory, to which plans can be applied.
 pub struct Change<'a> {
     what: &'static str,
     locked: Locked<'a>,
 }
 
 impl<'a> Change<'a> {
-    /// Keeps other installs and restores out for `what`, telling a person whom we wait for. A signal
-    /// among `signals` ends the wait.
+    /// Locks the directory for `what`. While it waits, it reports who holds the lock. One of
+    /// `signals` ends the wait.
     ///
     /// # Errors
-    /// Somebody else holds the directory for too long, it cannot be locked, or a signal came.
+    /// If another process holds the lock for too long, the directory cannot be locked, or a signal
+    /// arrived.
     pub fn begin(
         what: &'static str,
         bin: &'a Bin,
@@ -158,10 +159,10 @@ impl<'a> Change<'a> {
         &self.locked
     }
 
-    /// Runs a plan; a signal takes it back.
+    /// Applies a plan; a signal rolls it back.
     ///
     /// # Errors
-    /// A step failed; says how the directory stands now.
+    /// If a step failed. The error describes the directory's resulting state.
     pub fn apply(&self, plan: &Plan, signals: &Signals) -> Result<Outcome, OperationError> {
         tracing::debug!("plan:\n{plan}");
         let drain = ProcDrain { limit: DRAIN_LIMIT };
@@ -173,11 +174,12 @@ impl<'a> Change<'a> {
             })
     }
 
-    /// Runs a plan, and takes the tree from the sessions that wrapped it, if any did. Not before: after
-    /// a failure everything is as it was, and so the sessions still have to restore.
+    /// Applies a plan, and then ends the claims of any sessions that wrapped the tree. Only after
+    /// success: after a failure the tree is as before, and those sessions still have to restore it.
     ///
     /// # Errors
-    /// As [`apply`](Self::apply); or it succeeded, and the sessions' file remains.
+    /// As [`apply`](Self::apply); or if the plan succeeded but the sessions' file could not be
+    /// removed.
     pub fn apply_for_good(
         &self,
         plan: &Plan,

@@ -1,4 +1,4 @@
-//! Why an operation on a tree has failed.
+//! Errors of operations on a tree.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::launcher::LauncherError;
 use crate::rocm::Name;
 use crate::rocm::tree::TreeError;
 
-/// An operation that failed.
+/// An operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError {
     /// There is no usable tree.
@@ -24,7 +24,7 @@ pub enum OperationError {
     /// The compilers cannot be wrapped.
     #[error(transparent)]
     Wrap(#[from] WrapError),
-    /// What stands in the directory does not allow it.
+    /// The directory's state does not allow it.
     #[error("{dir}: {refusal}")]
     Refused {
         /// The compilers' directory.
@@ -32,7 +32,7 @@ pub enum OperationError {
         /// Why.
         refusal: Refusal,
     },
-    /// The directory could not be opened, looked at or locked.
+    /// The directory could not be opened, inspected or locked.
     #[error(transparent)]
     Directory(#[from] InstallError),
     /// An install or restore failed half-way.
@@ -40,12 +40,12 @@ pub enum OperationError {
     Failed {
         /// `install` or `restore`.
         what: &'static str,
-        /// What became of it.
+        /// The failure and its consequences.
         #[source]
         failure: Failure,
     },
-    /// An install or restore succeeded, but the file remains by which the tree counts as wrapped for
-    /// a session.
+    /// An install or restore succeeded, but the file that marks the tree as wrapped for a session
+    /// could not be removed.
     #[error("{what} succeeded, but the tree is still marked as wrapped for a build session only")]
     StillShared {
         /// `install` or `restore`.
@@ -53,7 +53,7 @@ pub enum OperationError {
         /// Why.
         source: InstallError,
     },
-    /// A session was asked for a compiler that an installation in the tree leaves out.
+    /// A session asked for a compiler that the existing installation does not wrap.
     #[error("{dir} is already wrapped, but {name} in it is not")]
     OtherNames {
         /// The compilers' directory.
@@ -61,19 +61,19 @@ pub enum OperationError {
         /// The compiler.
         name: Name,
     },
-    /// Something beside the tree could not be made.
+    /// A file outside the tree could not be created.
     #[error(transparent)]
     Attach(#[from] AttachError),
-    /// The process that would detach should this one be killed.
+    /// The guard, which would detach if this process were killed, could not be started.
     #[error("cannot start the session's guard process")]
     Guard(#[source] std::io::Error),
-    /// A signal came before anything was done.
+    /// A signal arrived before anything was changed.
     #[error("interrupted by signal {0}; nothing was changed")]
     Interrupted(i32),
 }
 
 impl OperationError {
-    /// The signal that broke the operation off, if one did.
+    /// The signal that interrupted the operation, if any.
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
         match self {

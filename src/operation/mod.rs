@@ -1,8 +1,8 @@
-//! What is done to a tree as a whole: install, restore, and a session's joining and leaving.
+//! Performs whole operations on a tree: install, restore, and the start and end of a session.
 //!
-//! Owns: the order of looking, locking, planning and applying, and what has to be true in between.
-//! A command parses, calls one of these and prints the answer. Must never print: what a person should
-//! know meanwhile goes to [`Messages`].
+//! Owns: the order of observing, locking, planning and applying, and what must be true in between.
+//! A command parses its arguments, calls one of these and prints the result. Must never print:
+//! progress messages go to [`Messages`].
 
 mod change;
 mod error;
@@ -12,10 +12,10 @@ pub use change::{Change, Prepared, installed_launcher, prepare, restore_plan};
 pub use error::OperationError;
 pub use session::{Attached, Request, attach, leave_tree};
 
-/// Takes what a person should know while an operation goes on.
+/// Receives messages for the user during an operation.
 pub trait Messages {
-    /// What is going on.
+    /// Reports progress.
     fn note(&self, text: &str);
-    /// What may not be as they think.
+    /// Reports something that the user may not expect.
     fn warning(&self, text: &str);
 }

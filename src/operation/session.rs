@@ -1,4 +1,4 @@
-//! A build's session: bringing its compiler calls to rock-wrap, and leaving everything as it was.
+//! Runs a build's session: makes its compiler calls reach rock-wrap, and later restores everything.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -16,24 +16,24 @@ use crate::support::error_chain::chain;
 use crate::support::paths;
 use crate::support::signals::Signals;
 
-/// CMake's own, which it reads when a build directory is configured for the first time.
+/// CMake reads these variables when it configures a build directory for the first time.
 const HOST_LAUNCHERS: [&str; 2] = ["CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER"];
 
-/// What a session is to be.
+/// The options of a session.
 pub struct Request<'a> {
-    /// The ROCm tree, where one was named.
+    /// The ROCm tree, if named.
     pub rocm_path: Option<&'a Path>,
-    /// The compilers, where some were named.
+    /// The compilers, if named.
     pub compilers: &'a [Asked],
-    /// How their calls are to come to rock-wrap.
+    /// How their calls should reach rock-wrap.
     pub attach: Attach,
     /// How the launcher is used.
     pub policy: Policy,
-    /// Whether CMake's host compilers are launched too.
+    /// Whether CMake's host compilers use the launcher too.
     pub host: bool,
 }
 
-/// A tree whose compiler calls come to rock-wrap for as long as a build runs.
+/// A tree whose compiler calls reach rock-wrap while a build runs.
 pub struct Attached {
     tree: Tree,
     way: Way,
@@ -42,20 +42,20 @@ pub struct Attached {
     variables: Variables,
 }
 
-/// What there is to be given back at the end.
+/// What has to be given up at the end.
 enum Part {
-    /// Nothing: the tree was wrapped before, and stays so; or nothing of it was touched.
+    /// Nothing: the tree was wrapped before and stays so, or it was not touched.
     None,
-    /// A part in a wrapped tree.
+    /// A share of a wrapped tree.
     Tree(Bin, Share),
-    /// A part in a shadow.
+    /// A share of a shadow.
     Shadow(Shadow),
 }
 
-/// Attaches as asked, and says how.
+/// Attaches as requested, and reports how.
 ///
 /// # Errors
-/// There is no such tree, it cannot be wrapped, or what is needed beside it cannot be made.
+/// If there is no such tree, it cannot be wrapped, or a file outside it cannot be created.
 pub fn attach(
     request: &Request<'_>,
     launcher: &Launcher,
@@ -138,7 +138,7 @@ pub fn attach(
     })
 }
 
-/// CMake's variables for host compilers, as far as the user has not set them.
+/// CMake's launcher variables for host compilers, except those that the user has set.
 fn host_launchers(
     request: &Request<'_>,
     tree: &Tree,
@@ -149,9 +149,9 @@ fn host_launchers(
     if missing.is_empty() {
         return Ok(Variables::new());
     }
-    // What has just been wrapped looks otherwise now.
+    // Observe again: the tree may have just been wrapped.
     let observed = Bin::open(&tree.bin)?.observe()?;
-    // It knows the state of what lies in the tree, and hands on the rest as it is.
+    // The launcher file checks the state of compilers in the tree, and passes on all other calls.
     let outside = shims::outside(tree, &observed, &tree.names, launcher, request.policy)?;
     let path = place(&outside.launcher)?;
     let set = |name| (name, Some(path.clone().into()));
@@ -162,8 +162,8 @@ fn place(image: &[u8]) -> Result<PathBuf, AttachError> {
     file::place(image, &paths::cache_dir().ok_or(AttachError::NoPlace)?)
 }
 
-/// Has shims stand in the compilers' own place; those that somebody has installed are used as they
-/// are, and those of other sessions shared with them.
+/// Puts shims in the compilers' place. Installed shims are used as they are; those of other
+/// sessions are shared.
 fn in_place(
     request: &Request<'_>,
     tree: &Tree,
@@ -184,8 +184,7 @@ fn in_place(
     let wrapped = observed.names.iter().any(|known| known.at.is_shim());
     let keeper = locked.keeper()?;
     if wrapped && keeper != Keeper::Abandoned {
-        // Were more names wrapped for this build, none of them could be told from the others
-        // afterwards.
+        // Do not add names for this build: afterwards they could not be told from the others.
         let missing = names.iter().find(|name| !is_wrapped(name));
         if let Some(name) = missing.filter(|_| !request.compilers.is_empty()) {
             return Err(OperationError::OtherNames {
@@ -199,8 +198,8 @@ fn in_place(
         } else {
             variables.push((HIP_CLANG_LAUNCHER, Some(launcher.path.clone().into())));
         }
-        // Who cannot restore is no help in the end: the other sessions will, and a build that is
-        // left without shims is only slower.
+        // Without write access this session could not restore, so it does not join. The other
+        // sessions will restore, and a build that loses the shims only becomes slower.
         if keeper == Keeper::Nobody || !is_writable(&tree.bin) {
             messages.note(&format!(
                 "{} is wrapped already and stays so",
@@ -212,14 +211,15 @@ fn in_place(
         drop(change);
         return guarded(tree, Part::Tree(bin, share));
     }
-    // The shims know the launcher. In the environment it would have a new hipcc put the launcher in
-    // front of the shim as well.
+    // The shims contain the launcher. If the variable were set too, a recent hipcc would put the
+    // launcher in front of the shim.
     variables.push((HIP_CLANG_LAUNCHER, None));
     let wrap = || -> Result<_, OperationError> {
         let prepared = prepare(tree, &bin, Some(launcher.clone()), request.policy)?;
-        // On disk from here on: a session's file. Without a shim it means nothing.
+        // From here on the session's file is on disk. Without a shim it has no effect.
         let share = locked.join()?;
-        // Before the first shim: who is killed among them leaves none either.
+        // Start the guard before the first shim, so that shims are removed if we are killed while
+        // they are written.
         let guard = guard_of_tree(tree, &share)?;
         let outcome = match change.apply(&prepared.plan, signals) {
             Ok(outcome) => outcome,
@@ -233,8 +233,8 @@ fn in_place(
         Ok((share, guard))
     };
     let (share, guard) = wrap().inspect_err(|_| {
-        // Shims that still stand, an abandoned session's among them, must not count as installed for
-        // good: the next session takes them over, and restores.
+        // Remaining shims, even those of an abandoned session, must not count as installed
+        // permanently. The next session takes them over and restores.
         let observed = bin.observe();
         let stands = observed.map_or(true, |observed| {
             observed.names.iter().any(|known| known.at.is_shim())
@@ -250,7 +250,7 @@ fn in_place(
     Ok((Part::Tree(bin, share), guard))
 }
 
-/// Starts the process that gives `part` back should this one be killed.
+/// Starts the guard process, which gives `part` up if this process is killed.
 fn guarded(tree: &Tree, part: Part) -> Result<(Part, Guard), OperationError> {
     let guard = match &part {
         Part::None => Guard::start(&["guard".into()], None).map_err(OperationError::Guard)?,
@@ -288,20 +288,20 @@ impl Attached {
         self.way
     }
 
-    /// What changes in the build's environment.
+    /// The changes to the build's environment.
     pub fn variables(&self) -> &Variables {
         &self.variables
     }
 
-    /// The process that detaches should this one be killed.
+    /// The process that detaches if this one is killed.
     pub fn guard(&self) -> &Guard {
         &self.guard
     }
 
-    /// Leaves everything as it was before, unless other sessions still need it.
+    /// Restores the previous state, unless other sessions still need the current one.
     ///
     /// # Errors
-    /// What was attached cannot be taken away; says what is left.
+    /// If the state cannot be restored. The error lists what remains.
     pub fn detach(self, signals: &Signals, messages: &dyn Messages) -> Result<(), OperationError> {
         match self.part {
             Part::None => {}
@@ -322,11 +322,11 @@ fn restore(
     change.apply(&restore_plan(tree, bin)?, signals)
 }
 
-/// Ends a session's part in a wrapped tree; restores it if it was the last. A signal does not stop
-/// it: it takes milliseconds, and nobody wants half of it.
+/// Gives a session's share of a wrapped tree up, and restores the tree if it was the last. Signals
+/// do not interrupt it: it takes milliseconds, and half of it would be useless.
 ///
 /// # Errors
-/// The directory cannot be locked, or the restore failed.
+/// If the directory cannot be locked, or the restore failed.
 pub fn leave_tree(
     tree: &Tree,
     bin: &Bin,
@@ -341,12 +341,12 @@ pub fn leave_tree(
     }
     let outcome = loop {
         match restore(tree, bin, &change, signals) {
-            // It was taken back: the tree is wrapped again.
+            // The restore was rolled back: the tree is wrapped again, so try again.
             Err(error) if error.signal().is_some() => signals.forwarded(),
             outcome => break outcome?,
         }
     };
-    // On disk: the originals, and the session's file. Without shims that means nothing.
+    // On disk are the originals and the session's file, which has no effect without shims.
     if let Err(error) = locked.forget() {
         messages.warning(&chain(&error));
     }
