@@ -1,25 +1,25 @@
-//! What is off in a session, and what to do about it.
+//! Finds problems in a session, and their remedies.
 //!
-//! Owns: the table of rules. Each is a pure function of the report; what a reason for a direct call
-//! means and how it is remedied is [`decide`](crate::shared::decision)'s.
+//! Owns: the table of rules. Each is a pure function of the report. The meaning and remedy of a
+//! direct call's reason belong to [`decide`](crate::shared::decision).
 
 use serde::Serialize;
 
 use super::{Report, Verdict};
 
-/// How much an advice matters.
+/// How much a piece of advice matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Weight {
-    /// Time is lost, or the figures are not what they seem: told even with `--quiet`, and as an
-    /// annotation by GitHub Actions.
+    /// Time is lost, or the figures are misleading. Printed even with `--quiet`, and as an
+    /// annotation in GitHub Actions.
     Warning,
-    /// Good to know.
+    /// Useful to know.
     Note,
 }
 
 impl Weight {
-    /// As it is printed.
+    /// The word that is printed.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -29,20 +29,20 @@ impl Weight {
     }
 }
 
-/// An advice.
+/// A problem and its remedy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Advice {
-    /// Which rule it comes from; stable.
+    /// The rule that found it; stable.
     pub id: &'static str,
     /// How much it matters.
     pub weight: Weight,
-    /// What is off.
+    /// The problem.
     pub text: String,
     /// What to do about it.
     pub remedy: Option<String>,
 }
 
-/// What a rule has found.
+/// The result of a rule: weight, problem, remedy.
 type Found = (Weight, String, Option<String>);
 
 type Rule = fn(&Report) -> Option<Found>;
@@ -59,10 +59,10 @@ const RULES: [(&str, Rule); 8] = [
     ("shared-statistics", shared_statistics),
 ];
 
-/// As many misses without one hit are no accident.
+/// With this many misses, it is no coincidence if there is not a single hit.
 const MANY_MISSES: u64 = 10;
 
-/// Applies every rule; the weightiest first, otherwise in the order of the table.
+/// Applies every rule. Sorts by weight, the weightiest first, then in the order of the table.
 pub fn advice(report: &Report) -> Vec<Advice> {
     let mut advice: Vec<_> = RULES
         .iter()
@@ -114,7 +114,7 @@ fn no_calls(report: &Report) -> Option<Found> {
 fn statistics_unknown(report: &Report) -> Option<Found> {
     let why = report.cache_unknown.clone()?;
     let weight = match report.session.launcher.kind {
-        // It was chosen for what it does, and none was promised.
+        // The user chose this launcher, and it promises no statistics.
         "other" => Weight::Note,
         _ => Weight::Warning,
     };
@@ -166,8 +166,8 @@ fn all_missed(report: &Report) -> Option<Found> {
     })
 }
 
-/// The commonest reason that can be remedied, if it keeps a quarter or more of what could be
-/// launched from it.
+/// The most frequent reason with a remedy, if it keeps at least a quarter of the calls that could
+/// be launched from being launched.
 fn dominant_reason(report: &Report) -> Option<Found> {
     let remediable = || report.calls.reasons.iter().filter(|of| of.remedy.is_some());
     let first = remediable().next()?;

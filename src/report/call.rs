@@ -1,4 +1,4 @@
-//! One compiler call of a session.
+//! Represents one compiler call of a session.
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,25 +10,25 @@ use crate::shared::call_log;
 use crate::shared::call_log::Event;
 use crate::shared::decision::language::Language;
 
-/// A call, from the shim's line in the log and from what was seen of it afterwards.
+/// A call: the shim's line in the log, and what was observed afterwards.
 #[derive(Clone, Debug)]
 pub struct Call {
-    /// What the shim said.
+    /// The shim's line in the log.
     pub event: Event,
     /// When its process ended.
     pub end: End,
-    /// What the launcher made of it, where it tells that for each call.
+    /// The launcher's result, if it reports results of single calls.
     pub outcome: Option<Outcome>,
 }
 
-/// The end of a call's process, since boot.
+/// When a call's process ended, as a time since boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// It was seen.
+    /// The end was observed.
     At(Duration),
-    /// It was over when it was noticed, at this time.
+    /// The process had already ended when it was noticed, at this time.
     Before(Duration),
-    /// Nobody knows: it outlived the build, or could not be watched.
+    /// Unknown: it outlived the build, or could not be watched.
     Unknown,
 }
 
@@ -43,7 +43,7 @@ pub enum Side {
 }
 
 impl Call {
-    /// The calls in a log that nobody has watched.
+    /// The calls in a log of a session that was not watched.
     #[must_use]
     pub fn unwatched(log: &Path) -> Vec<Self> {
         let calls = call_log::read(&std::fs::read(log).unwrap_or_default());
@@ -55,7 +55,7 @@ impl Call {
         calls.into_iter().map(call).collect()
     }
 
-    /// How long it took, if both ends were seen.
+    /// Its duration, if both its start and its end were observed.
     #[must_use]
     pub fn took(&self) -> Option<Duration> {
         match self.end {
@@ -64,7 +64,7 @@ impl Call {
         }
     }
 
-    /// How long it took at most.
+    /// An upper limit for its duration.
     #[must_use]
     pub fn took_at_most(&self) -> Option<Duration> {
         match self.end {
@@ -73,11 +73,11 @@ impl Call {
         }
     }
 
-    /// Which side it belongs to, if it compiles anything.
+    /// The side that it belongs to, if it compiles.
     #[must_use]
     pub fn side(&self) -> Option<Side> {
         self.event.language.map(|language| match language {
-            // Tensile writes assembler for devices; hardly any build has some for the host.
+            // Tensile writes assembler for devices; hardly any build has assembler for the host.
             Language::Hip | Language::Assembler => Side::Hip,
             Language::C | Language::Cxx => Side::Host,
         })

@@ -1,4 +1,4 @@
-//! What GitHub Actions shows of a report: annotations, and a job's summary.
+//! Formats a report for GitHub Actions: annotations and a job summary.
 
 use std::fmt::Write;
 
@@ -11,7 +11,7 @@ pub fn annotation(advice: &Advice) -> String {
         Some(remedy) => format!("{}\nhint: {remedy}", advice.text),
         None => advice.text.clone(),
     };
-    // As @actions/core escapes the data of a command.
+    // @actions/core escapes a command's data in this way.
     let text = text
         .replace('%', "%25")
         .replace('\r', "%0D")
@@ -22,7 +22,7 @@ pub fn annotation(advice: &Advice) -> String {
 /// The report in Markdown.
 #[must_use]
 pub fn summary(report: &Report) -> String {
-    // Wide enough that nothing is cut or wrapped without need.
+    // Wide enough that hardly anything has to be cut or wrapped.
     const WIDTH: usize = 120;
     let mut text = String::from("### rock-wrap\n\n```text\n");
     for line in report.lines(WIDTH) {

@@ -1,8 +1,8 @@
-//! What a build session did, and what it says at its end.
+//! Reports what a build session did.
 //!
-//! Owns: watching the calls while the build runs, the [`Report`] that is made of them, and its forms:
-//! a table, JSON (`docs/report.md`), what GitHub Actions shows, a timeline. Pure but for
-//! [`Watch`], [`Tail`] and [`Title`]: who prints and writes is [`cli`](crate::cli). Knows nothing of trees.
+//! Owns: watching the calls while the build runs, the [`Report`] built from them, and its forms: a
+//! table, JSON (`docs/report.md`), GitHub Actions, a timeline. Pure except for [`Watch`], [`Tail`]
+//! and [`Title`]; printing and writing belong to [`cli`](crate::cli). Knows nothing of trees.
 
 mod advice;
 mod call;
@@ -36,21 +36,21 @@ use crate::launcher::stats::{Counts, Tally};
 use crate::shared::decision::reasons::Reason;
 use saved::Saved;
 
-/// The version of the JSON form: raised when a field changes its meaning or goes away.
+/// The version of the JSON form. Raised when a field changes its meaning or is removed.
 const VERSION: u32 = 1;
 
-/// The attachment of a build that was run without a launcher.
+/// The attachment of a build that ran without a launcher.
 pub const UNATTACHED: &str = "none";
 
-/// How many of the slowest units are named.
+/// How many of the slowest units are listed.
 const SLOWEST: usize = 5;
 
-/// What the session knows besides its calls.
+/// What is known about the session besides its calls.
 #[derive(Clone, Debug)]
 pub struct Facts {
-    /// The tree, for a person.
+    /// The tree, for display.
     pub tree: String,
-    /// How the calls were brought to the shim, for a person.
+    /// How the calls reached the shim, for display.
     pub attachment: String,
     /// The launcher.
     pub launcher: Launcher,
@@ -58,27 +58,27 @@ pub struct Facts {
     pub command: Vec<String>,
     /// When it began.
     pub started: SystemTime,
-    /// How long it took.
+    /// Its duration.
     pub elapsed: Duration,
-    /// How it ended; `None` where it could not be run.
+    /// How it ended; `None` if it could not be run.
     pub ended: Option<crate::session::Ended>,
-    /// What explains it where no call has come.
+    /// A possible explanation if there were no calls.
     pub unseen: Option<Unseen>,
 }
 
-/// What may explain that no call has come, for a person.
+/// A possible explanation for a session without calls, for display.
 #[derive(Clone, Debug, Default)]
 pub struct Unseen {
     /// The compilers that were wrapped.
     pub wrapped: String,
-    /// What hipcc says that it calls.
+    /// The compiler that hipcc says it calls.
     pub hipcc: String,
-    /// What to do about it, where hipcc calls another compiler.
+    /// The remedy if hipcc calls another compiler.
     pub remedy: Option<String>,
 }
 
 impl Unseen {
-    /// What to do about it.
+    /// The remedy.
     #[must_use]
     pub fn remedy(&self) -> &str {
         self.remedy
@@ -87,14 +87,14 @@ impl Unseen {
     }
 }
 
-/// The launcher, as a report names it.
+/// The launcher in a report.
 #[derive(Clone, Debug, Serialize)]
 pub struct Launcher {
     /// Its path.
     pub path: String,
     /// `sccache`, `ccache` or `other`.
     pub kind: &'static str,
-    /// Its version, where that is known.
+    /// Its version, if known.
     pub version: Option<String>,
 }
 
@@ -108,7 +108,7 @@ impl From<&crate::launcher::Launcher> for Launcher {
     }
 }
 
-/// A build session, when it is over. `docs/report.md` documents every field.
+/// A finished build session. `docs/report.md` documents every field.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     version: u32,
@@ -145,7 +145,7 @@ struct Calls {
     reasons: Vec<Reasons>,
 }
 
-/// Direct calls with one reason.
+/// The number of direct calls with one reason.
 #[derive(Clone, Debug, Serialize)]
 struct Reasons {
     reason: String,
@@ -182,25 +182,25 @@ struct Unit {
     outcome: Option<Outcome>,
 }
 
-/// Whether the cache was of use.
+/// Whether the cache was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Verdict {
-    /// No call has come at all.
+    /// There was not a single call.
     NothingSeen,
-    /// Something came out of it, or was put into it.
+    /// Results were found in the cache or stored in it.
     Used,
-    /// There was nothing that could have been cached.
+    /// No call could have been cached.
     NothingToCache,
-    /// Calls could have been cached; nothing came out of the cache, and nothing was put into it.
+    /// Calls could have been cached, but nothing was found in the cache and nothing was stored.
     NothingSaved,
-    /// The launcher does not tell.
+    /// The launcher does not report it.
     Unknown,
 }
 
 impl Report {
-    /// The report of a session. `counts` is what the launcher counted during it, or why that is not
-    /// known.
+    /// The report of a session. `counts` is the launcher's count for the session, or the reason why
+    /// it is unknown.
     #[must_use]
     pub fn new(facts: Facts, calls: &[Call], counts: Result<Counts, String>) -> Self {
         let (counts, cache_unknown) = match counts {
@@ -225,20 +225,20 @@ impl Report {
         report
     }
 
-    /// Whether the cache was of use.
+    /// Whether the cache was used.
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         self.verdict
     }
 
-    /// What is off, the weightiest first.
+    /// The problems found, the weightiest first.
     #[must_use]
     pub fn advice(&self) -> &[Advice] {
         &self.advice
     }
 
-    /// Whether no call has come, although compilers were wrapped: without a launcher that works, none
-    /// is.
+    /// Whether there was not a single call although compilers were wrapped. They are not wrapped if
+    /// there is no working launcher.
     fn saw_nothing(&self) -> bool {
         self.session.attachment != UNATTACHED && self.calls.launched + self.calls.direct == 0
     }
@@ -252,7 +252,7 @@ impl Report {
             _ if compiles == 0 => Verdict::NothingToCache,
             None => Verdict::Unknown,
             Some(cache) if cache.hits > 0 || cache.writes > 0 => Verdict::Used,
-            // Such as a configure script's attempts.
+            // For example a configure script's test compiles.
             Some(cache) if cache.failed >= compiles as u64 => Verdict::NothingToCache,
             Some(_) => Verdict::NothingSaved,
         }
@@ -282,7 +282,7 @@ impl From<Facts> for Session {
 }
 
 impl Calls {
-    /// What of the launched calls a cache has something to give for.
+    /// The number of launched calls that a cache could answer.
     fn compiles(&self) -> usize {
         self.launched_hip + self.launched_host
     }
@@ -337,7 +337,7 @@ impl Cache {
     }
 }
 
-/// What was counted for one side: by the launcher, or by the outcomes that it told.
+/// The count for one side: the launcher's own, or else from the outcomes of the calls.
 fn side_tally(calls: &[Call], counts: &Counts, side: Side) -> Option<Tally> {
     let told = match side {
         Side::Hip => counts.hip,
@@ -366,7 +366,7 @@ fn slowest(calls: &[Call]) -> Vec<Unit> {
     units
 }
 
-/// A path as text; bytes that are none show as U+FFFD.
+/// A path as text; invalid UTF-8 becomes U+FFFD.
 fn show(path: &Path) -> String {
     path.display().to_string()
 }

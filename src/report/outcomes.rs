@@ -1,4 +1,4 @@
-//! Which result belongs to which call, for a launcher that tells results by source.
+//! Assigns results to calls, for a launcher that reports results by source file.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -7,11 +7,12 @@ use super::{Call, End, Side};
 use crate::launcher::Outcome;
 use crate::launcher::stats::Tally;
 
-/// Gives each launched call its outcome, as far as that is certain. `results` has the source of a
-/// call, as that names it, and what became of it, in the order in which the calls ended.
+/// Gives each launched call its outcome if it is certain. `results` has the source of each call, as
+/// the call names it, and its outcome, in the order in which the calls ended.
 ///
-/// Calls that name their sources alike are told apart by the order of their ends; where there are
-/// more or fewer results than calls (a log that others write too), only if all results are alike.
+/// Calls with the same source name are told apart by the order of their ends. If the number of
+/// results differs from that of the calls (other builds may write to the log too), they get an
+/// outcome only if all results are the same.
 pub fn assign(calls: &mut [Call], results: &[(PathBuf, Outcome)]) {
     let mut outcomes = HashMap::<&Path, Vec<Outcome>>::new();
     for (source, outcome) in results {
@@ -44,7 +45,7 @@ pub fn assign(calls: &mut [Call], results: &[(PathBuf, Outcome)]) {
     }
 }
 
-/// How often what became of the launched calls of one side; `None` unless that is known of every one.
+/// Counts the outcomes of one side's launched calls; `None` unless every outcome is known.
 #[must_use]
 pub fn tally(calls: &[Call], side: Side) -> Option<Tally> {
     let mut tally = Tally::default();

@@ -1,4 +1,4 @@
-//! The processes of the calls that run at this moment.
+//! Tracks the processes of the calls that are running.
 
 use std::collections::HashMap;
 use std::os::fd::OwnedFd;
@@ -9,30 +9,31 @@ use rustix::process::{Pid, PidfdFlags, Resource, getrlimit, pidfd_open};
 
 use crate::shared::call_log::Event;
 
-/// The unit of a process's start in `/proc/<pid>/stat`, in milliseconds: USER_HZ is 100 on every
-/// x86-64 kernel.
+/// Milliseconds in a unit of the start time in `/proc/<pid>/stat`: USER_HZ is 100 on every x86-64
+/// kernel.
 const TICK: u64 = 10;
 
-/// Descriptors of processes, by the index of the call.
+/// Process descriptors by the index of the call.
 #[derive(Debug)]
 pub struct Running {
     open: HashMap<usize, OwnedFd>,
     most: usize,
 }
 
-/// What became of a call's process.
+/// The result of opening a call's process.
 #[derive(Debug)]
 pub enum Opened {
-    /// It runs, or nobody has waited for it yet.
+    /// It runs, or is a zombie.
     Runs(OwnedFd),
-    /// It is gone.
+    /// It no longer exists.
     Over,
     /// It cannot be watched.
     Unknown,
 }
 
 impl Running {
-    /// None yet. Of the descriptors that this process may have, half are left to the rest of it.
+    /// No processes. Uses at most half of this process's descriptor limit, and leaves the rest to
+    /// others.
     #[must_use]
     pub fn new() -> Self {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -50,13 +51,13 @@ impl Running {
             return Opened::Unknown;
         };
         match pidfd_open(pid, PidfdFlags::empty()) {
-            // The kernel may have given the number to a new process meanwhile.
+            // The kernel may have reused the process id.
             Ok(process) => match started(event.pid) {
                 Some(started) if started <= event.start => Opened::Runs(process),
                 _ => Opened::Over,
             },
             Err(Errno::SRCH) => Opened::Over,
-            // No descriptors left, or a kernel or a sandbox without them.
+            // No descriptors left, or a kernel or a sandbox without pidfds.
             Err(_) => Opened::Unknown,
         }
     }
@@ -66,19 +67,19 @@ impl Running {
         self.open.insert(index, process);
     }
 
-    /// Closes it.
+    /// Closes the process.
     pub fn ended(&mut self, index: usize) {
         self.open.remove(&index);
     }
 }
 
-/// When the process started, since boot; rounded down.
+/// When the process started, as a time since boot; rounded down.
 fn started(pid: u32) -> Option<Duration> {
     start_in(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
 fn start_in(stat: &str) -> Option<Duration> {
-    // Behind the name, which may have anything in it, it is the 20th field (proc_pid_stat(5)).
+    // The 20th field after the process name, which may contain any character (proc_pid_stat(5)).
     let (_, fields) = stat.rsplit_once(") ")?;
     let ticks: u64 = fields.split(' ').nth(19)?.parse().ok()?;
     Some(Duration::from_millis(ticks.saturating_mul(TICK)))

@@ -1,8 +1,8 @@
-//! The time that the cache has saved: an estimate.
+//! Estimates the time that the cache saved.
 //!
-//! A hit would have taken as long as the misses of the same side took on average, instead of what it
-//! took. Which calls missed is known from ccache; of sccache's only the number, and there the
-//! misses are taken to be the slowest calls of the side. Without a miss there is nothing to go by.
+//! A hit is assumed to have replaced a compile that takes as long as the average miss of the same
+//! side. ccache reports which calls missed. sccache reports only their number, so the slowest calls
+//! of the side are taken as the misses. Without a miss there is no estimate.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -16,15 +16,15 @@ use crate::launcher::stats::{Counts, Tally};
 /// An estimate.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Saved {
-    /// Compile time, summed over all calls as if one had run after the other.
+    /// Seconds of compile time, summed over all calls as if they had run one after the other.
     pub seconds: f64,
-    /// The hits that it is an estimate for.
+    /// The number of hits that the estimate covers.
     pub hits: u64,
-    /// The misses by whose compile time it was estimated.
+    /// The number of misses that it is based on.
     pub misses: u64,
 }
 
-/// Sums up both sides; `None` where there were no hits or nothing to estimate by.
+/// The sum for both sides; `None` if there were no hits, or no misses to base an estimate on.
 pub fn estimate(calls: &[Call], counts: &Counts) -> Option<Saved> {
     let sides = [Side::Hip, Side::Host].map(|side| {
         let tally = side_tally(calls, counts, side)?;
@@ -38,7 +38,8 @@ pub fn estimate(calls: &[Call], counts: &Counts) -> Option<Saved> {
     })
 }
 
-/// `None` also where more was counted than these calls: then they cannot be told from others.
+/// Also `None` if the launcher counted more than these calls, which then cannot be told from
+/// others.
 fn of_side<'a>(calls: impl Iterator<Item = &'a Call>, tally: Tally) -> Option<Saved> {
     let compiled = |call: &&Call| {
         let outcome = call.outcome;
@@ -48,7 +49,7 @@ fn of_side<'a>(calls: impl Iterator<Item = &'a Call>, tally: Tally) -> Option<Sa
         .filter(compiled)
         .filter_map(|call| Some((call.outcome == Some(Outcome::Miss), call.took_at_most()?)))
         .collect();
-    // Where no outcome is known, by time alone.
+    // If no outcome is known, this sorts by time only.
     took.sort_by_key(|&(missed, took)| Reverse((missed, took)));
     let misses = usize::try_from(tally.misses).ok()?;
     let hits = usize::try_from(tally.hits).ok()?;

@@ -1,22 +1,22 @@
-//! A file that others append lines to.
+//! Follows a file that other processes append lines to.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// Reads what is new in a file, whole lines at a time.
+/// Reads a file's new lines, only whole ones.
 #[derive(Debug)]
 pub struct Tail {
     file: File,
-    /// The beginning of a line whose end has not been written yet.
+    /// The start of a line that is not complete yet.
     partial: Vec<u8>,
 }
 
 impl Tail {
-    /// From `offset` on.
+    /// Follows `path` from `offset` on.
     ///
     /// # Errors
-    /// Where it cannot be opened.
+    /// If it cannot be opened.
     pub fn from(path: &Path, offset: u64) -> io::Result<Self> {
         let mut file = File::open(path)?;
         file.seek(SeekFrom::Start(offset))?;
@@ -26,7 +26,7 @@ impl Tail {
         })
     }
 
-    /// The lines since the last time. A file that cannot be read has none.
+    /// The lines since the last call. Empty if the file cannot be read.
     pub fn lines(&mut self) -> Vec<u8> {
         let mut new = std::mem::take(&mut self.partial);
         if let Err(error) = self.file.read_to_end(&mut new) {

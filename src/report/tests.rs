@@ -29,7 +29,7 @@ fn facts() -> Facts {
     }
 }
 
-/// A call from a line of the log without pid and directory, and how long it took in milliseconds.
+/// A call from parts of a log line, and its duration in milliseconds.
 fn call(what: &str, detail: &str, language: &str, source: &str, start: u64, took: u64) -> Call {
     let archs = if language == "hip" { 2 } else { 0 };
     let nanos = start * 1_000_000;
@@ -163,7 +163,7 @@ fn results_of_calls_that_name_their_sources_alike_come_in_the_order_of_their_end
         source("a.cpp", Outcome::Hit),
         source("b.cpp", Outcome::Hit),
         source("a.cpp", Outcome::Miss),
-        // Another build writes into the same log.
+        // Another build writes to the same log.
         source("b.cpp", Outcome::Miss),
     ];
     assign(&mut calls, &results);

@@ -1,4 +1,4 @@
-//! The report for a person: a table.
+//! Formats the report as a table.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -6,13 +6,13 @@ use std::time::Duration;
 use super::{Calls, Report, Unit};
 use crate::launcher::stats::Tally;
 
-/// The width of the first column, and of those with numbers.
+/// The width of the first column, and of columns with numbers.
 const LABEL: usize = 8;
 const NUMBER: usize = 8;
 
 impl Report {
-    /// The lines of the table, none longer than `width` characters; of a session without calls,
-    /// the headline.
+    /// The lines of the table, none longer than `width` characters. For a session without calls,
+    /// only the headline.
     #[must_use]
     pub fn lines(&self, width: usize) -> Vec<String> {
         let mut lines = vec![self.headline()];
@@ -42,7 +42,7 @@ impl Report {
         )
     }
 
-    /// A row for each side that the launcher tells apart, else one.
+    /// A row for each side if the launcher distinguishes them, otherwise a single row.
     fn tallies(&self) -> Vec<String> {
         let calls = &self.calls;
         let mut lines = vec![row("", &["calls", "hits", "misses", "errors"])];
@@ -74,7 +74,7 @@ impl Report {
         lines
     }
 
-    /// What was neither hits nor misses.
+    /// The calls that were neither hits nor misses.
     fn rest(&self) -> Option<String> {
         let cache = self.cache.as_ref()?;
         let parts = [
@@ -126,11 +126,11 @@ impl Report {
     }
 }
 
-/// The direct calls and their reasons, commonest first.
+/// The direct calls and their reasons, the most frequent first.
 fn direct(calls: &Calls, width: usize) -> Vec<String> {
     let head = row("direct", &[&calls.direct.to_string()]);
     let reasons = calls.reasons.iter();
-    // Not to be torn apart.
+    // A no-break space keeps them on one line.
     let reasons = reasons.map(|of| format!("{}\u{a0}{}", of.reason, of.calls));
     let reasons = reasons.collect::<Vec<_>>().join(", ");
     let indent = head.len() + 2;
@@ -145,7 +145,7 @@ fn direct(calls: &Calls, width: usize) -> Vec<String> {
     lines
 }
 
-/// Breaks `text` at spaces into lines of at most `width` characters; a longer word stays whole.
+/// Breaks `text` at spaces into lines of at most `width` characters; longer words stay whole.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::<String>::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
@@ -194,7 +194,7 @@ fn labelled(label: &str, text: &str) -> String {
     format!("{label:<LABEL$}  {text}")
 }
 
-/// Cuts out of the middle what is too much: of a path the end tells most.
+/// Shortens a line in the middle, since the end of a path is its most useful part.
 fn cut(line: &str, width: usize) -> String {
     let chars: Vec<char> = line.chars().collect();
     let Some(excess) = chars.len().checked_sub(width).filter(|excess| *excess > 0) else {
@@ -206,7 +206,7 @@ fn cut(line: &str, width: usize) -> String {
     format!("{head}...{tail}")
 }
 
-/// A time as a person says it: `4.2s`, `1m32s`, `2h05m`.
+/// Formats a duration: `4.2s`, `1m32s`, `2h05m`.
 pub fn elapsed(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
@@ -217,7 +217,7 @@ pub fn elapsed(time: Duration) -> String {
     }
 }
 
-/// A size in powers of 1024: `512 B`, `12.3 MiB`.
+/// Formats a size in powers of 1024: `512 B`, `12.3 MiB`.
 fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {

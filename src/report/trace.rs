@@ -1,5 +1,5 @@
-//! A timeline of every compiler call, in the format that Perfetto and chrome://tracing open: the
-//! trace event format's JSON object form, with complete events (`"ph": "X"`).
+//! Writes a timeline of all compiler calls for Perfetto and chrome://tracing: the trace event
+//! format's JSON object form, with complete events (`"ph": "X"`).
 
 use std::io::{self, Write};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::launcher::Outcome;
 /// All lanes belong to one process, for the viewer.
 const PROCESS: u32 = 1;
 
-/// A complete event; times in microseconds since the session began.
+/// A complete event, with times in microseconds since the start of the session.
 #[derive(Serialize)]
 struct Event<'a> {
     name: String,
@@ -43,7 +43,8 @@ struct Args<'a> {
     outcome: Option<Outcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
-    /// `seen`, `before` (it was over when it was noticed: the duration is at most that) or `unknown`.
+    /// `seen`, `before` (it had already ended when it was noticed, so the duration is an upper
+    /// limit) or `unknown`.
     end: &'static str,
 }
 
@@ -104,15 +105,16 @@ fn event(call: &Call, start: Duration, duration: Duration, lane: usize) -> Event
     }
 }
 
-/// Rows of the timeline. Events that overlap are in different ones: within a row, a viewer takes
-/// overlapping events for nested ones.
+/// Rows of the timeline. Overlapping events go into different rows, because viewers show
+/// overlapping events of one row as nested.
 #[derive(Default)]
 struct Lanes {
     ends: Vec<Duration>,
 }
 
 impl Lanes {
-    /// The first row that is free from `start` on; taken until `end`. Asked in order of `start`.
+    /// The first row that is free at `start`; it is then taken until `end`. Must be called in the
+    /// order of `start`.
     fn lane(&mut self, start: Duration, end: Duration) -> usize {
         match self.ends.iter().position(|taken| *taken <= start) {
             Some(lane) => {

@@ -1,10 +1,11 @@
-//! Watching a session's calls while the build runs, so that their ends are known.
+//! Watches a session's calls while the build runs, to learn when they end.
 //!
-//! The shim becomes the compiler or the launcher by `execve`, so nobody in a call sees its end. But
-//! the process stays the same: as soon as a line appears in the log, its process is opened as a
-//! pidfd, which becomes readable when the process ends. The shim pays nothing for it.
+//! The shim becomes the compiler or the launcher by `execve`, so no code inside a call sees its
+//! end. But the process stays the same. When a line appears in the log, its process is opened as a
+//! pidfd, which becomes readable when the process ends. This costs the shim nothing.
 //!
-//! Owns: the thread that does so. Must never fail a build: what cannot be watched has an unknown end.
+//! Owns: the watching thread. Must never fail a build: a call that cannot be watched has an unknown
+//! end.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -25,20 +26,20 @@ use super::tail::Tail;
 use super::title::Title;
 use crate::shared::call_log;
 
-/// How often the log is looked at where the kernel does not tell of its changes.
+/// How often the log is checked if inotify is not available.
 const WITHOUT_INOTIFY: Duration = Duration::from_millis(20);
 
 /// How often the terminal's title is written.
 const TITLE_PERIOD: Duration = Duration::from_secs(1);
 
-/// What an event of the epoll instance is about; smaller numbers are indices of calls.
+/// Identifies an event of the epoll instance; smaller numbers are indices of calls.
 const STOP: u64 = u64::MAX;
 const LOG: u64 = u64::MAX - 1;
 
-/// Now, on the clock of [`call_log::Event::start`].
+/// The current time on the clock of [`call_log::Event::start`].
 #[must_use]
 pub fn since_boot() -> Duration {
-    // Not negative: boot was in the past.
+    // Never negative: boot was in the past.
     clock_gettime(ClockId::Boottime)
         .try_into()
         .unwrap_or_default()
@@ -54,7 +55,7 @@ impl Watch {
     /// Watches the calls that are written to `log`, and shows their number in `title`.
     ///
     /// # Errors
-    /// Where the log cannot be opened, or the kernel has nothing left to watch with.
+    /// If the log cannot be opened, or the kernel has no resources left to watch it.
     pub fn start(log: &Path, title: Option<Title>) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
@@ -79,16 +80,16 @@ impl Watch {
         Ok(Self { thread, stop })
     }
 
-    /// Ends it, when the build has ended: every call, in the order of the log.
+    /// Stops after the end of the build, and returns every call in the order of the log.
     #[must_use]
     pub fn finish(self) -> Vec<Call> {
-        // A counter of one cannot overflow, so this cannot fail.
+        // Cannot fail: adding 1 does not overflow the counter.
         let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
         self.thread.join().unwrap_or_default()
     }
 }
 
-/// Readable when `log` has changed.
+/// A descriptor that is readable when `log` has changed.
 fn changes(log: &Path) -> rustix::io::Result<OwnedFd> {
     let flags = inotify::CreateFlags::CLOEXEC | inotify::CreateFlags::NONBLOCK;
     let changes = inotify::init(flags)?;
@@ -98,7 +99,7 @@ fn changes(log: &Path) -> rustix::io::Result<OwnedFd> {
 
 struct Watcher {
     epoll: OwnedFd,
-    /// The inotify instance, where there is one.
+    /// The inotify instance, if available.
     changes: Option<OwnedFd>,
     log: Tail,
     calls: Vec<Call>,
@@ -122,17 +123,17 @@ impl Watcher {
             stopped = self.wait(period.as_ref());
             self.read_log();
         }
-        // Ends that came together with that of the build.
+        // Collect ends that coincided with the end of the build.
         self.wait(Some(&Timespec::default()));
         self.calls
     }
 
-    /// Waits for something to happen, and notes which calls have ended. Whether the build has.
+    /// Waits for an event, and records which calls have ended. Returns whether the build has ended.
     fn wait(&mut self, limit: Option<&Timespec>) -> bool {
         let mut happened = Vec::with_capacity(64);
         match epoll::wait(&self.epoll, spare_capacity(&mut happened), limit) {
             Ok(_) | Err(Errno::INTR) => {}
-            // Cannot be, and would be so for ever.
+            // Should not happen; if it does, it would happen on every call.
             Err(_) => return true,
         }
         let now = since_boot();
@@ -151,7 +152,8 @@ impl Watcher {
         stopped
     }
 
-    /// Empties the inotify instance: all that it has to say is that there is something to read.
+    /// Drains the inotify instance. Its events carry no information beyond "there is something to
+    /// read".
     fn forget_changes(&self) {
         let mut told = [MaybeUninit::uninit(); 4096];
         if let Some(changes) = &self.changes {
@@ -200,7 +202,7 @@ mod tests {
         let write = |writer| {
             let mut log = OpenOptions::new().append(true).open(log.path()).unwrap();
             for call in 0..CALLS {
-                // No process has such a number (PID_MAX_LIMIT is 2^22).
+                // No process has such an id (PID_MAX_LIMIT is 2^22).
                 let pid = (1 << 23) + writer * CALLS + call;
                 let line = format!("direct\tx\t-\t0\t{pid}\t1\t-\t-\t-\n");
                 log.write_all(line.as_bytes()).unwrap();
@@ -231,7 +233,7 @@ mod tests {
             let (pid, now) = (child.id(), logged.as_nanos());
             writeln!(log, "direct\tx\t-\t0\t{pid}\t{now}\t-\t-\t-").unwrap();
         }
-        // A zombie still is a process: there is no race between its end and its being noticed.
+        // A zombie is still a process, so its end cannot be missed in a race.
         drop(ends.stdin.take());
         let mut zombie = String::new();
         while !zombie.contains(") Z ") {
