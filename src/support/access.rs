@@ -1,5 +1,5 @@
-//! What keeps a user from a file: a path goes through many directories, and "permission denied" names
-//! none of them.
+//! Finds the directory or file that keeps a user from a path. "Permission denied" does not say
+//! which of the path's directories it is.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -9,20 +9,20 @@ use std::io::ErrorKind::PermissionDenied;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 
-/// As many links as the kernel follows.
+/// The kernel's limit on symbolic links in one look-up.
 const MAX_LINKS: usize = 40;
 
-/// The place where a path ends for this user.
+/// The component of a path that this user cannot access.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Closed {
     path: PathBuf,
-    /// Whether it is a directory that cannot be entered; else it cannot be read.
+    /// Whether it is a directory that cannot be entered; otherwise it cannot be read.
     on_the_way: bool,
     owner: u32,
     mode: u32,
 }
 
-/// What keeps this user from reading what is at the absolute path `path`; `None` where nothing does.
+/// What keeps this user from reading the absolute path `path`; `None` if nothing does.
 #[must_use]
 pub fn closed(path: &Path) -> Option<Closed> {
     let mut rest: VecDeque<OsString> = names(path).collect();
@@ -63,7 +63,7 @@ pub fn closed(path: &Path) -> Option<Closed> {
     }
 }
 
-/// The names in a path, `..` among them.
+/// The names in a path, including `..`.
 fn names(path: &Path) -> impl DoubleEndedIterator<Item = OsString> + '_ {
     let named = |part| matches!(part, Component::Normal(_) | Component::ParentDir);
     path.components()

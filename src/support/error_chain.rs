@@ -1,4 +1,4 @@
-//! An error as a person reads it.
+//! Formats an error for the user.
 
 use std::error::Error;
 

@@ -1,4 +1,4 @@
-//! Small things that several parts of the command line need and that know nothing of compilers.
+//! Provides helpers that several parts of the command line need and that know nothing of compilers.
 
 pub mod access;
 pub mod error_chain;

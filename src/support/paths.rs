@@ -1,4 +1,4 @@
-//! Paths as text, and the user's own directory.
+//! Computes relative paths and the user's cache directory.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt as _;
@@ -6,15 +6,15 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::shared::paths::user_cache;
 
-/// `$XDG_CACHE_HOME/rock-wrap`, or else `~/.cache/rock-wrap`; `None` where neither variable holds an
-/// absolute path. It need not exist.
+/// `$XDG_CACHE_HOME/rock-wrap`, or else `~/.cache/rock-wrap`; `None` if neither variable holds an
+/// absolute path. The directory need not exist.
 #[must_use]
 pub fn cache_dir() -> Option<PathBuf> {
     let dir = user_cache(|name| std::env::var_os(name).map(OsString::into_vec))?;
     Some(OsString::from_vec(dir).into())
 }
 
-/// `to` as seen from the directory `from`; both without links.
+/// `to` relative to the directory `from`; both without links.
 #[must_use]
 pub fn relative(from: &Path, to: &Path) -> PathBuf {
     let shared = from

@@ -1,7 +1,7 @@
-//! Signals that ask rock-wrap to stop.
+//! Handles signals that ask rock-wrap to stop.
 //!
-//! From the moment that [`Signals::watch`] is called they no longer end the process at once: a tree
-//! is put in order first. A build that runs gets each of them too.
+//! After [`Signals::watch`] they no longer end the process at once, so that a tree can be restored
+//! first. A running build gets each of them too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -14,11 +14,11 @@ use nix::sys::signal::{
 use nix::unistd::Pid;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 
-/// No signal, no process group.
+/// No signal, or no process group.
 const NONE: i32 = 0;
 
-/// Runs `act` with SIGTTOU blocked in this thread, by which the kernel would stop a process in the
-/// background for what `act` does to the terminal.
+/// Runs `act`, which changes the terminal, with SIGTTOU blocked in this thread. Otherwise the
+/// kernel would stop a background process by that signal.
 pub fn without_ttou<T>(act: impl FnOnce() -> T) -> T {
     let mut ttou = SigSet::empty();
     ttou.add(Signal::SIGTTOU);
@@ -30,7 +30,7 @@ pub fn without_ttou<T>(act: impl FnOnce() -> T) -> T {
     done
 }
 
-/// The signals that arrived, for all of a process.
+/// The signals that arrived, for the whole process.
 #[derive(Clone, Debug)]
 pub struct Signals {
     first: Arc<AtomicI32>,
@@ -38,11 +38,11 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Watches SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on; and SIGTSTP, which stops this process
-    /// as ever unless there is a build to be stopped first.
+    /// Watches SIGHUP, SIGINT, SIGQUIT and SIGTERM from now on. Also watches SIGTSTP, which stops
+    /// this process as usual unless there is a build to be stopped first.
     ///
     /// # Errors
-    /// Where the system refuses a handler.
+    /// If a handler cannot be installed.
     pub fn watch() -> std::io::Result<Self> {
         let watched = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP];
         let mut arriving = signal_hook::iterator::Signals::new(watched)?;
@@ -72,19 +72,19 @@ impl Signals {
         if group != NONE
             && let Ok(signal) = Signal::try_from(signal)
         {
-            // A group that has ended meanwhile needs no signal.
+            // An error means that the group has ended, and then it needs no signal.
             let _ = killpg(Pid::from_raw(group), signal);
         }
     }
 
-    /// The first signal that arrived, if any did.
+    /// The first signal that arrived, if any.
     #[must_use]
     pub fn pending(&self) -> Option<i32> {
         Some(self.first.load(Ordering::SeqCst)).filter(|signal| *signal != NONE)
     }
 
-    /// Hands every signal that arrives from now on to this process group too; one that arrived
-    /// before is handed over at once, since the group may have been made after it.
+    /// Forwards every further signal to this process group too. A signal that arrived earlier is
+    /// forwarded at once, since the group may have been created after it.
     pub fn forward_to(&self, group: Pid) {
         self.group.store(group.as_raw(), Ordering::SeqCst);
         if let Some(Ok(signal)) = self.pending().map(Signal::try_from) {
@@ -92,20 +92,21 @@ impl Signals {
         }
     }
 
-    /// Ends forwarding, and forgets what arrived: it was meant for the build.
+    /// Ends forwarding, and discards the signals that arrived: they were meant for the build.
     pub fn forwarded(&self) {
         self.group.store(NONE, Ordering::SeqCst);
         self.first.store(NONE, Ordering::SeqCst);
     }
 }
 
-/// Stops this process by SIGTSTP, as if that had never been caught, so that a shell sees the truth.
+/// Stops this process by SIGTSTP with the default action, so that a shell sees the right status.
 ///
 /// # Errors
-/// Where the system refuses.
+/// If the action cannot be changed.
 pub fn stop_by_terminal() -> nix::Result<()> {
     let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
-    // SAFETY: neither the default nor what was there before (signal-hook's) does more than it did.
+    // SAFETY: installs the default action and then the previous one (signal-hook's), both of which
+    // were valid before.
     unsafe {
         let caught = sigaction(Signal::SIGTSTP, &default)?;
         let stopped = raise(Signal::SIGTSTP);
@@ -114,10 +115,10 @@ pub fn stop_by_terminal() -> nix::Result<()> {
     }
 }
 
-/// Ends this process by `signal`, as if it had never been caught, so that whoever started it sees
-/// the truth.
+/// Ends this process by `signal` with the default action, so that the parent sees the right status.
 pub fn die_by(signal: i32) -> ! {
     let _ = signal_hook::low_level::emulate_default_handler(signal);
-    // A signal that does not end a process by default (SIGKILL's own number cannot be raised so).
+    // The default action of this signal does not end a process (or it is SIGKILL, which cannot be
+    // raised in this way).
     std::process::exit(128 + signal)
 }
