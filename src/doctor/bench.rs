@@ -1,5 +1,5 @@
-//! Where the proof is made: a directory with sources, a shim where the tree has none, and a cache of
-//! its own beside the user's settings.
+//! Sets up the place of the test compiles: a directory with sources, a shim if the tree has none,
+//! and a cache of its own with the user's settings.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -18,12 +18,12 @@ use crate::shared::call_log;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::trampoline::trampoline;
 
-/// A compile of a few lines, with a cold file cache.
+/// Time limit for a compile of a few lines with a cold file cache.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// A HIP source that needs no header: a variable on the device and a kernel that calls into the
-/// device libraries. Without device code nothing of them would be in the object, and no change of
-/// them could show.
+/// A HIP source that needs no header: a device variable and a kernel that calls into the device
+/// libraries. Without device code, nothing of the libraries would be in the object, and their
+/// changes would not show.
 const SOURCE: &str = r#"typedef __SIZE_TYPE__ size_t;
 struct dim3 { unsigned x, y, z; };
 enum hipError_t {};
@@ -46,45 +46,45 @@ __attribute__((global)) void kernel(float *x) {
 /// A header that only device code includes.
 const HEADER: &str = "x[3] = 1;\n";
 
-/// A device library in which the kernel's function is another one.
+/// A device library in which the function that the kernel calls differs.
 const OTHER_OCML: &str = "float __ocml_exp_f32(float x) { return x * 3; }\n";
 
-/// Which cache a compile goes to.
+/// The cache that a compile uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cache {
-    /// One that was made for the examination, and that nobody else uses.
+    /// A cache that only these test compiles use.
     Own,
-    /// The one that a build would use.
+    /// The cache that a build would use.
     Users,
 }
 
-/// What the shim's log says of a call.
+/// The shim's decision about a call, as logged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Decided {
-    /// A launcher was given it.
+    /// The call was passed to a launcher.
     Launched,
-    /// None was, for the reason with this id.
+    /// It was not, for the reason with this id.
     Direct(String),
-    /// Nothing: it did not come to the shim.
+    /// Nothing was logged: the call did not reach the shim.
     Unseen,
 }
 
-/// What became of a call of the shim.
+/// The observed result of a shim's call.
 #[derive(Debug)]
 pub struct Seen {
     /// Whether it succeeded.
     pub success: bool,
-    /// What was said on standard error.
+    /// Its standard error.
     pub stderr: String,
-    /// What the shim decided.
+    /// The shim's decision.
     pub decided: Decided,
-    /// What the launcher counted meanwhile.
+    /// The launcher's counts for the call.
     pub counts: Counts,
-    /// The object; empty where there is none.
+    /// The object; empty if there is none.
     pub object: Vec<u8>,
 }
 
-/// The directory and all that is needed to compile in it.
+/// The directory and everything needed to compile in it.
 pub struct Bench {
     dir: TempDir,
     shim: PathBuf,
@@ -93,15 +93,15 @@ pub struct Bench {
     called: PathBuf,
     by_environment: Option<PathBuf>,
     own: Environment,
-    /// The first one is that of most compiles.
+    /// Most compiles use only the first.
     architectures: [String; 2],
 }
 
 impl Bench {
-    /// Makes the directory.
+    /// Creates the directory.
     ///
     /// # Errors
-    /// Where it or what is in it cannot be written.
+    /// If the directory or a file in it cannot be written.
     pub fn new(subject: &Subject) -> Result<Self, Trouble> {
         let dir = tempfile::Builder::new()
             .prefix("rock-wrap-doctor-")
@@ -119,7 +119,7 @@ impl Bench {
             write_program(&path, &subject.image)?;
             path
         };
-        // The directory's name makes it a source that no cache has seen.
+        // The directory's name makes the source one that no cache has seen.
         let state = dir.path().file_name().unwrap_or_default().to_string_lossy();
         let architectures = architectures(&subject.identity);
         let source = SOURCE
@@ -148,19 +148,19 @@ impl Bench {
         self.dir.path()
     }
 
-    /// A path in it.
+    /// The path of `name` in the directory.
     #[must_use]
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir().join(name)
     }
 
-    /// The shim that is examined.
+    /// The shim under test.
     #[must_use]
     pub fn shim(&self) -> &Path {
         &self.shim
     }
 
-    /// Whose cache it is.
+    /// The environment that selects `cache`.
     #[must_use]
     pub fn environment(&self, cache: Cache) -> Environment {
         match cache {
@@ -169,7 +169,7 @@ impl Bench {
         }
     }
 
-    /// The arguments of a HIP compile into `object`, with `more` in front of what they act on.
+    /// The arguments of a HIP compile to `object`, with the options `more` added before the input.
     #[must_use]
     pub fn compile(&self, object: &str, more: &[&str]) -> Vec<OsString> {
         let words = ["-x", "hip", "-nogpuinc", "-O1"].map(OsString::from);
@@ -191,16 +191,16 @@ impl Bench {
         format!("--offload-arch={}", self.architectures[1])
     }
 
-    /// Puts `after` in the place of `before` in a source.
+    /// Replaces `before` with `after` in a source.
     ///
     /// # Errors
-    /// Where the file cannot be written.
+    /// If the file cannot be written.
     pub fn edit(&self, name: &str, before: &str, after: &str) -> Result<(), Trouble> {
         let text = String::from_utf8_lossy(&self.read(name)).replace(before, after);
         write(&self.path(name), text)
     }
 
-    /// Makes `to` a device library that is not ROCm's.
+    /// Creates a device library at `to` that differs from ROCm's.
     pub fn make_other_library(&self, to: &Path) -> Result<(), Trouble> {
         let arch = format!("-mcpu={}", self.architectures[0]);
         let words = ["--target=amdgcn-amd-amdhsa", &arch, "-nogpulib", "-O1"];
@@ -215,7 +215,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Runs the real compiler, with no shim and no launcher, by the name that builds call.
+    /// Runs the real compiler without shim or launcher, by the name that builds call.
     pub fn bare<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
@@ -242,14 +242,14 @@ impl Bench {
         Ok(program.args(args).ask()?)
     }
 
-    /// The object that the real compiler makes.
+    /// Compiles with the real compiler and returns the object.
     pub fn bare_object(&self, object: &str, more: &[&str]) -> Result<Vec<u8>, Trouble> {
         self.remove(object);
         self.bare(self.compile(object, more))?;
         Ok(self.read(object))
     }
 
-    /// The object that the shim makes, and all that happened meanwhile.
+    /// Compiles with the shim and returns the observed result.
     pub fn seen(&self, cache: Cache, object: &str, more: &[&str]) -> Result<Seen, Trouble> {
         self.remove(object);
         write(&self.path("events"), "")?;
@@ -257,7 +257,7 @@ impl Bench {
         let before = Snapshot::take_in(&environment, &self.launcher)?;
         let answer = self.shimmed(cache, self.compile(object, more))?;
         let after = Snapshot::take_in(&environment, &self.launcher)?;
-        // Where a launcher runs the shim again, the first line is the call's.
+        // A launcher may run the shim again; the first line is the call itself.
         let decided = match call_log::read(&self.read("events")).into_iter().next() {
             Some(event) if event.launched => Decided::Launched,
             Some(event) => Decided::Direct(event.detail),
@@ -272,14 +272,14 @@ impl Bench {
         })
     }
 
-    /// What is in a file; nothing where there is none.
+    /// The content of a file; empty if it does not exist.
     #[must_use]
     pub fn read(&self, name: &str) -> Vec<u8> {
         std::fs::read(self.path(name)).unwrap_or_default()
     }
 
     fn remove(&self, name: &str) {
-        // Where there is none, or another file system's, the compile shows it.
+        // If the file is missing or cannot be removed, the compile will show it.
         let _ = std::fs::remove_file(self.path(name));
     }
 
@@ -296,7 +296,8 @@ impl Bench {
 impl Drop for Bench {
     fn drop(&mut self) {
         if self.launcher.kind == LauncherKind::Sccache {
-            // The one that was started for us. If it does not listen, it ends by itself.
+            // Stop the server that was started for these compiles. If it does not listen, it ends
+            // by itself.
             let stop = self
                 .own
                 .program(&self.launcher.path)
@@ -306,7 +307,7 @@ impl Drop for Bench {
     }
 }
 
-/// Two architectures for which there are device libraries; the usual ones first.
+/// Two architectures that have device libraries; common ones first.
 fn architectures(identity: &Identity) -> [String; 2] {
     const USUAL: [&str; 4] = ["90a", "906", "900", "942"];
     let libraries = identity

@@ -1,4 +1,4 @@
-//! The clocks: launchers and the shim tell old files from new ones by time.
+//! Checks the clocks: launchers and the shim tell old files from new ones by time.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,17 +10,19 @@ use super::{Finding, Subject};
 
 const CHECK: &str = "clocks";
 
-/// A file system's clock is the kernel's, rounded down to its tick; or a server's.
+/// Accepted difference. A file system's clock is the kernel's, rounded down to its tick, or a
+/// server's.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
-/// How many files of the tree are looked at.
+/// How many of the tree's files are checked.
 const BUDGET: usize = 5000;
 
-/// Whether file systems and this machine agree about the time, and no header is from the future.
+/// Checks that file systems and this machine agree about the time, and that no header is from the
+/// future.
 pub fn clocks(subject: &Subject, bench: &Bench) -> Result<Vec<Finding>, Trouble> {
     let mut findings = Vec::new();
     for dir in [Path::new("."), bench.dir()] {
-        // A directory that takes no file has no clock to ask.
+        // Skip a directory that cannot be written to.
         if let Ok(written) = time_in(dir) {
             findings.extend(skew(dir, written, SystemTime::now()));
         }
@@ -72,7 +74,7 @@ fn from_the_future(path: &Path, time: SystemTime, now: SystemTime) -> Option<Fin
     )
 }
 
-/// The newest file below `dir`, as far as `budget` goes.
+/// The newest file below `dir`; visits at most `budget` entries.
 fn newest(dir: &Path, budget: &mut usize) -> Option<(PathBuf, SystemTime)> {
     let mut found = Vec::new();
     for entry in dir.read_dir().ok()?.flatten() {

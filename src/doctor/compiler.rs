@@ -1,4 +1,4 @@
-//! The compiler: what it consists of, and whether an installed shim still knows that.
+//! Checks the compiler's identity, and whether an installed shim still matches it.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::fingerprint::Role;
 use crate::install::freshness;
 use crate::install::freshness::Standing;
 
-/// Which compiler it is, and its fingerprint.
+/// Reports the compiler and its fingerprint.
 pub fn identity(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
     let Subject { tree, identity, .. } = subject;
     let version = tree
@@ -56,7 +56,7 @@ pub fn identity(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
     Ok(findings)
 }
 
-/// What stands in the tree.
+/// Checks the installed shim.
 pub fn installation(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
     if !subject.installed {
         let statement = "the tree is not wrapped; the examination uses a shim of its own";

@@ -1,4 +1,4 @@
-//! What is concluded from a proof's outcome.
+//! Derives findings from the results of the test compiles.
 
 use std::collections::BTreeSet;
 
@@ -10,17 +10,17 @@ use crate::shared::decision::reasons::Reason;
 /// What the launcher should have counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// One miss.
+    /// Exactly one miss.
     Miss,
-    /// One hit.
+    /// Exactly one hit.
     Hit,
-    /// Beside what others had counted meanwhile.
+    /// At least one miss; others use the counters too.
     AnyMiss,
-    /// The same.
+    /// At least one hit; others use the counters too.
     AnyHit,
 }
 
-/// Of a compile through the shim; `bare` is the object of the bare compiler.
+/// The finding for a compile through the shim; `bare` is the real compiler's object.
 pub fn compile(
     check: &'static str,
     what: &str,
@@ -39,7 +39,7 @@ pub fn compile(
     }
 }
 
-/// What is wrong with a compile.
+/// The problem with a compile.
 struct Fault {
     statement: &'static str,
     evidence: String,
@@ -108,13 +108,13 @@ fn launched(decided: &Decided) -> Result<(), Fault> {
     }
 }
 
-/// Hits and misses of HIP compiles, or of all where the launcher does not tell them apart.
+/// Hits and misses of HIP compiles, or of all compiles if the launcher does not distinguish them.
 fn hip(counts: &Counts) -> (u64, u64) {
     let tally = counts.hip.unwrap_or(counts.all);
     (tally.hits, tally.misses)
 }
 
-/// Of the ids in two outputs of one source.
+/// The finding for the ids in two outputs of one source.
 pub fn names(one: &BTreeSet<String>, two: &BTreeSet<String>) -> Finding {
     const CHECK: &str = "names";
     let show = |ids: &BTreeSet<String>| ids.iter().cloned().collect::<Vec<_>>().join(" ");
@@ -136,7 +136,7 @@ pub fn names(one: &BTreeSet<String>, two: &BTreeSet<String>) -> Finding {
     .remedy("report it, and give each compile a -cuid of its own meanwhile")
 }
 
-/// Of a dependency file beside the bare compiler's.
+/// The finding for a depfile, compared with the real compiler's.
 pub fn depfile(counts: &Counts, written: &[u8], bare: &[u8]) -> Finding {
     const CHECK: &str = "depfile";
     let evidence = counts.to_string();
@@ -152,7 +152,7 @@ pub fn depfile(counts: &Counts, written: &[u8], bare: &[u8]) -> Finding {
     }
 }
 
-/// Of the probes that were answered in another way, of `count`.
+/// The finding for `count` probes, of which `different` had other answers.
 pub fn probes(count: usize, different: &[String]) -> Finding {
     const CHECK: &str = "probes";
     if different.is_empty() {
@@ -167,7 +167,7 @@ pub fn probes(count: usize, different: &[String]) -> Finding {
     .remedy("report it, and run `rock-wrap restore` meanwhile")
 }
 
-/// Of what remote storage made of the proof.
+/// The finding for remote storage after the test compiles.
 pub fn remote(storage: &str, location: &str, failures: u64) -> Finding {
     const CHECK: &str = "remote";
     if failures == 0 {
@@ -178,7 +178,7 @@ pub fn remote(storage: &str, location: &str, failures: u64) -> Finding {
         .remedy("is it up, and are its address and credentials right?")
 }
 
-/// What a program said, in one line.
+/// The first line of a program's output that is not empty.
 pub fn first_line(text: &str) -> String {
     let line = text.lines().find(|line| !line.trim().is_empty());
     line.unwrap_or("it said nothing").to_owned()

@@ -1,4 +1,4 @@
-//! The launcher: its version, its cache and how that is used, read back from the launcher itself.
+//! Checks the launcher's version, its cache and its settings, as the launcher itself reports them.
 
 use super::bench::Bench;
 use super::scratch::Trouble;
@@ -6,7 +6,7 @@ use super::{Finding, Subject, chain};
 use crate::launcher::health::{self, Harm, Health, HealthError, Mode, Setting};
 use crate::shared::launchers::kind::{LauncherKind, Version};
 
-/// The launcher, and the cache that it would use for a build in this environment.
+/// Checks the launcher, and the cache that it would use for a build in this environment.
 pub fn cache(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
     let launcher = &subject.launcher;
     let mut findings = vec![version(
@@ -30,8 +30,8 @@ pub fn cache(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
 fn version(kind: LauncherKind, version: Option<Version>, shown: &str) -> Finding {
     const CHECK: &str = "launcher";
     let statement = format!("launcher {shown}");
-    // sccache 0.8 brought HIP, 0.14 base directories; ccache up to 4.12.0 loses the value of
-    // -Xarch_host and -Xarch_device, which rock-wrap therefore does not give it.
+    // sccache 0.8 brought HIP, 0.14 base directories. ccache up to 4.12.0 loses the value of
+    // -Xarch_host and -Xarch_device, so rock-wrap does not pass these options to it.
     match (kind, version) {
         (LauncherKind::Sccache, Some(version)) if version < Version(0, 8, 0) => {
             Finding::warning(CHECK, format!("{statement} caches no HIP"))
@@ -132,7 +132,7 @@ fn size(health: &Health, architectures: usize) -> Option<Finding> {
         );
         return Some(Finding::warning("cache", statement).remedy(remedy));
     }
-    // ccache begins to remove at 90 % of a directory's share.
+    // ccache starts to remove results at 90 % of a directory's share.
     let full = used > max / 10 * 9;
     full.then(|| {
         let statement = "the cache is full: results are removed as others come";
@@ -142,7 +142,8 @@ fn size(health: &Health, architectures: usize) -> Option<Finding> {
     })
 }
 
-/// For how many offload architectures builds in this environment compile, as far as it says so.
+/// The number of offload architectures that builds in this environment compile for, according to
+/// its variables.
 fn architectures() -> usize {
     [
         "PYTORCH_ROCM_ARCH",

@@ -1,8 +1,8 @@
-//! `rock-wrap doctor`: whether caching is safe and works, found out by doing it.
+//! Implements the checks of `rock-wrap doctor`: whether caching is safe and works, by trying it.
 //!
-//! Owns: the lists of checks, and what each of their outcomes means. A check is a function from the
-//! [`Subject`] and the [`Bench`] to [`Finding`]s; what it concludes from what it saw is a pure
-//! function beside it. Never changes the tree, and never stops a server but its own.
+//! Owns: the lists of checks and the meaning of their results. A check is a function from the
+//! [`Subject`] and the [`Bench`] to [`Finding`]s. Its conclusions are a separate pure function.
+//! Must never change the tree, or stop a server other than its own.
 
 pub mod bench;
 pub mod subject;
@@ -30,24 +30,24 @@ use crate::support::error_chain::chain;
 pub enum Severity {
     /// As it should be.
     Ok,
-    /// Caching is safe and works, and something may surprise.
+    /// Caching is safe and works, but something may be unexpected.
     Warning,
-    /// Caching is not safe, or does not work.
+    /// Caching is not safe or does not work.
     Error,
 }
 
-/// One thing that was found out.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What was checked: a stable id.
+    /// Which check it is: a stable id.
     pub check: &'static str,
     /// How bad it is.
     pub severity: Severity,
-    /// What was found, in one line.
+    /// The result, in one line.
     pub statement: String,
-    /// What that is concluded from.
+    /// What it is based on.
     pub evidence: Option<String>,
-    /// What a person can do about it.
+    /// What the user can do about it.
     pub remedy: Option<String>,
 }
 
@@ -85,14 +85,14 @@ impl Finding {
     }
 }
 
-/// One check, or several that need the same look.
+/// One check, or several that use the same observation.
 struct Check {
-    /// For a person who waits.
+    /// Shown as progress.
     title: &'static str,
     run: fn(&Subject, &Bench) -> Result<Vec<Finding>, Trouble>,
 }
 
-/// What can be told by looking.
+/// Checks that only inspect.
 #[rustfmt::skip]
 const LOOKS: &[Check] = &[
     Check { title: "the compiler", run: compiler::identity },
@@ -102,7 +102,7 @@ const LOOKS: &[Check] = &[
     Check { title: "the clocks", run: clocks::clocks },
 ];
 
-/// What compiling shows. Each stands on those before it, so that the first error ends it.
+/// Checks that compile. Each builds on the previous ones, so the first error ends them.
 #[rustfmt::skip]
 const PROOFS: &[Check] = &[
     Check { title: "a cache of its own", run: proof::own_cache },
@@ -116,7 +116,7 @@ const PROOFS: &[Check] = &[
     Check { title: "your own cache", run: proof::live },
 ];
 
-/// Runs every check, telling `progress` what it is at.
+/// Runs every check; calls `progress` before each.
 pub fn examine(subject: &Subject, bench: &Bench, progress: &dyn Fn(&str)) -> Vec<Finding> {
     let run = |check: &Check| {
         progress(check.title);

@@ -1,4 +1,4 @@
-//! A cache that nobody else uses, under the user's settings.
+//! Creates a cache that nobody else uses, with the user's settings.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -7,8 +7,8 @@ use super::scratch::{Trouble, write};
 use crate::launcher::{Environment, Launcher, health};
 use crate::shared::launchers::kind::LauncherKind;
 
-/// The environment that leads to a cache in `dir`, with whatever else the user has set. Where the
-/// cache is not on disk, it is the user's back end, by a server of our own.
+/// The environment that selects a cache in `dir` and keeps the user's other settings. If the user's
+/// cache is not on disk, it is the user's storage, through a server of our own.
 pub fn environment(launcher: &Launcher, dir: &Path) -> Result<Environment, Trouble> {
     let environment = Environment::default();
     let cache = dir.join("cache");
@@ -28,7 +28,8 @@ pub fn environment(launcher: &Launcher, dir: &Path) -> Result<Environment, Troub
             Ok(environment.with("SCCACHE_SERVER_PORT", free.port().to_string()))
         }
         LauncherKind::Ccache => {
-            // The file may name a cache directory, and it may lie in one: so what it says goes on.
+            // The user's file may set a cache directory or be in one, so its other settings are
+            // copied.
             let settings = health::settings_in_files(launcher);
             let config = dir.join("ccache.conf");
             write(&config, settings.unwrap_or_default())?;

@@ -1,4 +1,4 @@
-//! The proof: compiles through the shim, held against those of the bare compiler.
+//! Compiles through the shim, and compares the results with those of the real compiler.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
@@ -16,10 +16,11 @@ use crate::shared::launchers::kind::LauncherKind;
 
 type Findings = Result<Vec<Finding>, Trouble>;
 
-/// clang's default id of a compile has the output's name in it; with one id, objects can be compared.
+/// clang's default compilation unit id depends on the output's name. With a fixed id, objects can
+/// be compared.
 const ID: &str = "-cuid=d0c";
 
-/// Starts the cache that the proof uses, or sees that this cannot be done.
+/// Starts the cache for the test compiles, or reports why it cannot.
 pub fn own_cache(subject: &Subject, bench: &Bench) -> Findings {
     if subject.launcher.kind == LauncherKind::Other {
         let statement = "nothing is proved of a launcher that cannot be asked what it did";
@@ -32,7 +33,7 @@ pub fn own_cache(subject: &Subject, bench: &Bench) -> Findings {
     Ok(Vec::new())
 }
 
-/// A compile is stored, found again, and the same as the bare compiler's.
+/// Checks that a compile is stored, is found again, and gives the real compiler's object.
 pub fn twice(_: &Subject, bench: &Bench) -> Findings {
     let more = [ID];
     let answer = bench.bare(bench.compile("bare.o", &more))?;
@@ -55,7 +56,7 @@ pub fn twice(_: &Subject, bench: &Bench) -> Findings {
     Ok(vec![cold, warm])
 }
 
-/// Edits that a launcher alone does not see: where they are made, and what becomes what.
+/// Edits that a launcher alone does not notice: description, file, text before, text after.
 const EDITS: [(&str, &str, &str, &str); 3] = [
     (
         "a line that only device code has, edited",
@@ -77,7 +78,7 @@ const EDITS: [(&str, &str, &str, &str); 3] = [
     ),
 ];
 
-/// An edit that only device code sees is noticed, with several architectures too.
+/// Checks that an edit is noticed which affects only device code, with several architectures too.
 pub fn edits(_: &Subject, bench: &Bench) -> Findings {
     const CHECK: &str = "edits";
     let second = bench.second_architecture();
@@ -101,7 +102,7 @@ pub fn edits(_: &Subject, bench: &Bench) -> Findings {
     Ok(findings)
 }
 
-/// A changed device library is noticed.
+/// Checks that a changed device library is noticed.
 pub fn bitcode(subject: &Subject, bench: &Bench) -> Findings {
     const CHECK: &str = "bitcode";
     let members = subject.identity.members.iter();
@@ -142,7 +143,7 @@ pub fn bitcode(subject: &Subject, bench: &Bench) -> Findings {
     Ok(vec![cold, changed])
 }
 
-/// Links to the libraries of `dir`, but for the one that is to change.
+/// Creates `copy` with links to the libraries of `dir`, except the one that is to be changed.
 fn copy_libraries(dir: &Path, copy: &Path) -> std::io::Result<()> {
     std::fs::create_dir(copy)?;
     for entry in dir.read_dir()? {
@@ -155,14 +156,14 @@ fn copy_libraries(dir: &Path, copy: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Two outputs of one source can be linked together.
+/// Checks that two outputs of one source can be linked together.
 pub fn names(_: &Subject, bench: &Bench) -> Findings {
     let one = bench.seen(Cache::Own, "one.o", &["-fgpu-rdc"])?;
     let two = bench.seen(Cache::Own, "two.o", &["-fgpu-rdc"])?;
     Ok(vec![judge::names(&ids(&one.object), &ids(&two.object))])
 }
 
-/// The symbols that clang makes of a compile's id.
+/// The symbols in which clang includes a compilation unit id.
 fn ids(elf: &[u8]) -> BTreeSet<String> {
     let Ok(file) = object::File::parse(elf) else {
         return BTreeSet::new();
@@ -172,7 +173,7 @@ fn ids(elf: &[u8]) -> BTreeSet<String> {
     ids.map(str::to_owned).collect()
 }
 
-/// A hit writes the dependency file that the compiler would have written.
+/// Checks that a hit writes the same depfile as the compiler.
 pub fn depfile(_: &Subject, bench: &Bench) -> Findings {
     let file = bench.path("unit.d");
     let option = format!("-MF{}", file.display());
@@ -195,7 +196,7 @@ pub fn depfile(_: &Subject, bench: &Bench) -> Findings {
     Ok(findings)
 }
 
-/// Calls that are no compiles, as build systems make them to learn about the compiler.
+/// Calls that are not compiles, by which build systems examine a compiler.
 const PROBES: &[&[&str]] = &[
     &["--version"],
     &["-print-resource-dir"],
@@ -204,7 +205,7 @@ const PROBES: &[&[&str]] = &[
     &["-c", "missing.hip"],
 ];
 
-/// Probes are answered as by the bare compiler.
+/// Checks that probes are answered as by the real compiler.
 pub fn probes(_: &Subject, bench: &Bench) -> Findings {
     let mut different = Vec::new();
     for probe in PROBES {
@@ -216,7 +217,7 @@ pub fn probes(_: &Subject, bench: &Bench) -> Findings {
     Ok(vec![judge::probes(PROBES.len(), &different)])
 }
 
-/// The storage that the launcher shares with other machines took what the proof gave it.
+/// Checks that storage shared with other machines accepted the results of the test compiles.
 pub fn remote(subject: &Subject, bench: &Bench) -> Findings {
     let environment = bench.environment(Cache::Own);
     let health = health::check_in(&environment, &subject.launcher, health::LIMIT)?;
@@ -225,7 +226,7 @@ pub fn remote(subject: &Subject, bench: &Bench) -> Findings {
     };
     let failures = match subject.launcher.kind {
         LauncherKind::Ccache => health::remote_failures(&environment, &subject.launcher)?,
-        // Its server does not start before the back end has answered.
+        // sccache's server does not start before the storage has answered.
         _ => 0,
     };
     Ok(vec![judge::remote(
@@ -235,11 +236,11 @@ pub fn remote(subject: &Subject, bench: &Bench) -> Findings {
     )])
 }
 
-/// The cache that builds use takes a compile and gives it back. Its counters are everybody's, so
-/// that a hit or a miss of somebody else's counts too.
+/// Checks that the cache of builds stores a compile and finds it again. Others use its counters
+/// too, so their hits and misses count as well.
 pub fn live(subject: &Subject, bench: &Bench) -> Findings {
     const CHECK: &str = "your-cache";
-    // Another key than before: storage that both caches share has the other one's objects.
+    // Must differ from the other id: both caches may share storage.
     const ID: &str = "-cuid=11fe";
     let bare = bench.bare_object("bare.o", &[ID])?;
     let cold = bench.seen(Cache::Users, "unit.o", &[ID])?;

@@ -1,4 +1,4 @@
-//! Files that the examination makes, and why it cannot make them.
+//! Reads and writes the files of the test compiles, with their errors.
 
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -8,16 +8,16 @@ use crate::launcher::health::HealthError;
 use crate::launcher::stats::StatsError;
 use crate::rocm::ProgramError;
 
-/// Something went wrong in the examination itself.
+/// The examination itself failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Trouble {
     /// A program could not be run.
     #[error(transparent)]
     Program(#[from] ProgramError),
-    /// The launcher did not tell its counters.
+    /// The launcher's counters could not be read.
     #[error(transparent)]
     Stats(#[from] StatsError),
-    /// The launcher does not work with a cache of its own.
+    /// The launcher does not work with its own cache for the examination.
     #[error(transparent)]
     Health(#[from] HealthError),
     /// A file could not be read or written.
@@ -32,7 +32,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    /// What a person can do about it.
+    /// What the user can do about it.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
         match self {

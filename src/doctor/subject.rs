@@ -1,4 +1,4 @@
-//! What is examined.
+//! Defines what is examined.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -17,27 +17,27 @@ use crate::shim_image;
 pub struct Subject {
     /// The tree.
     pub tree: Tree,
-    /// The compiler's name in it.
+    /// The compiler's name in the tree.
     pub name: Name,
-    /// The real compiler, by the path that the shim gives to a launcher.
+    /// The real compiler, by the path that the shim passes to a launcher.
     pub real: PathBuf,
-    /// What it consists of.
+    /// The compiler's identity.
     pub identity: Identity,
-    /// How long it took to find that out.
+    /// How long it took to take the identity.
     pub took: Duration,
     /// The launcher.
     pub launcher: Launcher,
     /// The shim's bytes.
     pub image: Vec<u8>,
-    /// Whether the shim is the one that stands in the tree; else it is made for the examination.
+    /// Whether this is the shim in the tree; otherwise it was made for the examination.
     pub installed: bool,
 }
 
 impl Subject {
-    /// The compiler of `tree`, in which `observed` stands, with `launcher`.
+    /// The compiler of `tree` with `launcher`. `observed` is the state of the tree.
     ///
     /// # Errors
-    /// Where the compiler is none for which a shim can be made.
+    /// If no shim can be made for the compiler.
     pub fn new(tree: Tree, observed: &Observed, launcher: Launcher) -> Result<Self, WrapError> {
         let shims = observed.names.iter().filter_map(|known| match &known.at {
             Entry::Shim { image, .. } => Some((known.name.to_str()?.parse().ok()?, image)),
@@ -82,14 +82,14 @@ impl Subject {
         })
     }
 
-    /// What the shim knows.
+    /// The shim's configuration.
     #[must_use]
     pub fn config(&self) -> Config<'_> {
         let config = shim_image::read(&self.image).and_then(Result::ok);
         config.expect("it was read before, or just made")
     }
 
-    /// The launcher, where the shim does not name it itself and is told by HIP_CLANG_LAUNCHER.
+    /// The launcher, if HIP_CLANG_LAUNCHER names it and not the shim itself.
     #[must_use]
     pub fn launcher_by_environment(&self) -> Option<&Path> {
         let path = self.launcher.path.as_path();

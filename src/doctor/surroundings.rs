@@ -1,4 +1,4 @@
-//! The environment: what of it decides about caching before any compiler runs.
+//! Checks the environment: variables that decide about caching before any compiler runs.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -17,7 +17,8 @@ use crate::shared::this_machine::ThisMachine;
 
 const CHECK: &str = "environment";
 
-/// Whether a HIP compile in this environment would be launched, and by whom else it may be.
+/// Checks whether a HIP compile in this environment would be launched, and whether other launchers
+/// are set up.
 pub fn environment(subject: &Subject, bench: &Bench) -> Result<Vec<Finding>, Trouble> {
     let mut findings = Vec::new();
     findings.extend(direct(subject, bench).and_then(|direct| passed_by(&direct)));
@@ -51,7 +52,7 @@ pub fn environment(subject: &Subject, bench: &Bench) -> Result<Vec<Finding>, Tro
     Ok(findings)
 }
 
-/// Variables that have a build put a launcher in front of the compiler.
+/// Variables that make a build put a launcher in front of the compiler.
 const OUTER: &[&str] = &[
     "CMAKE_C_COMPILER_LAUNCHER",
     "CMAKE_CXX_COMPILER_LAUNCHER",
@@ -87,7 +88,7 @@ fn outer_launcher(variable: &str, value: &OsStr) -> Option<Finding> {
     )
 }
 
-/// The shim's own decision about the compile of the proof, in the environment of a build.
+/// The shim's own decision about the test compile, in the environment of a build.
 fn direct(subject: &Subject, bench: &Bench) -> Option<Direct> {
     let string = |bytes: Vec<u8>| CString::new(bytes).ok();
     let words = bench.compile("decision.o", &[]).into_iter();
@@ -97,7 +98,7 @@ fn direct(subject: &Subject, bench: &Bench) -> Option<Direct> {
     let entry = |(name, value): (OsString, OsString)| {
         string([name.as_bytes(), b"=", value.as_bytes()].concat())
     };
-    // As a build has it with this launcher.
+    // The environment of a build with this launcher.
     let others = std::env::vars_os().filter(|(name, _)| name != HIP_CLANG_LAUNCHER);
     let launcher = subject.launcher_by_environment();
     let launcher = launcher.map(|path| (HIP_CLANG_LAUNCHER.into(), path.into()));
@@ -119,7 +120,7 @@ fn direct(subject: &Subject, bench: &Bench) -> Option<Direct> {
 }
 
 fn passed_by(direct: &Direct) -> Option<Finding> {
-    // Which is found, with the file's name, where the installation is looked at.
+    // The check of the installation reports this, with the file's name.
     if direct.reason == Reason::CompilerChanged {
         return None;
     }
