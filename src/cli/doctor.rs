@@ -1,5 +1,5 @@
-//! `rock-wrap doctor`: whether caching is safe and works here. What is checked is
-//! [`doctor`](crate::doctor)'s.
+//! Implements `rock-wrap doctor`: checks whether caching is safe and works here. The checks
+//! themselves are in [`doctor`](crate::doctor).
 
 use std::io::IsTerminal;
 use std::time::Instant;
@@ -14,17 +14,17 @@ use crate::launcher::Launcher;
 use crate::operation::{OperationError, installed_launcher};
 use crate::rocm::Tree;
 
-/// The answer in JSON; see `docs/doctor.md`.
+/// The output in JSON; see `docs/doctor.md`.
 #[derive(Serialize)]
 struct Answer<'a> {
-    /// Of the worst finding.
+    /// The severity of the worst finding.
     verdict: Severity,
-    /// How long it took.
+    /// How long the checks took.
     seconds: f32,
     findings: &'a [Finding],
 }
 
-/// Examines, and says what was found.
+/// Runs the checks and prints the findings.
 pub fn main(args: &DoctorArgs) -> Result<Exit, CliError> {
     let start = Instant::now();
     let progress = Progress::new();
@@ -36,7 +36,7 @@ pub fn main(args: &DoctorArgs) -> Result<Exit, CliError> {
     let subject = Subject::new(tree, &observed, launcher)?;
     let bench = Bench::new(&subject).map_err(CliError::Bench)?;
     let findings = doctor::examine(&subject, &bench, &|title| progress.tell(title));
-    // Its server and its files go before the answer comes.
+    // Stop its server and remove its files before the output is printed.
     drop(bench);
     drop(progress);
     let verdict = doctor::worst(&findings);
@@ -56,7 +56,7 @@ pub fn main(args: &DoctorArgs) -> Result<Exit, CliError> {
     })
 }
 
-/// Tells somebody at a terminal what is being done, and leaves nothing of it behind.
+/// Shows on a terminal which check is running, and clears the line at the end.
 struct Progress {
     on_terminal: bool,
 }
@@ -82,8 +82,8 @@ impl Drop for Progress {
     }
 }
 
-/// The launcher that a build would get: the one named, HIP_CLANG_LAUNCHER, the installed one, or one
-/// that is there.
+/// The launcher that a build would use: the one named, HIP_CLANG_LAUNCHER, the installed one, or
+/// one on PATH.
 fn launcher(args: &DoctorArgs, observed: &Observed) -> Result<Launcher, CliError> {
     if let Some(word) = &args.launcher {
         return Ok(Launcher::find(word)?);

@@ -1,4 +1,4 @@
-//! Every way in which a command can fail, and its exit code.
+//! Lists every way in which a command can fail, with its exit code.
 
 use std::path::PathBuf;
 
@@ -15,16 +15,16 @@ use crate::report::Unseen;
 use crate::rocm::tree::TreeError;
 use crate::session::SessionError;
 
-/// A command that failed.
+/// A command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     /// An operation on a tree failed.
     #[error(transparent)]
     Operation(#[from] OperationError),
-    /// What the compiler is made of cannot be found out.
+    /// A compiler's identity could not be taken.
     #[error(transparent)]
     Identity(#[from] IdentityError),
-    /// The launcher is there and does not work.
+    /// The launcher exists but does not work.
     #[error(transparent)]
     Health(#[from] HealthError),
     /// The build could not be run.
@@ -33,19 +33,19 @@ pub enum CliError {
     /// Signals cannot be watched.
     #[error("cannot set up signal handling")]
     Signals(#[source] std::io::Error),
-    /// `run` cannot make the file in which the shims count their calls.
+    /// `run` cannot create the file in which the shims log their calls.
     #[error("cannot create the session's call log in {}", std::env::temp_dir().display())]
     Events(#[source] std::io::Error),
-    /// `status` found other content in the compiler than its shims' fingerprint was taken of.
+    /// `status` found that the compiler's content differs from the fingerprint in its shims.
     #[error(
         "the compiler was modified after the installation in a way that shims cannot detect: {}",
         .0.iter().map(|file| file.display().to_string()).collect::<Vec<_>>().join(", ")
     )]
     Rewritten(Vec<PathBuf>),
-    /// `doctor` has no place to compile in.
+    /// `doctor` cannot set up its scratch directory.
     #[error("cannot set up the test compiles")]
     Bench(#[source] Trouble),
-    /// `run` cannot write what it is asked to write.
+    /// `run` cannot write a file that it was asked to write.
     #[error("cannot write {path}")]
     Output {
         /// The file.
@@ -57,16 +57,16 @@ pub enum CliError {
     /// `run --require-cache`: calls could have been cached, but none was.
     #[error("--require-cache: the build found nothing in the cache and stored nothing in it")]
     NothingSaved,
-    /// `run --require-cache`: nothing came that could have been cached or not.
+    /// `run --require-cache`: the wrapped compilers were not called at all.
     #[error(
         "--require-cache: the build called none of the wrapped compilers ({}); {}",
         .0.wrapped, .0.hipcc
     )]
     NothingSeen(Unseen),
-    /// `run --require-cache` with a launcher that does not tell.
+    /// `run --require-cache` with a launcher that does not report its use.
     #[error("--require-cache: the launcher does not report whether the cache was used")]
     UseUnknown,
-    /// `explain` was given a compiler that is not there.
+    /// `explain` was given a compiler that does not exist.
     #[error("{0}: no such compiler")]
     NoCompiler(PathBuf),
     /// `explain` was given an argument that no call can have.
@@ -74,7 +74,7 @@ pub enum CliError {
     Nul,
 }
 
-/// Errors of which an operation has a variant too.
+/// Converts errors for which [`OperationError`] has a variant.
 macro_rules! by_operation {
     ($($error:ty),+) => {$(
         impl From<$error> for CliError {
@@ -94,7 +94,7 @@ by_operation!(
 );
 
 impl CliError {
-    /// The signal that broke the command off, if one did.
+    /// The signal that interrupted the command, if any.
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
         match self {
@@ -103,14 +103,14 @@ impl CliError {
         }
     }
 
-    /// The signal that the command ends by: the one that broke it off, unless the exit code has
-    /// something to say that a signal cannot.
+    /// The signal that the command should end by: the one that interrupted it, unless the exit code
+    /// tells more.
     #[must_use]
     pub fn ends_by(&self) -> Option<i32> {
         self.signal().filter(|_| self.exit() == Exit::Failed)
     }
 
-    /// How the command ends.
+    /// The exit status of the command.
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {

@@ -1,34 +1,34 @@
-//! How rock-wrap ends.
+//! Defines rock-wrap's exit statuses.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::report::wrap;
 
-/// The exit statuses. [`Exit::meaning`] is the text that `rock-wrap --help` and the reference show.
+/// The exit statuses. [`Exit::meaning`] is the text in `rock-wrap --help` and in the reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done, or there was nothing to do.
+    /// Done, or nothing to do.
     Success = 0,
-    /// Something failed on the way; the tree is as it was before. From `doctor`: caching is not safe
-    /// or does not work.
+    /// Something failed; the tree is as before. From `doctor`: caching is not safe or does not
+    /// work.
     Failed = 1,
-    /// The command line is wrong (clap's own status).
+    /// The command line is invalid (clap's own status).
     Usage = 2,
-    /// `run --require-cache`: the build succeeded without any use of the cache, or no call was seen.
+    /// `run --require-cache`: the build succeeded but did not use the cache, or no call was seen.
     NothingSaved = 3,
-    /// What was asked for cannot be done here; nothing was changed.
+    /// The request cannot be fulfilled here; nothing was changed.
     Refused = 4,
-    /// Something was left behind, and `rock-wrap restore` finishes it.
+    /// Something was left behind; `rock-wrap restore` removes it.
     Incomplete = 5,
     /// `run`: the command cannot be executed.
     NotExecutable = 126,
-    /// `run`: there is no such command.
+    /// `run`: the command does not exist.
     NotFound = 127,
 }
 
 impl Exit {
-    /// Every status.
+    /// All statuses.
     pub const ALL: [Self; 8] = [
         Self::Success,
         Self::Failed,
@@ -40,7 +40,7 @@ impl Exit {
         Self::NotFound,
     ];
 
-    /// What the status means, for users.
+    /// The meaning of the status, for users.
     #[must_use]
     pub fn meaning(self) -> &'static str {
         match self {
@@ -61,11 +61,11 @@ impl Exit {
     }
 }
 
-/// What applies to every other ending of `run`.
+/// The rule for every other exit status of `run`.
 pub const OTHERWISE: &str =
     "Otherwise `run` ends with the exit status of the command, or by the same signal.";
 
-/// The section of `rock-wrap --help`.
+/// The "Exit status" section of `rock-wrap --help`.
 #[must_use]
 pub fn help() -> String {
     const WIDTH: usize = 92;

@@ -1,4 +1,5 @@
-//! `rock-wrap explain`: what would run for a call, and why. The decision is the shim's own.
+//! Implements `rock-wrap explain`: shows what would run for a call, and why. It uses the shim's own
+//! decision.
 
 use crate::shared::key;
 use crate::shared::stand_in;
@@ -21,29 +22,29 @@ use crate::shared::this_machine;
 use crate::shared::this_machine::ThisMachine;
 use crate::shim_image;
 
-/// The answer.
+/// The output.
 #[derive(Serialize)]
 struct Answer {
     /// The compiler that was named.
     #[serde(serialize_with = "output::path")]
     compiler: PathBuf,
-    /// Whether a shim stands there; if not, the answer is what a pass-through shim would do.
+    /// Whether the compiler is a shim. If not, the output shows what a pass-through shim would do.
     wrapped: bool,
     decision: &'static str,
     reason: Option<&'static str>,
     explanation: Option<&'static str>,
     remedy: Option<&'static str>,
-    /// The argument that the reason speaks of.
+    /// The argument that the reason refers to.
     argument: Option<String>,
     launcher: Option<String>,
     launcher_from: Option<&'static str>,
-    /// Whether the launcher's server is asked, and `runs` executed only where none answers.
+    /// Whether the launcher's server is asked. `runs` is then executed only if no server answers.
     asks_server: bool,
-    /// What would be executed.
+    /// The command that would be executed.
     runs: Vec<String>,
-    /// What is added to the environment.
+    /// The variables that are added to the environment.
     environment_added: Vec<String>,
-    /// Which variables are taken out of it.
+    /// The variables that are removed from the environment.
     environment_removed: Vec<String>,
 }
 
@@ -55,7 +56,7 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
     let name = compiler.file_name().unwrap_or_default().as_bytes().to_vec();
     let config = baked.unwrap_or(Config {
         name: &name,
-        // Such a shim would have one.
+        // An installed shim always has a fingerprint.
         fingerprint: b"not installed",
         ..Config::default()
     });
@@ -67,12 +68,12 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
         name
     }))?;
     let (argv, env) = (borrowed(&argv), borrowed(&env));
-    // Called as a launcher, it has the compiler as its first argument.
+    // A shim that is called as a launcher has the compiler as its first argument.
     let shift = usize::from(config.is_launcher());
     let Some(argv) = argv.get(shift..).filter(|argv| !argv.is_empty()) else {
         return Err(CliError::NoCompiler(compiler));
     };
-    // As the caller's shell finds it.
+    // As the caller's shell would find it.
     let word = &args.call[shift];
     let found = which::which(word).unwrap_or_else(|_| PathBuf::from(word));
     let called = CString::new(found.into_os_string().into_vec()).map_err(|_| CliError::Nul)?;
@@ -103,12 +104,12 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// The compiler that a call names, as the caller's shell would find it, in its own directory.
+/// The compiler that a call names, as the caller's shell would find it.
 fn find(word: &OsStr) -> Result<PathBuf, CliError> {
     let missing = || CliError::NoCompiler(PathBuf::from(word));
     let path = which::which(word).map_err(|_| missing())?;
-    // A link from elsewhere leads to the shim, if one stands there; the shim's own name may be a
-    // link where it does not.
+    // If a link leads to a shim, use the shim's own path. Otherwise keep the name, which may be a
+    // link itself.
     let target = path.canonicalize().map_err(|_| missing())?;
     let is_shim = std::fs::read(&target).is_ok_and(|file| shim_image::read(&file).is_some());
     Ok(if is_shim { target } else { path })
@@ -124,7 +125,7 @@ fn borrowed(strings: &[CString]) -> Vec<&CStr> {
     strings.iter().map(CString::as_c_str).collect()
 }
 
-/// What the shim takes for the real compiler, in the same way.
+/// The real compiler, found as the shim finds it.
 fn real(call: &Call<'_>, dir: &[u8], machine: &ThisMachine<'_>) -> PathBuf {
     let path = |parts: &[&[u8]]| PathBuf::from(OsString::from_vec(parts.concat()));
     let called = call.argv[0].to_bytes();
@@ -143,7 +144,7 @@ fn real(call: &Call<'_>, dir: &[u8], machine: &ThisMachine<'_>) -> PathBuf {
     }
 }
 
-/// The stand-in beside the shim at `compiler`, which a launcher is given as the compiler.
+/// The stand-in beside the shim at `compiler`, which launchers get as their compiler.
 fn stand_in(compiler: &Path, call: &Call<'_>) -> PathBuf {
     let cxx = call.argv[0].to_bytes().contains(&b'+');
     let name = match (call.config.is_launcher(), cxx) {
@@ -155,7 +156,7 @@ fn stand_in(compiler: &Path, call: &Call<'_>) -> PathBuf {
     compiler.with_file_name(OsString::from_vec(name))
 }
 
-/// What the stand-in is told of a launch.
+/// The stand-in's plan for a launch.
 fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
     let is_beside = call.config.dir.is_empty();
     let own_name = real.as_os_str().as_bytes();
@@ -179,7 +180,7 @@ fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
     })
 }
 
-/// Runs the tree's tools as the shim does, and leaves what they say to the next compile to keep.
+/// Runs the tree's tools as the shim does, but leaves it to the next compile to store their output.
 struct Hands;
 
 impl this_machine::Hands for Hands {
@@ -316,7 +317,7 @@ fn show(answer: &Answer) {
     }
 }
 
-/// The word as a person can paste it into a shell.
+/// Quotes `word` so that it can be pasted into a shell.
 fn shell_word(word: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./=+:,@%^".contains(c);
     if !word.is_empty() && word.chars().all(plain) {

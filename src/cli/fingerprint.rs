@@ -1,7 +1,8 @@
-//! `rock-wrap fingerprint`: a digest of all that decides what a compiler produces.
+//! Implements `rock-wrap fingerprint`: prints a digest of everything that decides a compiler's
+//! output.
 //!
-//! Nothing but the digest is printed, on either output: ccache takes both for the compiler's
-//! identity where this command is its `compiler_check`.
+//! It prints nothing but the digest, on standard output and standard error. With this command as
+//! its `compiler_check`, ccache takes both for the compiler's identity.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +12,11 @@ use super::{CliError, Exit, FingerprintArgs, output};
 use crate::fingerprint::{Identity, Memo, Role};
 use crate::rocm::Tree;
 
-/// The answer in JSON.
+/// The output in JSON.
 #[derive(Serialize)]
 struct Answer<'a> {
     digest: String,
-    /// In bytes, each member counted.
+    /// The sum over all members, in bytes.
     size: u64,
     notes: &'a [String],
     members: Vec<Member<'a>>,
@@ -26,7 +27,7 @@ struct Member<'a> {
     role: Role,
     name: &'a str,
     path: &'a Path,
-    /// In bytes.
+    /// Size in bytes.
     size: u64,
     digest: String,
     witnessed: bool,
@@ -75,7 +76,7 @@ fn tell(notes: &[String]) {
     }
 }
 
-/// Any of the tree's compilers: they are names of one.
+/// One of the tree's compilers; all are names of the same executable.
 fn first_of(tree: &Tree) -> PathBuf {
     let names = &tree.names;
     let files = names

@@ -1,5 +1,5 @@
-//! `rock-wrap guard`: the process beside `rock-wrap run` that detaches should that be killed. Started
-//! by `run` and by nobody else.
+//! Implements `rock-wrap guard`: the process beside `rock-wrap run` that detaches if `run` is
+//! killed. Only `run` starts it.
 
 use std::io::stdout;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,11 +12,11 @@ use crate::rocm::Tree;
 use crate::session::guard::{self, Told};
 use crate::support::signals::Signals;
 
-/// Waits for the end of the pipe that is its standard input, and puts right what is left to be. Its
-/// standard output is the part in the attachment that it holds on to.
+/// Waits for the end of the pipe that is its standard input, and cleans up what is left. Its
+/// standard output is the share of the attachment that it holds.
 pub fn main(args: &GuardArgs) -> Result<Exit, CliError> {
-    // Away from the terminal and the process group, whose signals are not meant for it; those that
-    // come all the same end nothing before the work is done.
+    // Leave the terminal and the process group, whose signals are for the build. A signal that
+    // arrives anyway must not interrupt the clean-up.
     let _ = rustix::process::setsid();
     let signals = Signals::watch().map_err(CliError::Signals)?;
     let Told::Orphaned(group) = guard::listen(std::io::stdin().lock()) else {

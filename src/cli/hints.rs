@@ -1,4 +1,4 @@
-//! What a person can do about an error. Pure: from an error to a line for each thing to try.
+//! Maps an error to hints: one line for each thing that the user can try. Pure.
 
 use super::CliError;
 use crate::attach::AttachError;
@@ -176,7 +176,7 @@ fn failed(failure: &Failure) -> Vec<String> {
     }
 }
 
-/// Whether the system has refused a right, which another user may have.
+/// Whether the system denied a permission that another user may have.
 fn is_denied(error: &InstallError) -> bool {
     std::error::Error::source(error)
         .and_then(|source| source.downcast_ref::<std::io::Error>())

@@ -1,4 +1,4 @@
-//! `rock-wrap install`.
+//! Implements `rock-wrap install`.
 
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::operation::{Change, Prepared, prepare};
 use crate::rocm::{Name, Tree};
 use crate::support::signals::Signals;
 
-/// Installs.
+/// Runs the command.
 pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     let named = args.wrap.launcher.as_deref().map(Launcher::find);
     let named = named.transpose()?;
@@ -36,7 +36,7 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
 }
 
 impl WrapArgs {
-    /// How the launcher is to be used.
+    /// How the launcher is used.
     pub fn policy(&self) -> Policy {
         Policy {
             strict: self.strict,
@@ -45,13 +45,13 @@ impl WrapArgs {
     }
 }
 
-/// What became of an install.
+/// The result of an install.
 enum Done<'a> {
     Planned(&'a Plan),
     Done(&'a Outcome),
 }
 
-/// The answer in JSON.
+/// The output in JSON.
 #[derive(Serialize)]
 struct Answer<'a> {
     #[serde(serialize_with = "output::path")]

@@ -1,7 +1,7 @@
-//! The command line: what can be asked for, and how the answer looks.
+//! Implements the command line: its options and its output.
 //!
-//! Owns: option parsing, output, exit codes. What the commands do is in the modules that they
-//! call; an error is printed here and nowhere else.
+//! Owns: option parsing, output, exit codes. The work of each command is in the modules that it
+//! calls. Errors are printed only here.
 
 mod doctor;
 mod error;
@@ -276,12 +276,12 @@ struct GuardArgs {
     shadow: Option<PathBuf>,
 }
 
-/// What `--help` adds to the options.
+/// The text after the options in `--help`.
 fn more_help() -> String {
     format!("{}\n{}", variables::help(), exit::help())
 }
 
-/// Does what the command line asks for.
+/// Runs the command that the command line asks for.
 #[must_use]
 pub fn main() -> Exit {
     let cli = match Cli::try_parse() {
@@ -309,8 +309,8 @@ pub fn main() -> Exit {
     })
 }
 
-/// Prints what is wrong with the command line; or the help or the version, which come this way too
-/// and go to standard output.
+/// Prints an error in the command line; or the help or version, which clap also reports as errors
+/// but which go to standard output.
 fn answer_usage(error: &clap::Error) -> Exit {
     if !error.use_stderr() {
         let _ = error.print();
@@ -336,10 +336,10 @@ fn trace(verbose: u8) {
     };
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // Decides about colours as for everything else that we print there.
+        // Decides about colours as for all other output to standard error.
         .with_writer(|| anstream::AutoStream::auto(std::io::stderr()))
         .with_ansi(true)
-        // To complain that standard error cannot be written to would end in a panic.
+        // A message that standard error cannot be written to would end in a panic.
         .log_internal_errors(false)
         .with_target(false)
         .without_time()

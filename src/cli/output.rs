@@ -1,5 +1,5 @@
-//! How answers, warnings and errors look: answers on standard output, everything else on standard
-//! error behind `rock-wrap:`.
+//! Formats output: answers go to standard output, everything else to standard error with the prefix
+//! `rock-wrap:`.
 
 use std::fmt::Display;
 use std::io::Write;
@@ -19,7 +19,7 @@ const WARNING: Style = AnsiColor::Yellow.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default();
 const GOOD: Style = AnsiColor::Green.on_default();
 
-/// Obeys `--color`.
+/// Applies `--color`.
 pub fn set_color(choice: ColorChoice) {
     let choice = match choice {
         ColorChoice::Auto => anstream::ColorChoice::Auto,
@@ -29,8 +29,8 @@ pub fn set_color(choice: ColorChoice) {
     choice.write_global();
 }
 
-// A reader that has gone away (`rock-wrap status | head -1`) is no reason to fail: all writes below
-// let errors pass.
+// A reader that closes its end (`rock-wrap status | head -1`) is not a failure, so all functions
+// below ignore write errors.
 
 /// Prints one line of the answer.
 pub fn answer(line: impl Display) {
@@ -56,12 +56,12 @@ pub fn finding(finding: &Finding) {
     }
 }
 
-/// Tells a person who waits at a terminal what is being done, in a line that the next one replaces.
+/// Shows the current check on the terminal, in a line that the next one replaces.
 pub fn progress(what: &str) {
     let _ = write!(anstream::stderr(), "\r\x1b[Krock-wrap: examining {what}");
 }
 
-/// Takes the last such line away.
+/// Clears the last such line.
 pub fn end_progress() {
     let _ = write!(anstream::stderr(), "\r\x1b[K");
 }
@@ -72,12 +72,12 @@ pub fn json(value: &impl Serialize) {
     answer(text);
 }
 
-/// A path in JSON, for serde's `serialize_with`. JSON is text: bytes that are none show as U+FFFD.
+/// A path in JSON, for serde's `serialize_with`. JSON is text, so invalid UTF-8 becomes U+FFFD.
 pub fn path<S: Serializer>(path: impl AsRef<Path>, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(&path.as_ref().display())
 }
 
-/// The same for a path that may be absent.
+/// The same for an optional path.
 pub fn some_path<S: Serializer>(path: &Option<impl AsRef<Path>>, to: S) -> Result<S::Ok, S::Error> {
     match path {
         Some(some) => self::path(some, to),
@@ -85,45 +85,45 @@ pub fn some_path<S: Serializer>(path: &Option<impl AsRef<Path>>, to: S) -> Resul
     }
 }
 
-/// Tells a person what is going on.
+/// Prints a progress message.
 pub fn note(line: impl Display) {
     say(&format!("rock-wrap: {line}\n"));
 }
 
-/// Warns a person.
+/// Prints a warning.
 pub fn warning(line: impl Display) {
     say(&format!("rock-wrap: {WARNING}warning:{WARNING:#} {line}\n"));
 }
 
-/// Tells a person what can be done about what was said before.
+/// Prints a hint for the preceding message.
 pub fn hint(line: impl Display) {
     say(&format!("rock-wrap: {HINT}hint:{HINT:#} {line}\n"));
 }
 
-/// Says something to the program that reads our output, as it wants to hear it.
+/// Prints a line for the program that reads our output, without a prefix.
 pub fn command(line: impl Display) {
     say(&format!("{line}\n"));
 }
 
-/// Writes to standard error, which has no buffer, at once: the lines of two rock-wraps that wait for
-/// each other do not mix.
+/// Writes to standard error, which is unbuffered, in one call, so that the lines of two rock-wraps
+/// that wait for each other do not mix.
 fn say(text: &str) {
     let _ = anstream::stderr().write_all(text.as_bytes());
 }
 
-/// Prints an error, its sources and what can be done about it.
+/// Prints an error, its sources and its hints.
 pub fn error(error: &CliError) {
     let text = chain(error);
     say(&format!("rock-wrap: {ERROR}error:{ERROR:#} {text}\n"));
     hints::of(error).into_iter().for_each(hint);
 }
 
-/// Prints what clap says of a wrong command line, as one of our errors.
+/// Prints clap's message about an invalid command line in the form of our errors.
 pub fn usage_error(error: &clap::Error) {
     let _ = write!(anstream::stderr(), "rock-wrap: {}", error.render().ansi());
 }
 
-/// What operations have to say goes to standard error.
+/// Prints the messages of operations to standard error.
 pub struct Terminal;
 
 impl Messages for Terminal {

@@ -1,6 +1,6 @@
-//! `rock-wrap run`'s report: what is asked for, and where it goes.
+//! Writes the report of `rock-wrap run` to the terminal and to files.
 //!
-//! Owns: the options, the files and the terminal. What is reported is [`report`](crate::report)'s.
+//! Owns: the options, the files and the terminal. The content is in [`report`](crate::report).
 
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
@@ -22,7 +22,7 @@ use crate::report::{
 use crate::session::Ended;
 use crate::shared::launchers::kind::LauncherKind;
 
-/// A terminal's 80 columns without `rock-wrap: `.
+/// 80 columns of a terminal, minus `rock-wrap: `.
 const WIDTH: usize = 69;
 
 /// What to say of a build.
@@ -44,7 +44,7 @@ pub struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// The build has run without a launcher.
+    /// The result of a build that ran without a launcher.
     pub fn without_cache(&self) -> Result<(), CliError> {
         match self.require_cache {
             true => Err(CliError::NothingSaved),
@@ -52,8 +52,8 @@ impl ReportArgs {
         }
     }
 
-    /// Opens the files, before a build runs for hours that has nowhere to write to in the end. What
-    /// they hold stays until then.
+    /// Opens the files before the build, which may run for hours. Their content stays until the
+    /// build has ended.
     pub fn open(&self) -> Result<Outputs<'_>, CliError> {
         let open = |path: &Option<PathBuf>| {
             let open = |path: &PathBuf| {
@@ -77,14 +77,14 @@ impl ReportArgs {
     }
 }
 
-/// Where a report goes.
+/// Where the report goes.
 pub struct Outputs<'a> {
     args: &'a ReportArgs,
     trace: Option<File>,
     report: Option<File>,
 }
 
-/// A build that is about to run, or runs.
+/// A build that is about to start or is running.
 pub struct Reporting<'a> {
     outputs: Outputs<'a>,
     launcher: &'a Launcher,
@@ -96,7 +96,7 @@ pub struct Reporting<'a> {
     start: Duration,
 }
 
-/// A build that is over.
+/// A build that has ended.
 pub struct Built<'a> {
     outputs: Outputs<'a>,
     launcher: &'a Launcher,
@@ -108,13 +108,13 @@ pub struct Built<'a> {
 }
 
 impl<'a> Outputs<'a> {
-    /// Counts and watches from now on. `log` is the session's, to which the shims append their calls.
+    /// Starts counting and watching. The shims append their calls to `log`, the session's log.
     pub fn begin(self, launcher: &'a Launcher, log: &Path) -> Reporting<'a> {
         let before = Snapshot::take(launcher).map_err(|error| output::chain(&error));
         self.begin_from(before, launcher, log)
     }
 
-    /// The same with a launcher that does not work, for which there is nothing to count.
+    /// The same for a launcher that does not work, so that nothing can be counted.
     pub fn begin_without(self, launcher: &'a Launcher, log: &Path, why: String) -> Reporting<'a> {
         self.begin_from(Err(why), launcher, log)
     }
@@ -149,7 +149,7 @@ impl<'a> Outputs<'a> {
 }
 
 impl<'a> Reporting<'a> {
-    /// Has the build's launcher tell what it does, where it can.
+    /// Makes the build's launcher report its results, if it can.
     pub fn prepare(&self, build: &mut Command) {
         if let Some(own) = self
             .results
@@ -160,7 +160,7 @@ impl<'a> Reporting<'a> {
         }
     }
 
-    /// The build has ended.
+    /// Stops watching after the end of the build.
     pub fn built(self) -> Built<'a> {
         let elapsed = since_boot().saturating_sub(self.start);
         let mut calls = match self.watch {
@@ -183,10 +183,11 @@ impl<'a> Reporting<'a> {
 }
 
 impl Built<'_> {
-    /// Says what there is to say.
+    /// Writes the report.
     ///
     /// # Errors
-    /// Where the cache was required and of no use. `unseen` is asked where no call has come.
+    /// If `--require-cache` was given and the cache was not used. `unseen` is called if there were
+    /// no calls.
     pub fn report(
         mut self,
         tree: &Path,
@@ -255,7 +256,7 @@ impl Outputs<'_> {
     }
 }
 
-/// Replaces what is in `file`, unless that is a pipe or a terminal.
+/// Replaces the content of `file`, unless it is a pipe or a terminal.
 fn overwrite(
     file: File,
     write: impl FnOnce(BufWriter<File>) -> std::io::Result<()>,
@@ -288,7 +289,7 @@ fn print(report: &Report, quiet: bool) {
     }
 }
 
-/// Prints `text` with `first`, which puts `label` before it, and what does not fit below it.
+/// Prints `text` in lines below each other: the first one by `first`, which adds `label`.
 fn wrapped(text: &str, label: &str, first: impl Fn(&str)) {
     for (index, line) in wrap(text, WIDTH - label.len()).iter().enumerate() {
         match index {
@@ -302,19 +303,19 @@ fn in_github_actions() -> bool {
     std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true")
 }
 
-/// What the launcher has counted since `before`, or why that is not known.
+/// The launcher's counts since `before`, or why they are unknown.
 fn counts(launcher: &Launcher, before: Result<Snapshot, String>) -> Result<Counts, String> {
     let before = before?;
     let now = Snapshot::take(launcher).map_err(|error| output::chain(&error))?;
     Ok(now.since(&before))
 }
 
-/// Where ccache tells what became of each call.
+/// The file to which ccache writes the result of each call.
 struct Results {
     path: PathBuf,
-    /// What was in it before is not ours.
+    /// The length of earlier content, which is not ours.
     offset: u64,
-    /// The file, where the user has not named one; gone when dropped.
+    /// Our own file if the user has not named one; removed when dropped.
     own: Option<NamedTempFile>,
 }
 

@@ -1,4 +1,4 @@
-//! `rock-wrap restore`.
+//! Implements `rock-wrap restore`.
 
 use serde::Serialize;
 
@@ -8,20 +8,20 @@ use crate::operation::{Change, restore_plan};
 use crate::rocm::Tree;
 use crate::support::signals::Signals;
 
-/// The answer in JSON.
+/// The output in JSON.
 #[derive(Serialize)]
 struct Answer<'a> {
     #[serde(serialize_with = "output::path")]
     bin: &'a std::path::Path,
     names: &'a [NameDid],
     warnings: &'a [String],
-    /// How many processes kept the real compilers' second names from being removed.
+    /// The number of processes that kept the real compilers' aliases from being removed.
     in_use: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     plan: Option<&'a Plan>,
 }
 
-/// Restores.
+/// Runs the command.
 pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
     let tree = Tree::find_installed(args.tree.rocm_path.as_deref())?;
     let bin = Bin::open(&tree.bin)?;

@@ -1,4 +1,4 @@
-//! `rock-wrap run`: everything around one build.
+//! Implements `rock-wrap run`: runs one build with everything around it.
 //!
 //! ```text
 //! look for command and launcher -> health of the launcher -> attach -> guard -> count
@@ -22,10 +22,11 @@ use crate::session::{self, Ended, SessionError};
 use crate::shared::call_log;
 use crate::support::signals::{Signals, die_by};
 
-/// Paths below it are the same in every checkout; see [`decide`](crate::shared::decision).
+/// Paths below this directory are the same in every checkout; see
+/// [`decide`](crate::shared::decision).
 const BASE_DIR: &str = "ROCK_WRAP_BASE_DIR";
 
-/// The compilers' directory of the session that a process is part of.
+/// Set in a session's processes to the directory of its compilers.
 const SESSION: &str = "ROCK_WRAP_SESSION";
 
 /// Runs one build through the launcher.
@@ -91,7 +92,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     };
     drop(awake);
     let built = reporting.built();
-    // Whatever became of the build, the tree comes first.
+    // Detach first, however the build ended.
     let (tree, way) = (attached.tree().clone(), attached.way());
     let detached = attached.detach(&signals, &output::Terminal);
     let command = &args.command;
@@ -99,7 +100,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     let missed = || unseen(&tree);
     let reported = built.report(root, way.as_str(), command, ended_by, missed);
     detached?;
-    // The process ends below without dropping anything: the log must go now.
+    // The process ends below without running destructors, so remove the log now.
     drop(calls);
     match ended? {
         Ended::Exited(0) => reported.map(|()| Exit::Success),
@@ -107,7 +108,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     }
 }
 
-/// Runs the build as if rock-wrap were not there, but for its report.
+/// Runs the build as without rock-wrap, except that it is reported.
 fn without_launcher(
     args: &RunArgs,
     program: PathBuf,
@@ -124,7 +125,7 @@ fn without_launcher(
     command
         .env("ROCK_WRAP_DISABLE", "1")
         .env(call_log::VARIABLE, calls.path())
-        // A hipcc that knows the variable would call the launcher by itself.
+        // A hipcc that knows the variable would call the launcher itself.
         .env_remove(HIP_CLANG_LAUNCHER);
     let ended = session::run(program, command, signals);
     let tree = args.tree.rocm_path.clone().unwrap_or_default();
@@ -143,7 +144,7 @@ fn without_launcher(
     }
 }
 
-/// What explains that no call has come: what was wrapped, and what hipcc calls.
+/// An explanation if there were no calls: what was wrapped, and what hipcc calls.
 fn unseen(tree: &Tree) -> Unseen {
     let wrapped = tree.shown_names();
     let Some(hipcc) = tree.hipcc.clone().or_else(Hipcc::on_path) else {
@@ -181,7 +182,7 @@ fn end(ended: Ended) -> Result<Exit, CliError> {
     }
 }
 
-/// The compilers' directory of the session that this process is part of, if it is for the same tree.
+/// The compilers' directory of the session around this process, if it is for the same tree.
 fn around(args: &RunArgs) -> Option<String> {
     let bin = std::env::var_os(SESSION)?;
     let log = std::env::var_os(call_log::VARIABLE)?;
@@ -189,7 +190,7 @@ fn around(args: &RunArgs) -> Option<String> {
     (tree.bin == bin && Path::new(&log).exists()).then(|| tree.bin.display().to_string())
 }
 
-/// Becomes the command; returns where it cannot.
+/// Executes the command in place of this process; returns only on failure.
 fn become_command(program: &Path, mut command: Command) -> CliError {
     SessionError::Start {
         path: program.to_owned(),
@@ -198,7 +199,7 @@ fn become_command(program: &Path, mut command: Command) -> CliError {
     .into()
 }
 
-/// The launcher for this run: the one named, the one that hipcc would use, or one that is there.
+/// The launcher for this run: the one named, the one that hipcc would use, or one on PATH.
 fn choose_launcher(args: &RunArgs) -> Result<Launcher, CliError> {
     if let Some(word) = &args.wrap.launcher {
         return Ok(Launcher::find(word)?);

@@ -1,4 +1,4 @@
-//! `rock-wrap status`: what stands in the tree.
+//! Implements `rock-wrap status`: shows the state of a tree.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use crate::install::{Bin, Entry, Keeper, Name as Known, Phase, Record};
 use crate::rocm::Tree;
 use crate::shim_image;
 
-/// The answer.
+/// The output.
 #[derive(Serialize)]
 struct Answer<'a> {
     #[serde(serialize_with = "output::path")]
@@ -25,25 +25,26 @@ struct Answer<'a> {
     #[serde(serialize_with = "output::path")]
     bin: &'a Path,
     state: State,
-    /// What has become of the build sessions that it is wrapped for; absent where it is wrapped for
-    /// good, or not at all.
+    /// The state of the build sessions for which the tree is wrapped. Absent if it is wrapped
+    /// permanently or not at all.
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<Session>,
     compilers: Vec<Compiler>,
-    /// Why the record of the installation is not believed, where it is not.
+    /// Why the record of the installation is ignored, if it is.
     record_ignored: Option<&'a str>,
     hipcc_knows_launcher: Option<bool>,
 }
 
-/// How the tree stands as a whole.
+/// The state of the tree as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum State {
-    /// Nothing of ours is there.
+    /// The tree has none of our files.
     Original,
-    /// Every name of the record is wrapped.
+    /// Every name in the record is wrapped.
     Wrapped,
-    /// Something was interrupted, or changed by somebody else; `rock-wrap restore` puts it right.
+    /// An operation was interrupted, or another program changed files; `rock-wrap restore` repairs
+    /// it.
     Unfinished,
 }
 
@@ -51,13 +52,13 @@ enum State {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Session {
-    /// At least one runs; the last one out restores.
+    /// At least one is running; the last one will restore.
     Running,
-    /// They were killed, and their guards too.
+    /// All of them and their guards were killed.
     Gone,
 }
 
-/// One name.
+/// One compiler name.
 #[derive(Serialize)]
 struct Compiler {
     name: String,
@@ -68,7 +69,7 @@ struct Compiler {
     shim: Option<Shim>,
 }
 
-/// What stands at a name.
+/// What the name is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Stands {
@@ -78,7 +79,7 @@ enum Stands {
     NoFile,
 }
 
-/// What a shim was made with.
+/// The configuration of a shim.
 #[derive(Serialize)]
 struct Shim {
     writer: String,
@@ -86,25 +87,25 @@ struct Shim {
     launcher_version: Option<String>,
     strict: bool,
     exact: bool,
-    /// Whether another version of rock-wrap than this one made it.
+    /// Whether another version of rock-wrap wrote it.
     outdated: bool,
-    /// What stands at the name that a launcher is given as the compiler.
+    /// The file at the stand-in's name, which launchers get as their compiler.
     stand_in: StandIn,
-    /// Whether the compiler still is the one that it was made for; absent in a shim without a
-    /// fingerprint.
+    /// Whether the compiler is still the one that the shim was made for; absent for a shim without
+    /// a fingerprint.
     #[serde(skip_serializing_if = "Option::is_none")]
     compiler: Option<Standing>,
 }
 
-/// What stands at a stand-in's name.
+/// The file at a stand-in's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum StandIn {
-    /// The stand-in of this rock-wrap.
+    /// The stand-in of this version of rock-wrap.
     Right,
-    /// Nothing, as beside the shim of an older rock-wrap.
+    /// No file, as beside the shim of an older rock-wrap.
     Missing,
-    /// Something else, or a file that cannot be run.
+    /// Another file, or one that cannot be executed.
     Other,
 }
 
@@ -161,7 +162,7 @@ pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
 }
 
 fn session(bin: &Bin) -> Option<Session> {
-    // Who changes the tree in this instant is not waited for: the next look will tell.
+    // If another process is changing the tree right now, do not wait for it.
     let locked = bin.lock(Duration::ZERO, &mut |_| {}).ok()?;
     match locked.keeper().ok()? {
         Keeper::Nobody => None,

@@ -1,12 +1,14 @@
-//! The environment variables that rock-wrap reads or sets, for `rock-wrap --help` and the reference.
+//! Documents the environment variables that rock-wrap reads or sets, for `rock-wrap --help` and the
+//! reference.
 //!
-//! Owns: what users are told about them. The code that reads one owns its name and its effect.
+//! Owns: their description for users. A variable's name and effect belong to the code that reads
+//! it.
 
 use std::fmt::Write as _;
 
 use crate::report::wrap;
 
-/// A variable (or several of one kind, `CC_PRINT_*`) and what it does.
+/// A variable (or several of one kind, `CC_PRINT_*`) and its description.
 pub type Variable = (&'static str, &'static str);
 
 /// A group of variables.
@@ -180,7 +182,7 @@ pub const OTHERS: &[Group] = &[
     },
 ];
 
-/// The section of `rock-wrap --help`.
+/// The "Environment variables" section of `rock-wrap --help`.
 #[must_use]
 pub fn help() -> String {
     const WIDTH: usize = 72;
