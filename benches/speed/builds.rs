@@ -1,4 +1,4 @@
-//! Whole builds: a small project, and units that are mostly templates.
+//! Measures whole builds: a small project, and units that are mostly templates.
 
 use std::path::Path;
 
@@ -7,19 +7,19 @@ use super::caches::Cache;
 use super::contest::{Call, Contest};
 use super::report::{Bar, Report};
 
-/// One of the projects.
+/// A project to build.
 struct Project<'a> {
     name: &'static str,
     dir: &'a Path,
-    /// What make is told of the compiler.
+    /// The make variable for the compiler.
     compiler: &'static str,
     objects: &'static str,
     targets: Vec<String>,
-    /// Cold builds in the full form.
+    /// Number of cold builds in the full form.
     rounds: usize,
 }
 
-/// Both projects, one job at a time and two.
+/// Both projects, with one job and with two.
 pub fn all(setup: &Setup, report: &mut Report) {
     let sample = setup.source.join("examples/hip-project");
     let heavy = setup.work.join("heavy");
@@ -61,7 +61,7 @@ pub fn all(setup: &Setup, report: &mut Report) {
             rounds: 1,
         },
     ];
-    // Each algorithm with one type instead of three, in the quick form.
+    // The quick form takes each algorithm with one type instead of three.
     if setup.quick {
         let mut number = 0;
         projects[1].targets.retain(|_| {
@@ -78,7 +78,8 @@ pub fn all(setup: &Setup, report: &mut Report) {
     }
 }
 
-/// A contest of the bare compiler, a launcher in front of it and rock-wrap, cold and warm, if it was asked for.
+/// A contest of the bare compiler, a launcher alone and rock-wrap, cold and warm, unless `--only`
+/// excludes it.
 fn one(
     setup: &Setup,
     report: &mut Report,
@@ -125,7 +126,7 @@ fn one(
     let bare = |cache: &Cache| make("bare", Some(program)).envs(&cache.env);
     let alone = make("bare", None);
 
-    // So much of each build in turn that a slow minute of the machine's falls on all alike.
+    // Interleave parts of the builds, so that a slow minute of the machine affects all of them.
     let parts: Vec<_> = project.targets.chunks(2 * jobs).collect();
     let cold = |cache: &Cache, call: &Call, part: usize| {
         if part == 0 {
@@ -151,7 +152,7 @@ fn one(
     let shim = contest.add_rare(&named(&format!("rock-wrap + {launcher}, warm")), 1, || {
         build(&wrapped, whole)
     });
-    // Fractions of a second each, but for the compiler's own.
+    // All of these take fractions of a second, except the bare compiler's build.
     let rounds = setup.rounds(100);
     let every = rounds / setup.rounds(project.rounds);
     let compiler = contest.add_rare(&named("compiler"), every, || build(&alone, whole));

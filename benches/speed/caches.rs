@@ -1,4 +1,4 @@
-//! sccache with a server and ccache, with caches of our own.
+//! Runs sccache with a server, and ccache, with caches of their own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -8,13 +8,13 @@ use super::Setup;
 /// A launcher with a cache that nobody else uses.
 pub struct Cache {
     pub program: PathBuf,
-    /// What leads a call to the cache.
+    /// The variables that select the cache.
     pub env: Vec<(String, String)>,
     dir: PathBuf,
 }
 
 impl Cache {
-    /// An empty one, called `name`.
+    /// An empty cache called `name`.
     pub fn new(setup: &Setup, program: &Path, name: &str) -> Self {
         let dir = setup.work.join(format!("cache-{name}"));
         let _ = std::fs::remove_dir_all(&dir);
@@ -44,7 +44,7 @@ impl Cache {
         self.program.ends_with("sccache")
     }
 
-    /// Empties it.
+    /// Empties the cache.
     pub fn clear(&self) {
         if self.is_sccache() {
             self.ask("--stop-server");
@@ -57,12 +57,12 @@ impl Cache {
         }
     }
 
-    /// Counts anew.
+    /// Resets the counters.
     pub fn zero(&self) {
         self.ask("--zero-stats");
     }
 
-    /// What was not found since, of calls that could have been.
+    /// Misses since the last reset.
     pub fn misses(&self) -> u64 {
         if self.is_sccache() {
             let stats: serde_json::Value =

@@ -1,4 +1,4 @@
-//! Single calls of the shim in front of `/bin/true`, and of what else stands there today.
+//! Measures single calls of the shim in front of `/bin/true`, and of its peers.
 
 use std::ffi::{CStr, CString};
 use std::os::unix::ffi::OsStrExt;
@@ -20,7 +20,7 @@ use super::report::{Bar, Report};
 use super::trace;
 use super::{Setup, executable, witnessed};
 
-/// A link: the commonest call that goes straight to the compiler.
+/// A link: the most frequent call that goes directly to the compiler.
 const LINK: [&str; 5] = ["main.o", "kernel.o", "-O2", "-o", "main"];
 
 /// A HIP compile.
@@ -39,12 +39,12 @@ static COMPILE: [&str; 12] = [
     "k.o",
 ];
 
-/// The options of that which any HIP compile may have.
+/// The options of [`COMPILE`] that any HIP compile may have.
 pub fn hip_options() -> &'static [&'static str] {
     &COMPILE[..6]
 }
 
-/// A directory with `/bin/true` as the compiler, and everything that can stand in front of it.
+/// A directory with `/bin/true` as the compiler, and everything that can be put in front of it.
 struct Place(PathBuf);
 
 impl Place {
@@ -79,7 +79,7 @@ impl Place {
         self.0.join(name)
     }
 
-    /// A shim, with a caching launcher and a witness of so many files.
+    /// A shim with a caching launcher and a witness of `members` files.
     fn shim(&self, name: &str, members: usize) -> PathBuf {
         self.shim_of("ccache", name, members)
     }
@@ -89,7 +89,7 @@ impl Place {
         let names: Vec<_> = (0..members).map(path).collect();
         let witnesses = names.iter().map(|name| {
             let path = self.at(name.to_str().expect("ours"));
-            // Not again: that would change it for the shims before this one.
+            // Write it only once: shims that were made before have its times in their witness.
             if !path.exists() {
                 std::fs::write(&path, "").expect("a directory of our own");
             }
@@ -114,14 +114,14 @@ impl Place {
         executable(&shim, &image.expect("it fits"))
     }
 
-    /// A script with the compiler at `@`.
+    /// A script; `@` in `body` becomes the compiler's path.
     fn stub(&self, name: &str, body: &str) -> PathBuf {
         let compiler = self.at("clang++.7625").display().to_string();
         executable(&self.at(name), body.replace('@', &compiler).as_bytes())
     }
 }
 
-/// A compile by `shim`, which has been seen not to say that it goes without the launcher.
+/// A compile by `shim`. Checks first that the shim does not report that it bypasses the launcher.
 fn launch(shim: &Path) -> Call {
     let call = Call::new(shim, COMPILE);
     let output = call.command().output().expect("the shim runs");
@@ -133,7 +133,7 @@ fn launch(shim: &Path) -> Call {
     call
 }
 
-/// Keeps this process and its children on one core, as long as it lives.
+/// Keeps this process and its children on one core while it exists.
 struct Pinned(CpuSet);
 
 impl Pinned {
@@ -156,7 +156,7 @@ impl Drop for Pinned {
     }
 }
 
-/// A call that goes straight to the compiler.
+/// Measures a call that goes directly to the compiler.
 pub fn direct(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shim = place.shim("shim", 40);
@@ -184,18 +184,18 @@ pub fn direct(setup: &Setup, report: &mut Report) {
     report.contest("direct", &results, &[(bar, Bar::AtMost(1.10))]);
 }
 
-/// Runs `call` from a process of another name.
+/// Runs `call` from a process called `name`.
 fn started_by(name: &'static CStr, call: &Call) -> Duration {
     prctl::set_name(name).expect("a short name");
     call.run()
 }
 
-/// A compile that goes to a launcher that does nothing, as a build tool starts it: above one of these
-/// no launcher is looked for.
+/// Measures a compile with a launcher that does nothing, started as by a build tool: if the parent
+/// is a build tool, the shim does not look for launchers further up.
 pub fn launched(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shims = [1, 40, 400].map(|members| place.shim(&format!("shim-{members}"), members));
-    // It gets no key, for which the witness would be looked at, and is not waited for.
+    // An unknown launcher: the shim does not check the witness for a key, and does not wait.
     let other = launch(&place.shim_of("launcher", "shim-other", 40));
     let _pinned = Pinned::to_one_core();
     prctl::set_name(c"ninja").expect("a short name");
@@ -232,10 +232,10 @@ pub fn launched(setup: &Setup, report: &mut Report) {
     );
 }
 
-/// What grows, how far, and the call with so much of it.
+/// What grows, its four sizes, and the call with a given size.
 type Growth<'a> = (&'a str, [usize; 4], &'a dyn Fn(&Path, usize) -> Call);
 
-/// How the cost grows with what a call is given.
+/// Measures how the cost grows with the input of a call.
 pub fn growth(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shim = place.shim("shim", 40);
@@ -303,7 +303,7 @@ pub fn growth(setup: &Setup, report: &mut Report) {
             })
             .collect();
         let results = contest.run(setup.rounds(200).max(20));
-        // What the shim adds to what the kernel and the wrapper take.
+        // The shim's own cost, on top of the kernel's and the wrapper's.
         let slope = |median: &dyn Fn(usize) -> f64, (few, many): (usize, usize)| {
             let added = |(_, wrapper, shim): (f64, usize, usize)| median(shim) - median(wrapper);
             (added(pairs[many]) - added(pairs[few])) / (pairs[many].0 - pairs[few].0)
@@ -316,7 +316,7 @@ pub fn growth(setup: &Setup, report: &mut Report) {
     }
 }
 
-/// Many calls at a time.
+/// Measures many calls in parallel.
 pub fn parallel(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shim = launch(&place.shim("shim", 40));
@@ -343,7 +343,7 @@ pub fn parallel(setup: &Setup, report: &mut Report) {
     );
 }
 
-/// The time that 128 calls take, so many at once.
+/// The time for 128 calls in `threads` threads.
 fn at_once(threads: usize, call: &Call) -> Duration {
     let left = AtomicUsize::new(128);
     let take = || {
@@ -364,7 +364,7 @@ fn at_once(threads: usize, call: &Call) -> Duration {
     start.elapsed()
 }
 
-/// The peak resident set at the final `execve`, and the size of what is installed.
+/// Measures the peak resident set at the final `execve`, and the size of the installed shim.
 pub fn memory(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shim = place.shim("shim", 40);
@@ -382,7 +382,7 @@ pub fn memory(setup: &Setup, report: &mut Report) {
         let more: Vec<_> = (0..40_000)
             .map(|number| format!("-DNAME_OF_A_DEFINITION_{number:05}=1"))
             .collect();
-        // As the kernel counts them: the text, its end, and a pointer.
+        // As the kernel counts them: the text, its terminator, and a pointer.
         let given: usize = more.iter().map(|argument| argument.len() + 9).sum();
         let all = args.iter().map(|arg| (*arg).to_owned()).chain(more);
         let many = peak(Call::new(&shim, all));

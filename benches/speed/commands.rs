@@ -1,4 +1,4 @@
-//! The command line: what an install, a fingerprint and a build's session take.
+//! Measures the command line: install, fingerprint and a build's session.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::Setup;
 use super::contest::{Call, Contest, Estimate};
 use super::report::{Bar, Report};
 
-/// All of them, on the tree that is wrapped with ccache.
+/// Measures all of them, on the tree that is wrapped with ccache.
 pub fn all(setup: &Setup, report: &mut Report) {
     let tree = setup.tree("ccache");
     let rounds = setup.rounds(100).max(20);
@@ -21,7 +21,7 @@ pub fn all(setup: &Setup, report: &mut Report) {
     let ccache = setup.ccache.to_string_lossy().into_owned();
     let install = ["install", "--launcher", &ccache];
     let restore = command(&["restore"], "memo");
-    // A file that was written a moment ago is not remembered.
+    // The memo does not record files that were just written.
     std::thread::sleep(Duration::from_millis(100));
     let quick = command(&["fingerprint", "--quick"], "memo");
     command(&install, "memo").run();
@@ -80,7 +80,7 @@ pub fn all(setup: &Setup, report: &mut Report) {
     );
 }
 
-/// Bytes that a fingerprint of the tree is taken of.
+/// The number of bytes that a fingerprint of the tree covers.
 fn size(setup: &Setup) -> f64 {
     let mut fingerprint = std::process::Command::new(&setup.rock_wrap);
     fingerprint

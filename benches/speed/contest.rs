@@ -1,5 +1,5 @@
-//! Timing commands against each other: interleaved, so that whatever else the machine does falls on
-//! all of them alike, and with an estimate of what is left of it.
+//! Times commands against each other. They are interleaved, so that other load on the machine
+//! affects all of them alike, and the remaining noise is estimated.
 
 use std::cell::RefCell;
 use std::ffi::{CString, OsStr};
@@ -14,7 +14,7 @@ use nix::sys::wait::{WaitStatus, waitpid};
 
 use super::host::Ticks;
 
-/// A command line with its environment, ready to be spawned again and again. Its output is not shown.
+/// A command line with its environment, ready to be spawned repeatedly. Its output is discarded.
 #[derive(Clone)]
 pub struct Call {
     args: Vec<CString>,
@@ -22,7 +22,7 @@ pub struct Call {
 }
 
 impl Call {
-    /// A call of `program`, in an environment in which only PATH is set.
+    /// A call of `program` in an environment that contains only PATH.
     pub fn new<S: AsRef<OsStr>>(program: &Path, args: impl IntoIterator<Item = S>) -> Self {
         let mut call = Self {
             args: vec![c_string(program.as_os_str())],
@@ -33,13 +33,13 @@ impl Call {
         call
     }
 
-    /// With an argument more.
+    /// Adds an argument.
     pub fn arg(mut self, arg: impl AsRef<OsStr>) -> Self {
         self.args.push(c_string(arg.as_ref()));
         self
     }
 
-    /// With a variable more.
+    /// Adds a variable.
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         let mut entry = OsStr::new(name).to_owned();
         entry.push("=");
@@ -48,13 +48,13 @@ impl Call {
         self
     }
 
-    /// With variables more.
+    /// Adds variables.
     pub fn envs<'a>(self, env: impl IntoIterator<Item = &'a (String, String)>) -> Self {
         env.into_iter()
             .fold(self, |call, (name, value)| call.env(name, value))
     }
 
-    /// The same as `std` has it.
+    /// The same call as a `std` command.
     pub fn command(&self) -> std::process::Command {
         let text = |text: &CString| OsStr::from_bytes(text.as_bytes()).to_owned();
         let mut command = std::process::Command::new(text(&self.args[0]));
@@ -67,10 +67,10 @@ impl Call {
         command
     }
 
-    /// Runs it to its end.
+    /// Runs the call and returns its duration.
     ///
     /// # Panics
-    /// Where it cannot be run or fails: then no time means anything.
+    /// If it cannot be run or fails, because its time is then meaningless.
     pub fn run(&self) -> Duration {
         let mut actions = PosixSpawnFileActions::init().expect("memory");
         for (descriptor, flags) in [
@@ -105,33 +105,33 @@ fn c_string(text: &OsStr) -> CString {
     CString::new(text.as_bytes()).expect("no argument here has a NUL")
 }
 
-/// One of those that run against each other.
+/// A command in a contest.
 struct Runner<'a> {
     name: String,
-    /// Runs in one of so many rounds.
+    /// It runs in one of this many rounds.
     every: usize,
-    /// Runs one part of it.
+    /// Runs the given part.
     run: Box<dyn Fn(usize) -> Duration + 'a>,
-    /// Of each part, in microseconds.
+    /// The time of each part, in microseconds.
     times: Vec<f64>,
 }
 
-/// Commands that run against each other. The first one is the reference, and runs twice: what differs
-/// between its two halves is noise.
+/// Commands that are timed against each other. The first is the reference and runs twice per round:
+/// the difference between its two halves is noise.
 pub struct Contest<'a> {
     runners: Vec<Runner<'a>>,
-    /// Of each; what takes long takes turns by parts.
+    /// The number of parts of each command; long commands alternate by parts.
     parts: usize,
 }
 
-/// A number, and by how much another measurement may give another one.
+/// A number with its measurement uncertainty.
 #[derive(Clone, Copy, Debug)]
 pub struct Estimate {
     pub value: f64,
     pub noise: f64,
 }
 
-/// What of a sample is shown, in microseconds.
+/// The statistics of a sample that are shown, in microseconds.
 #[derive(Clone, Copy, Debug, serde::Serialize)]
 pub struct Spread {
     pub samples: usize,
@@ -147,14 +147,14 @@ impl<'a> Contest<'a> {
         Self::new_timed(reference, move || call.run())
     }
 
-    /// With something that times itself as the reference.
+    /// A contest whose reference times itself.
     pub fn new_timed(reference: &str, run: impl Fn() -> Duration + Clone + 'a) -> Self {
         let again = run.clone();
         Self::new_in_parts(reference, 1, move |_| run(), move |_| again())
     }
 
-    /// With a reference that does its work in so many parts, as all that is added does. `again` is the
-    /// same, where that needs a cache of its own.
+    /// A contest whose reference, like every command that is added, does its work in `parts` parts.
+    /// `again` is the reference's second run, which may need a cache of its own.
     pub fn new_in_parts(
         reference: &str,
         parts: usize,
@@ -170,18 +170,18 @@ impl<'a> Contest<'a> {
         contest
     }
 
-    /// Adds a command; its index is that of the order.
+    /// Adds a command and returns its index.
     pub fn add(&mut self, name: &str, call: Call) -> usize {
         self.add_rare(name, 1, move || call.run())
     }
 
-    /// Adds something that is run in one of `every` rounds and times itself. What is not run in each
-    /// must not fill a cache of which others are timed.
+    /// Adds a function that runs in one of `every` rounds and times itself. If it does not run in
+    /// every round, it must not fill a cache that other commands use.
     pub fn add_rare(&mut self, name: &str, every: usize, run: impl Fn() -> Duration + 'a) -> usize {
         self.push(name, every, move |_| run())
     }
 
-    /// Adds something that does and times the part that it is told.
+    /// Adds a function that runs and times the given part.
     pub fn add_in_parts(&mut self, name: &str, run: impl Fn(usize) -> Duration + 'a) -> usize {
         self.push(name, 1, run)
     }
@@ -196,15 +196,15 @@ impl<'a> Contest<'a> {
         self.runners.len() - 1
     }
 
-    /// Runs everything, in another order for each part, after a round that does not count, of all that
-    /// is run in each.
+    /// Runs all commands, in a new random order for each part. A warm-up round of the commands that
+    /// run in every round is not counted.
     pub fn run(self, rounds: usize) -> Results {
         self.run_after(rounds, || {})
     }
 
-    /// The same, with something to be done between the round that does not count and the others.
+    /// As [`run`](Self::run), with `start` called after the warm-up round.
     pub fn run_after(self, rounds: usize, start: impl FnOnce()) -> Results {
-        // What is run rarely takes long: its first time counts.
+        // Rare commands take long, so they have no warm-up.
         for runner in self.runners.iter().filter(|runner| runner.every == 1) {
             for part in 0..self.parts {
                 (runner.run)(part);
@@ -214,7 +214,7 @@ impl<'a> Contest<'a> {
         self.run_cold(rounds)
     }
 
-    /// Runs everything, in another order for each part, from the first round on.
+    /// Runs all commands without a warm-up round, in a new random order for each part.
     pub fn run_cold(mut self, rounds: usize) -> Results {
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let start = Ticks::now();
@@ -247,7 +247,7 @@ pub struct Results {
     /// Names, and the times of each part of each round.
     runners: Vec<(String, Vec<f64>)>,
     parts: usize,
-    /// The share of the processors' time that the host kept from this machine meanwhile.
+    /// The share of processor time that the host withheld from this machine during the contest.
     pub stolen: f64,
 }
 
@@ -256,12 +256,12 @@ impl Results {
         &self.runners[index].0
     }
 
-    /// The indexes of all but the reference's second half.
+    /// All indexes except that of the reference's second run.
     pub fn indexes(&self) -> impl Iterator<Item = usize> {
         (0..self.runners.len()).filter(|index| *index != 1)
     }
 
-    /// Of whole rounds.
+    /// The statistics of whole rounds.
     pub fn spread(&self, index: usize) -> Spread {
         let rounds = self.times(index).chunks(self.parts);
         let mut times: Vec<f64> = rounds.map(|parts| parts.iter().sum()).collect();
@@ -281,7 +281,8 @@ impl Results {
         &self.runners[index].1
     }
 
-    /// What a round takes: the median, or, of parts that differ from each other, the mean.
+    /// The typical time of a round: the median, or for parts, which differ from each other, the
+    /// mean.
     fn typical(&self, times: Vec<f64>) -> f64 {
         match self.parts {
             1 => median(times),
@@ -289,9 +290,9 @@ impl Results {
         }
     }
 
-    /// What `of` makes of what the commands typically take. The noise is that of the samples (the half of
-    /// the interval in which 95 of 100 bootstrapped values lie) or, where that is more, what `of` makes of
-    /// a reference that is not the same from one half to the other.
+    /// The value of `of`, applied to the typical times of the commands. The noise is the larger of
+    /// two values: that of the samples (half of the interval that contains 95 of 100 bootstrapped
+    /// values), and the effect on `of` of the difference between the reference's two halves.
     pub fn estimate(&self, of: impl Fn(&dyn Fn(usize) -> f64) -> f64) -> Estimate {
         const DRAWS: usize = 300;
         let value = of(&|index| self.typical(self.times(index).to_vec()));
@@ -302,7 +303,7 @@ impl Results {
         };
         let mut draws: Vec<_> = (0..DRAWS)
             .map(|_| {
-                // Of a part all took their turns in the same minute.
+                // All commands ran a part within the same minute, so they are drawn together.
                 let same = (self.parts > 1).then(|| drawn(self.times(0).len()));
                 of(&|index| {
                     let times = self.times(index);
@@ -323,15 +324,15 @@ impl Results {
         }
     }
 
-    /// The same of a number that grows as the time does. A ratio's two sides are slowed down alike by what the
-    /// host keeps; here that is noise, and it is known how much.
+    /// The same for a number that is proportional to time. Withheld processor time affects both
+    /// sides of a ratio alike, but here it is noise of a known size.
     pub fn time(&self, of: impl Fn(&dyn Fn(usize) -> f64) -> f64) -> Estimate {
         let Estimate { value, noise } = self.estimate(of);
         let noise = noise.max(value * self.stolen);
         Estimate { value, noise }
     }
 
-    /// How many times the reference's time a command takes.
+    /// A command's time divided by the reference's.
     pub fn ratio(&self, index: usize) -> Estimate {
         self.ratio_of(index, 0)
     }
@@ -346,7 +347,7 @@ fn median(mut times: Vec<f64>) -> f64 {
     *times.select_nth_unstable_by(middle, f64::total_cmp).1
 }
 
-/// Marsaglia's xorshift: the same order and the same draws every time.
+/// Marsaglia's xorshift, seeded for the same order and the same draws every time.
 struct Random(u64);
 
 impl Random {

@@ -1,4 +1,4 @@
-//! HIP compiles that are in the cache.
+//! Measures HIP compiles that are in the cache.
 
 use std::path::{Path, PathBuf};
 
@@ -8,16 +8,17 @@ use super::contest::{Call, Contest};
 use super::report::{Bar, Report};
 use super::{Setup, executable};
 
-/// A source, and what it is called in the table.
+/// A source, with its name in the table.
 struct Unit {
     what: &'static str,
     source: PathBuf,
-    /// Whether the shim may take no more than a twentieth of a hit of this one.
+    /// Whether the shim may add at most a twentieth to a hit of this source.
     is_usual: bool,
 }
 
-/// Of a device function and nothing else a hit is the shortest that there is (its compile still reads what clang
-/// includes into HIP by itself); with the HIP headers, as units have them, ccache hashes 250 files.
+/// A single device function gives the shortest possible hit (its compile still reads the headers
+/// that clang includes for HIP). With the HIP headers, as most units have them, ccache hashes 250
+/// files.
 fn units(setup: &Setup) -> [Unit; 2] {
     let function = setup.work.join("function.hip");
     let text = "__attribute__((device)) int twice(int x) { return 2 * x; }\n";
@@ -36,7 +37,8 @@ fn units(setup: &Setup) -> [Unit; 2] {
     ]
 }
 
-/// The compile of `unit` in `tree`; `first` is what is called with it.
+/// The compile of `unit` in `tree`, with `first` as the compiler and the launchers `before` in
+/// front of it.
 fn compile(setup: &Setup, unit: &Unit, tree: &str, first: &Path, before: &[&Path]) -> Call {
     let include = setup.source.join("examples/hip-project/include");
     let options = [
@@ -54,7 +56,7 @@ fn compile(setup: &Setup, unit: &Unit, tree: &str, first: &Path, before: &[&Path
         .arg(setup.work.join("hit.o"))
 }
 
-/// The bar for a shim in front of a launcher, for units that have it.
+/// The bar for a shim in front of a launcher, for units that have one.
 fn bars(unit: &Unit, shim: usize) -> Vec<(usize, Bar)> {
     unit.is_usual
         .then_some((shim, Bar::AtMost(1.05)))
@@ -62,7 +64,7 @@ fn bars(unit: &Unit, shim: usize) -> Vec<(usize, Bar)> {
         .collect()
 }
 
-/// sccache and ccache.
+/// Measures sccache and ccache.
 pub fn all(setup: &Setup, report: &mut Report) {
     for unit in units(setup) {
         through_sccache(setup, &unit, report);
@@ -136,7 +138,7 @@ fn through_ccache(setup: &Setup, unit: &Unit, report: &mut Report) {
     );
     let results = counted(&cache, contest, setup.rounds(600));
     report.contest("hit", &results, &bars(unit, shim));
-    // Where ccache itself takes long, no check can make the whole of it five times faster.
+    // If ccache itself takes long, no faster check can make the whole hit five times faster.
     let bar = (!unit.is_usual).then_some(Bar::AtLeast(5.0));
     let times = results.ratio_of(python, shim);
     let what = named("a Python compiler_check over the shim");
@@ -147,7 +149,7 @@ fn through_ccache(setup: &Setup, unit: &Unit, report: &mut Report) {
     report.number("hit", &what, added, "x", Some(Bar::AtLeast(5.0)));
 }
 
-/// Runs a contest in which every call but the first of each command must be a hit.
+/// Runs a contest in which every call must be a hit, except the first one of each command.
 fn counted(cache: &Cache, contest: Contest<'_>, rounds: usize) -> super::contest::Results {
     let results = contest.run_after(rounds, || cache.zero());
     assert_eq!(

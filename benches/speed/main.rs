@@ -1,5 +1,5 @@
-//! How fast rock-wrap is, beside its peers and against its bars. `scripts/bench.sh` builds what this
-//! needs and runs it; `docs/performance.md` has the results.
+//! Measures how fast rock-wrap is, compared with its peers and with its bars. `scripts/bench.sh`
+//! builds what this needs and runs it; `docs/performance.md` has the results.
 
 mod builds;
 mod caches;
@@ -21,7 +21,7 @@ use clap::Parser;
 
 use report::Report;
 
-/// Measures some of it.
+/// A group of measurements.
 type Group = fn(&Setup, &mut Report);
 
 /// What `scripts/bench.sh` has made ready.
@@ -59,7 +59,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// How often, where the full form takes `full` rounds.
+    /// The number of rounds; the full form has `full`.
     fn rounds(&self, full: usize) -> usize {
         if self.quick { full.div_ceil(10) } else { full }
     }
@@ -119,7 +119,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the numbers were taken on, without its name.
+/// The machine of the measurement, without its name.
 fn machine() -> serde_json::Value {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let of_cpu = |key: &str| {

@@ -1,10 +1,10 @@
-//! The table, the JSON and the verdict.
+//! Prints the table, writes the JSON and decides about success.
 
 use serde::Serialize;
 
 use super::contest::{Estimate, Results, Spread};
 
-/// What is demanded of a number.
+/// The limit that a number must meet.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Bar {
@@ -12,7 +12,7 @@ pub enum Bar {
     AtLeast(f64),
 }
 
-/// How a number stands to its bar.
+/// Whether a number meets its bar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Verdict {
@@ -46,15 +46,15 @@ impl Bar {
     }
 }
 
-/// One line.
+/// One line of the table.
 #[derive(Debug, Serialize)]
 struct Row {
     group: &'static str,
     what: String,
-    /// Of one call, in microseconds.
+    /// Statistics of one call, in microseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<Spread>,
-    /// Of the times, or what else is measured.
+    /// The ratio or other measured number.
     value: f64,
     unit: &'static str,
     noise: f64,
@@ -71,8 +71,8 @@ pub struct Report {
 }
 
 impl Report {
-    /// A line for each command of a contest, with its ratio to the first. `bars` are for ratios, by
-    /// index.
+    /// Adds a line for each command of a contest, with its ratio to the first. `bars` are for
+    /// ratios, by index.
     pub fn contest(&mut self, group: &'static str, results: &Results, bars: &[(usize, Bar)]) {
         for index in results.indexes() {
             let bar = bars
@@ -90,7 +90,7 @@ impl Report {
         }
     }
 
-    /// A line for a number that is no ratio of two commands.
+    /// Adds a line for a number that is not a ratio of two commands.
     pub fn number(
         &mut self,
         group: &'static str,
@@ -121,12 +121,12 @@ impl Report {
             bar,
             verdict: bar.map(|bar| bar.verdict(estimate)),
         };
-        // Measuring takes minutes: what is known is shown.
+        // Measuring takes minutes, so print each line at once.
         println!("{}", line(&row));
         self.rows.push(row);
     }
 
-    /// What the lines' columns are.
+    /// Prints the column heads.
     pub fn head() {
         println!(
             "{:<9} {:<56} {:>11} {:>25}   {:>16}  bar",
@@ -178,7 +178,7 @@ fn line(row: &Row) -> String {
     )
 }
 
-/// In what a time is shown, and how many microseconds that is.
+/// The unit in which a time is shown, and its length in microseconds.
 fn unit(microseconds: f64) -> (&'static str, f64) {
     match microseconds {
         time if time < 10_000.0 => ("us", 1.0),
@@ -187,7 +187,7 @@ fn unit(microseconds: f64) -> (&'static str, f64) {
     }
 }
 
-/// Three digits that count.
+/// Formats a number with three significant digits.
 fn short(number: f64) -> String {
     let digits = if number == 0.0 {
         0

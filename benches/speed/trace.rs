@@ -1,5 +1,5 @@
-//! The memory that a shim takes, from its first instruction to the `execve` that replaces it, or to its end where
-//! it waits for a launcher: looked at under ptrace(2), which needs no right that a container does not give.
+//! Measures a shim's memory from its first instruction to the `execve` that replaces it, or to its
+//! end if it waits for a launcher. It uses ptrace(2), which containers permit.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command};
@@ -22,14 +22,14 @@ pub fn peak_of(shim: Command) -> u64 {
     }
 }
 
-/// A process that stops where it is told to, and dies with this value.
+/// A traced process, killed when this is dropped.
 struct Traced {
     child: Child,
     pid: Pid,
 }
 
 impl Traced {
-    /// Starts it; it stops in front of its first instruction.
+    /// Starts the process and stops it before its first instruction.
     fn start(mut command: Command) -> Self {
         // SAFETY: one system call, which allocates nothing.
         unsafe { command.pre_exec(|| Ok(ptrace::traceme()?)) };
@@ -42,8 +42,8 @@ impl Traced {
         traced
     }
 
-    /// Waits until it stops; whether it still is the shim. What its child tells it of itself is dropped,
-    /// as it would be without us.
+    /// Waits until the process stops. Returns whether it is still the shim. Signals from its child
+    /// are discarded, as they would be without tracing.
     fn stops(&self) -> bool {
         match waitpid(self.pid, None).unwrap() {
             WaitStatus::Stopped(_, Signal::SIGTRAP | Signal::SIGCHLD) => true,

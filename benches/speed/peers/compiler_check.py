@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""A compiler_check for ccache as is in use: it digests the compiler and the libraries that ldd
-shows, and keeps that under the compiler's path and time."""
+"""A compiler_check for ccache as projects use today: it hashes the compiler and the libraries that ldd
+lists, and stores the digest under the compiler's path and mtime."""
 
 import argparse
 import hashlib

@@ -1,6 +1,6 @@
 #!/usr/bin/python3
-"""A launcher as HIP_CLANG_LAUNCHER and CMAKE_*_COMPILER_LAUNCHER are given today: it looks for the
-cache, adds an id to HIP compiles, and becomes the cache with the compiler behind it."""
+"""A launcher script as projects use today for HIP_CLANG_LAUNCHER and CMAKE_*_COMPILER_LAUNCHER: it looks
+for the cache, adds an id to HIP compiles, and executes the cache with the compiler behind it."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-/* The least that can stand in front of a program: no libc, one system call. */
+/* The smallest possible wrapper of a program: no libc, one system call. */
 __attribute__((naked)) void _start(void) {
     __asm__("mov %rsp, %rdi\n"
             "lea 8(%rdi), %rsi\n"
