@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# bench.sh: measure rock-wrap beside its peers, and against its bars.
+# bench.sh: measure rock-wrap against its peers and its bars.
 #
 # usage: bench.sh [--quick] [--builds] [--only GROUP] [--json FILE] [--clang 15|19]
 #
 #   --quick        fewer rounds: two minutes instead of a quarter of an hour
 #   --builds       whole builds instead of single calls (two to three hours; --quick: 40 minutes)
-#   --only GROUP   hit, parallel, direct, launched, growth, memory or commands; of builds "sample" or "heavy",
-#                  and no more than "heavy, -j2, ccache"
-#   --json FILE    write the numbers there too
-#   --clang        of the ROCm-like trees, as rocm-tree.sh takes it (default: 19)
+#   --only GROUP   hit, parallel, direct, launched, growth, memory or commands; for builds "sample" or "heavy",
+#                  or a single contest such as "heavy, -j2, ccache"
+#   --json FILE    also write the numbers to FILE
+#   --clang        the compiler of the ROCm-like trees, as for rocm-tree.sh (default: 19)
 #
-# It makes a release build and, below target/bench, three trees of which two are wrapped, runs every command
-# in turn with its peers, and prints a line for each with the bar that it is held to. It fails if a bar is
-# missed by more than the noise, which is measured too: from the spread of the samples, from one command
-# that runs against itself and, where a bar is in seconds, from what the host keeps from a virtual machine.
-# docs/performance.md tells what the numbers mean.
+# Makes a release build and, below target/bench, three trees, two of which are wrapped. Runs every command
+# alternately with its peers, and prints a line for each with its bar. Fails if a bar is missed by more than
+# the noise. The noise is measured too: from the spread of the samples, from a command that runs against
+# itself and, for bars in seconds, from the processor time that the host withholds from a virtual machine.
+# docs/performance.md explains the numbers.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"

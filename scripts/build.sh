@@ -3,10 +3,10 @@
 #
 # usage: build.sh [DIR]
 #
-#   DIR   where the executable is put, say ~/.local/bin; without it the path of the build is printed
+#   DIR   the directory for the executable, e.g. ~/.local/bin; without it, the path of the build is printed
 #
-# The executable is static where the tool chain can make one: with the musl target of rustup, or with
-# a C library's archive (libc6-dev; glibc-static). Nothing else is needed where it runs.
+# The executable is static if the tool chain can make one: with rustup's musl target, or with the C library's
+# archive (libc6-dev; glibc-static). Such an executable needs nothing else to run.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"

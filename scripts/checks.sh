@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# checks.sh: formatting and lints, of everything.
+# checks.sh: check formatting and lints of everything.
 #
 # usage: checks.sh
 #
-# What rustfmt and clippy say differs from release to release. So they are held to with the release that lib.sh
-# names; with another one they are shown and fail nothing.
+# rustfmt and clippy differ from release to release, so their findings count only with the release that lib.sh
+# names. With another release they are shown but not treated as failures.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -28,7 +28,8 @@ else
     cargo fmt --check || true
 fi
 cargo clippy --all-targets --locked -- "${deny[@]}"
-# Cargo does not know of the shim, which build.rs compiles: the same lints, for its library and for itself.
+# Cargo does not know about the shim, which build.rs compiles. Apply the same lints to its library and to the shim
+# itself.
 lint=(--edition 2024 --cfg rock_wrap_shim -C panic=abort --emit metadata
     "${deny[@]}" -W clippy::undocumented_unsafe_blocks -W unsafe_op_in_unsafe_fn)
 clippy-driver src/freestanding.rs --crate-name rock_wrap_shared --crate-type rlib "${lint[@]}" -W missing_docs \

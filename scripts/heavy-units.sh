@@ -5,14 +5,14 @@
 #
 #   --list   also print the units' names, one a line
 #
-# 36 units, each an algorithm with one element type: 2 to 8 seconds a compile for two architectures,
-# most of them in templates and in the device's code generator, as in ROCm's own libraries. DIR is
-# made if it is not there; the same units are written every time. To build all of them:
+# There are 36 units, each an algorithm with one element type. A compile for two architectures takes 2 to 8 seconds,
+# mostly for templates and the device's code generator, as in ROCm's own libraries. DIR is created if it does not
+# exist; the units are the same every time. To build all of them:
 #
 #   make -C DIR -j2 CXX=/opt/rocm/llvm/bin/clang++ ROCM=/opt/rocm
 #
-# All of them take 90 s on two cores. ARCHS (gfx900 gfx906), CXXFLAGS (-O2) and OBJ (where objects and dependency files go) can be set too.
-# What is missing of Debian's librocprim-dev, libhiprand-dev and librocrand-dev is installed.
+# This takes 90 s on two cores. Other variables: ARCHS (gfx900 gfx906), CXXFLAGS (-O2) and OBJ (the directory for
+# objects and depfiles). Debian's librocprim-dev, libhiprand-dev and librocrand-dev are installed if missing.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -34,7 +34,7 @@ done
 need_packages "${HEAVY_UNITS_PACKAGES[@]}"
 mkdir -p -- "$dir"
 
-# rocprim NAME BODY, hiprand NAME BODY: BODY for each of the three types, called T in it.
+# rocprim NAME BODY, hiprand NAME BODY: write BODY for each of three types, called T in it.
 rocprim() { units "$1" '#include <rocprim/rocprim.hpp>' "$2" int float double; }
 hiprand() { units "$1" '#include <hiprand/hiprand_kernel.h>' "$2" float double unsigned; }
 

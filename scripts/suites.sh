@@ -1,20 +1,20 @@
 # shellcheck shell=bash
-# suites.sh: programs from Debian releases other than the one this machine runs. Source it after lib.sh.
+# suites.sh: run programs from other Debian releases than this machine's. Source it after lib.sh.
 #
 # Nothing is installed and no chroot is needed: packages are downloaded with a private apt configuration,
-# extracted below $TOOLS, and every program is given the loader and the libraries of its own release.
+# extracted below $TOOLS, and every program gets the loader and the libraries of its own release.
 #
 # It sets
-#   UNAVAILABLE      the exit status of "cannot be had here": no such package, no mirror, no network
+#   UNAVAILABLE      the exit status for "not available here": no such package, no mirror, no network
 # and defines
-#   unavailable      says why on stderr and exits with that status
-#   debian_mirror    where this machine gets Debian's packages, as sources.list writes it
+#   unavailable      prints the reason on stderr and exits with that status
+#   debian_mirror    prints the source of this machine's Debian packages, in the format of sources.list
 #   private_apt      prepares apt for other suites; sets APT, a command that takes apt-get's arguments
-#   packages_like    the packages that such an apt knows by a pattern
+#   packages_like    prints the packages known to that apt that match a pattern
 #   need_unpacked    downloads and extracts packages and the shared libraries that they need
 #   need_sid_sccache gets Debian sid's sccache
-#   get_or_say       runs one of these, and does not mind if it ends with "cannot be had here"
-#   runtime_flags    with which hipcc links a program that runs with a tree's own HIP runtime
+#   get_or_say       runs one of these, and ignores the status "not available here"
+#   runtime_flags    prints hipcc's flags to link a program that runs with a tree's own HIP runtime
 
 UNAVAILABLE=77
 
@@ -23,8 +23,8 @@ unavailable() {
     exit "$UNAVAILABLE"
 }
 
-# debian_mirror ETC: "[signed-by=...] URI" of the first source of this release's main component, from both
-# formats of apt's sources. A third party's source has another suite or component. Fails if there is none.
+# debian_mirror ETC: print "[signed-by=...] URI" of the first source of this release's main component. Reads both
+# formats of apt's sources. Third-party sources have another suite or component. Fails if there is none.
 debian_mirror() {
     local etc=$1 codename file found
     codename=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
@@ -67,8 +67,8 @@ debian_mirror() {
     [[ -n ${found-} ]] && printf '%s\n' "$found"
 }
 
-# private_apt DIR SUITE...: an apt that knows these suites and nothing else, and keeps all of its state in DIR.
-# Of experimental, which is never taken by itself, HIP and what belongs to it.
+# private_apt DIR SUITE...: set up an apt that knows only these suites and keeps all of its state in DIR. From
+# experimental, which apt never uses by default, it takes HIP and its dependencies.
 private_apt() {
     local dir=$1 mirror suite
     shift
@@ -93,18 +93,18 @@ PREFERENCES
         unavailable "the package lists of Debian's $*: $(grep '^E:' "$dir/log" | head -n 1)"
 }
 
-# packages_like PATTERN: the names that match an extended regular expression, one a line.
+# packages_like PATTERN: print the names that match an extended regular expression, one a line.
 packages_like() {
     apt-cache "${APT[@]:2}" pkgnames | grep -Ex -- "$1" | sort -V
 }
 
-# need_unpacked DIR "SUITE..." PACKAGE...: DIR/usr holds these packages and the shared libraries that they
-# need, and the programs in it run here. What was made once is kept, whatever has become of the suites since:
-# remove DIR for newer packages. DIR/packages lists what was taken, with versions. Whoever comes second waits.
+# need_unpacked DIR "SUITE..." PACKAGE...: fill DIR/usr with these packages and the shared libraries that they
+# need, so that their programs run here. The result is kept, even if the suites change: remove DIR to get newer
+# packages. DIR/packages lists the packages with versions. If two scripts do it in parallel, the second one waits.
 need_unpacked() {
     local dir=$1 suites=$2 status=0 wanted
     shift 2
-    # The programs have absolute paths of their loader in them.
+    # The programs contain the absolute path of their loader.
     wanted="$dir from $suites: $*"
     [[ $(cat -- "$dir/made" 2>/dev/null) != "$wanted" ]] || return 0
     need_packages patchelf binutils
@@ -125,7 +125,7 @@ need_unpacked() {
     ((status == 0)) || exit "$status"
 }
 
-# download WORK PACKAGE...: extract the packages, and the libraries that apt finds they need, to WORK/root.
+# download WORK PACKAGE...: extract the packages, and the libraries that apt resolves for them, to WORK/root.
 download() {
     local work=$1 plan take
     shift
@@ -134,7 +134,7 @@ download() {
     take=$(awk -v asked=" $* " '
         $1 == "Inst" {
             version = $3; sub(/^\(/, "", version)
-            # What is asked for, and shared libraries. Not those of interpreters and sanitizers.
+            # Take the requested packages and shared libraries, except those of interpreters and sanitizers.
             if (index(asked, " " $2 " ") ||
                 ($2 ~ /^(lib|zlib1g$)/ && $2 !~ /-dev$|^lib(python|perl|clang1-|clang-rt)|san[0-9]+$/))
                 print $2 "=" version
@@ -150,12 +150,12 @@ download() {
     rm -rf -- "$work/root/usr/share/doc" "$work/root/usr/share/man"
 }
 
-# is_elf FILE: a program or library, and not a link to one.
+# is_elf FILE: succeed if FILE is a program or library and not a link.
 is_elf() { [[ -f $1 && ! -L $1 && $(head -c 4 -- "$1" | tr -d '\0') == $'\x7fELF' ]]; }
 
-# loaders_of_its_own ROOT DIR: programs and libraries below ROOT, which will be at DIR, find the loader and the
-# libraries of their own release there. As in the packages, LD_LIBRARY_PATH comes first, and so does what lies
-# in lib beside a program's directory.
+# loaders_of_its_own ROOT DIR: make programs and libraries below ROOT, which will be moved to DIR, use the loader
+# and the libraries of their own release there. As in the packages, LD_LIBRARY_PATH comes first, and so does lib
+# beside a program's directory.
 loaders_of_its_own() {
     local root=$1 dir=$2 libraries=usr/lib/x86_64-linux-gnu file
     [[ -e $root/$libraries/ld-linux-x86-64.so.2 ]] || die "no loader in $root/$libraries"
@@ -171,8 +171,8 @@ loaders_of_its_own() {
     done
 }
 
-# runtime_flags TREE: flags for HIPCC_LINK_FLAGS_APPEND. HIP's runtime of another release needs that release's C
-# library, and so does a program that is linked with it. Nothing for a tree of this machine's own packages.
+# runtime_flags TREE: print flags for HIPCC_LINK_FLAGS_APPEND. Another release's HIP runtime needs that release's C
+# library, and so does a program that is linked with it. Prints nothing for a tree of this machine's own packages.
 runtime_flags() {
     local loader
     loader=$(loader_of "$1/lib/llvm/bin/lld")
@@ -181,10 +181,10 @@ runtime_flags() {
     fi
 }
 
-# loader_of PROGRAM: the loader that it asks for.
+# loader_of PROGRAM: print the loader that it requests.
 loader_of() { readelf -lW "$1" | sed -n 's/.*program interpreter: \(.*\)]$/\1/p'; }
 
-# need_sid_sccache: $TOOLS/sccache-VERSION/sccache of the version that the tests are written against.
+# need_sid_sccache: get $TOOLS/sccache-VERSION/sccache of the version that the tests are written for.
 need_sid_sccache() {
     local dir=$TOOLS/sccache-$SID_SCCACHE_VERSION packages=$TOOLS/debian-sccache work version
     if "$dir/sccache" --version >/dev/null 2>&1; then
@@ -201,7 +201,7 @@ need_sid_sccache() {
     mv -T -- "$work" "$dir" 2>/dev/null || [[ -x $dir/sccache ]] || die "could not make $dir"
 }
 
-# get_or_say COMMAND...: what cannot be had fails nothing here; the command has said why.
+# get_or_say COMMAND...: a package that is not available is not an error here; the command has printed the reason.
 get_or_say() {
     local status=0
     ("$@") || status=$?

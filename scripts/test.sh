@@ -3,11 +3,11 @@
 #
 # usage: test.sh [--full] [TEST-FILTER...]
 #
-#   --full   the long forms too: every injection point, every layout, compiler and launcher, the thirty-second
+#   --full   also the long forms: every injection point, every layout, compiler and launcher, the thirty-second
 #            race, PyTorch (5 GB)
 #
-# TEST-FILTER goes to cargo test. ROCK_WRAP_TEST_CLANGS=22,23 names the compilers that the tests are to use.
-# Tests for compilers or launchers that cannot be had are skipped, and counted at the end.
+# TEST-FILTER is passed to cargo test. ROCK_WRAP_TEST_CLANGS=22,23 selects the compilers that the tests use.
+# Tests for compilers or launchers that are not available are skipped, and counted at the end.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
