@@ -1,5 +1,5 @@
-/* Answers -### as clang with the new offload driver does, for a small tree around it, and counts in
-   ../asked how often it was asked. */
+/* Answers -### as clang with the new offload driver does, for a small tree around it. Appends a byte
+   to ../asked for each call. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
