@@ -2,7 +2,7 @@
 //!
 //! Owns: this choice, and what has to be created and set for the ways that leave the tree
 //! unchanged. Must never write below the tree: shims in the compilers' place belong to
-//! [`divert`](crate::install).
+//! [`install`](crate::install).
 
 pub mod file;
 pub mod shadow;

@@ -23,7 +23,7 @@ use crate::shared::call_log;
 use crate::support::signals::{Signals, die_by};
 
 /// Paths below this directory are the same in every checkout; see
-/// [`decide`](crate::shared::decision).
+/// [`decision`](crate::shared::decision).
 const BASE_DIR: &str = "ROCK_WRAP_BASE_DIR";
 
 /// Set in a session's processes to the directory of its compilers.

@@ -2,7 +2,7 @@
 //! health, its counters.
 //!
 //! Owns: every query of sccache and ccache outside a compile. How a compile is passed to them
-//! belongs to [`decide`](crate::shared::decision).
+//! belongs to [`decision`](crate::shared::decision).
 
 pub mod alive;
 mod client_side;

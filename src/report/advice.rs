@@ -1,7 +1,7 @@
 //! Finds problems in a session, and their remedies.
 //!
 //! Owns: the table of rules. Each is a pure function of the report. The meaning and remedy of a
-//! direct call's reason belong to [`decide`](crate::shared::decision).
+//! direct call's reason belong to [`decision`](crate::shared::decision).
 
 use serde::Serialize;
 

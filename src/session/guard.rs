@@ -105,7 +105,7 @@ pub fn listen(mut pipe: impl Read) -> Told {
     Told::Orphaned(group)
 }
 
-/// Ends a process group: SIGTERM, and SIGKILL after [`PATIENCE`]. Returns when none of its
+/// Ends a process group: SIGTERM, and SIGKILL after `PATIENCE`. Returns when none of its
 /// processes runs.
 pub fn end(group: Pid) {
     for signal in [Signal::SIGTERM, Signal::SIGKILL] {
