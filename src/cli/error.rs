@@ -137,7 +137,10 @@ impl CliError {
 fn operation_exit(error: &OperationError) -> Exit {
     match error {
         OperationError::Failed { failure, .. } => match failure.after {
-            After::AsBefore => Exit::Failed,
+            After::AsBefore => match failure.cause {
+                InstallError::Keep { .. } | InstallError::KeepNewer { .. } => Exit::Refused,
+                _ => Exit::Failed,
+            },
             After::Restored | After::Unfinished { .. } => Exit::Incomplete,
         },
         OperationError::StillShared { .. } => Exit::Incomplete,

@@ -171,6 +171,10 @@ fn failed(failure: &Failure) -> Vec<String> {
             format!("the directory now holds: {}", state.join("; ")),
         ],
         (After::Restored, _) => one("run `rock-wrap restore` to finish"),
+        (_, InstallError::Keep { .. }) => {
+            one("use `rock-wrap run --attach shadow`, which does not write to the tree")
+        }
+        (_, InstallError::KeepNewer { .. }) => one(RESTORE_FIRST),
         (_, cause) if is_denied(cause) => one("run it as the directory's owner or as root"),
         _ => Vec::new(),
     }

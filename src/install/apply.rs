@@ -231,7 +231,7 @@ impl<'a, F: Fs> Run<'a, F> {
         match step {
             // The way back is tried whatever a look would say.
             Step::Probe { .. } if self.returning => Ok(()),
-            Step::Probe { even_if_full } => self.probe(*even_if_full),
+            Step::Probe { even_if_full, keep } => self.probe(*even_if_full, keep),
             Step::WriteRecord {
                 required, journal, ..
             } => match self.write_record(journal) {
@@ -282,28 +282,72 @@ impl<'a, F: Fs> Run<'a, F> {
         }
     }
 
-    /// Whether files can be made and removed here, found out by doing it.
-    fn probe(&mut self, even_if_full: bool) -> Result<(), Error> {
-        let name = self.temp_name()?;
+    /// Checks, by doing it with temporary files, that files can be created and removed here and
+    /// that the originals in `keep` can be kept.
+    fn probe(&mut self, even_if_full: bool, keep: &[(OsString, Keeping)]) -> Result<(), Error> {
+        let temp = self.temp_name()?;
         let attrs = Attrs {
             mode: 0o600,
             uid: self.fs.euid(),
             gid: self.fs.dir().map_err(|source| self.inspect(source))?.gid,
             mtime: Time::now(),
         };
-        let made = self.fs.create(&name, b"", &attrs).map(drop);
-        match made.and_then(|()| self.fs.remove(&name)) {
+        let made = self.fs.create(&temp, b"", &attrs).map(drop);
+        match made.and_then(|()| self.fs.remove(&temp)) {
             Err(err) if even_if_full && is_full(&err) => {
-                // If it was made at all; what stays is removed by the next run.
-                let _ = self.fs.remove(&name);
-                Ok(())
+                // The file may exist all the same. The next run removes what stays.
+                let _ = self.fs.remove(&temp);
             }
-            probed => probed.map_err(|source| Error::NotWritable {
-                path: self.fs.path().to_owned(),
-                missing: missing_right(&source),
-                source,
-            }),
+            probed => probed.map_err(|source| self.not_writable(source))?,
         }
+        let needs = |keeping| keep.iter().any(|(_, needed)| *needed == keeping);
+        let can_exchange = needs(Keeping::Ladder) && self.can_exchange(&attrs)?;
+        for (name, keeping) in keep {
+            if *keeping == Keeping::Replace || !can_exchange {
+                self.probe_link(name, *keeping)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether names can be exchanged here, tried with two temporary files.
+    fn can_exchange(&mut self, attrs: &Attrs) -> Result<bool, Error> {
+        let (one, two) = (self.temp_name()?, self.temp_name()?);
+        let create = |name| self.fs.create(name, b"", attrs).map(drop);
+        let try_out = || {
+            create(&one)?;
+            let mut tried = self.fs.rename_new(&one, &two);
+            if tried.is_ok() {
+                create(&one)?;
+                tried = self.fs.exchange(&one, &two);
+                self.fs.remove(&two)?;
+            }
+            self.fs.remove(&one)?;
+            Ok(tried)
+        };
+        match try_out().map_err(|source| self.not_writable(source))? {
+            Ok(()) => Ok(true),
+            Err(err) if no_exchange(&err) => Ok(false),
+            Err(source) => Err(self.not_writable(source)),
+        }
+    }
+
+    fn not_writable(&self, source: io::Error) -> Error {
+        Error::NotWritable {
+            path: self.fs.path().to_owned(),
+            missing: missing_right(&source),
+            source,
+        }
+    }
+
+    /// Checks that a hard link to the original at `name` can be made.
+    fn probe_link(&mut self, name: &OsStr, keeping: Keeping) -> Result<(), Error> {
+        let temp = self.temp_name()?;
+        self.link_original(name, &temp, keeping)?;
+        self.fs.remove(&temp).map_err(|source| Error::Remove {
+            path: self.at(&temp),
+            source,
+        })
     }
 
     fn write_record(&mut self, journal: &Journal) -> Result<(), Error> {
@@ -373,9 +417,16 @@ impl<'a, F: Fs> Run<'a, F> {
                 if self.exchange(&temp, kept, name)? {
                     return Ok(());
                 }
-                self.keep_without_exchange(name, kept, false)?;
+                self.link_original(name, kept, keeping)?;
+                self.sync_dir()?;
             }
-            Keeping::Replace => self.keep_without_exchange(name, kept, true)?,
+            Keeping::Replace => {
+                // Under another name first, then over what is stale, so that K never is missing.
+                let first = self.temp_name()?;
+                self.link_original(name, &first, keeping)?;
+                self.rename(&first, kept)?;
+                self.sync_dir()?;
+            }
             Keeping::Already => {}
         }
         // N: the original. K: the original too, on disk. This look and the rename are two calls;
@@ -415,58 +466,19 @@ impl<'a, F: Fs> Run<'a, F> {
         Ok(true)
     }
 
-    /// Rungs B and C: afterwards K is the original too, and that is on disk.
-    fn keep_without_exchange(
-        &mut self,
-        name: &OsStr,
-        kept: &OsStr,
-        over: bool,
-    ) -> Result<(), Error> {
-        // Over something stale: under another name first, then in its place in one instant.
-        let first = if over {
-            self.temp_name()?
-        } else {
-            kept.to_owned()
-        };
-        match self.fs.link(name, &first) {
-            Ok(()) => {
-                if over {
-                    self.rename(&first, kept)?;
-                }
+    /// Rung B: makes a hard link to the original at `name`.
+    fn link_original(&self, name: &OsStr, to: &OsStr, keeping: Keeping) -> Result<(), Error> {
+        self.fs.link(name, to).map_err(|source| {
+            let path = self.at(name);
+            if !no_link(&source) {
+                let (from, to) = (path, self.at(to));
+                return Error::Link { from, to, source };
             }
-            Err(err) if no_link(&err) => self.copy(name, kept, over)?,
-            Err(source) => {
-                return Err(Error::Link {
-                    from: self.at(name),
-                    to: self.at(kept),
-                    source,
-                });
+            match keeping {
+                Keeping::Replace => Error::KeepNewer { path, source },
+                Keeping::Ladder | Keeping::Already => Error::Keep { path, source },
             }
-        }
-        self.sync_dir()
-    }
-
-    fn copy(&mut self, name: &OsStr, kept: &OsStr, over: bool) -> Result<(), Error> {
-        let temp = self.temp_name()?;
-        let made = self.fs.copy(name, &temp).map_err(|source| Error::Copy {
-            from: self.at(name),
-            to: self.at(&temp),
-            source,
-        })?;
-        if let Some(file) = made {
-            self.sync_file(&file, &temp)?;
-        }
-        if over {
-            self.rename(&temp, kept)?;
-        } else {
-            self.rename_new(&temp, kept)?;
-        }
-        self.warnings.push(format!(
-            "{}: this file system can neither swap names nor link, so a copy of the original is \
-             kept; a restore gives back another inode",
-            self.at(name).display()
-        ));
-        Ok(())
+        })
     }
 
     fn switch(&mut self, name: &OsStr, expect: Meta, want: &Want) -> Result<(), Error> {

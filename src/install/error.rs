@@ -47,12 +47,18 @@ pub enum Error {
         to: PathBuf,
         source: io::Error,
     },
-    #[error("cannot copy {} to {}", from.display(), to.display())]
-    Copy {
-        from: PathBuf,
-        to: PathBuf,
-        source: io::Error,
-    },
+    #[error(
+        "cannot keep the original of {}: the file system can neither exchange two names nor \
+         hard-link that file",
+        path.display()
+    )]
+    Keep { path: PathBuf, source: io::Error },
+    #[error(
+        "cannot keep the new original of {} in place of the earlier one: the file system cannot \
+         hard-link that file",
+        path.display()
+    )]
+    KeepNewer { path: PathBuf, source: io::Error },
     #[error("cannot rename {} to {}", from.display(), to.display())]
     Rename {
         from: PathBuf,

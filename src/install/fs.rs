@@ -9,7 +9,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd, AsRawFd as _};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -129,9 +129,6 @@ pub trait Fs {
 
     /// A new file (never an existing one) with these bytes and attributes.
     fn create(&self, name: &OsStr, bytes: &[u8], attrs: &Attrs) -> io::Result<Self::Open>;
-    /// A new file or symlink with everything that `from` has except its inode. A symlink has no
-    /// content to be synced and gives `None`.
-    fn copy(&self, from: &OsStr, to: &OsStr) -> io::Result<Option<Self::Open>>;
     /// Waits until the file's content and attributes are on disk.
     fn sync(&self, file: &Self::Open) -> io::Result<()>;
     /// A new symlink; `attrs` where it stands in for one that had them.
@@ -182,24 +179,6 @@ impl RealFs {
         // Nobody else can read or run it until it is complete and has its final mode.
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         self.open_at(name, flags, Mode::RUSR | Mode::WUSR)
-    }
-
-    fn copy_link(&self, from: &OsStr, to: &OsStr, attrs: &Attrs) -> io::Result<()> {
-        let text = self.read_link(from)?;
-        self.symlink(&text, to, Some(attrs))?;
-        // No call takes a directory descriptor and the name of a symlink here.
-        let base = PathBuf::from(format!("/proc/self/fd/{}", self.dir.as_raw_fd()));
-        let (from, to) = (base.join(from), base.join(to));
-        let list = grow(|buffer| sys::llistxattr(&from, buffer))?;
-        for name in list
-            .split(|byte| *byte == 0)
-            .filter(|name| !name.is_empty())
-        {
-            let value = grow(|buffer| sys::lgetxattr(&from, name, buffer))?;
-            let set = sys::lsetxattr(&to, name, &value, sys::XattrFlags::empty());
-            tolerate_xattr(name, set, self.euid())?;
-        }
-        Ok(())
     }
 }
 
@@ -273,40 +252,6 @@ impl Fs for RealFs {
         sys::fchmod(&file, Mode::from_raw_mode(attrs.mode))?;
         sys::futimens(&file, &times(attrs.mtime))?;
         Ok(file)
-    }
-
-    fn copy(&self, from: &OsStr, to: &OsStr) -> io::Result<Option<File>> {
-        let Some(before) = self.stat(from)? else {
-            return Err(Errno::NOENT.into());
-        };
-        let attrs = Attrs {
-            mode: before.mode,
-            uid: before.uid,
-            gid: before.gid,
-            mtime: before.mtime,
-        };
-        if before.kind == Kind::Symlink {
-            self.copy_link(from, to, &attrs)?;
-            return Ok(None);
-        }
-        let mut source = self.open_at(from, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty())?;
-        let mut file = self.create_at(to)?;
-        io::copy(&mut source, &mut file)?;
-        // In this order: a change of owner drops capabilities and set-id bits, and an access
-        // control list is narrowed by a change of mode.
-        set_owner(&file, &attrs, self.euid())?;
-        let list = grow(|buffer| sys::flistxattr(&source, buffer))?;
-        for name in list
-            .split(|byte| *byte == 0)
-            .filter(|name| !name.is_empty())
-        {
-            let value = grow(|buffer| sys::fgetxattr(&source, name, buffer))?;
-            let set = sys::fsetxattr(&file, name, &value, sys::XattrFlags::empty());
-            tolerate_xattr(name, set, self.euid())?;
-        }
-        sys::fchmod(&file, Mode::from_raw_mode(attrs.mode))?;
-        sys::futimens(&file, &times(attrs.mtime))?;
-        Ok(Some(file))
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
@@ -412,30 +357,5 @@ fn tolerate_owner(set: rustix::io::Result<()>, euid: u32) -> io::Result<()> {
     match set {
         Err(Errno::PERM) if euid != 0 => Ok(()),
         other => Ok(other?),
-    }
-}
-
-/// What the user gave a file has to come along. The system's own attributes (a security label)
-/// are set by the system on the new file, and only root may set them.
-fn tolerate_xattr(name: &[u8], set: rustix::io::Result<()>, euid: u32) -> io::Result<()> {
-    match set {
-        Err(Errno::PERM | Errno::NOTSUP) if euid != 0 && !name.starts_with(b"user.") => Ok(()),
-        other => Ok(other?),
-    }
-}
-
-/// Calls `fill` with a buffer that grows until the answer fits. No support means no attributes.
-fn grow(fill: impl Fn(&mut [u8]) -> rustix::io::Result<usize>) -> io::Result<Vec<u8>> {
-    let mut buffer = vec![0; 1024];
-    loop {
-        match fill(&mut buffer) {
-            Ok(len) => {
-                buffer.truncate(len);
-                return Ok(buffer);
-            }
-            Err(Errno::RANGE) if buffer.len() < 1 << 20 => buffer.resize(buffer.len() * 4, 0),
-            Err(Errno::NOTSUP) => return Ok(Vec::new()),
-            Err(err) => return Err(err.into()),
-        }
     }
 }

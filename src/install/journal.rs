@@ -69,8 +69,8 @@ impl Entry {
         }
     }
 
-    /// Whether this is the record of what `meta` is. Not by the inode: a copy that had to be made
-    /// and a union file system change it.
+    /// Whether this is the record of what `meta` is. Not by the inode: a union file system
+    /// changes it, and so did the copies that older releases made.
     pub(super) fn is_of(&self, meta: &Meta, link: Option<&OsStr>) -> bool {
         self.kind == meta.kind
             && self.size == meta.size

@@ -651,8 +651,15 @@ impl<'a> Planner<'a> {
             expect: None,
         }));
         if changes {
+            let keep = self.live.iter().filter_map(|step| match step {
+                Step::Divert { name, keeping, .. } if *keeping != Keeping::Already => {
+                    Some((name.clone(), *keeping))
+                }
+                _ => None,
+            });
             steps.push(Step::Probe {
                 even_if_full: !installs,
+                keep: keep.collect(),
             });
         }
         // A record that names everything already is intent enough: a restore then writes nothing
@@ -765,8 +772,8 @@ impl<'a> Planner<'a> {
     }
 
     /// The record's entries: of what will be a shim, and `during` the change also of what was one.
-    /// What an earlier record says of an original outranks a look at it now: a copy that had to be
-    /// made has another inode than the original had.
+    /// What an earlier record says of an original outranks a look at it now: a union
+    /// file system, or the copy that an older release made, gives it another inode.
     fn entries(&self, during: bool) -> Vec<journal::Entry> {
         let mut entries = Vec::new();
         for known in &self.observed.names {

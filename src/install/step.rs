@@ -18,11 +18,11 @@ use crate::install::names;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keeping {
-    /// Down the ladder: exchange, hard link, copy. Nothing stands at K.
+    /// By an exchange of names or, where the file system has none, a hard link. K does not exist.
     Ladder,
     /// K is it already.
     Already,
-    /// Something stale stands at K that other aliases may lead through: link or copy over it.
+    /// K is stale, but other names' aliases may lead through it: a hard link replaces it.
     Replace,
 }
 
@@ -31,10 +31,13 @@ pub enum Keeping {
 #[serde(tag = "step", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "Display says what each field is")]
 pub enum Step {
-    /// A look whether files can be made here, before anything is changed.
+    /// Checks with temporary files, before anything is changed, that what follows can be done.
     Probe {
         /// Whether a full disk is no obstacle: a restore has to work on one.
         even_if_full: bool,
+        /// The names whose originals are to be kept, and how.
+        #[serde(skip)]
+        keep: Vec<(OsString, Keeping)>,
     },
     /// The record is written.
     WriteRecord {

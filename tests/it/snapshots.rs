@@ -374,9 +374,12 @@ fn operations() -> Vec<DivertError> {
             to: path("clang++.7625"),
             source: denied(),
         },
-        DivertError::Copy {
-            from: clang(),
-            to: path("clang++.7625"),
+        DivertError::Keep {
+            path: clang(),
+            source: denied(),
+        },
+        DivertError::KeepNewer {
+            path: clang(),
             source: denied(),
         },
         DivertError::Rename {

@@ -8,7 +8,6 @@ use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, XattrFlags};
 use rustix::io::Errno;
 
 use crate::install::goal::Goal;
-use crate::install::tests::fault::{Faulty, Op, Rule};
 use crate::install::tests::table::Tree;
 use crate::install::tests::{LAYOUTS, Layout, SCCACHE, Want, run};
 
@@ -62,34 +61,6 @@ fn a_restore_gives_back_inodes_links_modes_times_and_attributes() {
         if !attributes {
             println!("this file system takes no user attributes: not looked at");
         }
-    }
-}
-
-#[test]
-fn a_copy_has_everything_but_the_inode() {
-    for layout in LAYOUTS {
-        let tree = Tree::new(layout);
-        mark(&tree);
-        let look = |name: &str| {
-            let meta = fs::symlink_metadata(tree.path(name)).unwrap();
-            let owner = (meta.mode(), meta.uid(), meta.gid());
-            (
-                owner,
-                meta.mtime(),
-                meta.mtime_nsec(),
-                note(&tree.path(name)),
-            )
-        };
-        let before = ["clang", "clang++"].map(look);
-        let rules = [
-            Rule::Every(Op::Exchange, Errno::INVAL),
-            Rule::Every(Op::Link, Errno::PERM),
-        ];
-        let faulty = Faulty::new(&tree.fs, &rules);
-        let outcome = run(&faulty, &layout.install(SCCACHE)).unwrap();
-        assert_eq!(outcome.warnings.len(), 2);
-        run(&faulty, &Goal::Restore).unwrap();
-        assert_eq!(["clang", "clang++"].map(look), before, "{layout:?}");
     }
 }
 

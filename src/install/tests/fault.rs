@@ -14,7 +14,6 @@ use crate::install::fs::{Attrs, Fs, Meta};
 pub(super) enum Op {
     Look,
     Create,
-    Copy,
     Sync,
     Symlink,
     Link,
@@ -124,11 +123,6 @@ impl<F: Fs> Fs for Faulty<'_, F> {
             return Err(err);
         }
         self.inner.create(name, bytes, attrs)
-    }
-
-    fn copy(&self, from: &OsStr, to: &OsStr) -> io::Result<Option<F::Open>> {
-        self.tick(Op::Copy)?;
-        self.inner.copy(from, to)
     }
 
     fn sync(&self, file: &F::Open) -> io::Result<()> {

@@ -63,7 +63,8 @@ pub(super) struct Caps {
     pub link: bool,
 }
 
-pub(super) const RUNGS: [Caps; 3] = [
+/// What a file system can do on which a shim can be installed.
+pub(super) const RUNGS: [Caps; 2] = [
     Caps {
         exchange: true,
         link: true,
@@ -72,11 +73,13 @@ pub(super) const RUNGS: [Caps; 3] = [
         exchange: false,
         link: true,
     },
-    Caps {
-        exchange: false,
-        link: false,
-    },
 ];
+
+/// A file system on which no original can be kept.
+pub(super) const NEITHER: Caps = Caps {
+    exchange: false,
+    link: false,
+};
 
 pub(super) struct SimFs {
     state: RefCell<State>,
@@ -155,6 +158,26 @@ impl State {
             synced: true,
         });
         self.names.insert(own(name), node);
+    }
+
+    /// An older release kept each original as a copy where it could do nothing else: the same
+    /// content and attributes, another inode.
+    pub(super) fn with_copies(mut self) -> Self {
+        for name in ["clang", "clang++"] {
+            let kept = [names::kept(os(name)), names::alias(os(name))];
+            let kept = kept.into_iter().find(|kept| {
+                let is_alias = *kept == names::alias(os(name));
+                self.node(kept)
+                    .is_some_and(|node| !is_alias || !node.is_link())
+            });
+            let kept = kept.unwrap();
+            let copy = self.node(&kept).unwrap().clone();
+            self.nodes.push(copy);
+            let id = self.nodes.len() - 1;
+            self.names.insert(kept, id);
+        }
+        self.settle();
+        self
     }
 
     /// Somebody else puts a symlink there.
@@ -491,31 +514,13 @@ impl Fs for SimFs {
         state.nodes.push(Node {
             body: Body::File {
                 bytes: bytes.to_vec(),
-                synced: false,
+                // An empty file has nothing to lose.
+                synced: bytes.is_empty(),
             },
             attrs: *attrs,
         });
         state.change(vec![(name.to_owned(), Some(id))]);
         Ok(id)
-    }
-
-    fn copy(&self, from: &OsStr, to: &OsStr) -> io::Result<Option<usize>> {
-        self.tick()?;
-        let from = self.entry(from)?;
-        self.free(to)?;
-        let mut state = self.state.borrow_mut();
-        let id = state.nodes.len();
-        let mut node = state.nodes[from].clone();
-        let file = match &mut node.body {
-            Body::File { synced, .. } => {
-                *synced = false;
-                Some(id)
-            }
-            Body::Link(_) => None,
-        };
-        state.nodes.push(node);
-        state.change(vec![(to.to_owned(), Some(id))]);
-        Ok(file)
     }
 
     fn sync(&self, file: &usize) -> io::Result<()> {

@@ -26,23 +26,21 @@ pub struct Point {
 pub enum Rung {
     Exchange,
     Link,
-    Copy,
 }
 
 impl Rung {
-    pub const ALL: [Self; 3] = [Self::Exchange, Self::Link, Self::Copy];
+    pub const ALL: [Self; 2] = [Self::Exchange, Self::Link];
 
     fn faults(self) -> &'static [&'static str] {
         match self {
             Self::Exchange => &[],
             Self::Link => &["renameat2:error=EINVAL"],
-            Self::Copy => &["renameat2:error=EINVAL", "linkat:error=EPERM"],
         }
     }
 }
 
 /// Calls that change a file, a name or what is on disk.
-const CHANGING: [&str; 26] = [
+const CHANGING: [&str; 24] = [
     "rename",
     "renameat",
     "renameat2",
@@ -66,8 +64,6 @@ const CHANGING: [&str; 26] = [
     "pwrite64",
     "ftruncate",
     "copy_file_range",
-    "fsetxattr",
-    "lsetxattr",
     "mkdirat",
 ];
 
@@ -118,6 +114,17 @@ pub fn points_of(tree: &Tree, command: &Command, rung: Rung) -> Vec<Point> {
         "{log}"
     );
     found
+}
+
+/// Runs `action` as if the file system could neither exchange names nor make hard links.
+pub fn run_with_neither(tree: &Tree, action: Action) -> Output {
+    let mut strace = clean("strace");
+    strace.args(["-qq", "-e", "trace=renameat2,linkat", "-o"]);
+    strace.arg(tree.outside("trace"));
+    for fault in ["renameat2:error=EINVAL", "linkat:error=EPERM"] {
+        strace.arg("-e").arg(format!("inject={fault}"));
+    }
+    append(&mut strace, &tree.command(action)).output().unwrap()
 }
 
 /// Runs `action`, from where the tree stands, with `fault` (`signal=KILL`, `error=EIO`) at `point`,

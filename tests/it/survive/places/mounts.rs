@@ -124,12 +124,11 @@ fn every_file_system_that_can_be_mounted_gives_back_the_exact_tree() {
                     unmount(&at);
                 }
             }
-            let made: [(&str, &[&str]); 5] = [
+            let made: [(&str, &[&str]); 4] = [
                 ("ext4", &["-q"]),
                 ("ext2", &["-q"]),
                 ("xfs", &["-q"]),
                 ("btrfs", &["-q"]),
-                ("vfat", &[]),
             ];
             for (kind, options) in made {
                 let image = dir.path().join(kind);
@@ -155,6 +154,44 @@ fn every_file_system_that_can_be_mounted_gives_back_the_exact_tree() {
                 }
             }
             report!("file systems: {}", ran.join(", "));
+        },
+    );
+}
+
+/// exFAT has neither symlinks nor hard links, and Linux exchanges no names on it.
+#[test]
+fn a_file_system_that_can_neither_exchange_names_nor_link_is_refused_as_it_is() {
+    with_mounts(
+        "a_file_system_that_can_neither_exchange_names_nor_link_is_refused_as_it_is",
+        || {
+            let dir = tempfile::tempdir().unwrap();
+            let (at, image) = (dir.path().join("mounted"), dir.path().join("image"));
+            std::fs::create_dir(&at).unwrap();
+            let file = std::fs::File::create(&image).unwrap();
+            file.set_len(64 << 20).unwrap();
+            match clean("mkfs.exfat").arg(&image).output() {
+                Err(error) => return report!("SKIPPED: exfat: mkfs.exfat: {error}"),
+                Ok(output) => assert!(output.status.success(), "{}", stderr(&output)),
+            }
+            let options = ["-t", "exfat", "-o", "loop"].map(OsStr::new);
+            let args: Vec<_> = options
+                .into_iter()
+                .chain([image.as_ref(), at.as_ref()])
+                .collect();
+            if !mount("exfat", &args) {
+                return;
+            }
+            let source = Tree::fake(Layout::Regular);
+            let root = at.join("rocm");
+            ok(clean("cp").arg("-rL").args([source.root(), &root]));
+            let tree = source.moved_to(&root);
+            let original = tree.manifest();
+            let output = tree.rock_wrap(["install"]).output().unwrap();
+            assert_refused(&output, &tree, "neither exchange two names nor hard-link");
+            assert_eq!(output.status.code(), Some(4));
+            original.assert_same(&tree.manifest(), "exfat");
+            unmount(&at);
+            report!("file systems: exfat (refused)");
         },
     );
 }
