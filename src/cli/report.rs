@@ -16,8 +16,8 @@ use super::{CliError, output};
 use crate::launcher::stats::{Counts, Snapshot};
 use crate::launcher::{Launcher, results};
 use crate::report::{
-    Call, Facts, Report, Tail, Title, Unseen, Verdict, Watch, Weight, assign, github, since_boot,
-    trace, wrap,
+    Call, Facts, Report, Tail, Unseen, Verdict, Watch, Weight, assign, github, since_boot, trace,
+    wrap,
 };
 use crate::session::Ended;
 use crate::shared::launchers::kind::LauncherKind;
@@ -38,7 +38,7 @@ pub struct ReportArgs {
     /// call was seen
     #[arg(long)]
     require_cache: bool,
-    /// Print warnings but no report, and leave the terminal's title alone
+    /// Print warnings but no report
     #[arg(short, long)]
     quiet: bool,
 }
@@ -126,11 +126,7 @@ impl<'a> Outputs<'a> {
         log: &Path,
     ) -> Reporting<'a> {
         let results = Results::of(launcher);
-        let title = match self.args.quiet {
-            true => None,
-            false => Title::of_terminal(results.as_ref().and_then(Results::tail)),
-        };
-        let watch = Watch::start(log, title).inspect_err(|error| {
+        let watch = Watch::start(log).inspect_err(|error| {
             output::warning(format_args!(
                 "how long calls take cannot be watched: {error}"
             ));

@@ -1,8 +1,8 @@
 //! Reports what a build session did.
 //!
 //! Owns: watching the calls while the build runs, the [`Report`] built from them, and its forms: a
-//! table, JSON (`docs/report.md`), GitHub Actions, a timeline. Pure except for [`Watch`], [`Tail`]
-//! and [`Title`]; printing and writing belong to [`cli`](crate::cli). Knows nothing of trees.
+//! table, JSON (`docs/report.md`), GitHub Actions, a timeline. Pure except for [`Watch`] and [`Tail`];
+//! printing and writing belong to [`cli`](crate::cli). Knows nothing of trees.
 
 mod advice;
 mod call;
@@ -12,7 +12,6 @@ mod process;
 mod saved;
 mod tail;
 mod text;
-mod title;
 pub mod trace;
 mod watch;
 
@@ -28,7 +27,6 @@ pub use call::{Call, End, Side};
 pub use outcomes::assign;
 pub use tail::Tail;
 pub use text::wrap;
-pub use title::Title;
 pub use watch::{Watch, since_boot};
 
 use crate::launcher::Outcome;

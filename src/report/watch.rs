@@ -23,14 +23,10 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 use super::call::{Call, End};
 use super::process::{Opened, Running};
 use super::tail::Tail;
-use super::title::Title;
 use crate::shared::call_log;
 
 /// How often the log is checked if inotify is not available.
 const WITHOUT_INOTIFY: Duration = Duration::from_millis(20);
-
-/// How often the terminal's title is written.
-const TITLE_PERIOD: Duration = Duration::from_secs(1);
 
 /// Identifies an event of the epoll instance; smaller numbers are indices of calls.
 const STOP: u64 = u64::MAX;
@@ -52,11 +48,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches the calls that are written to `log`, and shows their number in `title`.
+    /// Watches the calls that are written to `log`.
     ///
     /// # Errors
     /// If the log cannot be opened, or the kernel has no resources left to watch it.
-    pub fn start(log: &Path, title: Option<Title>) -> io::Result<Self> {
+    pub fn start(log: &Path) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
         let readable = epoll::EventFlags::IN;
@@ -73,7 +69,6 @@ impl Watch {
             log: Tail::from(log, 0)?,
             calls: Vec::new(),
             running: Running::new(),
-            title,
         };
         let thread = thread::Builder::new().name("watch".to_owned());
         let thread = thread.spawn(|| watcher.run())?;
@@ -104,22 +99,16 @@ struct Watcher {
     log: Tail,
     calls: Vec<Call>,
     running: Running,
-    title: Option<Title>,
 }
 
 impl Watcher {
     fn run(mut self) -> Vec<Call> {
-        let period = match (&self.changes, &self.title) {
-            (None, _) => Some(WITHOUT_INOTIFY),
-            (Some(_), Some(_)) => Some(TITLE_PERIOD),
-            (Some(_), None) => None,
-        };
-        let period = period.map(|period| Timespec::try_from(period).expect("a short time"));
+        let period = self
+            .changes
+            .is_none()
+            .then(|| Timespec::try_from(WITHOUT_INOTIFY).expect("a short time"));
         let mut stopped = false;
         while !stopped {
-            if let Some(title) = &mut self.title {
-                title.show(&self.calls);
-            }
             stopped = self.wait(period.as_ref());
             self.read_log();
         }
@@ -198,7 +187,7 @@ mod tests {
         const WRITERS: u32 = 4;
         const CALLS: u32 = 1000;
         let log = tempfile::NamedTempFile::new().unwrap();
-        let watch = Watch::start(log.path(), None).unwrap();
+        let watch = Watch::start(log.path()).unwrap();
         let write = |writer| {
             let mut log = OpenOptions::new().append(true).open(log.path()).unwrap();
             for call in 0..CALLS {
@@ -222,7 +211,7 @@ mod tests {
     #[test]
     fn the_end_of_a_process_is_seen_and_one_that_outlives_the_build_has_none() {
         let mut log = tempfile::NamedTempFile::new().unwrap();
-        let watch = Watch::start(log.path(), None).unwrap();
+        let watch = Watch::start(log.path()).unwrap();
         let start = || {
             let mut cat = std::process::Command::new("cat");
             cat.stdin(std::process::Stdio::piped()).spawn().unwrap()

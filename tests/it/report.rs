@@ -1,13 +1,11 @@
 //! What `rock-wrap run` says at its end, with real compilers and launchers.
 
 use crate::support::tree::Layout;
-use std::io::Read;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use crate::support::launchers::{Cache, ccache, sccache};
 use crate::support::rocm::{Ran, Rocm, assert_has, ran};
-use crate::support::terminal::Terminal;
 use serde_json::Value;
 
 /// Two HIP units, two of the host, a probe, a link and a call that no launcher is given.
@@ -317,50 +315,4 @@ fn a_report_goes_into_a_pipe_and_replaces_a_longer_one() {
     .ok();
     let report: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(report["version"], 1);
-}
-
-/// What `command` writes to a terminal that its standard error is.
-fn on_terminal(command: &mut Command) -> String {
-    let mut terminal = Terminal::new();
-    command
-        .stderr(Stdio::from(terminal.theirs))
-        .stdout(Stdio::null());
-    let mut child = command.spawn().unwrap();
-    // Our copies, without which the terminal hangs up at its end.
-    command.stderr(Stdio::null());
-    let mut text = Vec::new();
-    // That a terminal hangs up is an error.
-    let _ = terminal.ours.read_to_end(&mut text);
-    assert!(child.wait().unwrap().success());
-    String::from_utf8(text).unwrap()
-}
-
-#[test]
-fn progress_is_in_the_title_of_a_terminal_and_the_title_comes_back() {
-    let rocm = Rocm::new(19, Layout::Symlink);
-    let cache = Cache::new(&ccache());
-    let on = |options: &[&str], term: &str| {
-        on_terminal(run(&rocm, &cache, options, SMALL).env("TERM", term))
-    };
-    let text = on(&[], "xterm-256color");
-    let (save, restore) = ("\x1b[22;0t", "\x1b[23;0t");
-    let (_, text) = text.split_once(save).unwrap();
-    let (during, after) = text.split_once(restore).unwrap();
-    assert!(
-        during.starts_with("\x1b]2;rock-wrap 0.0s: 0 calls, 0 launched, 0 hits\x07"),
-        "{during:?}"
-    );
-    assert!(
-        after.contains("hits  misses") && !after.contains("\x1b]"),
-        "{after:?}"
-    );
-    for (options, term) in [
-        (&["--quiet"][..], "xterm"),
-        (&[], "dumb"),
-        (&[], "linux"),
-        (&[], ""),
-    ] {
-        let text = on(options, term);
-        assert!(!text.contains("\x1b]") && !text.contains(save), "{text:?}");
-    }
 }
