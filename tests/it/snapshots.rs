@@ -440,14 +440,28 @@ fn failures() -> Vec<CliError> {
         missing: "this user has no right to write and search the directory",
         source: denied(),
     };
-    let failure = Failure {
-        cause,
-        after: After::AsBefore,
+    let keep = DivertError::Keep {
+        path: clang(),
+        source: ErrorKind::Unsupported.into(),
     };
-    errors.push(CliError::Operation(OperationError::Failed {
-        what: "restore",
-        failure,
-    }));
+    let keep_newer = DivertError::KeepNewer {
+        path: clang(),
+        source: ErrorKind::Unsupported.into(),
+    };
+    for (what, cause) in [
+        ("restore", cause),
+        ("install", keep),
+        ("install", keep_newer),
+    ] {
+        let failure = Failure {
+            cause,
+            after: After::AsBefore,
+        };
+        errors.push(CliError::Operation(OperationError::Failed {
+            what,
+            failure,
+        }));
+    }
     for what in ["install", "restore"] {
         let source = DivertError::Remove {
             path: path(".rockwrap-session"),
