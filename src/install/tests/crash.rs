@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use crate::install::goal::Goal;
-use crate::install::tests::sim::{Caps, NEITHER, RUNGS, SimFs, State};
+use crate::install::tests::sim::{Caps, NEITHER, RUNGS, SimFs};
+use crate::install::tests::state::State;
 use crate::install::tests::{CCACHE, LAYOUTS, Layout, SCCACHE, image, run};
 use crate::trampoline::trampoline;
 
@@ -37,10 +38,11 @@ fn check(crashed: &State, original: &State, layout: Layout, caps: Caps, at: &str
 }
 
 fn explore(what: &str, start: impl Fn(Layout, Caps) -> State, goal: impl Fn(Layout) -> Goal) {
-    let (mut points, mut states) = (0, 0);
+    let (mut points, mut states, mut distinct) = (0, 0, 0);
     for layout in LAYOUTS {
         let original = State::layout(layout);
         for caps in RUNGS {
+            let mut seen = BTreeSet::new();
             let before = start(layout, caps);
             let fs = SimFs::new(before.clone(), caps, None);
             run(&fs, &goal(layout)).unwrap();
@@ -53,13 +55,18 @@ fn explore(what: &str, start: impl Fn(Layout, Caps) -> State, goal: impl Fn(Layo
                 points += 1;
                 for (i, crashed) in fs.into_state().crashes().iter().enumerate() {
                     let at = format!("{what} {layout:?} {caps:?} op {crash_at} of {total} #{i}");
-                    check(crashed, &original, layout, caps, &at);
                     states += 1;
+                    if seen.insert(crashed.shape(original.nodes.len())) {
+                        check(crashed, &original, layout, caps, &at);
+                        distinct += 1;
+                    }
                 }
             }
         }
     }
-    println!("{what}: {states} crash states at {points} points, all recovered");
+    println!(
+        "{what}: {states} crash states at {points} points, {distinct} distinct, all recovered"
+    );
     assert!(states > points);
 }
 

@@ -4,8 +4,10 @@ mod crash;
 mod exact;
 mod fault;
 mod faults;
+mod keeping;
 mod random;
 mod sim;
+mod state;
 mod table;
 mod together;
 

@@ -4,7 +4,8 @@ use proptest::prelude::*;
 
 use crate::install::goal::Goal;
 use crate::install::step::Did;
-use crate::install::tests::sim::{RUNGS, SimFs, State};
+use crate::install::tests::sim::{RUNGS, SimFs};
+use crate::install::tests::state::State;
 use crate::install::tests::{CCACHE, ELF, LAYOUTS, Layout, SCCACHE, os, own, run};
 
 #[derive(Clone, Debug)]
@@ -105,7 +106,7 @@ fn meddle(state: &mut State, foreign: Foreign) {
         Foreign::NoAlias(plus) => {
             // Where the alias is the original, that would be vandalism: nothing can undo it.
             let alias = own(&format!("{}.7625", name(plus)));
-            let link = state.node(&alias).is_some_and(super::sim::Node::is_link);
+            let link = state.node(&alias).is_some_and(super::state::Node::is_link);
             if link {
                 state.names.remove(&alias);
             }

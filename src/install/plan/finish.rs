@@ -1,0 +1,200 @@
+//! From the rows' changes to a plan: the order of all steps, and the records among them.
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+
+use super::{Plan, Planner, Target};
+use crate::install::goal::Refusal;
+use crate::install::journal::{self, Journal, Phase};
+use crate::install::names;
+use crate::install::observe::{Entry, Record};
+use crate::install::step::{Keeping, Step};
+
+impl Planner<'_> {
+    /// Puts the parts in order: look, intent, change, drain, clear up, commit.
+    pub(super) fn finish(mut self) -> Result<Plan, Refusal> {
+        let observed = self.observed;
+        self.spare_aliases_in_use();
+        let aims_at_shims = self
+            .targets
+            .iter()
+            .any(|target| matches!(target, Target::Shim(_)));
+        let installs = aims_at_shims && !self.live.is_empty();
+        let restores = !self.shims.is_empty()
+            || !self.clear.is_empty()
+            || self
+                .live
+                .iter()
+                .any(|step| matches!(step, Step::PutBack { .. }));
+        let changes = !self.live.is_empty() || restores;
+
+        let during = self.entries(true);
+        let finally = self.entries(false);
+        let believed = observed.record.trusted();
+        let mut steps = Vec::new();
+        // Files that nobody can be using go first: they may be what fills the disk.
+        steps.extend(observed.temps.iter().map(|name| Step::Remove {
+            name: name.clone(),
+            expect: None,
+        }));
+        if changes {
+            let keep = self.live.iter().filter_map(|step| match step {
+                Step::Divert { name, keeping, .. } if *keeping != Keeping::Already => {
+                    Some((name.clone(), *keeping))
+                }
+                _ => None,
+            });
+            steps.push(Step::Probe {
+                even_if_full: !installs,
+                keep: keep.collect(),
+            });
+        }
+        // A record that names everything already is intent enough: a restore then writes nothing
+        // before the originals are back.
+        let known = believed.is_some_and(|journal| {
+            let same = |entry: &journal::Entry| journal.entry(&entry.name) == Some(entry);
+            during.iter().all(same)
+        });
+        let intent = changes && !known;
+        if intent {
+            let phase = if installs {
+                Phase::Installing
+            } else {
+                Phase::Restoring
+            };
+            steps.push(Step::WriteRecord {
+                phase,
+                required: installs,
+                journal: Arc::new(Journal::new(phase, during.clone())),
+            });
+        }
+        steps.append(&mut self.live);
+        if restores {
+            let aliases = self
+                .clear
+                .iter()
+                .map(|(name, _)| name.clone())
+                .filter(|name| names::is_run(name))
+                .collect();
+            // Only stand-ins are cleared up where every target is a shim.
+            let brings_back = self
+                .targets
+                .iter()
+                .any(|target| matches!(target, Target::Original(_)));
+            let phase = if brings_back {
+                Phase::Restoring
+            } else {
+                Phase::Installed
+            };
+            steps.push(Step::Drain {
+                aliases,
+                shims: self.shims,
+                journal: Arc::new(Journal::new(phase, during)),
+            });
+        }
+        steps.extend(self.clear.into_iter().map(|(name, meta)| Step::Remove {
+            name,
+            expect: Some(meta),
+        }));
+        if finally.is_empty() {
+            let removable = match &observed.record {
+                Record::None => intent,
+                Record::Trusted(_) => true,
+                // A directory: not ours, and no intent could be written over it either.
+                Record::Ignored { removable, .. } => *removable,
+            };
+            if removable {
+                steps.push(Step::Remove {
+                    name: names::JOURNAL.into(),
+                    expect: None,
+                });
+            }
+        } else {
+            let journal = Journal::new(Phase::Installed, finally);
+            if intent || believed != Some(&journal) {
+                steps.push(Step::WriteRecord {
+                    phase: Phase::Installed,
+                    required: true,
+                    journal: Arc::new(journal),
+                });
+            }
+        }
+        let warnings = match &observed.record {
+            Record::Ignored { reason, .. } => {
+                vec![format!(
+                    "the record {} is ignored: {reason}",
+                    names::JOURNAL
+                )]
+            }
+            _ => Vec::new(),
+        };
+        Ok(Plan {
+            steps,
+            names: self.names,
+            warnings,
+            back: self.back,
+        })
+    }
+
+    /// A shim that stays needs its stand-in, its alias, and whatever that leads through.
+    pub(super) fn spare_aliases_in_use(&mut self) {
+        let mut needed: BTreeSet<OsString> = BTreeSet::new();
+        for name in &self.stay {
+            let Some(known) = self.observed.name(name) else {
+                continue;
+            };
+            let knows_of_none = |target: &Target| {
+                let Target::Shim(want) = target else {
+                    return false;
+                };
+                want.name == *name && want.stand_in.is_none()
+            };
+            if !self.targets.iter().any(knows_of_none) {
+                needed.insert(names::stand_in(name));
+            }
+            needed.insert(names::alias(name));
+            needed.extend(known.alias.text().map(OsStr::to_owned));
+        }
+        self.clear.retain(|(name, _)| !needed.contains(name));
+    }
+
+    /// The record's entries: of what will be a shim, and `during` the change also of what was one.
+    /// What an earlier record says of an original outranks a look at it now: a union
+    /// file system, or the copy that an older release made, gives it another inode.
+    pub(super) fn entries(&self, during: bool) -> Vec<journal::Entry> {
+        let mut entries = Vec::new();
+        for known in &self.observed.names {
+            let cleared = self.clear.iter().any(|(name, _)| {
+                let name = name.as_os_str();
+                names::owner_of(name) == Some(&known.name)
+            });
+            if !(self.stay.contains(&known.name) || during && (known.ours || cleared)) {
+                continue;
+            }
+            let fresh = self.touched.iter().find(|entry| entry.name == known.name);
+            let old = self.recorded(&known.name);
+            let diverted = known.at.is_original();
+            let entry = match (fresh, old) {
+                (Some(fresh), _) if diverted => Some(fresh.clone()),
+                (_, Some(old)) => Some(old.clone()),
+                (Some(fresh), None) => Some(fresh.clone()),
+                (None, None) => known
+                    .original_entry()
+                    .or(Some(&known.at).filter(|at| at.is_original()))
+                    .and_then(|entry| {
+                        let meta = entry.meta()?;
+                        Some(journal::Entry::new(&known.name, meta, entry.text()))
+                    })
+                    // The original is gone. The name has to be known as ours all the same.
+                    .or_else(|| {
+                        let places = [&known.alias, &known.kept, &known.at, &known.stand_in];
+                        let meta = places.into_iter().find_map(Entry::meta)?;
+                        Some(journal::Entry::new(&known.name, meta, None))
+                    }),
+            };
+            entries.extend(entry);
+        }
+        entries
+    }
+}

@@ -1,0 +1,294 @@
+//! Planning: from what stands in the directory and what is wanted to the steps that lead there.
+//!
+//! Owns: the table below and nothing else. Pure: no system call, no memory of an earlier run. The
+//! same planning serves install, switching to other images, restore and the way back from any of
+//! them that failed; what a crash left is only one more thing to be observed.
+//!
+//! # The table
+//!
+//! For each name N: what stands at N, where its original K is, what is done.
+//! Aside layout: K is `.rockwrap-orig-N` and the alias `N.7625` a symlink to the real compiler.
+//! Moved layout: K is `N.7625` itself.
+//! In both layouts the stand-in is a file `N.9727` with the trampoline's bytes. It does not change
+//! the row: in rows 1 to 10 an install makes it, or makes it anew over what stands there if its
+//! bytes, mode or time are others, before the shim that needs it is put at N. "Clear up" includes it.
+//! "Ours" means that the record names N, or that the record is there but cannot be believed, or
+//! that one of the names is a shim, or that `N.9727` is this release's stand-in. The record is on disk before the first companion is and goes
+//! after the last, so what is not ours was put there by somebody else.
+//!
+//! ```text
+//!     at N                companions                        install                            restore
+//!  1  original            none                              divert                             -
+//!  2  original            some, not ours                    refuse: name the file              leave alone, say so
+//!  3  original            K the same inode                  divert, K is kept already          clear up
+//!     (crash between hard link and rename; restore that could not clear up)
+//!  4  original            K is a shim                       remove K, divert                   clear up
+//!     (crash between placing the shim at K and the exchange)
+//!  5  original (newer)    K/alias stale                     aside: remove K, new alias, divert clear up, keep the newer
+//!                                                           moved: divert, K replaced at once
+//!  6  original            alias right, no K                 alias stays, divert                clear up
+//!     (crash after the alias was made)
+//!  7  shim, same bytes    K there, alias right              nothing                            put K back, clear up
+//!  8  shim, same bytes    K there, alias wrong or missing   alias anew                         put K back, clear up
+//!  9  shim, other bytes   K there                           (alias anew,) new shim over it     put K back, clear up
+//! 10  shim                no K, the record knows N as       K anew from the record, then 7-9   make it anew over the shim,
+//!                         a symlink, and it would lead                                         clear up
+//!                         somewhere
+//! 11  shim                no K otherwise                    refuse: reinstall the package      nothing, say so
+//! 12  missing             K there and works at N            refuse: restore first              put K back, clear up
+//! 13  missing             K there, leads nowhere            refuse: no compiler                clear up
+//! 14  missing             no K                              refuse: no compiler                clear up what there is
+//! 15  directory, device   any                               refuse                             as 5, 2
+//! 16  original            alias target leads nowhere        refuse                             (as the row it is)
+//! 17  shim, same bytes    K there, alias right, stand-in    stand-in anew                      put K back, clear up
+//!                         missing or not as wanted
+//! 18  original            stand-in alone, this release's    stand-in stays, divert             clear up
+//!     (restored by an older release, which knows of none)
+//! ```
+//!
+//! "Divert" keeps N's original at K and puts the shim at N; [`super::apply`] has the ladder.
+//! "Clear up" removes what is left of our companions, after the drain: no process may still need
+//! them. Before the drain every name that can be an original is one.
+//!
+//! The way back from an upgrade that failed may lead to shims of an older release, which know of no
+//! stand-in: it removes those that were made meanwhile, after a drain as well.
+
+mod finish;
+mod install;
+mod restore;
+
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::install::fs::{Attrs, Inode, Meta};
+use crate::install::goal::{Goal, Keep, Refusal, Want};
+use crate::install::journal;
+use crate::install::names;
+use crate::install::observe::{Entry, Kept, Name, Observed};
+use crate::install::step::{Did, NameDid, Step};
+use crate::shim_image;
+
+/// The steps to a goal.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    /// In order.
+    pub steps: Vec<Step>,
+    /// What they come to.
+    pub names: Vec<NameDid>,
+    /// What the user should know: an unbelieved record.
+    pub warnings: Vec<String>,
+    /// The way back, for each name that is touched.
+    #[serde(skip)]
+    pub(super) back: Vec<Target>,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, step) in self.steps.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{step}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wanted at one name.
+#[derive(Clone, Debug)]
+pub(super) enum Target {
+    Shim(Arc<Want>),
+    Original(OsString),
+}
+
+impl Target {
+    fn name(&self) -> &OsStr {
+        match self {
+            Self::Shim(want) => &want.name,
+            Self::Original(name) => name,
+        }
+    }
+}
+
+/// The steps from what is there to `goal`.
+///
+/// # Errors
+/// [`Refusal`] where the goal cannot be had from there.
+pub fn plan(observed: &Observed, goal: &Goal) -> Result<Plan, Refusal> {
+    match goal {
+        Goal::Install(wants) => {
+            let mut seen = BTreeSet::new();
+            for want in wants {
+                check(want)?;
+                if !seen.insert(&want.name) {
+                    return Err(Refusal::Twice {
+                        name: want.name.clone(),
+                    });
+                }
+            }
+            let targets: Vec<_> = wants
+                .iter()
+                .map(|want| Target::Shim(Arc::new(want.clone())))
+                .collect();
+            plan_targets(observed, &targets)
+        }
+        Goal::Restore => {
+            let targets: Vec<_> = observed
+                .names
+                .iter()
+                .map(|known| Target::Original(known.name.clone()))
+                .collect();
+            plan_targets(observed, &targets)
+        }
+    }
+}
+
+fn check(want: &Want) -> Result<(), Refusal> {
+    let name = || want.name.clone();
+    if !names::is_manageable(&want.name) {
+        return Err(Refusal::BadName { name: name() });
+    }
+    match shim_image::read(&want.image) {
+        Some(Ok(config)) if config.name == want.name.as_bytes() => Ok(()),
+        _ => Err(Refusal::BadImage { name: name() }),
+    }
+}
+
+/// The steps to a target for each of some names; the other names stay as they are.
+pub(super) fn plan_targets(observed: &Observed, targets: &[Target]) -> Result<Plan, Refusal> {
+    let mut planner = Planner::new(observed, targets);
+    for target in targets {
+        if let Target::Shim(want) = target {
+            planner.install(want)?;
+        }
+    }
+    for known in planner.restore_order() {
+        planner.restore(known)?;
+    }
+    planner.finish()
+}
+
+struct Planner<'a> {
+    observed: &'a Observed,
+    targets: &'a [Target],
+    /// Steps that change names.
+    live: Vec<Step>,
+    /// Removals of what may still be in use: they come after the drain.
+    clear: Vec<(OsString, Meta)>,
+    shims: Vec<Inode>,
+    names: Vec<NameDid>,
+    back: Vec<Target>,
+    /// Entries of the names that are shims when all is done, or will be restored by it.
+    touched: Vec<journal::Entry>,
+    /// Names that are shims when all is done.
+    stay: BTreeSet<OsString>,
+}
+
+impl<'a> Planner<'a> {
+    fn new(observed: &'a Observed, targets: &'a [Target]) -> Self {
+        let aimed: BTreeSet<_> = targets.iter().map(Target::name).collect();
+        let stay = observed
+            .names
+            .iter()
+            .filter(|known| known.at.is_shim() && !aimed.contains(known.name.as_os_str()))
+            .map(|known| known.name.clone())
+            .collect();
+        Self {
+            observed,
+            targets,
+            live: Vec::new(),
+            clear: Vec::new(),
+            shims: Vec::new(),
+            names: Vec::new(),
+            back: Vec::new(),
+            touched: Vec::new(),
+            stay,
+        }
+    }
+
+    fn say(&mut self, name: &OsStr, did: Did) {
+        self.names.push(NameDid {
+            name: name.to_owned(),
+            did,
+        });
+    }
+
+    fn recorded(&self, name: &OsStr) -> Option<&'a journal::Entry> {
+        self.observed.record.trusted()?.entry(name)
+    }
+
+    /// The record of an original that is gone and can be made anew: a symlink within the
+    /// directory that would lead somewhere. A path is never taken from a record.
+    fn relinkable(&self, known: &Name) -> Option<&'a journal::Entry> {
+        let entry = self.recorded(&known.name)?;
+        let text = entry.link.as_deref()?;
+        let led = match self.observed.name(text) {
+            Some(next) => next.name != known.name && !next.at.is_missing(),
+            // The alias leads where the original led.
+            None => {
+                known.alias.text() == Some(text)
+                    && matches!(known.alias, Entry::Link { resolves: true, .. })
+            }
+        };
+        (led && !text.as_bytes().contains(&b'/')).then_some(entry)
+    }
+}
+
+fn relink(at: OsString, entry: &journal::Entry, expect: Option<Meta>) -> Step {
+    Step::Relink {
+        at,
+        text: entry.link.clone().unwrap_or_default(),
+        expect,
+        attrs: Attrs {
+            mode: entry.mode,
+            uid: entry.uid,
+            gid: entry.gid,
+            mtime: entry.mtime,
+        },
+    }
+}
+
+/// What would bring a shim back that stands there now. A shim that did not work has no way back:
+/// what a plan made of it is better.
+fn as_it_was(known: &Name) -> Option<Target> {
+    let Entry::Shim { meta, image } = &known.at else {
+        return None;
+    };
+    let keep = match (known.original()?, &known.alias) {
+        (Kept::Moved, _) => Keep::Move,
+        (
+            Kept::Aside,
+            Entry::Link {
+                text,
+                resolves: true,
+                ..
+            },
+        ) => Keep::Aside {
+            alias_target: text.clone(),
+        },
+        (Kept::Aside, _) => return None,
+    };
+    Some(Target::Shim(Arc::new(Want {
+        name: known.name.clone(),
+        image: image.clone(),
+        stand_in: known.stand_in_bytes.clone(),
+        keep,
+        mode: meta.mode,
+        uid: meta.uid,
+        gid: meta.gid,
+        mtime: meta.mtime,
+    })))
+}
