@@ -74,6 +74,10 @@ pub(super) fn apply<F: Fs>(
         }
         Err(cause) => cause,
     };
+    if !run.changed && run.remove_temps() {
+        let after = After::AsBefore;
+        return Err(Failure { cause, after });
+    }
     if run.past_return {
         let after = After::Restored;
         return Err(Failure { cause, after });
@@ -152,6 +156,8 @@ struct Run<'a, F: Fs> {
     drain: &'a dyn Drain,
     warnings: Vec<String>,
     in_use: Option<usize>,
+    /// Whether a step began that changes what the next look would find.
+    changed: bool,
     /// Whether every original is back for good, so that a failure leads nowhere else.
     past_return: bool,
     /// Whether this is the way back itself.
@@ -168,6 +174,7 @@ impl<'a, F: Fs> Run<'a, F> {
             drain,
             warnings: Vec::new(),
             in_use: None,
+            changed: false,
             past_return: false,
             returning: false,
             temps: Vec::new(),
@@ -182,6 +189,11 @@ impl<'a, F: Fs> Run<'a, F> {
         }
         for step in &plan.steps {
             self.check_signal()?;
+            self.changed |= match step {
+                Step::Probe { .. } => false,
+                Step::Remove { name, .. } => !names::is_temp(name),
+                _ => true,
+            };
             self.step(step)?;
             if self.in_use.is_some() {
                 return Ok(());

@@ -119,10 +119,20 @@ impl<F: Fs> Run<'_, F> {
     /// Goes on after `err`, which nothing depends on, and without what it left.
     pub(super) fn do_without(&mut self, err: &Error) {
         self.warnings.push(chain(err));
+        // One that stays is removed by the next run.
+        self.remove_temps();
+    }
+
+    /// Removes this run's temporary files, most of which are gone already. Whether all are gone.
+    pub(super) fn remove_temps(&mut self) -> bool {
+        let mut all = true;
         for temp in self.temps.drain(..) {
-            // Most are gone already. One that stays is removed by the next run.
-            let _ = self.fs.remove(&temp);
+            match self.fs.remove(&temp) {
+                Err(err) if err.kind() != io::ErrorKind::NotFound => all = false,
+                _ => {}
+            }
         }
+        all
     }
 
     pub(super) fn inspect(&self, source: io::Error) -> Error {
