@@ -1,7 +1,7 @@
-//! Putting a shim in the place of an original, which is kept under another name.
+//! Replaces an original (at N) with a shim and keeps the original under another name (K).
 //!
-//! Owns: the two ways to do so, an exchange of names and a hard link. Must never leave a name, at
-//! any instant, without a working compiler.
+//! Owns: the two ways to do so, by exchanging names or by a hard link. Must never leave N without a
+//! working compiler, not even for an instant.
 
 use std::ffi::OsStr;
 
@@ -22,7 +22,7 @@ impl<F: Fs> Run<'_, F> {
         want: &Want,
     ) -> Result<(), Error> {
         let temp = self.write_temp(&want.image, &want.attrs())?;
-        // N: the original. K: nothing, or what is stale. The shim, whole, under a temporary name.
+        // N: the original. K: missing or stale. The shim is complete under a temporary name.
         match keeping {
             Keeping::Ladder => {
                 if self.exchange(&temp, kept, name)? {
@@ -32,7 +32,7 @@ impl<F: Fs> Run<'_, F> {
                 self.sync_dir()?;
             }
             Keeping::Replace => {
-                // Under another name first, then over what is stale, so that K never is missing.
+                // Link to a temporary name and rename that over K, so that K is never missing.
                 let first = self.temp_name()?;
                 self.link_original(name, &first, keeping)?;
                 self.rename(&first, kept)?;
@@ -40,15 +40,15 @@ impl<F: Fs> Run<'_, F> {
             }
             Keeping::Already => {}
         }
-        // N: the original. K: the original too, on disk. This look and the rename are two calls;
-        // only an exchange could be one.
+        // N and K: the original, on disk. A file that appears at N between this check and the rename
+        // is lost; only an exchange has no such gap.
         self.expect(name, Some(expect))?;
         self.rename(&temp, name)?;
         // N: the shim. K: the original.
         self.sync_dir()
     }
 
-    /// Rung A. `false` where the file system cannot.
+    /// Diverts by an exchange. Returns `false` if the file system does not support it.
     pub(super) fn exchange(
         &mut self,
         temp: &OsStr,
@@ -60,8 +60,8 @@ impl<F: Fs> Run<'_, F> {
             Err(err) if no_exchange(&err) => return Ok(false),
             Err(source) => return Err(self.rename_error(temp, kept, source)),
         }
-        // N: the original. K: the shim. On disk before the exchange is, so that no crash can
-        // leave the exchange without it.
+        // N: the original. K: the shim. Flushed first, so that no crash can leave the exchange on
+        // disk without the shim.
         self.sync_dir()?;
         match self.fs.exchange(kept, name) {
             Ok(()) => {}
@@ -77,12 +77,12 @@ impl<F: Fs> Run<'_, F> {
                 });
             }
         }
-        // N: the shim. K: the original. There was no instant between.
+        // N: the shim. K: the original. The exchange was atomic.
         self.sync_dir()?;
         Ok(true)
     }
 
-    /// Rung B: makes a hard link to the original at `name`.
+    /// Makes a hard link to the original at `name`.
     pub(super) fn link_original(
         &self,
         name: &OsStr,

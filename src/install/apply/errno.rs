@@ -1,11 +1,11 @@
-//! What an error number says about a file system.
+//! Classification of errors by their errno.
 
 use std::io;
 
 use rustix::io::Errno;
 
-/// Errors that say "this file system cannot", for an exchange of names. EINVAL is what the kernel
-/// answers for flags that a file system does not take.
+/// Whether the file system does not support the flags of `renameat2`. The kernel returns EINVAL for
+/// a flag that a file system does not know.
 pub(super) fn no_exchange(err: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(err),
@@ -13,9 +13,9 @@ pub(super) fn no_exchange(err: &io::Error) -> bool {
     )
 }
 
-/// The same for hard links. EPERM: no hard links here (FAT), or not to somebody else's file
-/// (`fs.protected_hardlinks`). EXDEV: a union file system that keeps the name on another layer, or
-/// a file that was mounted over the name; then the rename fails too and nothing was changed.
+/// Whether the file cannot be hard-linked. EPERM: the file system has no hard links (FAT), or the file
+/// belongs to another user (`fs.protected_hardlinks`). EXDEV: the file is on another layer of a union
+/// file system, or another file is mounted over it.
 pub(super) fn no_link(err: &io::Error) -> bool {
     matches!(
         Errno::from_io_error(err),

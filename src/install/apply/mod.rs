@@ -1,8 +1,9 @@
-//! Acting: the steps of a plan, one operation after the other, and the way back when one fails.
+//! Applying a plan: runs its steps in order and rolls back when one fails.
 //!
-//! Owns: the order of operations within a step, the ladder for keeping an original, and the
-//! roll-back. Each comment says what is on disk at that instant. Must never decide what is wanted:
-//! after a failure it looks again and has the way back planned like anything else.
+//! Owns: the order of operations within a step, and the roll-back. In the comments, N is the wrapped
+//! name and K the name under which its original is kept; they state what is on disk at that point.
+//! Must never decide what is wanted: after a failure it observes the directory again, and the
+//! planner plans the roll-back like any other goal.
 
 mod divert;
 mod errno;
@@ -22,20 +23,20 @@ use crate::install::observe::{Entry, Kept, observe};
 use crate::install::plan::{Plan, Target, plan_targets};
 use crate::install::step::{Did, NameDid, Step};
 
-/// What an install or restore came to.
+/// The result of an install or restore.
 #[derive(Debug)]
 pub struct Outcome {
-    /// For each name what was done.
+    /// What was done for each name.
     pub names: Vec<NameDid>,
-    /// What the user should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
-    /// How many processes still use the aliases, where that kept the run from clearing up; a later
-    /// restore does.
+    /// Number of processes that still use the aliases, if that kept the run from removing them. A
+    /// later restore removes them.
     pub in_use: Option<usize>,
 }
 
 impl Outcome {
-    /// What a person must know of it in any case.
+    /// What the user must be told even in quiet output.
     #[must_use]
     pub fn notable(&self) -> Vec<String> {
         let mut lines = self.warnings.clone();
@@ -54,7 +55,7 @@ impl Outcome {
     }
 }
 
-/// Runs `plan`. `cancel` is asked between steps for a signal that came in.
+/// Runs `plan`. Between steps, `cancel` returns the signal that arrived, if any.
 pub(super) fn apply<F: Fs>(
     fs: &F,
     plan: &Plan,
@@ -92,7 +93,7 @@ pub(super) fn apply<F: Fs>(
     Err(Failure { cause, after })
 }
 
-/// Looks at what is there now and goes from there back to what was there before.
+/// Observes the directory and restores the state from before the plan.
 fn roll_back<F: Fs>(fs: &F, plan: &Plan, drain: &dyn Drain) -> Result<After, Error> {
     let wants = plan.back.iter().filter_map(|target| match target {
         Target::Shim(want) => Some(want.as_ref()),
@@ -100,7 +101,7 @@ fn roll_back<F: Fs>(fs: &F, plan: &Plan, drain: &dyn Drain) -> Result<After, Err
     });
     let observed = observe(fs, wants)?;
     let back = plan_targets(&observed, &plan.back).map_err(|source| Error::NoWayBack { source })?;
-    // Who interrupts once more must not get half a roll-back.
+    // A second interrupt must not stop the roll-back half-way.
     let mut run = Run::new(fs, &|| None, drain);
     run.returning = true;
     run.steps(&back)?;
@@ -109,14 +110,14 @@ fn roll_back<F: Fs>(fs: &F, plan: &Plan, drain: &dyn Drain) -> Result<After, Err
         if run.in_use.is_some() && plan.back.iter().any(brings_back) {
             After::Restored
         } else {
-            // A stand-in that a call under way uses may be left beside a shim that knows of none. The
-            // next install or restore sees to it.
+            // A stand-in that a running compile uses may remain beside an older shim that has none.
+            // The next install or restore removes it.
             After::AsBefore
         },
     )
 }
 
-/// What stands where, for the message of a roll-back that failed.
+/// The state of each name, for the message of a roll-back that failed.
 fn describe<F: Fs>(fs: &F, plan: &Plan) -> Vec<String> {
     let Ok(observed) = observe(fs, []) else {
         return vec![format!("{} cannot be looked at", fs.path().display())];
@@ -156,13 +157,13 @@ struct Run<'a, F: Fs> {
     drain: &'a dyn Drain,
     warnings: Vec<String>,
     in_use: Option<usize>,
-    /// Whether a step began that changes what the next look would find.
+    /// Whether a step has started that changes anything but temporary files.
     changed: bool,
-    /// Whether every original is back for good, so that a failure leads nowhere else.
+    /// Whether every original is back at its name. A failure is no longer rolled back then.
     past_return: bool,
-    /// Whether this is the way back itself.
+    /// Whether this run is a roll-back.
     returning: bool,
-    /// Temporary names that this run has used.
+    /// Temporary names that this run has generated.
     temps: Vec<OsString>,
 }
 
@@ -183,8 +184,8 @@ impl<'a, F: Fs> Run<'a, F> {
 
     fn steps(&mut self, plan: &Plan) -> Result<(), Error> {
         if !plan.steps.is_empty() {
-            // A run that was killed may have left names, the record's among them, that were seen
-            // and are not on disk yet. What is built on them must not get there before they do.
+            // A run that was killed may have left changes, the record included, that are visible but
+            // not yet on disk. They must reach the disk before anything that depends on them.
             self.sync_dir()?;
         }
         for step in &plan.steps {
@@ -204,7 +205,7 @@ impl<'a, F: Fs> Run<'a, F> {
             .iter()
             .any(|step| matches!(step, Step::Remove { .. }))
         {
-            // The last removals, the record's among them, reach the disk.
+            // Flushes the last removals, including that of the record.
             self.sync_dir()?;
         }
         Ok(())
@@ -219,13 +220,13 @@ impl<'a, F: Fs> Run<'a, F> {
 
     fn step(&mut self, step: &Step) -> Result<(), Error> {
         match step {
-            // The way back is tried whatever a look would say.
+            // A roll-back is attempted whatever the probe would find.
             Step::Probe { .. } if self.returning => Ok(()),
             Step::Probe { even_if_full, keep } => self.probe(*even_if_full, keep),
             Step::WriteRecord {
                 required, journal, ..
             } => match self.write_record(journal) {
-                // The originals come back all the same, and recovery needs no record.
+                // The originals can be put back without a record.
                 Err(err) if !required || self.returning => {
                     self.do_without(&err);
                     Ok(())
@@ -283,13 +284,12 @@ impl<'a, F: Fs> Run<'a, F> {
         let attrs = Attrs {
             mode: 0o644,
             uid: euid,
-            // The group that the system would give a new file is as good as any: it has no rights
-            // to write.
+            // Any group will do, since the mode gives it no write permission.
             gid: dir.gid,
             mtime: Time::now(),
         };
         let temp = self.write_temp(&bytes, &attrs)?;
-        // The earlier record, whole, or none; the new one whole under a temporary name.
+        // On disk: the earlier record, if any, and the complete new one under a temporary name.
         self.rename(&temp, name)?;
         self.sync_dir()
     }
@@ -302,7 +302,7 @@ impl<'a, F: Fs> Run<'a, F> {
         } else {
             self.symlink(target, alias, None)?;
         }
-        // Before any shim that needs it goes live.
+        // It must be on disk before any shim that needs it.
         self.sync_dir()
     }
 
@@ -314,13 +314,13 @@ impl<'a, F: Fs> Run<'a, F> {
         attrs: &Attrs,
     ) -> Result<(), Error> {
         let temp = self.write_temp(bytes, attrs)?;
-        // A shim that is live runs the one that is there, or this one: the name never is missing.
+        // A rename replaces it atomically, so that live shims always find a stand-in.
         if over {
             self.rename(&temp, stand_in)?;
         } else {
             self.rename_new(&temp, stand_in)?;
         }
-        // Before any shim that needs it goes live.
+        // It must be on disk before any shim that needs it.
         self.sync_dir()
     }
 
@@ -328,7 +328,7 @@ impl<'a, F: Fs> Run<'a, F> {
         let temp = self.write_temp(&want.image, &want.attrs())?;
         self.expect(name, Some(expect))?;
         self.rename(&temp, name)?;
-        // N: the new shim. K: the original, as before.
+        // N: the new shim. K: the original, unchanged.
         self.sync_dir()
     }
 }

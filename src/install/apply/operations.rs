@@ -1,6 +1,7 @@
-//! The operations that steps are made of, with their errors.
+//! The file operations that steps are built from.
 //!
-//! Owns: temporary names, and which error an operation that failed is. Must never know a step.
+//! Owns: temporary names, and mapping each failed operation to its [`Error`]. Must never know about
+//! steps.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -14,8 +15,8 @@ use crate::install::names;
 use crate::support::error_chain::chain;
 
 impl<F: Fs> Run<'_, F> {
-    /// Writes a file that nobody else can know or open yet, brings it to disk and closes it: a
-    /// program that is still open for writing cannot be run.
+    /// Writes a file under an unpredictable name, flushes it to disk and closes it. A program that is
+    /// open for writing cannot be executed.
     pub(super) fn write_temp(&mut self, bytes: &[u8], attrs: &Attrs) -> Result<OsString, Error> {
         let temp = self.temp_name()?;
         let file = self.fs.create(&temp, bytes, attrs).map_err(|source| {
@@ -50,8 +51,8 @@ impl<F: Fs> Run<'_, F> {
         renamed.map_err(|source| self.rename_error(from, to, source))
     }
 
-    /// Rename without replacing, down systemd's ladder: the flag, link and unlink, a look and a
-    /// plain rename.
+    /// Renames without replacing. Uses RENAME_NOREPLACE, else link and unlink, else a check and a
+    /// plain rename, whichever the file system supports.
     pub(super) fn rename_new(&self, from: &OsStr, to: &OsStr) -> Result<(), Error> {
         match self.fs.rename_new(from, to) {
             Err(err) if no_exchange(&err) => {}
@@ -116,14 +117,14 @@ impl<F: Fs> Run<'_, F> {
         Ok(temp)
     }
 
-    /// Goes on after `err`, which nothing depends on, and without what it left.
+    /// Turns `err` into a warning, since nothing depends on the operation, and removes its remains.
     pub(super) fn do_without(&mut self, err: &Error) {
         self.warnings.push(chain(err));
-        // One that stays is removed by the next run.
+        // The next run removes any that remain.
         self.remove_temps();
     }
 
-    /// Removes this run's temporary files, most of which are gone already. Whether all are gone.
+    /// Removes this run's temporary files, most of which no longer exist. Returns whether all are gone.
     pub(super) fn remove_temps(&mut self) -> bool {
         let mut all = true;
         for temp in self.temps.drain(..) {

@@ -1,7 +1,6 @@
-//! The check before an install changes anything: can files be made here, and originals kept?
+//! Checks, before anything is changed, that files can be created here and originals can be kept.
 //!
-//! Owns: trying that out with temporary files. Must never touch a name that is not its own, save for
-//! the second name that an original has for an instant.
+//! Owns: trying this with temporary files and temporary links. Must never touch any other name.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -13,8 +12,8 @@ use crate::install::fs::{Attrs, Fs, Time};
 use crate::install::step::Keeping;
 
 impl<F: Fs> Run<'_, F> {
-    /// Checks, by doing it with temporary files, that files can be created and removed here and
-    /// that the originals in `keep` can be kept.
+    /// Checks that files can be created and removed here and that the originals in `keep` can be
+    /// kept.
     pub(super) fn probe(
         &mut self,
         even_if_full: bool,
@@ -30,7 +29,7 @@ impl<F: Fs> Run<'_, F> {
         let made = self.fs.create(&temp, b"", &attrs).map(drop);
         match made.and_then(|()| self.fs.remove(&temp)) {
             Err(err) if even_if_full && is_full(&err) => {
-                // The file may exist all the same. The next run removes what stays.
+                // The file may have been created all the same. If it remains, the next run removes it.
                 let _ = self.fs.remove(&temp);
             }
             probed => probed.map_err(|source| self.not_writable(source))?,
@@ -45,7 +44,7 @@ impl<F: Fs> Run<'_, F> {
         Ok(())
     }
 
-    /// Whether names can be exchanged here, tried with two temporary files.
+    /// Tries with two temporary files whether names can be exchanged here.
     pub(super) fn can_exchange(&mut self, attrs: &Attrs) -> Result<bool, Error> {
         let (one, two) = (self.temp_name()?, self.temp_name()?);
         let create = |name| self.fs.create(name, b"", attrs).map(drop);

@@ -1,6 +1,6 @@
-//! Putting originals back, and removing what was beside them.
+//! Puts originals back and removes their companions.
 //!
-//! Owns: the steps of a restore. Must never remove what somebody else put there.
+//! Owns: the steps of a restore. Must never remove a file of somebody else's.
 
 use std::ffi::{OsStr, OsString};
 
@@ -22,20 +22,20 @@ impl<F: Fs> Run<'_, F> {
     ) -> Result<(), Error> {
         self.expect(name, expect)?;
         if keep_alias && self.put_back_linked(name, kept, expect.is_none())? {
-            // N: the original. K: the original too, for compiles under way.
+            // N and K: the original. Running compiles still use K.
         } else if expect.is_none() {
             self.rename_new(kept, name)?;
         } else {
             self.rename(kept, name)?;
-            // N: the original. K: nothing.
+            // N: the original. K: missing.
         }
-        // On disk name by name: where no link could be made, the next original's put-back may
-        // take away what this name's alias led through.
+        // Flushed for each name: without hard links, putting back the next original may remove the
+        // file that this name's alias leads through.
         self.sync_dir()
     }
 
-    /// `false` where no second name can be had. A full disk is no reason to keep a compiler from
-    /// its place, so then too.
+    /// Puts an original back and keeps K as a second link to it. Returns `false` if no link can be
+    /// made, also on a full disk: the compiler must come back even then.
     pub(super) fn put_back_linked(
         &mut self,
         name: &OsStr,
@@ -88,7 +88,7 @@ impl<F: Fs> Run<'_, F> {
         shims: &[Inode],
         journal: &Journal,
     ) -> Result<(), Error> {
-        // Every original is back at its name, on disk.
+        // Every original is back at its name and on disk.
         self.past_return = true;
         if aliases.is_empty() && shims.is_empty() {
             return Ok(());
@@ -116,15 +116,15 @@ impl<F: Fs> Run<'_, F> {
     pub(super) fn remove(&mut self, name: &OsStr, expect: Option<Meta>) -> Result<(), Error> {
         let path = || self.fs.path().join(name);
         if name == names::JOURNAL {
-            // The last companion is gone on disk before the record is: what has no record is not
-            // ours.
+            // All companions must be gone from the disk before the record is: without a record they
+            // would not be recognised as ours.
             self.sync_dir()?;
         }
         let meta = self.fs.stat(name).map_err(|source| Error::Inspect {
             path: path(),
             source,
         })?;
-        // Gone: a put-back without a link took it.
+        // Already gone: a put-back without a hard link has moved it.
         let Some(meta) = meta else { return Ok(()) };
         if expect.is_some_and(|expect| !expect.is_still(&meta)) {
             self.warnings.push(format!(
