@@ -42,6 +42,12 @@ pub trait Machine {
     /// What is at `path`.
     fn kind(&self, path: &CStr) -> FileKind;
 
+    /// What is at `path`, which is to be written. Regular is only what a launcher replaces as the compiler does: no
+    /// link to a file (clang replaces the link with an object, but writes a dependency file through it), and
+    /// none that this user may not write to (clang refuses, a launcher renames another file over it). With
+    /// `keeps_mode` the compiler may leave the file's mode as it is, so it has to be one that a new file would get.
+    fn kind_to_write(&self, path: &CStr, keeps_mode: bool) -> FileKind;
+
     /// The content of a response file; `None` if it is not a regular file, cannot be read or is
     /// longer than [`BUDGET`].
     fn read(&self, path: &CStr) -> Option<Vec<u8>>;

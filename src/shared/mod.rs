@@ -7,6 +7,7 @@
 //!
 //! `build.rs` compiles this folder a second time, for the shim: see `src/freestanding.rs`.
 
+pub mod access_list;
 pub mod bytes;
 pub mod call;
 pub mod call_log;

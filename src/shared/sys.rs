@@ -59,14 +59,18 @@ const POLL: usize = 7;
 const MMAP: usize = 9;
 const IOCTL: usize = 16;
 const PREAD64: usize = 17;
+const ACCESS: usize = 21;
 const DUP2: usize = 33;
 const EXECVE: usize = 59;
 const GETPID: usize = 39;
 const GETCWD: usize = 79;
 const MKDIR: usize = 83;
 const READLINK: usize = 89;
+const FCHMOD: usize = 91;
+const UMASK: usize = 95;
 const GETEUID: usize = 107;
 const GETPPID: usize = 110;
+const GETXATTR: usize = 191;
 const CLOCK_GETTIME: usize = 228;
 const EXIT_GROUP: usize = 231;
 const GETDENTS64: usize = 217;
@@ -208,9 +212,17 @@ pub struct Stat {
     pub file_state: FileState,
     /// `st_mode`: kind and permissions.
     pub mode: u32,
+    /// How many names it has.
+    pub links: u64,
 }
 
 impl Stat {
+    /// Who may do what with it.
+    #[must_use]
+    pub fn permissions(&self) -> u32 {
+        self.mode & 0o7777
+    }
+
     /// Whether it is a regular file.
     #[must_use]
     pub fn is_regular(&self) -> bool {
@@ -231,8 +243,46 @@ pub fn stat(path: &CStr) -> Result<Stat, Errno> {
 /// Whether `path` is a regular file itself, and no link to one.
 #[must_use]
 pub fn is_regular(path: &CStr) -> bool {
+    stat_itself(path).is_ok_and(|stat| stat.is_regular())
+}
+
+/// The file at `path`, which may be a link.
+///
+/// # Errors
+/// The kernel's.
+pub fn stat_itself(path: &CStr) -> Result<Stat, Errno> {
     const AT_SYMLINK_NOFOLLOW: usize = 0x100;
-    stat_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW).is_ok_and(|stat| stat.is_regular())
+    stat_at(AT_FDCWD, path, AT_SYMLINK_NOFOLLOW)
+}
+
+/// Whether this user may write to the file at `path`.
+#[must_use]
+pub fn may_write(path: &CStr) -> bool {
+    const W_OK: usize = 2;
+    // SAFETY: `path` ends with a NUL.
+    unsafe { syscall(ACCESS, [path.as_ptr() as usize, W_OK, 0, 0, 0, 0]) }.is_ok()
+}
+
+/// Reads an extended attribute of the file that `path` leads to; its length.
+///
+/// # Errors
+/// The kernel's.
+pub fn attribute(path: &CStr, name: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
+    let (path, name) = (path.as_ptr() as usize, name.as_ptr() as usize);
+    let args = [path, name, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0];
+    // SAFETY: both strings end with a NUL, and the kernel writes at most the buffer's length.
+    unsafe { syscall(GETXATTR, args) }
+}
+
+/// What the umask leaves of `mode`, as it is of a file that is made.
+#[must_use]
+pub fn new_mode(mode: u32) -> u32 {
+    // It can only be read by being set. This process has one thread.
+    // SAFETY: takes a number.
+    let set = |mask: usize| unsafe { syscall(UMASK, [mask, 0, 0, 0, 0, 0]) }.unwrap_or(0);
+    let mask = set(0o077);
+    set(mask);
+    mode & !(mask as u32)
 }
 
 fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
@@ -261,6 +311,7 @@ fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
     Ok(Stat {
         file_state,
         mode: stat[3] as u32,
+        links: stat[2],
     })
 }
 
@@ -397,6 +448,16 @@ impl File {
         Self::with_flags(path, O_WRONLY | O_CREAT | O_TRUNC)
     }
 
+    /// Opens `path`, which must be no link, for reading, and waits for nobody.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn open_itself(path: &CStr) -> Result<Self, Errno> {
+        const O_NONBLOCK: usize = 0o4000;
+        const O_NOFOLLOW: usize = 0o400_000;
+        Self::with_flags(path, O_NONBLOCK | O_NOFOLLOW)
+    }
+
     /// A pipe: the end that is read from, and the one that is written to. Programs that are started do not
     /// inherit it.
     ///
@@ -449,6 +510,12 @@ impl File {
     pub fn own_stat(&self) -> Result<Stat, Errno> {
         const AT_EMPTY_PATH: usize = 0x1000;
         stat_at(self.0, c"", AT_EMPTY_PATH)
+    }
+
+    /// Sets who may do what with it, if that is allowed.
+    pub fn set_mode(&self, mode: u32) {
+        // SAFETY: takes numbers.
+        let _ = unsafe { syscall(FCHMOD, [self.0, mode as usize, 0, 0, 0, 0]) };
     }
 
     fn with_flags(path: &CStr, flags: usize) -> Result<Self, Errno> {

@@ -54,6 +54,24 @@ impl Machine for ThisMachine<'_> {
         }
     }
 
+    fn kind_to_write(&self, path: &CStr, keeps_mode: bool) -> FileKind {
+        match sys::stat_itself(path) {
+            Ok(stat) if stat.is_regular() && sys::may_write(path) => {
+                let is_usual = || {
+                    [0o666, 0o777]
+                        .map(sys::new_mode)
+                        .contains(&stat.permissions())
+                };
+                match !keeps_mode || is_usual() {
+                    true => FileKind::Regular,
+                    false => FileKind::Other,
+                }
+            }
+            Err(errno) if errno.means_missing() => FileKind::Missing,
+            Ok(_) | Err(_) => FileKind::Other,
+        }
+    }
+
     fn read(&self, path: &CStr) -> Option<Vec<u8>> {
         // To open a pipe would wait for whoever writes it.
         if self.kind(path) != FileKind::Regular {

@@ -11,13 +11,14 @@ use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::stand_in::markers::name_below;
 use crate::shared::stand_in::{self, Plan};
+use crate::outputs::Outputs;
 use crate::process::{self, Child};
 use crate::shared::sys::{self, Errno, File};
 
 /// What a launcher is to make.
 pub struct Expected<'a> {
-    /// The object.
-    pub output: &'a CStr,
+    /// The object and the dependency file.
+    pub outputs: &'a Outputs<'a>,
     /// What is put back into the other files.
     pub restored: Option<&'a Restored<'a>>,
 }

@@ -1,6 +1,5 @@
 //! Handing a compile to a launcher, and what follows where the launcher fails by itself.
 
-use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::ptr;
@@ -10,9 +9,9 @@ use crate::shared::call::Call;
 use crate::shared::launchers::edits::Edits;
 use crate::shared::decision::Launch;
 use crate::shared::launchers::{Launcher, Source, sccache};
-use crate::shared::decision::unit::{Role, default_output};
 use crate::shared::launchers::kind::LauncherKind;
 use crate::message::say;
+use crate::outputs::Outputs;
 use crate::server::{self, Outcome, Server};
 use crate::process::Inherited;
 use crate::compiler::Real;
@@ -37,10 +36,7 @@ pub fn launch(
 ) -> ! {
     let word = launcher.word;
     let key = launch.and_then(|launch| launch.key.as_ref());
-    let output = launch.filter(|_| key.is_some()).map(|launch| match launch.unit.word(Role::Output) {
-        Some(output) => output.into(),
-        None => CString::new(default_output(&launch.unit.input)).unwrap_or_default(),
-    });
+    let outputs = launch.filter(|_| key.is_some()).map(|launch| Outputs::of(&launch.unit));
     let plan = launch.filter(|_| crate::shared::stand_in::is_used(launcher)).map(|launch| real.plan(launch));
     let compiler = if plan.is_some() { real.stand_in() } else { real.path() };
     let mut args = match launch {
@@ -62,8 +58,8 @@ pub fn launch(
         Some(Restored { shared, depfile: launch.unit.word(Role::Depfile) })
     });
     let restored = restored.as_ref();
-    if let Some(output) = output.as_deref().filter(|_| launcher.asks_server) {
-        let expected = Expected { output, restored };
+    if let Some(outputs) = outputs.as_ref().filter(|_| launcher.asks_server) {
+        let expected = Expected { outputs, restored };
         ask_server(real, call, launcher, &compiler, &args, &expected, &env);
     }
 
@@ -75,8 +71,8 @@ pub fn launch(
     let mut program = Program { paths: candidates(call.env, word).collect(), argv, env: variables };
 
     // What the end of a launcher means is known of one that was given a key.
-    let failure = if let Some(output) = &output {
-        let expected = Expected { output, restored };
+    let failure = if let Some(outputs) = &outputs {
+        let expected = Expected { outputs, restored };
         match supervise::launch(call, launcher.kind, &expected, &mut program) {
             Trouble::NotRun(errno) => errno,
             failed => after(real, call, launcher, &failed),

@@ -25,6 +25,7 @@ mod heap;
 mod markers;
 mod mem;
 mod message;
+mod outputs;
 mod process;
 mod server;
 mod socket;

@@ -181,14 +181,17 @@ pub fn compile(server: Server<'_>, request: &[u8], expected: &Expected<'_>, env:
                 return Outcome::Trouble(Trouble::Failed { end: NO_SERVER, lasting: true });
             }
             Some(Answer::Finished { status: Some(status), stdout, stderr, colours }) => {
-                if status == 0 && sys::stat(expected.output).is_err() {
+                if status == 0 && sys::stat(&expected.outputs.object).is_err() {
                     return Outcome::Trouble(Trouble::NoOutput);
                 }
+                if let Some(restored) = expected.restored {
+                    restored.depfile();
+                }
+                if status != sccache::FAILURE {
+                    expected.outputs.mend(status != 0);
+                }
                 match expected.restored {
-                    Some(restored) => {
-                        restored.depfile();
-                        show(stdout, &restored.message(stderr), colours, env);
-                    }
+                    Some(restored) => show(stdout, &restored.message(stderr), colours, env),
                     None => show(stdout, stderr, colours, env),
                 }
                 if status != sccache::FAILURE {

@@ -3,8 +3,6 @@
 //! Owns: the question that clears up what ccache's status leaves open. What an end means is
 //! [`failure`](crate::shared::launchers::failure)'s.
 
-use core::ffi::CStr;
-
 use crate::shared::call::Call;
 use crate::shared::launchers::failure;
 use crate::shared::launchers::failure::{Blame, End};
@@ -27,7 +25,7 @@ pub fn launch(call: &Call<'_>, kind: LauncherKind, expected: &Expected<'_>, prog
         Ok(end) => end,
         Err(trouble) => return trouble,
     };
-    if end == End::Exited(0) && kind != LauncherKind::Other && sys::stat(expected.output).is_err() {
+    if end == End::Exited(0) && kind != LauncherKind::Other && sys::stat(&expected.outputs.object).is_err() {
         return Trouble::NoOutput;
     }
     if end == End::Exited(0) {
@@ -41,7 +39,10 @@ pub fn launch(call: &Call<'_>, kind: LauncherKind, expected: &Expected<'_>, prog
     };
     match lasting {
         Some(lasting) => Trouble::Failed { end, lasting },
-        None => process::end(end),
+        None => {
+            expected.outputs.mend(end != End::Exited(0));
+            process::end(end)
+        }
     }
 }
 

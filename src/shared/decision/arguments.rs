@@ -10,8 +10,6 @@ use crate::shared::decision::unit::Role;
 use crate::shared::decision::unit::Sides;
 use crate::shared::decision::unit::Text;
 use crate::shared::decision::unit::Unit;
-use crate::shared::decision::unit::default_depfile;
-use crate::shared::decision::unit::default_output;
 use crate::shared::decision::{config_file, hazards, options, response};
 use crate::shared::launchers::Launcher;
 use crate::shared::launchers::kind::LauncherKind;
@@ -93,7 +91,6 @@ pub struct Scan<'a, 'l> {
     /// The last `-Xclang` value wants another one.
     frontend_value: bool,
     compiles: bool,
-    bitcode: bool,
     openmp: bool,
     /// The last target is an AMD GPU.
     gpu_target: bool,
@@ -160,7 +157,6 @@ impl<'a, 'l> Scan<'a, 'l> {
             unknown: false,
             frontend_value: false,
             compiles: false,
-            bitcode: false,
             openmp: false,
             gpu_target: false,
             offload_targets: false,
@@ -180,6 +176,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 words: Vec::new(),
                 writes_depfile: false,
                 debug_info: false,
+                bitcode: false,
                 has_cuid: false,
                 sides: Sides::Both,
                 new_driver,
@@ -347,7 +344,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             return Err(Reason::TargetForwarding.into());
         }
         // sccache 0.16 assumes <stem>.o; clang makes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
-        if (self.unit.sides == Sides::Device || self.bitcode)
+        if (self.unit.sides == Sides::Device || self.unit.bitcode)
             && self.unit.word(Role::Output).is_none()
         {
             return Err(Reason::DefaultOutput.into());
@@ -384,21 +381,18 @@ impl<'a, 'l> Scan<'a, 'l> {
                 at: Some(self.input_at),
             });
         }
-        if self.launcher.wants_depfile_named(&self.unit) {
-            let depfile = CString::new(default_depfile(&self.unit)).unwrap_or_default();
-            if !can_write(machine, &depfile) {
-                return Err(Reason::Depfile.into());
-            }
-        }
-        if self.unit.word(Role::Output).is_none()
-            && kind_of(machine, default_output(input), b"") == Other
-        {
+        if !can_write(machine, &self.unit.output(), !self.unit.replaces_output()) {
             return Err(Reason::OutputNotAFile.into());
+        }
+        let named = self.unit.word(Role::Depfile).is_some()
+            || self.launcher.wants_depfile_named(&self.unit);
+        if let Some(depfile) = self.unit.depfile().filter(|_| named)
+            && !can_write(machine, &depfile, false)
+        {
+            return Err(Reason::Depfile.into());
         }
         for (role, text) in &self.unit.words {
             let reason = match role {
-                Role::Output if !can_write(machine, text) => Reason::OutputNotAFile,
-                Role::Depfile if !can_write(machine, text) => Reason::Depfile,
                 // A pipe can be read once, and a launcher reads before the compiler does.
                 Role::Include if machine.kind(text) == Other => Reason::FileInput,
                 // `-include x.h` takes x.h.pch or x.h.gch where there is one (measured on clang 15
@@ -541,7 +535,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 Ok(())
             }
             b"-emit-llvm" => {
-                self.bitcode = true;
+                self.unit.bitcode = true;
                 Ok(())
             }
             // The last of these wins.
@@ -777,11 +771,11 @@ impl<'a, 'l> Scan<'a, 'l> {
     }
 }
 
-/// Whether a regular file is at `path`, or one could be made there. Without the directory sccache
+/// Whether a regular file at `path` can be written to, or one could be made there. Without the directory sccache
 /// ends with an error of its own and not with clang's (0.16, measured).
-fn can_write<M: Machine + ?Sized>(machine: &M, path: &CStr) -> bool {
+fn can_write<M: Machine + ?Sized>(machine: &M, path: &CStr, keeps_mode: bool) -> bool {
     use crate::shared::machine::FileKind::{Missing, Other, Regular};
-    match machine.kind(path) {
+    match machine.kind_to_write(path, keeps_mode) {
         Regular => true,
         Other => false,
         Missing => {

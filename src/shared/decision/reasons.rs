@@ -132,7 +132,7 @@ reasons! {
         "A C++ driver compiles a .c file as C++ with a warning, which sccache loses.",
         Some("Give `-x c++` before the input, or compile C with clang.");
     OutputNotAFile, "output-not-a-file",
-        "The output is not a regular file, but standard output, a device or a path in a missing directory.",
+        "The output is not a regular file that may be written, but standard output, a device, a link or a path in a missing directory, or it has an unusual mode.",
         None;
     DefaultOutput, "default-output",
         "Without -o the compiler would choose a name that launchers get wrong (device code or bitcode only).",

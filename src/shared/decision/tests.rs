@@ -96,6 +96,10 @@ impl Machine for Fake {
         }
     }
 
+    fn kind_to_write(&self, path: &CStr, _: bool) -> FileKind {
+        self.kind(path)
+    }
+
     fn read(&self, path: &CStr) -> Option<Vec<u8>> {
         self.files.get(path.to_bytes()).cloned()
     }
@@ -983,6 +987,7 @@ fn clang_agrees_about_the_names_of_dependency_files() {
                 words,
                 writes_depfile: true,
                 debug_info: false,
+                bitcode: false,
                 has_cuid: false,
                 sides: Sides::Both,
                 new_driver: false,

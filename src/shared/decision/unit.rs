@@ -22,6 +22,8 @@ pub struct Unit<'a> {
     pub writes_depfile: bool,
     /// Whether there may be debug information, which holds the working directory.
     pub debug_info: bool,
+    /// Whether LLVM's bitcode is written in the place of an object (`-emit-llvm`).
+    pub bitcode: bool,
     /// Whether the call settles `__hip_cuid_*` itself (`-cuid=`, `-fuse-cuid=none`).
     pub has_cuid: bool,
     /// Which of a HIP compile's sides are compiled.
@@ -91,6 +93,36 @@ impl Unit<'_> {
                 Sides::Host => false,
                 Sides::Device => self.archs.len() > 1 || self.drops_archs,
             }
+    }
+
+    /// Whether every compiler replaces an output that is there by a new file, whose mode the umask decides. Where
+    /// another program than the front end has the last word (the bundler, the packager, lld, the assembler), some
+    /// write into the file that is there and leave its mode as it was (clang 15 to 23, measured).
+    #[must_use]
+    pub fn replaces_output(&self) -> bool {
+        match self.language {
+            Language::Hip => self.sides != Sides::Device && !self.bitcode,
+            Language::Assembler => false,
+            _ => true,
+        }
+    }
+
+    /// The file that the object is written to.
+    #[must_use]
+    pub fn output(&self) -> Text<'_> {
+        match self.word(Role::Output) {
+            Some(output) => Cow::Borrowed(output),
+            None => Cow::Owned(CString::new(default_output(&self.input)).unwrap_or_default()),
+        }
+    }
+
+    /// The dependency file, if one is written.
+    #[must_use]
+    pub fn depfile(&self) -> Option<Text<'_>> {
+        self.writes_depfile.then(|| match self.word(Role::Depfile) {
+            Some(depfile) => Cow::Borrowed(depfile),
+            None => Cow::Owned(CString::new(default_depfile(self)).unwrap_or_default()),
+        })
     }
 
     /// The first word in `role`.

@@ -75,6 +75,10 @@ impl Machine for Fake {
         }
     }
 
+    fn kind_to_write(&self, path: &CStr, _: bool) -> FileKind {
+        self.kind(path)
+    }
+
     fn read(&self, path: &CStr) -> Option<Vec<u8>> {
         let path = path.to_str().unwrap();
         let kept = self.kept.borrow().get(path).cloned();
