@@ -17,7 +17,7 @@ use crate::shared::decision::{Decision, Launch};
 use crate::shared::launchers::Source;
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::shim_config::Config;
-use crate::shared::stand_in::{Plan, texts};
+use crate::shared::stand_in::Plan;
 use crate::shared::this_machine;
 use crate::shared::this_machine::ThisMachine;
 use crate::shim_image;
@@ -166,18 +166,8 @@ fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
     } else {
         own_name
     };
-    stand_in::is_used(&launch.launcher).then(|| {
-        let plan = Plan {
-            kind: launch.launcher.kind,
-            real: real.as_os_str().as_bytes(),
-            name,
-            input: launch.unit.input.to_bytes(),
-            root: launch.shared.as_ref().map_or(b"", |shared| &shared.root),
-            up: launch.shared.as_ref().map_or(b"", |shared| &shared.up),
-            texts: texts(&launch.unit),
-        };
-        plan.entry()
-    })
+    stand_in::is_used(&launch.launcher)
+        .then(|| Plan::of(launch, real.as_os_str().as_bytes(), name).entry())
 }
 
 /// Runs the tree's tools as the shim does, but leaves it to the next compile to store their output.

@@ -21,10 +21,45 @@ pub fn find(text: &[u8], byte: u8) -> Option<usize> {
     Some(8 * words.len() + at)
 }
 
+/// The number that `digits` are in decimal; `None` where they are none, or too many.
+#[must_use]
+pub fn decimal(digits: &[u8]) -> Option<u64> {
+    let number = digits.iter().try_fold(0_u64, |number, digit| {
+        let digit = u64::from(digit.wrapping_sub(b'0'));
+        number
+            .checked_mul(10)?
+            .checked_add(digit)
+            .filter(|_| digit < 10)
+    });
+    number.filter(|_| !digits.is_empty())
+}
+
 /// Appends `number` in decimal digits.
 pub fn push_decimal(text: &mut Vec<u8>, number: u64) {
     if number >= 10 {
         push_decimal(text, number / 10);
     }
     text.push(b'0' + (number % 10) as u8);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_as_it_is_written() {
+        for number in [0, 7, 10, 4226, u64::from(u32::MAX), u64::MAX] {
+            let mut text = Vec::new();
+            push_decimal(&mut text, number);
+            assert_eq!(text, number.to_string().into_bytes());
+            assert_eq!(decimal(&text), Some(number));
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_not_read_as_one() {
+        for text in ["", "-1", "+1", "1 ", "1.5", "x", "18446744073709551616"] {
+            assert_eq!(decimal(text.as_bytes()), None, "{text:?}");
+        }
+    }
 }

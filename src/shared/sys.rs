@@ -597,18 +597,6 @@ impl File {
     }
 }
 
-/// The number that `digits` are; 0 if there are none.
-#[must_use]
-pub fn decimal(digits: &[u8]) -> Option<usize> {
-    digits.iter().try_fold(0_usize, |number, digit| {
-        let digit = usize::from(digit.wrapping_sub(b'0'));
-        number
-            .checked_mul(10)?
-            .checked_add(digit)
-            .filter(|_| digit < 10)
-    })
-}
-
 /// The names in what [`File::entries`] gave.
 pub struct Names<'b>(pub &'b [u8]);
 

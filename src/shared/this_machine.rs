@@ -6,7 +6,7 @@ use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 
 use crate::shared::bytes::find;
-use crate::shared::bytes::push_decimal;
+use crate::shared::bytes::{decimal, push_decimal};
 use crate::shared::decision::response::BUDGET;
 use crate::shared::machine::{FileKind, FileState, Machine, Visitor};
 use crate::shared::sys;
@@ -233,8 +233,7 @@ fn read<'b>(pid: usize, file: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
 fn parent(line: &[u8]) -> Option<usize> {
     let close = line.iter().rposition(|byte| *byte == b')')?;
     let digits = line.get(close + 4..)?.split(|byte| *byte == b' ').next()?;
-    let number = |n, digit: &u8| n * 10 + usize::from(digit.wrapping_sub(b'0'));
-    Some(digits.iter().fold(0, number))
+    usize::try_from(decimal(digits)?).ok()
 }
 
 /// `/proc/PID` and what is behind it.

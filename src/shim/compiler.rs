@@ -11,7 +11,7 @@ use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given, Path, candidate
 use crate::shared::decision::Launch;
 use crate::shared::paths::{ALIAS_SUFFIX, LAUNCHER_NAME, STAND_IN_SUFFIX, base_name};
 use crate::shared::shim_config::Config;
-use crate::shared::stand_in::{Plan, texts};
+use crate::shared::stand_in::Plan;
 use crate::shared::sys::{self, Errno, StringList};
 use crate::{database, heap, process, stand_in, supervise};
 
@@ -181,16 +181,7 @@ impl Real {
     #[cold]
     pub fn plan(&self, launch: &Launch<'_>) -> CString {
         let (real, name) = (self.path(), self.name_for_launch());
-        let plan = Plan {
-            kind: launch.launcher.kind,
-            real: real.as_bytes(),
-            name: &name,
-            input: launch.unit.input.to_bytes(),
-            root: launch.shared.as_ref().map_or(b"", |shared| &shared.root),
-            up: launch.shared.as_ref().map_or(b"", |shared| &shared.up),
-            texts: texts(&launch.unit),
-        };
-        plan.entry()
+        Plan::of(launch, real.as_bytes(), &name).entry()
     }
 
     /// The name by which the stand-in calls the real compiler: the caller's, where it is beside.

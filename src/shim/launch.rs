@@ -8,6 +8,7 @@ use crate::shared::launchers::failure;
 use crate::shared::call::Call;
 use crate::shared::launchers::edits::Edits;
 use crate::shared::decision::Launch;
+use crate::shared::decision::unit::Role;
 use crate::shared::launchers::{Launcher, Source, sccache};
 use crate::shared::launchers::kind::LauncherKind;
 use crate::message::say;

@@ -6,6 +6,7 @@ use core::arch::asm;
 use core::ptr;
 
 use crate::shared::launchers::failure::End;
+use crate::shared::bytes::decimal;
 use crate::shared::sys::{self, Errno, syscall};
 
 /// Signals that ask a program to end and that somebody may send to the shim alone.
@@ -101,7 +102,8 @@ impl Inherited {
         while let Ok(entries) = descriptors.entries()
             && !entries.is_empty()
         {
-            let numbers = sys::Names(&entries).filter_map(|name| sys::decimal(name.to_bytes()));
+            let numbers = sys::Names(&entries).filter_map(|name| decimal(name.to_bytes()));
+            let numbers = numbers.map(|number| number as usize);
             held.extend(numbers.filter(|number| *number > 2 && close_on_exec(*number, true)));
         }
         Self(held)

@@ -9,7 +9,7 @@ use crate::shared::launchers::sccache;
 use crate::shared::launchers::sccache::{Address, Answer};
 use crate::shared::launchers::failure::End;
 use crate::shared::call::lookup;
-use crate::shared::bytes::push_decimal;
+use crate::shared::bytes::{decimal, push_decimal};
 use crate::message::say;
 use crate::socket::{self, Socket, Wait};
 use crate::checkout::Expected;
@@ -57,6 +57,18 @@ impl<'a> Server<'a> {
             },
         };
         user == Some(sys::user())
+    }
+
+    /// Whether it takes questions and answers them.
+    #[cold]
+    fn answers(self) -> bool {
+        let socket = self.connect(Wait::Seconds(PATIENCE));
+        socket.is_some_and(|socket| {
+            self.is_ours(&socket) && socket.send(&sccache::STATISTICS) && {
+                let mut heard = Vec::with_capacity(1);
+                matches!(socket.receive(&mut heard), Ok(1..))
+            }
+        })
     }
 
     fn connect(self, wait: Wait) -> Option<Socket> {
@@ -108,7 +120,8 @@ fn listed(port: u16) -> Option<usize> {
         if let Some(at) = row.windows(wanted.len()).position(|part| part == wanted) {
             // Queues, a timer, resent, the user.
             let rest = row[at + wanted.len()..].split(|byte| *byte == b' ');
-            return sys::decimal(rest.filter(|field| !field.is_empty()).nth(3)?);
+            let user = decimal(rest.filter(|field| !field.is_empty()).nth(3)?)?;
+            return Some(user as usize);
         }
     }
 }
@@ -145,7 +158,7 @@ impl<'a> Patience<'a> {
 pub enum Outcome {
     /// Nobody took it: the launcher may start a server, or say what is the matter.
     NotAsked,
-    /// The server does not cache such a call.
+    /// The server does not cache such a call, or has made it and cannot send the answer.
     NotCached,
     /// It went away over the compile.
     Lost,
@@ -170,6 +183,8 @@ pub fn compile(server: Server<'_>, request: &[u8], expected: &Expected<'_>, env:
         let message = match conversation.next() {
             Ok(message) => message,
             Err(HungUp::ByItself) if !started => return Outcome::NotAsked,
+            // It hangs up over messages that are too long for its protocol, too.
+            Err(HungUp::ByItself) if server.answers() => return Outcome::NotCached,
             Err(HungUp::ByItself) => return Outcome::Lost,
             Err(HungUp::Mute) => return Outcome::Trouble(Trouble::Mute),
         };
@@ -226,9 +241,11 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    /// Bytes that are read at once, at least and, whatever length a message claims to have, at most.
+    /// Bytes that are read at once, at least.
     const ROOM: usize = 4096;
-    const MOST: usize = 1 << 24;
+    /// The longest message that sccache sends or takes (tokio-util, `LengthDelimitedCodec`). What claims to be
+    /// longer is none.
+    const LONGEST: usize = 8 << 20;
 
     /// The next message, without its head.
     fn next(&mut self) -> Result<Vec<u8>, HungUp> {
@@ -243,7 +260,10 @@ impl Conversation<'_> {
                 message.drain(..sccache::HEAD);
                 return Ok(message);
             }
-            self.heard.reserve((need - self.heard.len().min(need)).clamp(Self::ROOM, Self::MOST));
+            if need > sccache::HEAD + Self::LONGEST {
+                return Err(HungUp::ByItself);
+            }
+            self.heard.reserve(need.saturating_sub(self.heard.len()).max(Self::ROOM));
             match self.socket.receive(&mut self.heard) {
                 Err(Errno::EAGAIN) if self.patience.is_over() => return Err(HungUp::Mute),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}
@@ -254,12 +274,14 @@ impl Conversation<'_> {
     }
 }
 
-/// Writes what the compiler wrote, and leaves its colours in where sccache's client would (0.16,
-/// `commands.rs`).
+/// Writes what the compiler wrote, and takes out the colours that the stand-in has asked for where clang would
+/// have left them out: where nobody asked for them, and it is no terminal's or NO_COLOR is set. On a dumb
+/// terminal clang 23 writes them too.
 fn show(stdout: &[u8], stderr: &[u8], colours: Option<bool>, env: &[&CStr]) {
     sys::write_all(1, stdout);
-    let dumb = || lookup(env, b"TERM").is_some_and(|term| term.to_bytes() == b"dumb");
-    if colours.unwrap_or_else(|| sys::is_terminal(2) && !dumb()) {
+    let dumb = || lookup(env, b"TERM").is_none_or(|term| term.to_bytes() == b"dumb");
+    let refused = || lookup(env, b"NO_COLOR").is_some_and(|value| !value.is_empty());
+    if colours.unwrap_or_else(|| sys::is_terminal(2) && !dumb() && !refused()) {
         sys::write_all(2, stderr);
     } else {
         sys::write_all(2, &sccache::without_colours(stderr));

@@ -43,14 +43,15 @@ pub fn answer(given: &Given) {
         sys::exit(status)
     }
     if !plan.root.is_empty() {
-        checkout::compile(&plan, args, &mut || execute(&plan, args, given));
+        let words = plan.words(args);
+        checkout::compile(&plan, args, &mut || execute(&plan, &words, given));
     }
     become_compiler(&plan, args, given)
 }
 
 /// Becomes the real compiler.
 fn become_compiler(plan: &Plan<'_>, args: &[&CStr], given: &Given) -> ! {
-    let errno = execute(plan, args, given);
+    let errno = execute(plan, &plan.words(args), given);
     say(&[b"cannot execute the compiler ", plan.real, b" (", errno.text(), b")"]);
     sys::exit(if errno.means_missing() { EXIT_NOT_FOUND } else { EXIT_NOT_EXECUTABLE })
 }

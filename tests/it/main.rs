@@ -18,6 +18,7 @@ mod hazards;
 mod health;
 mod install;
 mod links;
+mod modes;
 mod nested;
 mod reference;
 mod report;

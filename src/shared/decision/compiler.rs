@@ -74,8 +74,11 @@ pub fn changed(direct: &Direct, config: &Config<'_>) -> Option<Vec<u8>> {
 
 /// Whether clang, which prefers PWD where it leads to the working directory, would name that as
 /// sccache's compile does, which has no PWD (0.16, `cmdline.rs`).
-pub fn check_directory<M: Machine + ?Sized>(pwd: Option<&[u8]>, machine: &M) -> Result<(), Direct> {
-    let cwd = machine.cwd();
+pub fn check_directory<M: Machine + ?Sized>(
+    pwd: Option<&[u8]>,
+    cwd: &[u8],
+    machine: &M,
+) -> Result<(), Direct> {
     let leads_there = |pwd: &[u8]| {
         let file_state = |path: &[u8]| machine.file_state(&CString::new(path).ok()?);
         let same = |a: FileState, b: FileState| (a.dev, a.ino) == (b.dev, b.ino);

@@ -73,6 +73,9 @@ pub fn forward<'a, M: Machine + ?Sized>(
     if nesting::among_ancestors(machine, launcher.word) {
         return Err(Reason::NestedAncestor.into());
     }
+    if launcher.kind == LauncherKind::Sccache && machine.cwd().first() != Some(&b'/') {
+        return Err(Reason::DirectoryGone.into());
+    }
     if !call.config.strict && failure::failed_lately(call, &launcher, machine) {
         return Err(Reason::LauncherFailed.into());
     }

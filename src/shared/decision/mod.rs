@@ -43,6 +43,7 @@ use self::reasons::{Direct, Reason};
 use self::sharing::Shared;
 use self::unit::{Role, Unit};
 use crate::shared::call::{Call, lookup};
+use crate::shared::key::paths::Paths;
 use crate::shared::key::{self, Key, native};
 use crate::shared::launchers::edits::Edits;
 use crate::shared::launchers::kind::LauncherKind;
@@ -127,6 +128,10 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
         return Err(Reason::IncludedData.into());
     }
     let key = if let Some(variable) = launcher.kind.key_variable() {
+        let paths = Paths::new(machine, environment.steering.base_dir, unit.input.to_bytes());
+        if !paths.has_directory() {
+            return Err(Reason::DirectoryGone.into());
+        }
         let fingerprinted = check_compiler(call.config, machine)?;
         check_stand_in(call.config, machine)?;
         let own_key = lookup(call.env, variable).map(CStr::to_bytes);
@@ -139,7 +144,7 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
             false => Vec::new(),
         };
         if unit.debug_info && launcher.kind == LauncherKind::Sccache {
-            check_directory(environment.pwd, machine)?;
+            check_directory(environment.pwd, &paths.cwd, machine)?;
         }
         Some(key::key(
             call,
@@ -149,6 +154,7 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
             &native,
             &steering,
             &fingerprinted,
+            &paths,
             machine,
         ))
     } else {

@@ -263,6 +263,9 @@ reasons! {
         Some("Run `rock-wrap install` again.");
 
     // The environment.
+    DirectoryGone, "directory-gone",
+        "The working directory has been removed, or lies where it has no name: sccache refuses to run there.",
+        Some("Work in a directory that is there.");
     LogicalDirectory, "logical-directory",
         "PWD names the working directory by another path, which is part of debug information but which sccache does not pass on.",
         Some("Work in the directory that `pwd -P` prints, or compile without -g.");

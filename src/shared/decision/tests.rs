@@ -924,6 +924,18 @@ fn added(launcher: &str, line: &str) -> String {
 }
 
 #[test]
+fn a_working_directory_without_a_name_is_left_to_the_compiler() {
+    for cwd in ["", "(unreachable)/x"] {
+        let machine = Fake { cwd, ..Fake::new() };
+        for launcher in [SCCACHE, CCACHE] {
+            let outcome = outcome_in(&machine, launcher, "clang -c a.c");
+            assert_eq!(outcome, "directory-gone", "{launcher} {cwd}");
+        }
+        assert_eq!(outcome_in(&machine, OTHER, "clang -c a.c"), "launch");
+    }
+}
+
+#[test]
 fn sccache_is_told_the_name_of_a_dependency_file() {
     for (line, name) in [
         ("clang -c a.c -MD", "a.d"),

@@ -8,7 +8,7 @@ use crate::shared::decision::reasons::Reason;
 use crate::shared::decision::unit::{Role, Unit, default_depfile, default_output};
 pub mod hash;
 pub mod native;
-mod paths;
+pub mod paths;
 #[cfg(test)]
 mod tests;
 
@@ -80,18 +80,18 @@ pub fn key<M: Machine + ?Sized>(
     native: &[u8],
     steering: &Steering<'_>,
     fingerprinted: &Directories,
+    paths: &Paths,
     machine: &M,
 ) -> Key {
-    let paths = Paths::new(machine, steering.base_dir, unit.input.to_bytes());
     let uses_id = !unit.new_driver || call.config.new_driver_uses_id;
     let cuid = (unit.language == Language::Hip && !unit.has_cuid && uses_id)
-        .then(|| cuid(call.argv, unit, &paths, machine));
+        .then(|| cuid(call.argv, unit, paths, machine));
 
     let mut hasher = Hasher::new();
     hasher.text(FORMAT);
     hasher.text(stand_in::ANSWER);
     hasher.text(call.config.fingerprint);
-    called_as(&mut hasher, call, &paths);
+    called_as(&mut hasher, call, paths);
     hasher.text(steering.own_key.unwrap_or_default());
     for variable in [
         steering.ld_library_path,
@@ -101,8 +101,8 @@ pub fn key<M: Machine + ?Sized>(
         paths.argument(&mut hasher, variable.unwrap_or_default());
     }
     hasher.number(u64::from(steering.no_default_config.is_some()));
-    loaded(&mut hasher, steering, call.config, &paths, machine);
-    libraries(&mut hasher, unit, steering, fingerprinted, &paths, machine);
+    loaded(&mut hasher, steering, call.config, paths, machine);
+    libraries(&mut hasher, unit, steering, fingerprinted, paths, machine);
     // Debug information and some names of symbols hold it, and sccache's text has no line markers
     // outside of direct mode (0.16, `clang.rs`).
     paths.argument(&mut hasher, unit.input.to_bytes());
@@ -131,14 +131,14 @@ pub fn key<M: Machine + ?Sized>(
         .wants_depfile_named(unit)
         .then(|| default_depfile(unit));
     if unit.writes_depfile {
-        depfile(&mut hasher, unit, named.as_deref(), &paths);
+        depfile(&mut hasher, unit, named.as_deref(), paths);
     }
     // ccache has the directory in its own key, and minds prefix maps.
     if launcher.kind == LauncherKind::Sccache && unit.debug_info {
         debug_directory(&mut hasher, unit, &paths.cwd);
     }
     if launcher.kind == LauncherKind::Ccache {
-        prefix_maps(&mut hasher, unit, &paths);
+        prefix_maps(&mut hasher, unit, paths);
     }
     let mut entry = Vec::with_capacity(128);
     entry.extend_from_slice(variable);

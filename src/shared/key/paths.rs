@@ -9,10 +9,12 @@ use alloc::vec::Vec;
 /// Paths, in a form that two checkouts share.
 pub struct Paths {
     bases: Bases,
-    pub(super) cwd: Vec<u8>,
+    /// The working directory; empty where it has no name.
+    pub cwd: Vec<u8>,
 }
 
 impl Paths {
+    /// Those of a call for `input` on `machine`, which are shared below `base`.
     pub fn new<M: Machine + ?Sized>(machine: &M, base: Option<&[u8]>, input: &[u8]) -> Self {
         let cwd = machine.cwd();
         let bases = Bases::of(base, input, &cwd, machine);
@@ -22,6 +24,12 @@ impl Paths {
     /// Whether there is a directory below which checkouts share.
     pub fn has_base(&self) -> bool {
         self.bases.iter().next().is_some()
+    }
+
+    /// Whether the working directory has a name. The kernel knows none of one that was removed, and one that
+    /// is no path of one outside of this process's root.
+    pub fn has_directory(&self) -> bool {
+        self.cwd.first() == Some(&b'/')
     }
 
     /// Adds `path`, made absolute, relative to the base where it lies below it. `..` stays: behind a
@@ -41,6 +49,7 @@ impl Paths {
         }
     }
 
+    /// `path` from the root on, without empty parts and dots.
     pub fn absolute(&self, path: &[u8]) -> Vec<u8> {
         let cwd: &[u8] = if path.first() == Some(&b'/') {
             b""
@@ -77,6 +86,7 @@ impl Paths {
         hasher.text(&shared);
     }
 
+    /// Adds the path of the object.
     pub fn output(&self, hasher: &mut Hasher, unit: &Unit<'_>) {
         match unit.word(Role::Output) {
             Some(output) => self.path(hasher, output.to_bytes()),

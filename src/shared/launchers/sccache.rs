@@ -10,6 +10,7 @@
 //! variant (4 bytes) and what it holds; an `OsString` is the first variant of one and a list of bytes
 //! (bincode 1).
 
+use crate::shared::bytes::decimal;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -52,20 +53,14 @@ impl<'a> Address<'a> {
                 Some(name) => Self::Abstract(name),
                 None => Self::Path(socket),
             },
-            None => Self::Port(port.and_then(decimal).unwrap_or(DEFAULT_PORT)),
+            None => {
+                let port = port
+                    .and_then(decimal)
+                    .and_then(|port| u16::try_from(port).ok());
+                Self::Port(port.unwrap_or(DEFAULT_PORT))
+            }
         }
     }
-}
-
-fn decimal(digits: &[u8]) -> Option<u16> {
-    let number = digits.iter().try_fold(0_u16, |number, digit| {
-        let digit = u16::from(digit.wrapping_sub(b'0'));
-        number
-            .checked_mul(10)?
-            .checked_add(digit)
-            .filter(|_| digit < 10)
-    });
-    number.filter(|_| !digits.is_empty())
 }
 
 /// Bytes in front of a message, which hold its length, big endian.

@@ -12,6 +12,9 @@
 pub mod markers;
 pub mod text;
 
+use crate::shared::bytes::{decimal, push_decimal};
+use crate::shared::decision::Launch;
+use crate::shared::decision::language::Language;
 use crate::shared::decision::options;
 use crate::shared::decision::unit::{Sides, Unit};
 use crate::shared::launchers::Launcher;
@@ -44,6 +47,8 @@ pub struct Plan<'a> {
     pub root: &'a [u8],
     /// See `root`.
     pub up: &'a [u8],
+    /// Whether the compile is asked for colours where the call leaves that to the terminal.
+    pub colours: bool,
     /// The texts that answer `-E`.
     pub texts: Vec<Side<'a>>,
 }
@@ -61,7 +66,7 @@ pub enum Side<'a> {
 
 /// The texts of `unit`. The devices' come first, as the compiles do: what a device's text says of an error is
 /// said first, and the dependency file that is left is the host's.
-pub fn texts<'a>(unit: &'a Unit<'_>) -> Vec<Side<'a>> {
+fn texts<'a>(unit: &'a Unit<'_>) -> Vec<Side<'a>> {
     let mut texts = Vec::with_capacity(unit.archs.len() + 1);
     if !unit.hides_device_text() {
         texts.push(Side::Whole);
@@ -84,6 +89,41 @@ pub fn is_used(launcher: &Launcher<'_>) -> bool {
 }
 
 impl<'a> Plan<'a> {
+    /// The plan of `launch`, with the real compiler at `real` and called `name`.
+    ///
+    /// sccache's compiles are far from the terminal, so that clang leaves colours out. With them, the stored
+    /// result serves both: whoever shows it takes them out where it is no terminal's. The assembler calls the
+    /// option unused.
+    #[must_use]
+    pub fn of(launch: &'a Launch<'_>, real: &'a [u8], name: &'a [u8]) -> Self {
+        let (kind, unit) = (launch.launcher.kind, &launch.unit);
+        Self {
+            kind,
+            real,
+            name,
+            input: unit.input.to_bytes(),
+            root: launch.shared.as_ref().map_or(b"", |shared| &shared.root),
+            up: launch.shared.as_ref().map_or(b"", |shared| &shared.up),
+            colours: kind == LauncherKind::Sccache && unit.language != Language::Assembler,
+            texts: texts(unit),
+        }
+    }
+
+    /// The words of a compile, given the launcher's. The option comes first, so that the call's own wins.
+    #[must_use]
+    pub fn words<'w>(&self, args: &[&'w CStr]) -> Vec<&'w CStr> {
+        let mut words = Vec::with_capacity(args.len() + 3);
+        let compiles = self.colours && args.contains(&c"-c");
+        words.extend(compiles.then_some(c"-fcolor-diagnostics"));
+        words.extend(args.iter().map(|word| match *word {
+            word if compiles && word == c"-fdiagnostics-color=auto" => {
+                c"-fdiagnostics-color=always"
+            }
+            word => word,
+        }));
+        words
+    }
+
     /// As an entry of the environment: each field with its length in front, since a path may hold any byte
     /// but NUL.
     #[must_use]
@@ -96,7 +136,8 @@ impl<'a> Plan<'a> {
             LauncherKind::Ccache => b"ccache",
             LauncherKind::Other => b"",
         };
-        for field in [kind, self.real, self.name, self.input, self.root, self.up] {
+        let colours: &[u8] = if self.colours { b"c" } else { b"" };
+        for field in [kind, self.real, self.name, self.input, self.root, self.up, colours] {
             push_field(&mut entry, field);
         }
         push_number(&mut entry, self.texts.len());
@@ -129,6 +170,7 @@ impl<'a> Plan<'a> {
         };
         let (real, name, input) = (field()?, field()?, field()?);
         let (root, up) = (field()?, field()?);
+        let colours = field()? == b"c";
         let (count, mut rest) = split_number(rest)?;
         let mut field = || {
             let (field, behind) = split_field(rest)?;
@@ -151,6 +193,7 @@ impl<'a> Plan<'a> {
             input,
             root,
             up,
+            colours,
             texts,
         })
     }
@@ -185,17 +228,7 @@ fn push_field(entry: &mut Vec<u8>, field: &[u8]) {
 }
 
 fn push_number(entry: &mut Vec<u8>, number: usize) {
-    let mut digits = [0; 20];
-    let (mut at, mut left) = (digits.len(), number);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (left % 10) as u8;
-        left /= 10;
-        if left == 0 {
-            break;
-        }
-    }
-    entry.extend_from_slice(&digits[at..]);
+    push_decimal(entry, number as u64);
     entry.push(b':');
 }
 
@@ -208,14 +241,7 @@ fn split_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 fn split_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let colon = bytes.iter().position(|byte| *byte == b':')?;
     let (digits, rest) = (bytes.get(..colon)?, bytes.get(colon + 1..)?);
-    let number = digits.iter().try_fold(0_usize, |number, digit| {
-        let digit = usize::from(digit.wrapping_sub(b'0'));
-        number
-            .checked_mul(10)?
-            .checked_add(digit)
-            .filter(|_| digit < 10)
-    })?;
-    (!digits.is_empty()).then_some((number, rest))
+    Some((usize::try_from(decimal(digits)?).ok()?, rest))
 }
 
 /// A question for text, and where the answer goes.
@@ -295,6 +321,7 @@ mod tests {
             input: b"src/3:k.hip",
             root: b"/a b/",
             up: b"../",
+            colours: true,
             texts: texts.to_vec(),
         }
     }
@@ -321,6 +348,31 @@ mod tests {
             }
         }
         assert_eq!(Plan::parse(b"99999999999999999999999:x"), None);
+    }
+
+    #[test]
+    fn a_compile_is_asked_for_colours_unless_the_call_has_its_own_mind() {
+        let mut plan = plan(&[Side::Whole]);
+        let words = plan.words(&[c"-c", c"-fno-color-diagnostics", c"k.hip"]);
+        let expected = [
+            c"-fcolor-diagnostics",
+            c"-c",
+            c"-fno-color-diagnostics",
+            c"k.hip",
+        ];
+        assert_eq!(words, expected);
+        let words = plan.words(&[c"-fdiagnostics-color=auto", c"-c", c"k.hip"]);
+        let expected = [
+            c"-fcolor-diagnostics",
+            c"-fdiagnostics-color=always",
+            c"-c",
+            c"k.hip",
+        ];
+        assert_eq!(words, expected);
+        assert_eq!(plan.words(&[c"--version"]), [c"--version"]);
+        plan.colours = false;
+        let words = [c"-fdiagnostics-color=auto", c"-c", c"a.s"];
+        assert_eq!(plan.words(&words), words);
     }
 
     #[test]

@@ -213,3 +213,28 @@ fn a_strict_installation_fails_with_sccache_and_not_with_a_server_that_goes_away
     assert!(stderr.contains("odd"), "{stderr}");
     assert_eq!(answered(&site, &[UNKNOWN]).0, Some(2));
 }
+
+#[test]
+fn an_answer_that_claims_to_be_endless_is_not_waited_for() {
+    let site = Site::new();
+    let path = site.rocm.beside("endless-socket");
+    let listener = UnixListener::bind(&path).unwrap();
+    let server = thread::spawn(move || {
+        let (mut connection, _) = listener.accept().unwrap();
+        drop(listener);
+        let mut length = [0; 4];
+        connection.read_exact(&mut length).unwrap();
+        let mut request = vec![0; u32::from_be_bytes(length) as usize];
+        connection.read_exact(&mut request).unwrap();
+        connection.write_all(&[0, 0, 0, 8]).unwrap();
+        connection.write_all(STARTED).unwrap();
+        connection.write_all(&[0xff; 64]).unwrap();
+        // Until the other end hangs up.
+        drop(connection.read(&mut [0]));
+    });
+    let mut compile = site.compile("int one;\n", true);
+    let (status, _, stderr) = said(&run(compile.env("SCCACHE_SERVER_UDS", &path)));
+    server.join().unwrap();
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(stderr.contains("went away"), "{stderr}");
+}

@@ -1,6 +1,7 @@
 //! The compiler's messages, as the server returns them.
 
 use super::{Site, said, warnings};
+use crate::support::launchers::Asked;
 use crate::support::run;
 use crate::support::terminal::Terminal;
 use std::fs::{self};
@@ -39,31 +40,98 @@ fn shown(mut compile: Command) -> Vec<u8> {
 }
 
 #[test]
-fn on_a_terminal_messages_are_those_of_the_client() {
-    let site = Site::new();
-    for (options, term) in [
-        (&[][..], "xterm"),
-        (&["-fcolor-diagnostics"], "xterm"),
-        (&["-fcolor-diagnostics"], "dumb"),
-        (&["-fno-color-diagnostics"], "xterm"),
-    ] {
-        let mut through = site.compile(&warnings(2), true);
-        through.args(options).env("TERM", term);
-        let shim = through.get_program().to_owned();
-        let mut client = Command::new(&site.client);
-        client
-            .arg(shim.into_string().unwrap() + ".7625")
-            .args(through.get_args())
-            .envs(site.cache.env())
-            .env("TERM", term)
-            .current_dir(site.rocm.beside("."));
-        let by_client = shown(client);
-        assert!(!by_client.is_empty());
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert_eq!(
-            text(&shown(through)),
-            text(&by_client),
-            "{options:?} {term}"
-        );
+fn on_a_terminal_and_in_a_log_messages_have_the_colours_that_clang_gives_them() {
+    let mut count = 0;
+    for by_client in [false, true] {
+        let site = Site::new();
+        if by_client {
+            let body = format!("exec {} \"$@\"", site.client.display());
+            let script = site.rocm.script("script/sccache", &body);
+            site.rocm.wrap(&script);
+        }
+        for (options, variables) in [
+            (&[][..], &[("TERM", "xterm")][..]),
+            (&[], &[("TERM", "dumb")]),
+            (&["-fcolor-diagnostics"], &[("TERM", "xterm")]),
+            (&["-fcolor-diagnostics"], &[("TERM", "dumb")]),
+            (&["-fno-color-diagnostics"], &[("TERM", "xterm")]),
+            (&["-fdiagnostics-color=auto"], &[("TERM", "xterm")]),
+            (&["-fdiagnostics-color=always"], &[("TERM", "xterm")]),
+            (&["-fdiagnostics-color=never"], &[("TERM", "xterm")]),
+            (&[], &[("TERM", "xterm"), ("NO_COLOR", "1")]),
+        ] {
+            if by_client && (options.len(), variables) != (0, &[("TERM", "xterm")][..]) {
+                continue;
+            }
+            for terminal_first in [false, true] {
+                count += 1;
+                let messages = |through: bool, terminal: bool| {
+                    let mut compile = site.compile(&warnings(count), through);
+                    compile.args(options).envs(variables.iter().copied());
+                    let text = match terminal {
+                        true => shown(compile),
+                        false => run(&mut compile).stderr,
+                    };
+                    String::from_utf8(text).unwrap()
+                };
+                let before = site.cache.asked();
+                for terminal in [terminal_first, !terminal_first, terminal_first] {
+                    let bare = messages(false, terminal);
+                    let case = format!("{options:?} {variables:?} terminal: {terminal}");
+                    assert!(bare.contains("warning: "), "{case}");
+                    assert_eq!(messages(true, terminal), bare, "{case}");
+                }
+                let after = site.cache.asked();
+                let asked = (after.hits - before.hits, after.misses - before.misses);
+                assert_eq!(asked, (2, 1), "{options:?}");
+            }
+        }
     }
+}
+
+#[test]
+fn by_itself_sccache_has_no_colours_for_a_terminal() {
+    let site = Site::new();
+    let through = site.compile(&warnings(1), true);
+    let shim = through.get_program().to_owned().into_string().unwrap();
+    let mut client = Command::new(&site.client);
+    client.arg(shim + ".7625").args(through.get_args());
+    client.envs(site.cache.env()).env("TERM", "xterm");
+    client.current_dir(site.rocm.beside("."));
+    let by_client = shown(client);
+    assert!(!by_client.is_empty());
+    assert!(!by_client.contains(&0x1b));
+    assert!(shown(site.compile(&warnings(1), false)).contains(&0x1b));
+}
+
+/// More messages than sccache's server can send at once: 8 MiB.
+#[test]
+fn messages_that_are_too_long_for_the_server_are_the_compilers() {
+    let site = Site::new();
+    let line = format!("#warning {}\n", "long ".repeat(200));
+    let source = line.repeat(4500);
+    let bare = said(&run(&mut site.compile(&source, false)));
+    assert!(
+        bare.0 == Some(0) && bare.2.len() > 8 << 20,
+        "{} bytes",
+        bare.2.len()
+    );
+    for asked in [Asked::new(0, 1), Asked::new(1, 1)] {
+        let through = said(&run(&mut site.compile(&source, true)));
+        assert!(through.0 == bare.0 && through.1 == bare.1);
+        assert_eq!(through.2.len(), bare.2.len());
+        assert!(through.2 == bare.2);
+        assert!(!site.object().is_empty());
+        assert_eq!(site.cache.asked(), asked);
+    }
+    let compile = site.compile(&source, true);
+    let mut client = Command::new(&site.client);
+    client
+        .arg(site.rocm.bin().join("clang.7625"))
+        .args(compile.get_args());
+    client
+        .envs(site.cache.env())
+        .current_dir(site.rocm.beside("."));
+    let alone = said(&run(&mut client));
+    assert!(alone.2.contains("shut down unexpectedly"), "the control");
 }

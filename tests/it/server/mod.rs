@@ -10,6 +10,7 @@ use crate::support::run;
 use crate::support::tree::Layout;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -385,4 +386,38 @@ fn a_variable_with_two_values_means_what_it_means_to_the_compiler() {
     assert_eq!(made(shim.as_os_str(), "one", true), (bare, before));
     // The same value twice is one value.
     assert_eq!(made(shim.as_os_str(), "two", true), (alone, before + 1));
+}
+
+#[test]
+fn in_a_directory_that_was_removed_it_compiles_as_clang_does() {
+    let site = Site::new();
+    let [source, object] = ["a.c", "a.o"].map(|name| site.rocm.beside(name));
+    let compile = |program: &[&OsStr], off: &str| {
+        let mut shell = Command::new("sh");
+        let script = r#"mkdir gone && cd gone && rmdir ../gone && exec "$@""#;
+        shell.args(["-c", script, "sh"]).args(program);
+        shell
+            .arg("-c")
+            .arg(&source)
+            .arg("-o")
+            .arg(&object)
+            .env_clear();
+        shell.env("PATH", "/usr/bin:/bin").envs(site.cache.env());
+        shell
+            .env("ROCK_WRAP_DISABLE", off)
+            .current_dir(site.rocm.beside("."));
+        drop(fs::remove_file(&object));
+        let output = run(&mut shell);
+        (said(&output), fs::read(&object).ok())
+    };
+    fs::write(&source, "int one;\n").unwrap();
+    let (shim, real) = (
+        site.rocm.bin().join("clang"),
+        site.rocm.bin().join("clang.7625"),
+    );
+    let bare = compile(&[shim.as_os_str()], "1");
+    assert_eq!(bare.0, (Some(0), String::new(), String::new()));
+    assert_eq!(compile(&[shim.as_os_str()], "0"), bare);
+    let alone = compile(&[site.client.as_os_str(), real.as_os_str()], "1");
+    assert_eq!(alone.0.0, Some(1), "the control: {}", alone.0.2);
 }

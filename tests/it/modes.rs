@@ -1,18 +1,17 @@
 //! The modes of what a compile makes are the compiler's own: as the caller's umask has them, whatever that of
 //! sccache's server is, and for a file that was there as clang leaves them.
 
-mod support;
-
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::support::launchers::{Asked, Cache, ccache, find, sccache};
+use crate::support::rocm::{Rocm, as_nobody, sh};
+use crate::support::tree::Layout;
+use crate::support::{run, stderr};
 use rustix::fs::{XattrFlags, setxattr};
-use support::launchers::{Asked, Cache, ccache, find, sccache};
-use support::rocm::{Rocm, as_nobody, sh};
-use support::{run, stderr};
 
 const SOURCE: &str = r#"
 #include "a.h"
@@ -42,7 +41,7 @@ struct Site {
 impl Site {
     /// A wrapped tree with `launcher`, which is sccache's or ccache's own program or a script around it.
     fn new(launcher: &Path, program: &Path) -> Self {
-        let rocm = Rocm::new(19, "symlink");
+        let rocm = Rocm::new(19, Layout::Symlink);
         rocm.wrap(launcher);
         fs::write(rocm.beside("a.c"), SOURCE).unwrap();
         fs::write(rocm.beside("a.h"), "int two;\n").unwrap();
@@ -64,7 +63,7 @@ impl Site {
         let script = |rocm: &Path| {
             let script = rocm.join("sccache");
             let body = format!("exec {} \"$@\"", sccache().display());
-            support::rocm::script(&script, &body);
+            crate::support::rocm::script(&script, &body);
             script
         };
         let mut sites = vec![
@@ -247,7 +246,7 @@ fn an_output_that_is_a_link_is_left_to_clang() {
 
 #[test]
 fn an_output_that_may_not_be_written_is_refused_as_clang_refuses_it() {
-    let rocm = Rocm::for_everybody(19, "symlink");
+    let rocm = Rocm::for_everybody(19, Layout::Symlink);
     rocm.wrap(&ccache());
     let work = rocm.beside("work");
     sh(
