@@ -1,6 +1,8 @@
 //! Implements `rock-wrap explain`: shows what would run for a call, and why. It uses the shim's own
 //! decision.
 
+mod ingredients;
+
 use crate::shared::key;
 use crate::shared::stand_in;
 use std::ffi::{CStr, CString, OsStr, OsString};
@@ -46,6 +48,8 @@ struct Answer {
     environment_added: Vec<String>,
     /// The variables that are removed from the environment.
     environment_removed: Vec<String>,
+    /// What the cache entry depends on, where that was asked for and there is one.
+    ingredients: Option<ingredients::Shown>,
 }
 
 /// Explains one call.
@@ -95,7 +99,7 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
     } else {
         compiler.clone()
     };
-    let answer = answer(&call, compiler, baked.is_some(), &real, &machine);
+    let answer = answer(&call, compiler, baked.is_some(), &real, args.key, &machine);
     if args.json {
         output::json(&answer);
     } else {
@@ -156,8 +160,8 @@ fn stand_in(compiler: &Path, call: &Call<'_>) -> PathBuf {
     compiler.with_file_name(OsString::from_vec(name))
 }
 
-/// The stand-in's plan for a launch.
-fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
+/// What the stand-in is told of a launch.
+fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<Plan<'p>> {
     let is_beside = call.config.dir.is_empty();
     let own_name = real.as_os_str().as_bytes();
     let own_name = own_name.strip_suffix(ALIAS_SUFFIX).unwrap_or(own_name);
@@ -166,8 +170,7 @@ fn plan(launch: &Launch<'_>, call: &Call<'_>, real: &Path) -> Option<CString> {
     } else {
         own_name
     };
-    stand_in::is_used(&launch.launcher)
-        .then(|| Plan::of(launch, real.as_os_str().as_bytes(), name).entry())
+    stand_in::is_used(&launch.launcher).then(|| Plan::of(launch, real.as_os_str().as_bytes(), name))
 }
 
 /// Runs the tree's tools as the shim does, but leaves it to the next compile to store their output.
@@ -190,6 +193,7 @@ fn answer(
     compiler: PathBuf,
     wrapped: bool,
     real: &Path,
+    with_key: bool,
     machine: &ThisMachine<'_>,
 ) -> Answer {
     let text = |word: &CStr| word.to_string_lossy().into_owned();
@@ -211,6 +215,7 @@ fn answer(
         runs: Vec::new(),
         environment_added: Vec::new(),
         environment_removed: Vec::new(),
+        ingredients: None,
     };
     let (launcher, edits, key, plan, given) = match decision::decide(call, machine) {
         Decision::Direct(direct) => {
@@ -226,6 +231,10 @@ fn answer(
         }
         Decision::Launch(launch) => {
             let plan = plan(&launch, call, real_path);
+            if let Some(plan) = plan.as_ref().filter(|_| with_key) {
+                answer.ingredients = ingredients::of(call, &launch, plan, machine);
+            }
+            let plan = plan.map(|plan| plan.entry());
             let given = launch.unit.arguments(call.argv);
             let given = given.into_iter().map(text).collect();
             (launch.launcher, launch.edits, launch.key, plan, given)
@@ -305,6 +314,7 @@ fn show(answer: &Answer) {
     for name in &answer.environment_removed {
         output::answer(format_args!("  environment: without {name}"));
     }
+    answer.ingredients.iter().for_each(ingredients::show);
 }
 
 /// Quotes `word` so that it can be pasted into a shell.

@@ -213,6 +213,9 @@ struct ExplainArgs {
     /// Print the answer as JSON
     #[arg(long)]
     json: bool,
+    /// Show what the cache entry depends on, with short digests; runs the preprocessor
+    #[arg(long)]
+    key: bool,
     /// The compiler call: the compiler and its arguments
     #[arg(last = true, required = true, value_name = "CALL")]
     call: Vec<OsString>,

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use crate::support::launchers::ccache;
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, sh};
+use crate::support::tree::Layout;
 use crate::support::{FakeTree, Told};
 use rock_wrap::shared::shim_config::Config;
 use serde_json::Value;
@@ -221,4 +222,131 @@ fn a_compiler_that_is_not_there_is_refused() {
         assert_has(&message, &[word, "no such compiler"]);
     }
     ran(&mut rock_wrap(["explain", "--"])).refused(2);
+}
+
+/// A HIP compile that needs no header of HIP's.
+const HIP: [&str; 12] = [
+    "-x",
+    "hip",
+    "--offload-arch=gfx942",
+    "-nogpuinc",
+    "-nogpulib",
+    "-DX=1",
+    "-MD",
+    "-MF",
+    "k.d",
+    "-c",
+    "k.hip",
+    "-ok.o",
+];
+
+/// What `explain --key` says of [`HIP`] with `replaced` in the place of its words.
+fn ingredients(rocm: &Rocm, replaced: &[(&str, &str)], env: &[(&str, &str)]) -> Value {
+    let words = HIP.map(|word| {
+        let new = replaced.iter().find(|(old, _)| *old == word);
+        new.map_or(word, |(_, new)| new)
+    });
+    let mut explain = rock_wrap(["explain", "--json", "--key", "--"]);
+    explain.arg(rocm.bin().join("clang++")).args(words);
+    explain
+        .envs(env.iter().copied())
+        .current_dir(rocm.beside(""));
+    let mut said = ran(explain.env("HOME", rocm.beside(""))).json();
+    assert_eq!(said["decision"], "launch", "{said}");
+    said["ingredients"].take()
+}
+
+/// The names of the ingredients in which two answers differ, behind the list that they are in.
+fn differences(one: &Value, other: &Value) -> Vec<String> {
+    let mut differ = std::collections::BTreeSet::new();
+    for list in ["key", "id", "members", "arguments", "texts", "files"] {
+        let of = |shown: &Value| shown[list].as_array().cloned().unwrap_or_default();
+        let (one, other) = (of(one), of(other));
+        let only = one.iter().filter(|item| !other.contains(item));
+        for item in only.chain(other.iter().filter(|item| !one.contains(item))) {
+            differ.insert(format!("{list}/{}", item["name"].as_str().unwrap()));
+        }
+    }
+    differ.into_iter().collect()
+}
+
+#[test]
+fn the_ingredients_of_a_key_show_why_two_calls_differ() {
+    let rocm = Rocm::new(19, Layout::Symlink);
+    rocm.wrap(&crate::support::launchers::sccache());
+    std::fs::write(rocm.beside("k.hip"), "#include \"k.h\"\nint x = X;\n").unwrap();
+    std::fs::write(rocm.beside("k.h"), "int y;\n").unwrap();
+    let first = ingredients(&rocm, &[], &[]);
+    assert_eq!(differences(&first, &ingredients(&rocm, &[], &[])), [""; 0]);
+    assert_eq!(first["reads_unnamed_files"], false, "{first}");
+    assert!(first["members"].as_array().unwrap().len() > 10);
+    assert!(!rocm.beside("k.d").exists(), "nothing is made");
+    for (replaced, env, expected) in [
+        (
+            &[("-DX=1", "-DX=2")][..],
+            &[][..],
+            &[
+                "arguments/id",
+                "arguments/macros",
+                "id/arguments",
+                "texts/whole",
+            ][..],
+        ),
+        (
+            &[("-ok.o", "-ol.o")],
+            &[],
+            &[
+                "arguments/id",
+                "arguments/others",
+                "id/arguments",
+                "id/output",
+                "key/dependency-file",
+                "key/output",
+            ],
+        ),
+        (&[], &[("HIP_PATH", "/else")], &["key/HIP_PATH"]),
+        (
+            &[],
+            &[("SCCACHE_C_CUSTOM_CACHE_BUSTER", "mine")],
+            &["key/user-key"],
+        ),
+        (
+            &[("--offload-arch=gfx942", "--offload-arch=gfx906")],
+            &[],
+            &["arguments/architectures", "texts/whole"],
+        ),
+    ] {
+        let found = differences(&first, &ingredients(&rocm, replaced, env));
+        assert_eq!(found, expected, "{replaced:?} {env:?}");
+    }
+    // A comment, which no text shows.
+    std::fs::write(rocm.beside("k.h"), "int y; // why\n").unwrap();
+    let found = differences(&first, &ingredients(&rocm, &[], &[]));
+    assert_eq!(found, ["files/./k.h"]);
+    // The text says the same.
+    let mut explain = rock_wrap(["explain", "--key", "--"]);
+    explain.arg(rocm.bin().join("clang++")).args(HIP);
+    explain
+        .env("HOME", rocm.beside(""))
+        .current_dir(rocm.beside(""));
+    let text = ran(&mut explain).ok().out;
+    for list in ["key", "id", "arguments", "texts", "files"] {
+        assert_has(&text, &[&format!("\n{list}:\n")]);
+        for item in first[list].as_array().unwrap() {
+            if let (Some(digest), false) = (item["digest"].as_str(), list == "files") {
+                assert_has(
+                    &text,
+                    &[&format!("  {digest}  {}", item["name"].as_str().unwrap())],
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_call_without_a_key_has_no_ingredients() {
+    let tree = tree("/nonexistent/launcher");
+    let said = ran(&mut explain(&tree, &["--json", "--key"], &["--version"])).json();
+    assert_eq!(said["decision"], "direct");
+    assert_eq!(said["ingredients"], Value::Null);
 }

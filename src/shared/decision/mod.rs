@@ -127,38 +127,12 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
     {
         return Err(Reason::IncludedData.into());
     }
-    let key = if let Some(variable) = launcher.kind.key_variable() {
-        let paths = Paths::new(machine, environment.steering.base_dir, unit.input.to_bytes());
-        if !paths.has_directory() {
-            return Err(Reason::DirectoryGone.into());
+    let key = match launcher.kind.key_variable() {
+        Some(variable) => {
+            let inputs = key_inputs(call, &unit, &launcher, variable, &environment, machine)?;
+            Some(inputs.key(variable, machine))
         }
-        let fingerprinted = check_compiler(call.config, machine)?;
-        check_stand_in(call.config, machine)?;
-        let own_key = lookup(call.env, variable).map(CStr::to_bytes);
-        let steering = Steering {
-            own_key,
-            ..environment.steering
-        };
-        let native = match unit.native {
-            true => native::architectures(call, machine).ok_or(Reason::NativeTarget)?,
-            false => Vec::new(),
-        };
-        if unit.debug_info && launcher.kind == LauncherKind::Sccache {
-            check_directory(environment.pwd, &paths.cwd, machine)?;
-        }
-        Some(key::key(
-            call,
-            &unit,
-            &launcher,
-            variable,
-            &native,
-            &steering,
-            &fingerprinted,
-            &paths,
-            machine,
-        ))
-    } else {
-        None
+        None => None,
     };
     Ok(Launch {
         edits: match launcher.kind {
@@ -179,4 +153,60 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
         unit,
         key,
     })
+}
+
+/// What the key of a launch is made of, if the call can have one.
+fn key_inputs<'k, 'a, M: Machine + ?Sized>(
+    call: &'k Call<'a>,
+    unit: &'k Unit<'a>,
+    launcher: &'k Launcher<'a>,
+    variable: &[u8],
+    environment: &Environment<'a>,
+    machine: &M,
+) -> Result<key::Inputs<'k, 'a>, Direct> {
+    let paths = Paths::new(machine, environment.steering.base_dir, unit.input.to_bytes());
+    if !paths.has_directory() {
+        return Err(Reason::DirectoryGone.into());
+    }
+    let fingerprinted = check_compiler(call.config, machine)?;
+    check_stand_in(call.config, machine)?;
+    let steering = Steering {
+        own_key: lookup(call.env, variable).map(CStr::to_bytes),
+        ..environment.steering
+    };
+    let native = match unit.native {
+        true => native::architectures(call, machine).ok_or(Reason::NativeTarget)?,
+        false => Vec::new(),
+    };
+    if unit.debug_info && launcher.kind == LauncherKind::Sccache {
+        check_directory(environment.pwd, &paths.cwd, machine)?;
+    }
+    Ok(key::Inputs {
+        call,
+        unit,
+        launcher,
+        steering,
+        native,
+        fingerprinted,
+        paths,
+    })
+}
+
+/// What the key of `launch`, which was decided for `call`, is made of; `None` where it has none.
+pub fn ingredients<'k, 'a, M: Machine + ?Sized>(
+    call: &'k Call<'a>,
+    launch: &'k Launch<'a>,
+    machine: &M,
+) -> Option<key::Inputs<'k, 'a>> {
+    let variable = launch.launcher.kind.key_variable()?;
+    let environment = Environment::of(call.env);
+    key_inputs(
+        call,
+        &launch.unit,
+        &launch.launcher,
+        variable,
+        &environment,
+        machine,
+    )
+    .ok()
 }

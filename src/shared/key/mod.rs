@@ -7,12 +7,14 @@
 use crate::shared::decision::reasons::Reason;
 use crate::shared::decision::unit::{Role, Unit, default_depfile, default_output};
 pub mod hash;
+pub mod ingredients;
 pub mod native;
 pub mod paths;
 #[cfg(test)]
 mod tests;
 
 use self::hash::{Hasher, push_hex};
+use self::ingredients::Ingredients;
 use self::paths::Paths;
 use crate::shared::call::Call;
 use crate::shared::decision::environment::Steering;
@@ -70,95 +72,185 @@ impl Key {
 /// Directories of device libraries that the fingerprint holds: device and inode of each.
 pub type Directories = Vec<(u64, u64)>;
 
-/// The key of a launch, for the launcher's `variable`. `native`: what that word stands for here.
-#[allow(clippy::too_many_arguments, reason = "each is another part of the key")]
-pub fn key<M: Machine + ?Sized>(
-    call: &Call<'_>,
-    unit: &Unit<'_>,
-    launcher: &Launcher<'_>,
-    variable: &[u8],
-    native: &[u8],
-    steering: &Steering<'_>,
-    fingerprinted: &Directories,
-    paths: &Paths,
-    machine: &M,
-) -> Key {
-    let uses_id = !unit.new_driver || call.config.new_driver_uses_id;
-    let cuid = (unit.language == Language::Hip && !unit.has_cuid && uses_id)
-        .then(|| cuid(call.argv, unit, paths, machine));
+/// What the key of a launch is made of.
+pub struct Inputs<'k, 'a> {
+    /// The call.
+    pub call: &'k Call<'a>,
+    /// What is compiled.
+    pub unit: &'k Unit<'a>,
+    /// The launcher.
+    pub launcher: &'k Launcher<'a>,
+    /// What of the environment counts.
+    pub steering: Steering<'a>,
+    /// What `native` stands for here.
+    pub native: Vec<u8>,
+    /// The directories of device libraries that the fingerprint holds.
+    pub fingerprinted: Directories,
+    /// Paths, as they count.
+    pub paths: Paths,
+}
 
-    let mut hasher = Hasher::new();
-    hasher.text(FORMAT);
-    hasher.text(stand_in::ANSWER);
-    hasher.text(call.config.fingerprint);
-    called_as(&mut hasher, call, paths);
-    hasher.text(steering.own_key.unwrap_or_default());
-    for variable in [
-        steering.ld_library_path,
-        steering.ld_preload,
-        steering.hip_path,
-    ] {
-        paths.argument(&mut hasher, variable.unwrap_or_default());
+impl Inputs<'_, '_> {
+    /// The key, for the launcher's `variable`.
+    pub fn key<M: Machine + ?Sized>(&self, variable: &[u8], machine: &M) -> Key {
+        let mut hasher = Hasher::new();
+        self.give(&mut hasher, machine);
+        let mut entry = Vec::with_capacity(128);
+        entry.extend_from_slice(variable);
+        entry.push(b'=');
+        if self.launcher.kind == LauncherKind::Ccache {
+            entry.extend_from_slice(b"string:");
+        }
+        push_hex(&mut entry, &hasher.finish());
+        let named = self.named_depfile();
+        Key {
+            entry: CString::new(entry).unwrap_or_default(),
+            directory: self.paths.has_base().then(|| directory(&self.paths.cwd)),
+            depfile: named.map(|name| CString::new(name).unwrap_or_default()),
+            cuid: self.takes_id().then(|| self.id(machine)),
+        }
     }
-    hasher.number(u64::from(steering.no_default_config.is_some()));
-    loaded(&mut hasher, steering, call.config, paths, machine);
-    libraries(&mut hasher, unit, steering, fingerprinted, paths, machine);
-    // Debug information and some names of symbols hold it, and sccache's text has no line markers
-    // outside of direct mode (0.16, `clang.rs`).
-    paths.argument(&mut hasher, unit.input.to_bytes());
-    paths.output(&mut hasher, unit);
-    hasher.text(native);
-    // sccache has only the text that they lead to, and -fdebug-macro writes them into the object.
-    for (_, text) in unit
-        .words
-        .iter()
-        .filter(|(role, _)| *role == Role::Preprocessor)
-    {
-        paths.argument(&mut hasher, text.to_bytes());
+
+    /// The dependency file whose name the launcher has to be given.
+    fn named_depfile(&self) -> Option<Vec<u8>> {
+        let wanted = self.launcher.wants_depfile_named(self.unit);
+        wanted.then(|| default_depfile(self.unit))
     }
-    for (_, path) in unit
-        .words
-        .iter()
-        .filter(|(role, _)| *role == Role::ConfigFile)
-    {
-        hasher.text(&machine.read(path).unwrap_or_default());
+
+    /// Gives what the key is made of.
+    pub fn give<I: Ingredients, M: Machine + ?Sized>(&self, into: &mut I, machine: &M) {
+        let Self {
+            call,
+            unit,
+            launcher,
+            steering,
+            paths,
+            ..
+        } = self;
+        into.name("format");
+        into.text(FORMAT);
+        into.text(stand_in::ANSWER);
+        into.name("compiler");
+        into.text(call.config.fingerprint);
+        into.name("called-as");
+        called_as(into, call, paths);
+        into.name("user-key");
+        into.text(steering.own_key.unwrap_or_default());
+        for (name, variable) in [
+            ("LD_LIBRARY_PATH", steering.ld_library_path),
+            ("LD_PRELOAD", steering.ld_preload),
+            ("HIP_PATH", steering.hip_path),
+        ] {
+            into.name(name);
+            paths.argument(into, variable.unwrap_or_default());
+        }
+        into.name("CLANG_NO_DEFAULT_CONFIG");
+        into.number(u64::from(steering.no_default_config.is_some()));
+        into.name("loaded-libraries");
+        loaded(into, steering, call.config, paths, machine);
+        into.name("device-libraries");
+        libraries(into, unit, steering, &self.fingerprinted, paths, machine);
+        // Debug information and some names of symbols hold it, and sccache's text has no line markers
+        // outside of direct mode (0.16, `clang.rs`).
+        into.name("input");
+        paths.argument(into, unit.input.to_bytes());
+        into.name("output");
+        paths.output(into, unit);
+        into.name("native");
+        into.text(&self.native);
+        // sccache has only the text that they lead to, and -fdebug-macro writes them into the object.
+        into.name("preprocessor-options");
+        for (_, text) in unit
+            .words
+            .iter()
+            .filter(|(role, _)| *role == Role::Preprocessor)
+        {
+            paths.argument(into, text.to_bytes());
+        }
+        into.name("config-files");
+        for (_, path) in unit
+            .words
+            .iter()
+            .filter(|(role, _)| *role == Role::ConfigFile)
+        {
+            into.text(&machine.read(path).unwrap_or_default());
+        }
+        // What a launcher reads of it differs from version to version, and there is no preprocessor.
+        into.name("assembler-source");
+        if unit.language == Language::Assembler {
+            into.text(&machine.read(&unit.input).unwrap_or_default());
+        }
+        into.name("dependency-file");
+        if unit.writes_depfile {
+            depfile(into, unit, self.named_depfile().as_deref(), paths);
+        }
+        // ccache has the directory in its own key, and minds prefix maps.
+        into.name("directory");
+        if launcher.kind == LauncherKind::Sccache && unit.debug_info {
+            debug_directory(into, unit, &paths.cwd);
+        }
+        into.name("prefix-maps");
+        if launcher.kind == LauncherKind::Ccache {
+            prefix_maps(into, unit, paths);
+        }
     }
-    // What a launcher reads of it differs from version to version, and there is no preprocessor.
-    if unit.language == Language::Assembler {
-        hasher.text(&machine.read(&unit.input).unwrap_or_default());
+
+    /// Whether the compile is given an id: a HIP compile without one of its own.
+    #[must_use]
+    pub fn takes_id(&self) -> bool {
+        let unit = self.unit;
+        let uses_id = !unit.new_driver || self.call.config.new_driver_uses_id;
+        unit.language == Language::Hip && !unit.has_cuid && uses_id
     }
-    let named = launcher
-        .wants_depfile_named(unit)
-        .then(|| default_depfile(unit));
-    if unit.writes_depfile {
-        depfile(&mut hasher, unit, named.as_deref(), paths);
+
+    /// `-cuid=` for a HIP compile that has none.
+    ///
+    /// clang makes `__hip_cuid_*` from the source's path and all options, `-o` among them; launchers
+    /// have neither in their keys, and objects that they share cannot be linked together (measured,
+    /// also without -fgpu-rdc on clang 19). The same call from another checkout gets the same id.
+    fn id<M: Machine + ?Sized>(&self, machine: &M) -> CString {
+        let mut hasher = Hasher::new();
+        self.give_for_id(&mut hasher, machine);
+        let mut option = Vec::from(b"-cuid=");
+        // As long as clang's own.
+        push_hex(&mut option, &hasher.finish()[..8]);
+        CString::new(option).unwrap_or_default()
     }
-    // ccache has the directory in its own key, and minds prefix maps.
-    if launcher.kind == LauncherKind::Sccache && unit.debug_info {
-        debug_directory(&mut hasher, unit, &paths.cwd);
-    }
-    if launcher.kind == LauncherKind::Ccache {
-        prefix_maps(&mut hasher, unit, paths);
-    }
-    let mut entry = Vec::with_capacity(128);
-    entry.extend_from_slice(variable);
-    entry.push(b'=');
-    if launcher.kind == LauncherKind::Ccache {
-        entry.extend_from_slice(b"string:");
-    }
-    push_hex(&mut entry, &hasher.finish());
-    Key {
-        entry: CString::new(entry).unwrap_or_default(),
-        directory: paths.has_base().then(|| directory(&paths.cwd)),
-        depfile: named.map(|name| CString::new(name).unwrap_or_default()),
-        cuid,
+
+    /// Gives what the id is made of.
+    pub fn give_for_id<I: Ingredients, M: Machine + ?Sized>(&self, into: &mut I, machine: &M) {
+        into.name("format");
+        into.text(FORMAT);
+        into.name("input");
+        self.paths.path(into, self.unit.input.to_bytes());
+        into.name("output");
+        self.paths.output(into, self.unit);
+        into.name("arguments");
+        let mut take = |argument: &CStr| {
+            let argument = argument.to_bytes();
+            if !CHOICES.iter().any(|choice| argument.starts_with(choice)) {
+                self.paths.argument(into, argument);
+            }
+            Ok::<(), Reason>(())
+        };
+        for argument in self.call.argv.iter().skip(1) {
+            // What a response file says is what counts, not what it is called. Each could be read, or the
+            // call would not be launched.
+            let _ = match argument.to_bytes_with_nul() {
+                [b'@', name @ ..] if name.len() > 1 => {
+                    let name = CStr::from_bytes_until_nul(name).unwrap_or_default();
+                    response::expand(machine, name, &mut take)
+                }
+                _ => take(argument),
+            };
+        }
     }
 }
 
 /// Adds what the compiler takes from the name by which it is called, where that is not its own. clang up to 18
 /// looks from its directory for GCC's headers, whose paths the dependency file and debug information hold, and
 /// every release puts the name in front of the driver's messages.
-fn called_as(hasher: &mut Hasher, call: &Call<'_>, paths: &Paths) {
+fn called_as(into: &mut impl Ingredients, call: &Call<'_>, paths: &Paths) {
     let called = call.called.to_bytes();
     let name = base_name(called);
     let dir = called.strip_suffix(name).unwrap_or_default();
@@ -167,12 +259,12 @@ fn called_as(hasher: &mut Hasher, call: &Call<'_>, paths: &Paths) {
         return;
     }
     if dir != call.config.home {
-        hasher.text(b"called from");
-        paths.path(hasher, dir);
+        into.text(b"called from");
+        paths.path(into, dir);
     }
     if name != call.config.name {
-        hasher.text(b"called as");
-        hasher.text(name);
+        into.text(b"called as");
+        into.text(name);
     }
 }
 
@@ -188,61 +280,22 @@ const CHOICES: [&[u8]; 7] = [
     b"-parallel-jobs=",
 ];
 
-/// `-cuid=` for a HIP compile that has none.
-///
-/// clang makes `__hip_cuid_*` from the source's path and all options, `-o` among them; launchers
-/// have neither in their keys, and objects that they share cannot be linked together (measured,
-/// also without -fgpu-rdc on clang 19). The same call from another checkout gets the same id.
-fn cuid<M: Machine + ?Sized>(
-    argv: &[&CStr],
-    unit: &Unit<'_>,
-    paths: &Paths,
-    machine: &M,
-) -> CString {
-    let mut hasher = Hasher::new();
-    hasher.text(FORMAT);
-    paths.path(&mut hasher, unit.input.to_bytes());
-    paths.output(&mut hasher, unit);
-    let mut take = |argument: &CStr| {
-        let argument = argument.to_bytes();
-        if !CHOICES.iter().any(|choice| argument.starts_with(choice)) {
-            paths.argument(&mut hasher, argument);
-        }
-        Ok::<(), Reason>(())
-    };
-    for argument in argv.iter().skip(1) {
-        // What a response file says is what counts, not what it is called. Each could be read, or the
-        // call would not be launched.
-        let _ = match argument.to_bytes_with_nul() {
-            [b'@', name @ ..] if name.len() > 1 => {
-                let name = CStr::from_bytes_until_nul(name).unwrap_or_default();
-                response::expand(machine, name, &mut take)
-            }
-            _ => take(argument),
-        };
-    }
-    let mut option = Vec::from(b"-cuid=");
-    // As long as clang's own.
-    push_hex(&mut option, &hasher.finish()[..8]);
-    CString::new(option).unwrap_or_default()
-}
-
 /// The target's name stands in the dependency file, so its text counts and not only where it is. A file
 /// that the launcher is given the name of counts as one that the call names: the launcher keeps it, and
 /// has not where it had no name.
-fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, named: Option<&[u8]>, paths: &Paths) {
-    hasher.text(b"depfile");
+fn depfile(into: &mut impl Ingredients, unit: &Unit<'_>, named: Option<&[u8]>, paths: &Paths) {
+    into.text(b"depfile");
     if let Some(name) = named {
-        paths.path(hasher, name);
+        paths.path(into, name);
     }
     let mut explicit = false;
     for (role, text) in &unit.words {
         match role {
             Role::Target => {
                 explicit = true;
-                hasher.text(text.to_bytes());
+                into.text(text.to_bytes());
             }
-            Role::Depfile => paths.path(hasher, text.to_bytes()),
+            Role::Depfile => paths.path(into, text.to_bytes()),
             Role::Output
             | Role::Include
             | Role::Library
@@ -254,8 +307,8 @@ fn depfile(hasher: &mut Hasher, unit: &Unit<'_>, named: Option<&[u8]>, paths: &P
     }
     if !explicit {
         match unit.word(Role::Output) {
-            Some(output) => hasher.text(output.to_bytes()),
-            None => hasher.text(&default_output(&unit.input)),
+            Some(output) => into.text(output.to_bytes()),
+            None => into.text(&default_output(&unit.input)),
         }
     }
 }
@@ -277,7 +330,7 @@ fn directory(cwd: &[u8]) -> CString {
 /// Adds the directory that debug information holds: the working directory, or what prefix maps make
 /// of it. Which of several applies differs from clang 15 to 19, so all that could are added; a
 /// directory that is named outright (`-fdebug-compilation-dir=`) is in the arguments already.
-fn debug_directory(hasher: &mut Hasher, unit: &Unit<'_>, cwd: &[u8]) {
+fn debug_directory(into: &mut impl Ingredients, unit: &Unit<'_>, cwd: &[u8]) {
     let mut mapped = false;
     for (role, text) in &unit.words {
         if *role != Role::PrefixMap {
@@ -289,41 +342,41 @@ fn debug_directory(hasher: &mut Hasher, unit: &Unit<'_>, cwd: &[u8]) {
             (Some(old), Some(_)) => {
                 if let Some(rest) = cwd.strip_prefix(old) {
                     mapped = true;
-                    hasher.text(b"mapped");
-                    hasher.text(rest);
+                    into.text(b"mapped");
+                    into.text(rest);
                 }
             }
             _ => {}
         }
     }
     if !mapped {
-        hasher.text(b"directory");
-        hasher.text(cwd);
+        into.text(b"directory");
+        into.text(cwd);
     }
 }
 
 /// Adds what prefix maps make of paths: ccache has the options in its key without their values (4.14,
 /// `ccache.cpp`). A directory that the call is made in counts by where in it that is.
-fn prefix_maps(hasher: &mut Hasher, unit: &Unit<'_>, paths: &Paths) {
+fn prefix_maps(into: &mut impl Ingredients, unit: &Unit<'_>, paths: &Paths) {
     for (role, text) in &unit.words {
         if !matches!(role, Role::PrefixMap | Role::MacroPrefixMap) {
             continue;
         }
-        hasher.text(b"prefix map");
+        into.text(b"prefix map");
         let mut parts = text.to_bytes().splitn(3, |byte| *byte == b'=');
-        hasher.text(parts.next().unwrap_or_default());
+        into.text(parts.next().unwrap_or_default());
         let old = parts.next().unwrap_or_default();
         match paths.cwd.strip_prefix(old) {
-            Some(rest) => hasher.text(rest),
-            None => paths.argument(hasher, old),
+            Some(rest) => into.text(rest),
+            None => paths.argument(into, old),
         }
-        hasher.text(parts.next().unwrap_or_default());
+        into.text(parts.next().unwrap_or_default());
     }
 }
 
 /// Adds the state of what the loader would take in the place of the compiler's own libraries.
 fn loaded<M: Machine + ?Sized>(
-    hasher: &mut Hasher,
+    into: &mut impl Ingredients,
     steering: &Steering<'_>,
     config: &Config<'_>,
     paths: &Paths,
@@ -332,8 +385,8 @@ fn loaded<M: Machine + ?Sized>(
     let mut look = |path: Vec<u8>| {
         let path = CString::new(path).unwrap_or_default();
         if let Some(file_state) = machine.file_state(&path) {
-            hasher.text(&paths.absolute(path.to_bytes()));
-            hasher.file_state(&file_state);
+            into.text(&paths.absolute(path.to_bytes()));
+            into.file_state(&file_state);
         }
     };
     // The loader parts the one at colons and semicolons, the other at colons and spaces (ld.so(8)).
@@ -370,7 +423,7 @@ const LATER_BITCODE_DIRS: [&[u8]; 2] = [b"/lib", b"/lib/bitcode"];
 /// Adds the device libraries that the call names and the fingerprint does not hold, by path, size,
 /// inode and time of change of each.
 fn libraries<M: Machine + ?Sized>(
-    hasher: &mut Hasher,
+    into: &mut impl Ingredients,
     unit: &Unit<'_>,
     steering: &Steering<'_>,
     fingerprinted: &Directories,
@@ -383,11 +436,11 @@ fn libraries<M: Machine + ?Sized>(
         path.extend_from_slice(below);
         let path = CString::new(path).unwrap_or_default();
         let Some(file_state) = machine.file_state(&path) else {
-            hasher.text(b"nothing");
+            into.text(b"nothing");
             return false;
         };
         if fingerprinted.contains(&(file_state.dev, file_state.ino)) {
-            hasher.text(b"fingerprinted");
+            into.text(b"fingerprinted");
             return true;
         }
         // Entries come in no order, so they are added up.
@@ -402,9 +455,9 @@ fn libraries<M: Machine + ?Sized>(
                 *sum = sum.wrapping_add(number);
             }
         });
-        hasher.text(b"libraries");
-        hasher.text(&paths.absolute(path.to_bytes()));
-        sum.iter().for_each(|sum| hasher.number(*sum));
+        into.text(b"libraries");
+        into.text(&paths.absolute(path.to_bytes()));
+        sum.iter().for_each(|sum| into.number(*sum));
         false
     };
     if let Some(dir) = steering.hip_device_lib_path {

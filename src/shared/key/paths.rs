@@ -2,7 +2,7 @@
 
 use crate::shared::decision::sharing::Bases;
 use crate::shared::decision::unit::{Role, Unit, default_output};
-use crate::shared::key::hash::Hasher;
+use crate::shared::key::ingredients::Ingredients;
 use crate::shared::machine::Machine;
 use alloc::vec::Vec;
 
@@ -35,16 +35,16 @@ impl Paths {
     /// Adds `path`, made absolute, relative to the base where it lies below it. `..` stays: behind a
     /// link it leads elsewhere than its spelling says. Never relative to the working directory: two directories of one build would give
     /// the same (measured: their objects then share `__hip_cuid_*`).
-    pub fn path(&self, hasher: &mut Hasher, path: &[u8]) {
+    pub fn path(&self, into: &mut impl Ingredients, path: &[u8]) {
         let absolute = self.absolute(path);
         match self.bases.below(&absolute) {
             Some(rest) => {
-                hasher.text(b"below");
-                hasher.text(rest);
+                into.text(b"below");
+                into.text(rest);
             }
             None => {
-                hasher.text(b"at");
-                hasher.text(&absolute);
+                into.text(b"at");
+                into.text(&absolute);
             }
         }
     }
@@ -68,7 +68,7 @@ impl Paths {
     }
 
     /// Adds an argument, in which the base may stand anywhere.
-    pub fn argument(&self, hasher: &mut Hasher, argument: &[u8]) {
+    pub fn argument(&self, into: &mut impl Ingredients, argument: &[u8]) {
         let mut shared = Vec::with_capacity(argument.len());
         let mut rest = argument;
         while let Some((first, behind)) = rest.split_first() {
@@ -83,14 +83,14 @@ impl Paths {
                 }
             }
         }
-        hasher.text(&shared);
+        into.text(&shared);
     }
 
     /// Adds the path of the object.
-    pub fn output(&self, hasher: &mut Hasher, unit: &Unit<'_>) {
+    pub fn output(&self, into: &mut impl Ingredients, unit: &Unit<'_>) {
         match unit.word(Role::Output) {
-            Some(output) => self.path(hasher, output.to_bytes()),
-            None => self.path(hasher, &default_output(&unit.input)),
+            Some(output) => self.path(into, output.to_bytes()),
+            None => self.path(into, &default_output(&unit.input)),
         }
     }
 }

@@ -29,7 +29,7 @@ pub const VARIABLE: &[u8] = b"ROCK_WRAP_STAND_IN";
 
 /// Changes whenever the stand-in answers the same call in another way. Part of every key, so that a release
 /// which does not change the answer finds what an earlier one has stored.
-pub const ANSWER: &[u8] = b"rock-wrap answer 2";
+pub const ANSWER: &[u8] = b"rock-wrap answer 3";
 
 /// What the stand-in has to know of the launched call.
 #[derive(Clone, Debug, PartialEq, Eq)]
