@@ -100,6 +100,12 @@ pub enum HealthError {
         /// How long the check waited.
         limit: Duration,
     },
+    /// A server that is not to be believed took the connection.
+    #[error("what listens at {address} is another user's or in another container")]
+    Stranger {
+        /// The address of sccache's server.
+        address: String,
+    },
     /// Something accepted the connection but is not a server of this sccache.
     #[error("the program that listens at {address} does not speak this sccache's protocol")]
     Foreign {
@@ -180,7 +186,7 @@ impl HealthError {
                 "run it by hand with --version, and reinstall it if that fails"
             }
             Self::Settings(..) => "fix or unset the setting that it names",
-            Self::Mute { .. } | Self::Foreign { .. } => {
+            Self::Mute { .. } | Self::Stranger { .. } | Self::Foreign { .. } => {
                 "stop the program that listens there, or give sccache another port with SCCACHE_SERVER_PORT"
             }
             Self::OtherVersion { .. } => {

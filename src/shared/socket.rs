@@ -3,7 +3,8 @@
 
 use alloc::vec::Vec;
 
-use crate::shared::sys::{Errno, File, syscall};
+use crate::shared::listener::shares_namespaces;
+use crate::shared::sys::{self, Errno, File, syscall};
 
 const SOCKET: usize = 41;
 const CONNECT: usize = 42;
@@ -26,12 +27,21 @@ pub enum Wait {
     Seconds(u64),
 }
 
-/// The user of the socket that a connection to a port of the loopback interface would reach, by the kernel's
+/// A socket that takes connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listener {
+    /// Its user.
+    pub user: usize,
+    /// Its number, of which the kernel gives no other socket the same for a long time.
+    pub inode: u64,
+}
+
+/// The socket that a connection to a port of the loopback interface would reach, by the kernel's
 /// own look-up; `None` where there is none. Takes 5 us.
 ///
 /// # Errors
 /// Where the kernel does not tell (sock_diag(7)).
-pub fn listener(port: u16) -> Result<Option<usize>, Errno> {
+pub fn listener(port: u16) -> Result<Option<Listener>, Errno> {
     const AF_NETLINK: usize = 16;
     const SOCK_RAW_CLOEXEC: usize = 0o2_000_003;
     const NETLINK_SOCK_DIAG: usize = 4;
@@ -56,7 +66,14 @@ pub fn listener(port: u16) -> Result<Option<usize>, Errno> {
         let args = [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG, 0, 0, 0];
         File::from_descriptor(syscall(SOCKET, args)?)
     };
-    let args = [kernel.descriptor(), request.as_ptr() as usize, request.len(), 0, 0, 0];
+    let args = [
+        kernel.descriptor(),
+        request.as_ptr() as usize,
+        request.len(),
+        0,
+        0,
+        0,
+    ];
     // SAFETY: reads the array only.
     unsafe { syscall(SENDTO, args) }?;
     let mut answer = [0_u8; 512];
@@ -66,8 +83,11 @@ pub fn listener(port: u16) -> Result<Option<usize>, Errno> {
         bytes.and_then(|bytes| Some(u32::from_ne_bytes(bytes.try_into().ok()?)))
     };
     match answer[4] {
-        // struct inet_diag_msg: 4 bytes, the socket (48), a timer, two queues, the user (4 each).
-        SOCK_DIAG_BY_FAMILY => Ok(number(80).map(|user| user as usize)),
+        // struct inet_diag_msg: 4 bytes, the socket (48), a timer, two queues, the user, the inode (4 each).
+        SOCK_DIAG_BY_FAMILY => Ok(number(80).zip(number(84)).map(|(user, inode)| Listener {
+            user: user as usize,
+            inode: u64::from(inode),
+        })),
         NLMSG_ERROR => match Errno(-(number(16).unwrap_or(0) as i32)) {
             Errno::ENOENT => Ok(None),
             other => Err(other),
@@ -124,7 +144,14 @@ impl Socket {
                 unsafe { syscall(SETSOCKOPT, args) }.ok()?;
             }
         }
-        let args = [socket.descriptor(), address.as_ptr() as usize, address.len(), 0, 0, 0];
+        let args = [
+            socket.descriptor(),
+            address.as_ptr() as usize,
+            address.len(),
+            0,
+            0,
+            0,
+        ];
         // SAFETY: reads the slice only.
         match (unsafe { syscall(CONNECT, args) }, wait) {
             (Ok(_), _) => Some(Self(socket)),
@@ -142,10 +169,25 @@ impl Socket {
         let mut peer = [0_u32; 3];
         let mut length = size_of_val(&peer) as u32;
         let room = (peer.as_mut_ptr() as usize, &raw mut length as usize);
-        let args = [self.0.descriptor(), SOL_SOCKET, SO_PEERCRED, room.0, room.1, 0];
+        let args = [
+            self.0.descriptor(),
+            SOL_SOCKET,
+            SO_PEERCRED,
+            room.0,
+            room.1,
+            0,
+        ];
         // SAFETY: the kernel writes at most the length given, and then that.
         unsafe { syscall(GETSOCKOPT, args) }.ok()?;
         Some((peer[0] as usize, peer[1] as usize))
+    }
+
+    /// Whether who listens at the other end, which is in the file system, is of this user and in this process's
+    /// namespaces.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.peer()
+            .is_some_and(|(process, user)| user == sys::user() && shares_namespaces(process))
     }
 
     /// Sends what is taken while it may wait, and whether that is all.

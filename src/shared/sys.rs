@@ -4,6 +4,8 @@
 //! right. Numbers and layouts are those of x86-64 Linux (`asm/unistd_64.h`, `asm/stat.h`), which
 //! never change.
 
+use crate::shared::paths::base_name;
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::arch::asm;
 use core::ffi::CStr;
@@ -76,6 +78,7 @@ const EXIT_GROUP: usize = 231;
 const GETDENTS64: usize = 217;
 const OPENAT: usize = 257;
 const NEWFSTATAT: usize = 262;
+const READLINKAT: usize = 267;
 const PIPE2: usize = 293;
 const GETRANDOM: usize = 318;
 const MEMFD_CREATE: usize = 319;
@@ -214,6 +217,8 @@ pub struct Stat {
     pub mode: u32,
     /// How many names it has.
     pub links: u64,
+    /// Its owner.
+    pub user: u32,
 }
 
 impl Stat {
@@ -312,6 +317,7 @@ fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
         file_state,
         mode: stat[3] as u32,
         links: stat[2],
+        user: (stat[3] >> 32) as u32,
     })
 }
 
@@ -437,6 +443,17 @@ impl File {
         Self::with_flags(path, O_WRONLY | O_CREAT | O_NOFOLLOW)
     }
 
+    /// The same in rock-wrap's directory in the user's cache, which is made where it is not there.
+    #[must_use]
+    #[cold]
+    pub fn create_with_directories(path: &CStr) -> Option<Self> {
+        let own = parent(path.to_bytes());
+        for dir in [parent(own), own] {
+            make_dir(&CString::new(dir).ok()?);
+        }
+        Self::create(path).ok()
+    }
+
     /// Opens `path` for writing and leaves nothing of what it held; makes it where it is not there.
     ///
     /// # Errors
@@ -557,6 +574,30 @@ impl File {
         })
     }
 
+    /// Reads the next entries of this directory into a buffer that is used again; false at the end.
+    pub fn more_entries(&self, buffer: &mut Vec<u8>) -> bool {
+        const AT_ONCE: usize = 8192;
+        buffer.clear();
+        buffer.reserve(AT_ONCE);
+        let args = [self.0, buffer.as_mut_ptr() as usize, AT_ONCE, 0, 0, 0];
+        // SAFETY: the kernel writes at most the room that was reserved.
+        let length = unsafe { syscall(GETDENTS64, args) }.unwrap_or(0);
+        // SAFETY: so much was written.
+        unsafe { buffer.set_len(length) };
+        length > 0
+    }
+
+    /// What the link `name` in this directory leads to, as far as the buffer goes; its length.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn link_target(&self, name: &CStr, buffer: &mut [u8]) -> Result<usize, Errno> {
+        let (start, len) = (buffer.as_mut_ptr() as usize, buffer.len());
+        let args = [self.0, name.as_ptr() as usize, start, len, 0, 0];
+        // SAFETY: `name` ends with a NUL, and the kernel writes at most the buffer's length.
+        unsafe { syscall(READLINKAT, args) }
+    }
+
     /// Writes at once; what does not fit into one write is dropped.
     pub fn write(&self, bytes: &[u8]) {
         write(self.0, bytes);
@@ -634,4 +675,10 @@ pub fn map(len: usize) -> *mut u8 {
     // SAFETY: asks for new pages at an address of the kernel's choice.
     let address = unsafe { syscall(MMAP, args) };
     address.map_or(core::ptr::null_mut(), |address| address as *mut u8)
+}
+
+fn parent(path: &[u8]) -> &[u8] {
+    let dir = path.strip_suffix(base_name(path));
+    dir.and_then(|dir| dir.strip_suffix(b"/"))
+        .unwrap_or_default()
 }

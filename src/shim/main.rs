@@ -28,7 +28,6 @@ mod message;
 mod outputs;
 mod process;
 mod server;
-mod socket;
 mod stand_in;
 mod supervise;
 mod tell;

@@ -7,12 +7,13 @@ use core::ffi::CStr;
 
 use crate::shared::launchers::sccache;
 use crate::shared::launchers::sccache::{Address, Answer};
-use crate::shared::launchers::failure::End;
+use crate::shared::launchers::failure::{self, Blame, End};
+use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::call::lookup;
-use crate::shared::bytes::{decimal, push_decimal};
 use crate::message::say;
-use crate::socket::{self, Socket, Wait};
 use crate::checkout::Expected;
+use crate::shared::listener;
+use crate::shared::socket::{Socket, Wait};
 use crate::trouble::Trouble;
 use crate::shared::sys::{self, Errno};
 
@@ -28,13 +29,17 @@ const FAILED: End = End::Exited(254);
 
 /// Where sccache's client looks for its server.
 #[derive(Clone, Copy)]
-pub struct Server<'a>(Address<'a>);
+pub struct Server<'a> {
+    address: Address<'a>,
+    env: &'a [&'a CStr],
+}
 
 impl<'a> Server<'a> {
     /// As the environment has it.
-    pub fn of(env: &[&'a CStr]) -> Self {
+    pub fn of(env: &'a [&'a CStr]) -> Self {
         let value = |name: &[u8]| lookup(env, name).map(CStr::to_bytes);
-        Self(Address::of(value(b"SCCACHE_SERVER_UDS"), value(b"SCCACHE_SERVER_PORT")))
+        let address = Address::of(value(b"SCCACHE_SERVER_UDS"), value(b"SCCACHE_SERVER_PORT"));
+        Self { address, env }
     }
 
     /// Whether somebody listens there whom nothing may be asked, see [`is_ours`](Self::is_ours).
@@ -44,19 +49,12 @@ impl<'a> Server<'a> {
     }
 
     /// Whether the server at the other end of `socket` is this user's, and sees the same files: what it
-    /// answers becomes the object. Of one at a port the kernel tells the user alone.
+    /// answers becomes the object.
     fn is_ours(self, socket: &Socket) -> bool {
-        let user = match self.0 {
-            Address::Path(_) | Address::Abstract(_) => match socket.peer() {
-                Some((process, user)) if shares_namespaces(process) => Some(user),
-                _ => None,
-            },
-            Address::Port(port) => match socket::listener(port) {
-                Ok(user) => user,
-                Err(_) => listed(port),
-            },
-        };
-        user == Some(sys::user())
+        match self.address {
+            Address::Path(_) | Address::Abstract(_) => socket.is_ours(),
+            Address::Port(port) => listener::is_ours(port, self.env),
+        }
     }
 
     /// Whether it takes questions and answers them.
@@ -72,56 +70,10 @@ impl<'a> Server<'a> {
     }
 
     fn connect(self, wait: Wait) -> Option<Socket> {
-        match self.0 {
+        match self.address {
             Address::Path(path) => Socket::of_path(path, wait),
             Address::Abstract(name) => Socket::of_path(&[b"\0", name].concat(), wait),
             Address::Port(port) => Socket::of_port(port, wait),
-        }
-    }
-}
-
-/// Whether `process` sees the same files and processes as this one. Where that may not be looked at, it is
-/// taken to.
-fn shares_namespaces(process: usize) -> bool {
-    let mut number = Vec::new();
-    push_decimal(&mut number, process as u64);
-    process != 0
-        && [&b"/ns/mnt\0"[..], b"/ns/pid\0"].iter().all(|namespace| {
-            let of = |process: &[u8]| {
-                let path = [b"/proc/", process, namespace].concat();
-                let stat = sys::stat(CStr::from_bytes_until_nul(&path).unwrap_or_default());
-                stat.ok().map(|stat| (stat.file_state.dev, stat.file_state.ino))
-            };
-            of(&number).is_none_or(|theirs| of(b"self") == Some(theirs))
-        })
-}
-
-/// The user who listens at a port of the loopback interface, by the kernel's table; `None` where nobody does,
-/// or only at all interfaces. For kernels that do not answer [`listener`](socket::listener).
-///
-/// A row at a time, since those who listen come first: to look for the next connection the kernel goes
-/// through all of its table, which takes 0.7 ms on a small machine.
-#[cold]
-fn listed(port: u16) -> Option<usize> {
-    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-    const ROW: usize = 150;
-    let digit = |at: usize| DIGITS[usize::from(port >> (12 - 4 * at) & 15)];
-    // Both ends and the state; 127.0.0.1 as one number, in this machine's order.
-    let mut wanted = *b" 0100007F:#### 00000000:0000 0A ";
-    (0..4).for_each(|at| wanted[10 + at] = digit(at));
-    let table = sys::File::open(c"/proc/self/net/tcp").ok()?;
-    let mut row = [0; ROW];
-    loop {
-        let length = table.read(&mut row).ok()?;
-        if length == 0 {
-            return None;
-        }
-        let row = row.get(..length)?;
-        if let Some(at) = row.windows(wanted.len()).position(|part| part == wanted) {
-            // Queues, a timer, resent, the user.
-            let rest = row[at + wanted.len()..].split(|byte| *byte == b' ');
-            let user = decimal(rest.filter(|field| !field.is_empty()).nth(3)?)?;
-            return Some(user as usize);
         }
     }
 }
@@ -202,17 +154,23 @@ pub fn compile(server: Server<'_>, request: &[u8], expected: &Expected<'_>, env:
                 if let Some(restored) = expected.restored {
                     restored.depfile();
                 }
-                if status != sccache::FAILURE {
+                let end = End::Exited(status);
+                let blame = match status {
+                    sccache::FAILURE => Blame::Launcher,
+                    _ => failure::blame(LauncherKind::Sccache, end),
+                };
+                if blame == Blame::Compiler {
                     expected.outputs.mend(status != 0);
                 }
                 match expected.restored {
                     Some(restored) => show(stdout, &restored.message(stderr), colours, env),
                     None => show(stdout, stderr, colours, env),
                 }
-                if status != sccache::FAILURE {
-                    sys::exit(status)
-                }
-                return Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false });
+                return match blame {
+                    Blame::Compiler | Blame::Unclear => sys::exit(status),
+                    Blame::Launcher => Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false }),
+                    Blame::Settings => Outcome::Trouble(Trouble::Failed { end, lasting: true }),
+                };
             }
             // A signal has ended the compiler. What it said it will say again.
             Some(Answer::Finished { status: None, .. }) => {

@@ -13,7 +13,6 @@ use core::ptr;
 use crate::shared::call::lookup;
 use crate::shared::call::user_cache_of;
 use crate::shared::launchers::failure::End;
-use crate::shared::paths::base_name;
 use crate::message::say;
 use crate::process::{Child, Event, Signals};
 use crate::shared::sys::StringList;
@@ -39,7 +38,7 @@ pub fn compiler_changed(env: &[&CStr], changed: &[u8]) {
 fn told_lately(env: &[&CStr]) -> bool {
     let Some(mut path) = user_cache_of(env) else { return false };
     path.extend_from_slice(b"/told");
-    let Some(file) = CString::new(path).ok().and_then(|path| open(&path)) else { return false };
+    let Some(file) = CString::new(path).ok().and_then(|path| sys::File::create_with_directories(&path)) else { return false };
     let told = file.own_stat().is_ok_and(|stat| {
         let now = sys::now() / 1_000_000_000;
         stat.file_state.size > 0 && now.wrapping_sub(stat.file_state.mtime) < PAUSE
@@ -52,7 +51,7 @@ fn told_lately(env: &[&CStr]) -> bool {
 /// Has the calls that follow keep away from a launcher, by the time of the file `mark`.
 #[cold]
 pub fn launcher_failed(mark: &CStr) {
-    if let Some(file) = open(mark) {
+    if let Some(file) = sys::File::create_with_directories(mark) {
         file.write(b"\n");
     }
 }
@@ -90,22 +89,8 @@ impl this_machine::Hands for Hands {
     }
 
     fn write(&self, path: &CStr, content: &[u8]) {
-        if let Some(file) = open(path) {
+        if let Some(file) = sys::File::create_with_directories(path) {
             file.write(content);
         }
     }
-}
-
-/// Opens a file in rock-wrap's directory in the user's cache, and makes all three.
-#[cold]
-fn open(path: &CStr) -> Option<sys::File> {
-    let own = parent(path.to_bytes());
-    for dir in [parent(own), own] {
-        sys::make_dir(&CString::new(dir).ok()?);
-    }
-    sys::File::create(path).ok()
-}
-
-fn parent(path: &[u8]) -> &[u8] {
-    path.strip_suffix(base_name(path)).and_then(|dir| dir.strip_suffix(b"/")).unwrap_or_default()
 }

@@ -8,11 +8,13 @@ use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Asked, Health, HealthError, Mode, Said, Server, settings, without_password};
+use super::{Asked, Health, HealthError, LIMIT, Mode, Said, Server, settings, without_password};
 use crate::launcher::{Environment, parse_version};
 use crate::rocm::ProgramError;
 use crate::shared::launchers::kind::Version;
 use crate::shared::launchers::{sccache, since};
+use crate::shared::listener;
+use crate::shared::socket::{Socket, Wait};
 
 /// Whether clients of this version support a server at a socket (SCCACHE_SERVER_UDS). Older ones
 /// only support ports.
@@ -28,6 +30,10 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
     // server would replace the old one (0.16, measured).
     let started = match address.connect(limit) {
         Connection::Nobody => start(asked, &address)?,
+        Connection::Taken if !address.is_ours() => {
+            let address = address.to_string();
+            return Err(HealthError::Stranger { address });
+        }
         Connection::Taken => false,
         Connection::Unanswered => {
             let address = address.to_string();
@@ -238,6 +244,17 @@ impl Address {
             sccache::Address::Path(path) => Self::Socket(OsStr::from_bytes(path).into()),
             sccache::Address::Abstract(name) => Self::Abstract(name.to_owned()),
         }
+    }
+
+    /// Whether a compile would be asked of who listens there: see [`listener`].
+    fn is_ours(&self) -> bool {
+        let path = match self {
+            Self::Port(port) => return listener::is_ours(*port, &[]),
+            Self::Socket(path) => path.as_os_str().as_bytes().to_vec(),
+            Self::Abstract(name) => [b"\0", &name[..]].concat(),
+        };
+        let socket = Socket::of_path(&path, Wait::Seconds(LIMIT.as_secs()));
+        socket.is_some_and(|socket| socket.is_ours())
     }
 
     fn connect(&self, limit: Duration) -> Connection {

@@ -48,7 +48,9 @@ pub fn blame(kind: LauncherKind, end: End) -> Blame {
         (LauncherKind::Other, _) => Blame::Compiler,
         (_, End::Killed(signal)) if FAULTS.contains(&signal) => Blame::Launcher,
         // 2: no server, or one that it does not understand. 101: its panic.
-        (LauncherKind::Sccache, End::Exited(2 | 101)) => Blame::Settings,
+        // 127: the stand-in has found no shim beside it, as on the machine that a distributed compile is sent to.
+        (LauncherKind::Sccache, End::Exited(2 | 101 | 127)) => Blame::Settings,
+        (LauncherKind::Ccache, End::Exited(127)) => Blame::Launcher,
         // Any other error of its own, and a compiler that died by a signal.
         (LauncherKind::Sccache, End::Exited(254)) => Blame::Launcher,
         // Its own errors, and every ordinary error of the compiler.
@@ -110,6 +112,8 @@ mod tests {
             (Sccache, Exited(2), Settings),
             (Sccache, Exited(70), Compiler),
             (Sccache, Exited(101), Settings),
+            (Sccache, Exited(127), Settings),
+            (Ccache, Exited(127), Launcher),
             (Sccache, Exited(254), Launcher),
             (Sccache, Killed(11), Launcher),
             (Sccache, Killed(2), Compiler),

@@ -85,6 +85,23 @@ fn what_a_server_does_not_do_is_compiled() {
     }
 }
 
+/// What is compiled on another machine has no shim beside the stand-in.
+#[test]
+fn a_stand_in_without_a_shim_is_the_launchers_failure() {
+    const MISSING: &[u8] =
+        b"\x05\0\0\0\x01\x7f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
+    let site = Site::new();
+    let (status, _, stderr) = answered(&site, &[STARTED, MISSING]);
+    assert_eq!(status, Some(0), "{stderr}");
+    assert!(!site.object().is_empty());
+    assert!(stderr.contains("compiling without it"), "{stderr}");
+    // Remembered.
+    let path = site.rocm.beside("short-socket");
+    let mut compile = site.compile("int one;\n", true);
+    let output = run(compile.env("SCCACHE_SERVER_UDS", &path));
+    assert_eq!(said(&output), (Some(0), String::new(), String::new()));
+}
+
 #[test]
 fn a_server_that_says_it_is_done_and_has_made_nothing_is_not_believed() {
     const DONE: &[u8] = b"\x05\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
@@ -103,6 +120,7 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
     const OURS: Starter = &["env"];
     const NOBODYS: Starter = &["setpriv", "--reuid=65534", "--clear-groups"];
     const ELSEWHERE: Starter = &["unshare", "--mount"];
+    const AMONG_OTHERS: Starter = &["unshare", "--pid", "--fork", "--kill-child"];
     assert!(
         geteuid().is_root(),
         "another user's server takes root to start"
@@ -121,6 +139,9 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
         (NOBODYS, true, false),
         (NOBODYS, false, false),
         (ELSEWHERE, true, false),
+        (ELSEWHERE, false, false),
+        (AMONG_OTHERS, true, false),
+        (AMONG_OTHERS, false, false),
     ]
     .into_iter()
     .enumerate()
@@ -196,6 +217,12 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
         let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
         let requests = if asked { 2 } else { 0 };
         assert_eq!(answer["stats"]["compile_requests"], requests, "{case}");
+        // A session's check does not believe it either.
+        let mut session = site.rock_wrap_run();
+        session.env_remove("SCCACHE_SERVER_UDS");
+        let (_, _, stderr) = said(&run(session.env(address.0, &address.1)));
+        let told = stderr.contains("another user's or in another container");
+        assert_eq!(told, !asked, "{case}: {stderr}");
         server.kill().unwrap();
         server.wait().unwrap();
     }
