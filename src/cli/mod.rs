@@ -213,7 +213,7 @@ struct ExplainArgs {
     /// Print the answer as JSON
     #[arg(long)]
     json: bool,
-    /// Show what the cache entry depends on, with short digests; runs the preprocessor
+    /// Print what the cache entry depends on; runs the preprocessor
     #[arg(long)]
     key: bool,
     /// The compiler call: the compiler and its arguments

@@ -230,6 +230,7 @@ name the launcher file and must be configured again.
 | `native-*` | what `native` means on this machine |
 | `told` | its time says when the user was last told that a compiler has changed |
 | `failed-*` | its time says when a launcher last failed; the shim avoids that launcher for five minutes |
+| `server-*` | which of sccache's servers at a port was found to see the same files |
 
 ## In the directory for temporary files
 

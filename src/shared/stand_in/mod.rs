@@ -66,7 +66,7 @@ pub enum Side<'a> {
 
 /// The texts of `unit`. The devices' come first, as the compiles do: what a device's text says of an error is
 /// said first, and the dependency file that is left is the host's.
-fn texts<'a>(unit: &'a Unit<'_>) -> Vec<Side<'a>> {
+pub fn texts<'a>(unit: &'a Unit<'_>) -> Vec<Side<'a>> {
     let mut texts = Vec::with_capacity(unit.archs.len() + 1);
     if !unit.hides_device_text() {
         texts.push(Side::Whole);

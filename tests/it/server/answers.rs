@@ -88,8 +88,7 @@ fn what_a_server_does_not_do_is_compiled() {
 /// What is compiled on another machine has no shim beside the stand-in.
 #[test]
 fn a_stand_in_without_a_shim_is_the_launchers_failure() {
-    const MISSING: &[u8] =
-        b"\x05\0\0\0\x01\x7f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
+    const MISSING: &[u8] = b"\x05\0\0\0\x01\x7f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
     let site = Site::new();
     let (status, _, stderr) = answered(&site, &[STARTED, MISSING]);
     assert_eq!(status, Some(0), "{stderr}");
