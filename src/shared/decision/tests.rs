@@ -687,6 +687,7 @@ fn every_reason_is_reached() {
         "no-fingerprint",
         "compiler-changed",
         "logical-directory",
+        "directory-gone",
         "foreign-compiler",
         "another-shim",
         "launcher-failed",
@@ -784,7 +785,7 @@ fn what_cmake_tries_out_in_a_directory_of_its_own_is_kept_from_caches() {
         ("/b/CMakeFiles/TryCompile-Gl1Swe", PROBE),
         ("/b/myCMakeFiles/CMakeTmp", PROBE),
         ("/CMakeTmp", PROBE),
-        ("", PROBE),
+        ("/", PROBE),
     ] {
         assert_eq!(decided(cwd, CCACHE, "clang++", output), "launch", "{cwd}");
         assert_eq!(decided(cwd, CCACHE, "", output), "forward", "{cwd}");
