@@ -164,7 +164,11 @@ fn key_inputs<'k, 'a, M: Machine + ?Sized>(
     environment: &Environment<'a>,
     machine: &M,
 ) -> Result<key::Inputs<'k, 'a>, Direct> {
-    let paths = Paths::new(machine, environment.steering.base_dir, unit.input.to_bytes());
+    let paths = Paths::new(
+        machine,
+        environment.steering.base_dir,
+        unit.input.to_bytes(),
+    );
     if !paths.has_directory() {
         return Err(Reason::DirectoryGone.into());
     }

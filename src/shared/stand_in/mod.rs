@@ -137,7 +137,9 @@ impl<'a> Plan<'a> {
             LauncherKind::Other => b"",
         };
         let colours: &[u8] = if self.colours { b"c" } else { b"" };
-        for field in [kind, self.real, self.name, self.input, self.root, self.up, colours] {
+        for field in [
+            kind, self.real, self.name, self.input, self.root, self.up, colours,
+        ] {
             push_field(&mut entry, field);
         }
         push_number(&mut entry, self.texts.len());
