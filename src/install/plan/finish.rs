@@ -1,4 +1,4 @@
-//! From the rows' changes to a plan: the order of all steps, and the records among them.
+//! Assembles the plan: orders the steps that the rows asked for and adds the records.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -12,7 +12,7 @@ use crate::install::observe::{Entry, Record};
 use crate::install::step::{Keeping, Step};
 
 impl Planner<'_> {
-    /// Puts the parts in order: look, intent, change, drain, clear up, commit.
+    /// Orders the steps: probe, record of intent, changes, drain, removals, final record.
     pub(super) fn finish(mut self) -> Result<Plan, Refusal> {
         let observed = self.observed;
         self.spare_aliases_in_use();
@@ -33,7 +33,7 @@ impl Planner<'_> {
         let finally = self.entries(false);
         let believed = observed.record.trusted();
         let mut steps = Vec::new();
-        // Files that nobody can be using go first: they may be what fills the disk.
+        // Temporary files go first: nobody uses them, and they may be what fills the disk.
         steps.extend(observed.temps.iter().map(|name| Step::Remove {
             name: name.clone(),
             expect: None,
@@ -50,8 +50,8 @@ impl Planner<'_> {
                 keep: keep.collect(),
             });
         }
-        // A record that names everything already is intent enough: a restore then writes nothing
-        // before the originals are back.
+        // A record that names everything already serves as the record of intent. A restore then writes
+        // nothing before the originals are back.
         let known = believed.is_some_and(|journal| {
             let same = |entry: &journal::Entry| journal.entry(&entry.name) == Some(entry);
             during.iter().all(same)
@@ -77,7 +77,7 @@ impl Planner<'_> {
                 .map(|(name, _)| name.clone())
                 .filter(|name| names::is_run(name))
                 .collect();
-            // Only stand-ins are cleared up where every target is a shim.
+            // If every target is a shim, only stand-ins are cleared up.
             let brings_back = self
                 .targets
                 .iter()
@@ -101,7 +101,7 @@ impl Planner<'_> {
             let removable = match &observed.record {
                 Record::None => intent,
                 Record::Trusted(_) => true,
-                // A directory: not ours, and no intent could be written over it either.
+                // A directory is not ours, and no record of intent could replace it either.
                 Record::Ignored { removable, .. } => *removable,
             };
             if removable {
@@ -137,7 +137,7 @@ impl Planner<'_> {
         })
     }
 
-    /// A shim that stays needs its stand-in, its alias, and whatever that leads through.
+    /// Keeps the stand-in and alias of every shim that stays, and the file that the alias leads to.
     pub(super) fn spare_aliases_in_use(&mut self) {
         let mut needed: BTreeSet<OsString> = BTreeSet::new();
         for name in &self.stay {
@@ -159,9 +159,9 @@ impl Planner<'_> {
         self.clear.retain(|(name, _)| !needed.contains(name));
     }
 
-    /// The record's entries: of what will be a shim, and `during` the change also of what was one.
-    /// What an earlier record says of an original outranks a look at it now: a union
-    /// file system, or the copy that an older release made, gives it another inode.
+    /// The record's entries: one for each name that will be a shim, and with `during` (the record of
+    /// intent) also for each that was one. An entry of an earlier record is preferred to the current
+    /// metadata, since a union file system, or a copy made by an older release, changes the inode.
     pub(super) fn entries(&self, during: bool) -> Vec<journal::Entry> {
         let mut entries = Vec::new();
         for known in &self.observed.names {
@@ -186,7 +186,7 @@ impl Planner<'_> {
                         let meta = entry.meta()?;
                         Some(journal::Entry::new(&known.name, meta, entry.text()))
                     })
-                    // The original is gone. The name has to be known as ours all the same.
+                    // The original is gone, but the name must stay recorded as ours.
                     .or_else(|| {
                         let places = [&known.alias, &known.kept, &known.at, &known.stand_in];
                         let meta = places.into_iter().find_map(Entry::meta)?;

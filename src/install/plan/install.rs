@@ -1,4 +1,4 @@
-//! Rows of the table in the column "install".
+//! The "install" column of the table.
 
 use std::ffi::OsStr;
 use std::sync::Arc;
@@ -118,14 +118,14 @@ impl Planner<'_> {
                 self.remove_now(&kept, &known.kept);
                 let keeping = match &known.alias {
                     Entry::Missing => Keeping::Ladder,
-                    // A shim at the alias serves nobody: another alias that leads through it
-                    // would end in a shim, which steps aside.
+                    // Nobody needs a shim at the alias: an alias that led through it would reach a shim,
+                    // which steps aside.
                     Entry::Shim { .. } => {
                         self.remove_now(&alias, &known.alias);
                         Keeping::Ladder
                     }
                     _ if known.linked(Kept::Moved) => Keeping::Already,
-                    // Another name's alias may lead through it and must not find it missing.
+                    // Another name's alias may lead through it, so it must not be missing.
                     _ => Keeping::Replace,
                 };
                 (alias, keeping)
@@ -149,7 +149,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn alias(&mut self, known: &Name, target: &OsStr) -> Result<(), Refusal> {
-        // The target may be the alias that an earlier name's original moves to.
+        // The target may be the alias to which an earlier name's original is moved.
         let comes = self
             .live
             .iter()
@@ -186,7 +186,7 @@ impl Planner<'_> {
         }
         let Some(bytes) = &want.stand_in else {
             if let (Entry::Shim { meta, .. }, false) = (&known.at, known.stand_in.is_missing()) {
-                // A call that it launched may be using the stand-in.
+                // A compile that this shim launched may be using the stand-in.
                 self.shims.push(meta.id);
             }
             self.clear_up(stand_in, &known.stand_in);

@@ -1,20 +1,24 @@
-//! Planning: from what stands in the directory and what is wanted to the steps that lead there.
+//! Planning: computes the steps from the observed state of the directory to the goal.
 //!
-//! Owns: the table below and nothing else. Pure: no system call, no memory of an earlier run. The
-//! same planning serves install, switching to other images, restore and the way back from any of
-//! them that failed; what a crash left is only one more thing to be observed.
+//! Owns: the table below and nothing else. Pure: makes no system calls and knows of no earlier run.
+//! The same planner serves install, switching to other images, restore, and the roll-back of each;
+//! the remains of a crash are observed like any other state.
 //!
 //! # The table
 //!
-//! For each name N: what stands at N, where its original K is, what is done.
-//! Aside layout: K is `.rockwrap-orig-N` and the alias `N.7625` a symlink to the real compiler.
-//! Moved layout: K is `N.7625` itself.
-//! In both layouts the stand-in is a file `N.9727` with the trampoline's bytes. It does not change
-//! the row: in rows 1 to 10 an install makes it, or makes it anew over what stands there if its
-//! bytes, mode or time are others, before the shim that needs it is put at N. "Clear up" includes it.
-//! "Ours" means that the record names N, or that the record is there but cannot be believed, or
-//! that one of the names is a shim, or that `N.9727` is this release's stand-in. The record is on disk before the first companion is and goes
-//! after the last, so what is not ours was put there by somebody else.
+//! For each name N: what is at N, what its companions are (among them K, the kept original), and
+//! what install and restore do.
+//!
+//! - Aside layout: K is `.rockwrap-orig-N`, and the alias `N.7625` is a symlink to the real compiler.
+//! - Moved layout: K is `N.7625` itself.
+//!
+//! In both layouts the stand-in is a file `N.9727` with the trampoline's bytes. It does not affect
+//! the row: in rows 1 to 10 an install creates it, or replaces it if its bytes, mode or time differ,
+//! before it puts the shim that needs it at N. "Clear up" includes it.
+//!
+//! Companions are "ours" if the record names N, if there is a record that is not trusted, if one of
+//! the names is a shim, or if `N.9727` is this release's stand-in. The record reaches the disk before
+//! the first companion and is removed after the last, so anything else belongs to somebody else.
 //!
 //! ```text
 //!     at N                companions                        install                            restore
@@ -46,12 +50,12 @@
 //!     (restored by an older release, which knows of none)
 //! ```
 //!
-//! "Divert" keeps N's original at K and puts the shim at N; [`super::apply`] has the ladder.
-//! "Clear up" removes what is left of our companions, after the drain: no process may still need
-//! them. Before the drain every name that can be an original is one.
+//! "Divert" keeps N's original at K and puts the shim at N, see [`super::apply`]. "Clear up" removes
+//! our remaining companions after the drain, when no process needs them any more. Before the drain,
+//! every name that can be restored has its original again.
 //!
-//! The way back from an upgrade that failed may lead to shims of an older release, which know of no
-//! stand-in: it removes those that were made meanwhile, after a drain as well.
+//! The roll-back of a failed upgrade may lead to shims of an older release, which use no stand-ins. It
+//! removes the stand-ins that the upgrade made, also after a drain.
 
 mod finish;
 mod install;
@@ -73,16 +77,16 @@ use crate::install::observe::{Entry, Kept, Name, Observed};
 use crate::install::step::{Did, NameDid, Step};
 use crate::shim_image;
 
-/// The steps to a goal.
+/// The steps that lead to a goal.
 #[derive(Clone, Debug, Serialize)]
 pub struct Plan {
     /// In order.
     pub steps: Vec<Step>,
-    /// What they come to.
+    /// The result for each name.
     pub names: Vec<NameDid>,
-    /// What the user should know: an unbelieved record.
+    /// Warnings for the user, such as a record that is not trusted.
     pub warnings: Vec<String>,
-    /// The way back, for each name that is touched.
+    /// The roll-back target of each name that is touched.
     #[serde(skip)]
     pub(super) back: Vec<Target>,
 }
@@ -107,7 +111,7 @@ impl fmt::Display for Plan {
     }
 }
 
-/// What is wanted at one name.
+/// The wanted state of one name.
 #[derive(Clone, Debug)]
 pub(super) enum Target {
     Shim(Arc<Want>),
@@ -123,10 +127,10 @@ impl Target {
     }
 }
 
-/// The steps from what is there to `goal`.
+/// Plans the steps from the observed state to `goal`.
 ///
 /// # Errors
-/// [`Refusal`] where the goal cannot be had from there.
+/// [`Refusal`] if the goal cannot be reached from that state.
 pub fn plan(observed: &Observed, goal: &Goal) -> Result<Plan, Refusal> {
     match goal {
         Goal::Install(wants) => {
@@ -167,7 +171,7 @@ fn check(want: &Want) -> Result<(), Refusal> {
     }
 }
 
-/// The steps to a target for each of some names; the other names stay as they are.
+/// Plans the steps to `targets`. Names without a target stay as they are.
 pub(super) fn plan_targets(observed: &Observed, targets: &[Target]) -> Result<Plan, Refusal> {
     let mut planner = Planner::new(observed, targets);
     for target in targets {
@@ -186,14 +190,14 @@ struct Planner<'a> {
     targets: &'a [Target],
     /// Steps that change names.
     live: Vec<Step>,
-    /// Removals of what may still be in use: they come after the drain.
+    /// Removals of files that may still be in use. They follow the drain.
     clear: Vec<(OsString, Meta)>,
     shims: Vec<Inode>,
     names: Vec<NameDid>,
     back: Vec<Target>,
-    /// Entries of the names that are shims when all is done, or will be restored by it.
+    /// Record entries of the names that the plan wraps or restores.
     touched: Vec<journal::Entry>,
-    /// Names that are shims when all is done.
+    /// Names that are shims when the plan is complete.
     stay: BTreeSet<OsString>,
 }
 
@@ -230,14 +234,14 @@ impl<'a> Planner<'a> {
         self.observed.record.trusted()?.entry(name)
     }
 
-    /// The record of an original that is gone and can be made anew: a symlink within the
-    /// directory that would lead somewhere. A path is never taken from a record.
+    /// The record entry of a missing original that can be recreated: a symlink within the directory
+    /// whose target exists. A path from a record is never used.
     fn relinkable(&self, known: &Name) -> Option<&'a journal::Entry> {
         let entry = self.recorded(&known.name)?;
         let text = entry.link.as_deref()?;
         let led = match self.observed.name(text) {
             Some(next) => next.name != known.name && !next.at.is_missing(),
-            // The alias leads where the original led.
+            // The alias has the same target as the original had.
             None => {
                 known.alias.text() == Some(text)
                     && matches!(known.alias, Entry::Link { resolves: true, .. })
@@ -261,8 +265,8 @@ fn relink(at: OsString, entry: &journal::Entry, expect: Option<Meta>) -> Step {
     }
 }
 
-/// What would bring a shim back that stands there now. A shim that did not work has no way back:
-/// what a plan made of it is better.
+/// The target that brings the current shim back in a roll-back. None for a broken shim: whatever the
+/// plan has done with it is better.
 fn as_it_was(known: &Name) -> Option<Target> {
     let Entry::Shim { meta, image } = &known.at else {
         return None;

@@ -1,4 +1,4 @@
-//! Rows of the table in the column "restore".
+//! The "restore" column of the table.
 
 use std::ffi::{OsStr, OsString};
 
@@ -11,8 +11,8 @@ use crate::install::observe::{Entry, Kept, Name};
 use crate::install::step::{Did, Step};
 
 impl<'a> Planner<'a> {
-    /// The reverse of the order of an install. Originals that moved come last: other names'
-    /// aliases may lead through theirs.
+    /// The names in the reverse order of an install. Moved originals come last, since other names'
+    /// aliases may lead through them.
     pub(super) fn restore_order(&self) -> Vec<&'a Name> {
         let observed = self.observed;
         let mut order: Vec<_> = self
@@ -105,7 +105,7 @@ impl<'a> Planner<'a> {
         if known.kept.is_shim() {
             self.clear_up(names::kept(&known.name), &known.kept);
         }
-        // In the order of an install again.
+        // Reversed again, into the order of an install.
         if let Some(target) = as_it_was(known) {
             self.back.insert(0, target);
         }
@@ -132,18 +132,18 @@ impl<'a> Planner<'a> {
         did
     }
 
-    /// Whether the kept original would be a working compiler at its name.
+    /// Whether the kept original would be a working compiler when it is back at its name.
     pub(super) fn usable(&self, known: &Name, depth: usize) -> bool {
         match (known.original(), &known.kept) {
             // The ELF itself.
             (Some(Kept::Moved), _) => true,
             (Some(Kept::Aside), Entry::Link { text, resolves, .. }) => {
-                // A link to a name that is put back by the same plan leads nowhere only now.
+                // A link to a name that this plan also puts back is broken only for now.
                 let next = self.observed.name(text).filter(|_| depth < 8);
                 *resolves
                     || next.is_some_and(|next| next.at.is_missing() && self.usable(next, depth + 1))
             }
-            // A stub runs the compiler to which the alias leads.
+            // A stub runs the compiler that is the alias's target.
             (Some(Kept::Aside), _) => {
                 matches!(known.alias, Entry::Link { resolves: true, .. })
             }
@@ -151,7 +151,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// The companions that processes may be running.
+    /// Clears up the companions that processes may be executing.
     pub(super) fn clear_up_run(&mut self, known: &Name) {
         self.clear_up(names::stand_in(&known.name), &known.stand_in);
         self.clear_up(names::alias(&known.name), &known.alias);
