@@ -1,10 +1,9 @@
-//! The operations on the compiler's directory that the engine uses: the seam below it.
+//! The file operations that the engine performs in the compiler's directory, behind a trait.
 //!
-//! Owns: the trait [`Fs`] and [`RealFs`], its implementation over one directory descriptor. Every
-//! operation takes base names and never follows a symlink at the last component (save
-//! [`Fs::resolve`], which only looks), so neither a directory that is renamed or swapped nor a
-//! planted link can lead a change elsewhere. Must never decide anything: what an error means is
-//! for the caller.
+//! Owns: the trait [`Fs`], and [`RealFs`], its implementation on one directory descriptor. Every
+//! operation takes base names and does not follow a symlink (except [`Fs::resolve`], which only
+//! reads). So neither a renamed or exchanged directory nor a planted link can redirect a change. Must
+//! never interpret an error: that is up to the caller.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -29,7 +28,7 @@ pub struct Time {
 
 impl Time {
     pub(super) fn now() -> Self {
-        // A clock before the epoch is as good as the epoch for what this is used for.
+        // A clock before the epoch counts as the epoch.
         let since = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap_or_default();
@@ -40,7 +39,7 @@ impl Time {
     }
 }
 
-/// What kind of thing an entry is.
+/// The kind of a directory entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -54,14 +53,14 @@ pub enum Kind {
     Other,
 }
 
-/// What `stat` says about an entry.
+/// The metadata of an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
     /// Its kind.
     pub kind: Kind,
     /// Size in bytes.
     pub size: u64,
-    /// Time of the last change of its content.
+    /// Modification time.
     pub mtime: Time,
     /// Permission bits, with the set-id and sticky bits.
     pub mode: u32,
@@ -69,15 +68,15 @@ pub struct Meta {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Number of names that the inode has.
+    /// Number of hard links.
     pub nlink: u64,
     /// Device and inode number.
     pub id: Inode,
 }
 
 impl Meta {
-    /// Whether `now` is the same thing as before. Not by the inode: a union file system gives a
-    /// file another one when it is first changed, linked or renamed.
+    /// Whether `now` is still the same file. The inode is not compared, since a union file system
+    /// changes it when a file is first modified, linked or renamed.
     pub(super) fn is_still(&self, now: &Self) -> bool {
         self.kind == now.kind && self.size == now.size && self.mtime == now.mtime
     }
@@ -92,7 +91,7 @@ pub struct Inode {
     pub ino: u64,
 }
 
-/// The attributes that a new file is given.
+/// The attributes of a new file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attrs {
     /// Permission bits.
@@ -101,53 +100,53 @@ pub struct Attrs {
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// Time of the last change.
+    /// Modification time.
     pub mtime: Time,
 }
 
-/// One directory, and what the engine does in it. Names are base names.
+/// The operations of the engine in one directory. All names are base names.
 pub trait Fs {
-    /// A file that was just written and is not yet known to be on disk.
+    /// A file that was just written and may not be on disk yet.
     type Open;
 
-    /// The directory as the user named it. For messages only.
+    /// The directory's path as the user gave it. Used only in messages.
     fn path(&self) -> &Path;
-    /// The effective user.
+    /// The effective user ID.
     fn euid(&self) -> u32;
-    /// The directory itself.
+    /// The directory's own metadata.
     fn dir(&self) -> io::Result<Meta>;
-    /// The names in it.
+    /// The names in the directory.
     fn list(&self) -> io::Result<Vec<OsString>>;
-    /// The entry itself, a symlink not followed; `None` where there is none.
+    /// The entry's own metadata, without following a symlink. `None` if there is no entry.
     fn stat(&self, name: &OsStr) -> io::Result<Option<Meta>>;
-    /// What `name` (here also a link's text) leads to; `None` where it leads nowhere.
+    /// The metadata of the target of `name`, which may also be a link's text. `None` if there is none.
     fn resolve(&self, name: &OsStr) -> io::Result<Option<Meta>>;
-    /// The text of a symlink.
+    /// The target of a symlink, unresolved.
     fn read_link(&self, name: &OsStr) -> io::Result<OsString>;
-    /// A regular file's content; `None` where it is no regular file or longer than `limit`.
+    /// A regular file's content. `None` if it is not a regular file or longer than `limit`.
     fn read(&self, name: &OsStr, limit: u64) -> io::Result<Option<(Meta, Vec<u8>)>>;
 
-    /// A new file (never an existing one) with these bytes and attributes.
+    /// Creates a new file with these bytes and attributes. Fails if the name exists.
     fn create(&self, name: &OsStr, bytes: &[u8], attrs: &Attrs) -> io::Result<Self::Open>;
-    /// Waits until the file's content and attributes are on disk.
+    /// Flushes the file's content and attributes to disk.
     fn sync(&self, file: &Self::Open) -> io::Result<()>;
-    /// A new symlink; `attrs` where it stands in for one that had them.
+    /// Creates a symlink, with `attrs` if it recreates one that had them.
     fn symlink(&self, text: &OsStr, name: &OsStr, attrs: Option<&Attrs>) -> io::Result<()>;
-    /// A second name for what stands at `from`, be it a symlink. Never over an existing name.
+    /// Makes a hard link to `from`, which may be a symlink. Fails if `to` exists.
     fn link(&self, from: &OsStr, to: &OsStr) -> io::Result<()>;
-    /// Renames over whatever stands at `to`.
+    /// Renames, replacing `to`.
     fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()>;
-    /// Renames unless something stands at `to`.
+    /// Renames unless `to` exists.
     fn rename_new(&self, from: &OsStr, to: &OsStr) -> io::Result<()>;
-    /// Swaps two names in one instant.
+    /// Exchanges two names atomically.
     fn exchange(&self, one: &OsStr, two: &OsStr) -> io::Result<()>;
-    /// Removes a name that is no directory.
+    /// Removes a name that is not a directory.
     fn remove(&self, name: &OsStr) -> io::Result<()>;
-    /// Waits until all changes of names so far are on disk.
+    /// Flushes all changes of names so far to disk.
     fn sync_dir(&self) -> io::Result<()>;
 }
 
-/// The real directory.
+/// [`Fs`] on a real directory.
 #[derive(Debug)]
 pub struct RealFs {
     dir: File,
@@ -155,7 +154,7 @@ pub struct RealFs {
 }
 
 impl RealFs {
-    /// Opens the directory `path`. A symlink on the way is followed, here and never again.
+    /// Opens the directory `path`. Symlinks in the path are followed here and never again.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = sys::open(path, flags, Mode::empty())?;
@@ -165,7 +164,7 @@ impl RealFs {
         })
     }
 
-    /// The directory's descriptor: what the lock is taken on.
+    /// The directory's descriptor, on which the lock is taken.
     pub(super) fn file(&self) -> &File {
         &self.dir
     }
@@ -176,7 +175,7 @@ impl RealFs {
     }
 
     fn create_at(&self, name: &OsStr) -> io::Result<File> {
-        // Nobody else can read or run it until it is complete and has its final mode.
+        // Nobody else may read or execute it until it is complete and has its final mode.
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL;
         self.open_at(name, flags, Mode::RUSR | Mode::WUSR)
     }
@@ -231,7 +230,7 @@ impl Fs for RealFs {
     }
 
     fn read(&self, name: &OsStr, limit: u64) -> io::Result<Option<(Meta, Vec<u8>)>> {
-        // NONBLOCK: a pipe that was put there must not hold us up.
+        // NONBLOCK, so that opening a pipe does not block.
         let file = match self.open_at(name, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()) {
             Err(err) if Errno::from_io_error(&err) == Some(Errno::LOOP) => return Ok(None),
             other => other?,
@@ -271,7 +270,7 @@ impl Fs for RealFs {
     }
 
     fn link(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
-        // No flag: a symlink is linked as a symlink.
+        // Without a flag, linkat links a symlink itself.
         Ok(sys::linkat(
             &self.dir,
             from,
@@ -352,7 +351,7 @@ fn set_owner(file: impl AsFd, attrs: &Attrs, euid: u32) -> io::Result<()> {
     tolerate_owner(sys::fchown(file, uid, gid), euid)
 }
 
-/// Only root can give a file away; anybody else keeps it, as `cp -p` does.
+/// Only root can change a file's owner. For others the file stays theirs, as with `cp -p`.
 fn tolerate_owner(set: rustix::io::Result<()>, euid: u32) -> io::Result<()> {
     match set {
         Err(Errno::PERM) if euid != 0 => Ok(()),

@@ -1,6 +1,6 @@
-//! What can be asked of the engine, and why it can say no.
+//! What can be requested of the engine, and why a request can be refused.
 //!
-//! Owns: the words of a request. Must never look at a directory.
+//! Owns: the types of a request. Must never access a directory.
 
 use std::ffi::OsString;
 
@@ -10,35 +10,35 @@ use crate::install::names;
 /// How the original of a name is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Keep {
-    /// The name is the real ELF itself: it moves to the alias.
+    /// The name is the real ELF file, which is moved to the alias.
     Move,
-    /// The name is a symlink or a stub: it is put aside, and the alias is a symlink to the ELF.
+    /// The name is a symlink or a stub. It is put aside, and the alias is a symlink to the ELF file.
     Aside {
-        /// The alias's text, `clang-19`.
+        /// The alias's target, such as `clang-19`.
         alias_target: OsString,
     },
 }
 
-/// A shim that is wanted at a name.
+/// A shim to install at a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Want {
-    /// The name, `clang++`.
+    /// The name, such as `clang++`.
     pub name: OsString,
-    /// The shim: an image stamped for this name.
+    /// The shim's image, configured for this name.
     pub image: Vec<u8>,
-    /// The bytes of the program at the stand-in's name. `None` where the shim knows of none, as one
-    /// of an older release: then what stands there is removed when no process uses it.
+    /// The bytes of the stand-in. `None` for a shim of an older release that uses none: a stand-in that
+    /// exists is then removed when no process uses it.
     pub stand_in: Option<Vec<u8>>,
-    /// How to keep the original. Only asked where an original stands at the name: a shim that is
-    /// already there stays with the layout that it has.
+    /// How to keep the original. Used only if the name is an original: a shim that is already there
+    /// keeps its layout.
     pub keep: Keep,
-    /// The real compiler's permission bits. The shim has none of them that let others write it.
+    /// The real compiler's permission bits. The shim gets them without write permission for others.
     pub mode: u32,
     /// Owner.
     pub uid: u32,
     /// Group.
     pub gid: u32,
-    /// The real compiler's time of change.
+    /// The real compiler's modification time.
     pub mtime: Time,
 }
 
@@ -58,13 +58,13 @@ impl Want {
     }
 }
 
-/// What is wanted of the directory.
+/// The wanted state of the directory.
 #[derive(Clone, Debug)]
 pub enum Goal {
-    /// These shims, in this order: a name whose alias leads through another's comes after it.
-    /// Names that are ours and not among them stay as they are.
+    /// Install these shims in this order: a name whose alias leads through another's follows it. Other
+    /// wrapped names stay as they are.
     Install(Vec<Want>),
-    /// Every original back, nothing of ours left.
+    /// Put every original back and remove everything of ours.
     Restore,
 }
 
@@ -77,7 +77,7 @@ impl Goal {
     }
 }
 
-/// Why a goal cannot be had. Nothing was changed.
+/// Why a goal is refused. Nothing was changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each variant's message says it")]

@@ -1,7 +1,7 @@
-//! The base names that the engine uses inside a compiler's directory, and their spelling as text.
+//! The base names that the engine uses in a compiler's directory, and their encoding as text.
 //!
-//! Owns: which name belongs to which, and which names may be managed at all. Must never build a
-//! path: everything else in the engine works on base names below one directory descriptor.
+//! Owns: which companion belongs to which name, and which names can be managed. Must never build a
+//! path: the engine works on base names relative to one directory descriptor.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -11,17 +11,17 @@ use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX};
 /// The record of what was installed.
 pub const JOURNAL: &str = ".rockwrap-journal";
 
-/// There while the directory is wrapped for build sessions and not for good.
+/// Exists while the directory is wrapped for build sessions and not permanently.
 pub(super) const SESSION: &str = ".rockwrap-session";
 
 const KEPT_PREFIX: &[u8] = b".rockwrap-orig-";
 const TEMP_PREFIX: &[u8] = b".rockwrap-tmp-";
 const HIDDEN_PREFIX: &[u8] = b".rockwrap-";
 
-/// The longest base name that Linux file systems take.
+/// The longest base name that Linux file systems allow.
 const NAME_MAX: usize = 255;
 
-/// `N.7625`: the name under which a launcher is given the real compiler.
+/// `N.7625`: the name of the real compiler that a launcher is given.
 #[must_use]
 pub fn alias(name: &OsStr) -> OsString {
     OsString::from_vec([name.as_bytes(), ALIAS_SUFFIX].concat())
@@ -33,13 +33,13 @@ pub fn stand_in(name: &OsStr) -> OsString {
     OsString::from_vec([name.as_bytes(), STAND_IN_SUFFIX].concat())
 }
 
-/// `.rockwrap-orig-N`: where an original that is no ELF (a symlink, a stub) is kept.
+/// `.rockwrap-orig-N`: the kept original if it is a symlink or a stub and not the ELF file.
 #[must_use]
 pub fn kept(name: &OsStr) -> OsString {
     prefixed(KEPT_PREFIX, name)
 }
 
-/// A temporary name that nobody can foresee.
+/// An unpredictable temporary name.
 pub(super) fn temp() -> std::io::Result<OsString> {
     let mut random = [0_u8; 16];
     let flags = rustix::rand::GetRandomFlags::empty();
@@ -52,19 +52,19 @@ pub(super) fn temp() -> std::io::Result<OsString> {
     Ok(prefixed(TEMP_PREFIX, OsStr::new(&hex)))
 }
 
-/// Whether `entry` is a temporary file of some run of ours.
+/// Whether `entry` is a temporary file of rock-wrap.
 pub(super) fn is_temp(entry: &OsStr) -> bool {
     entry.as_bytes().starts_with(TEMP_PREFIX)
 }
 
-/// Whether `entry` is a companion that processes run: the alias or the stand-in of some name.
+/// Whether `entry` is a companion that processes execute: an alias or a stand-in.
 pub(super) fn is_run(entry: &OsStr) -> bool {
     let bytes = entry.as_bytes();
     bytes.ends_with(ALIAS_SUFFIX) || bytes.ends_with(STAND_IN_SUFFIX)
 }
 
-/// Whether `entry` is one that an installation puts beside the compilers: an alias, a stand-in, or
-/// hidden.
+/// Whether `entry` is a file that an installation adds beside the compilers: an alias, a stand-in, or
+/// a hidden file.
 #[must_use]
 pub fn is_companion(entry: &OsStr) -> bool {
     is_run(entry) || entry.as_bytes().starts_with(HIDDEN_PREFIX)
@@ -81,7 +81,7 @@ pub(super) fn owner_of(entry: &OsStr) -> Option<&OsStr> {
     is_manageable(name).then_some(name)
 }
 
-/// Whether a name can be managed: one component, none of ours, room for its companions.
+/// Whether a name can be managed: a single component, not one of ours, with room for companions' names.
 pub(super) fn is_manageable(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     !bytes.is_empty()
@@ -98,8 +98,8 @@ fn prefixed(prefix: &[u8], name: &OsStr) -> OsString {
     OsString::from_vec([prefix, name.as_bytes()].concat())
 }
 
-/// Names and link texts as text: UTF-8 as it is, `%` and any other byte as `%XX`. For serde's
-/// `with`; it loses nothing, so a record can be read back whatever bytes a name has.
+/// Encodes names and link targets as text, for serde's `with`: valid UTF-8 is kept, `%` and all other
+/// bytes become `%XX`. The encoding is lossless, so a record can hold any name.
 pub(super) mod text {
     use std::ffi::{OsStr, OsString};
     use std::fmt::Write as _;
@@ -144,7 +144,7 @@ pub(super) mod text {
         decode(&text).ok_or_else(|| D::Error::custom("a % that no two digits follow"))
     }
 
-    /// The same for a text that may be absent.
+    /// The same for an optional text.
     pub(in crate::install) mod option {
         use super::{Deserialize, Deserializer, OsString, Serializer, decode, encode};
         use serde::de::Error;

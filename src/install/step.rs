@@ -1,7 +1,7 @@
-//! The steps that a plan is made of, and what they come to for a name.
+//! The steps of a plan, and the result of a plan for a name.
 //!
-//! Owns: their description, for people (Display) and for programs (Serialize). Must never carry
-//! one out.
+//! Owns: their description, for people (Display) and for programs (Serialize). Must never execute
+//! one.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -14,40 +14,40 @@ use crate::install::goal::Want;
 use crate::install::journal::{Journal, Phase};
 use crate::install::names;
 
-/// How a name's original gets to where it is kept.
+/// How an original is brought to K, where it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Keeping {
     /// By an exchange of names or, where the file system has none, a hard link. K does not exist.
     Ladder,
-    /// K is it already.
+    /// The original is at K already.
     Already,
     /// K is stale, but other names' aliases may lead through it: a hard link replaces it.
     Replace,
 }
 
-/// One step. Display says it for people, Serialize for programs.
+/// One step. Display describes it for people, Serialize for programs.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "step", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "Display says what each field is")]
 pub enum Step {
     /// Checks with temporary files, before anything is changed, that what follows can be done.
     Probe {
-        /// Whether a full disk is no obstacle: a restore has to work on one.
+        /// Whether to tolerate a full disk, as a restore must.
         even_if_full: bool,
         /// The names whose originals are to be kept, and how.
         #[serde(skip)]
         keep: Vec<(OsString, Keeping)>,
     },
-    /// The record is written.
+    /// Writes the record.
     WriteRecord {
         phase: Phase,
-        /// Whether the step has to succeed: a restore must work on a full disk.
+        /// Whether the step must succeed. A restore must work on a full disk, so there it need not.
         required: bool,
         #[serde(skip)]
         journal: Arc<Journal>,
     },
-    /// The alias is made, over another where there is one.
+    /// Creates the alias or replaces it.
     Alias {
         #[serde(serialize_with = "names::text::serialize")]
         alias: OsString,
@@ -55,7 +55,7 @@ pub enum Step {
         target: OsString,
         over: bool,
     },
-    /// The stand-in is made, over what stands there where something does.
+    /// Creates the stand-in or replaces it.
     StandIn {
         #[serde(serialize_with = "names::text::serialize")]
         stand_in: OsString,
@@ -65,7 +65,7 @@ pub enum Step {
         #[serde(skip)]
         attrs: Attrs,
     },
-    /// The original goes to K and the shim to N.
+    /// Moves the original to K and puts the shim at N.
     Divert {
         #[serde(serialize_with = "names::text::serialize")]
         name: OsString,
@@ -77,7 +77,7 @@ pub enum Step {
         #[serde(skip)]
         want: Arc<Want>,
     },
-    /// A shim takes the place of another.
+    /// Replaces a shim with another.
     Switch {
         #[serde(serialize_with = "names::text::serialize")]
         name: OsString,
@@ -86,41 +86,41 @@ pub enum Step {
         #[serde(skip)]
         want: Arc<Want>,
     },
-    /// The original takes its place back.
+    /// Puts the original back at its name.
     PutBack {
         #[serde(serialize_with = "names::text::serialize")]
         name: OsString,
         #[serde(serialize_with = "names::text::serialize")]
         kept: OsString,
-        /// Whether K stays until nothing needs it: it is the alias.
+        /// Whether K is the alias, and so stays until nothing needs it.
         keep_alias: bool,
-        /// The shim that it replaces; absent where nothing stands at the name.
+        /// The shim that it replaces, if there is one at the name.
         #[serde(skip)]
         expect: Option<Meta>,
     },
-    /// A symlink whose original is gone is made anew from the record.
+    /// Recreates a lost symlink from the record.
     Relink {
         #[serde(serialize_with = "names::text::serialize")]
         at: OsString,
         #[serde(serialize_with = "names::text::serialize")]
         text: OsString,
-        /// The shim that it replaces; absent where nothing stands there.
+        /// The shim that it replaces, if there is one.
         #[serde(skip)]
         expect: Option<Meta>,
         #[serde(skip)]
         attrs: Attrs,
     },
-    /// The run waits for processes that still need the aliases and stand-ins. From here on there is no way back.
+    /// Waits for processes that still need the aliases and stand-ins. There is no roll-back after it.
     Drain {
         #[serde(serialize_with = "texts")]
         aliases: Vec<OsString>,
         #[serde(skip)]
         shims: Vec<Inode>,
-        /// The record to leave where they take too long.
+        /// The record to leave if they take too long.
         #[serde(skip)]
         journal: Arc<Journal>,
     },
-    /// Something of ours is removed.
+    /// Removes a file of ours.
     Remove {
         #[serde(serialize_with = "names::text::serialize")]
         name: OsString,
@@ -211,46 +211,46 @@ impl fmt::Display for Step {
     }
 }
 
-/// What a plan comes to for one name.
+/// The result of a plan for one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Did {
     /// The shim was put in place.
     Installed,
-    /// The shim was replaced by another, or its alias or stand-in was put right.
+    /// The shim was replaced, or its alias or stand-in was repaired.
     Switched,
     /// The same shim was there already.
     AlreadyInstalled,
     /// The original is back.
     Restored,
-    /// Nothing stood at the name; its original is back.
+    /// The name was missing. Its original is back.
     PutBackMissing,
-    /// The original was gone; it was made anew from the record.
+    /// The original was gone. It was recreated from the record.
     Recreated,
-    /// Not our shim: left as it is, what was left of ours cleared up.
+    /// The name is no longer our shim. It was left alone, and our remaining files were removed.
     KeptNewer,
-    /// The original stood there already; what was left of ours cleared up.
+    /// The original was there already. Our remaining files were removed.
     ClearedUp,
-    /// Nothing stands at the name and nothing could be put there; what was left was cleared up.
+    /// The name is missing, and there is no original to put back. Our remaining files were removed.
     Gone,
-    /// The shim's original is gone, so the shim was left: the package has to be reinstalled.
+    /// The shim's original is gone, so the shim was left. The package must be reinstalled.
     Lost,
-    /// Files that look like ours but are not known to be: left alone.
+    /// Files that look like ours but may not be. They were left alone.
     LeftAlone,
 }
 
-/// A name and what a plan comes to for it.
+/// A name and the result of a plan for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NameDid {
     /// The name.
     #[serde(serialize_with = "names::text::serialize")]
     pub name: OsString,
-    /// What it comes to.
+    /// The result.
     pub did: Did,
 }
 
 impl Did {
-    /// The same as a person reads it, behind the name.
+    /// The result in words, to follow the name.
     #[must_use]
     pub fn sentence(self) -> &'static str {
         match self {
