@@ -1,10 +1,10 @@
-//! Waiting for compiles under way before their compiler's other names are removed.
+//! Waits for running compiles before the aliases and stand-ins that they use are removed.
 //!
-//! Owns: who counts as under way. Must never stop or signal a process.
+//! Owns: which processes count as running compiles. Must never stop or signal a process.
 //!
 //! # Limitations
-//! Processes of another PID namespace (a container that shares the tree) cannot be seen, and of
-//! other users' processes only the command line, unless this is root.
+//! Processes in another PID namespace (a container that shares the tree) are invisible. Unless run as
+//! root, only the command line of other users' processes can be read.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -18,34 +18,34 @@ use std::time::{Duration, Instant};
 use crate::install::fs::Inode;
 use crate::shared::paths::base_name;
 
-/// What must not be in use any more.
+/// What must no longer be in use.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs<'a> {
-    /// The compilers' directory as the user named it.
+    /// The compilers' directory, as the user gave it.
     pub dir: &'a Path,
-    /// Its inode: it may be reached by other paths.
+    /// Its inode, since it may be reached by other paths.
     pub dir_id: Inode,
     /// The aliases and stand-ins in it that are to be removed.
     pub aliases: &'a [OsString],
-    /// The shims that stood there before the originals came back.
+    /// The shims that were there before the originals were put back.
     pub shims: &'a [Inode],
 }
 
-/// Something that waits until nobody needs the aliases any more.
+/// Waits until no process needs the aliases any more.
 pub trait Drain {
-    /// Waits, though not for ever and not beyond a signal that `cancel` tells of. How many
-    /// processes are left.
+    /// Waits for a limited time, or until `cancel` returns a signal. Returns the number of processes
+    /// that are left.
     fn wait(&self, needs: &Needs<'_>, cancel: &dyn Fn() -> Option<i32>) -> usize;
 }
 
-/// The real thing: looks through `/proc`.
+/// Searches `/proc`.
 #[derive(Clone, Copy, Debug)]
 pub struct ProcDrain {
-    /// How long to wait at most.
+    /// Maximum time to wait.
     pub limit: Duration,
 }
 
-/// Between two looks.
+/// Time between two searches.
 const PAUSE: Duration = Duration::from_millis(10);
 
 impl Drain for ProcDrain {
@@ -54,8 +54,8 @@ impl Drain for ProcDrain {
         let mut clear_before = false;
         loop {
             let left = users(Path::new("/proc"), needs);
-            // Twice: a process that has opened a shim and is about to become it shows neither in
-            // its executable nor in its arguments until the kernel has made it so.
+            // Two searches must find nothing. A process in the middle of executing a shim shows it
+            // neither as its executable nor in its arguments yet.
             if left == 0 && clear_before {
                 return 0;
             }
@@ -68,11 +68,11 @@ impl Drain for ProcDrain {
     }
 }
 
-/// How many processes need what is to go.
+/// The number of processes that use any of `needs`.
 fn users(proc: &Path, needs: &Needs<'_>) -> usize {
     let own = std::process::id();
     let Ok(entries) = fs::read_dir(proc) else {
-        // Without /proc nothing can be known, and waiting would not change that.
+        // Without /proc no process can be found, and waiting would not help.
         return 0;
     };
     entries
@@ -87,7 +87,7 @@ fn users(proc: &Path, needs: &Needs<'_>) -> usize {
 
 fn is_user(process: &Path, needs: &Needs<'_>) -> bool {
     let exe = process.join("exe");
-    // A process that ended, or one that we may not look at, cannot be told from any other.
+    // This fails if the process has ended or may not be inspected.
     if let Ok(meta) = fs::metadata(&exe) {
         let id = Inode {
             dev: meta.dev(),
@@ -122,7 +122,7 @@ fn is_alias(process: &Path, path: &OsStr, needs: &Needs<'_>) -> bool {
     if dir == needs.dir {
         return true;
     }
-    // As the process sees it: its own working directory and root.
+    // Resolve the path relative to the process's own root or working directory.
     let dir = if dir.is_absolute() {
         let mut seen = process.join("root").into_os_string();
         seen.push(dir);
@@ -132,8 +132,8 @@ fn is_alias(process: &Path, path: &OsStr, needs: &Needs<'_>) -> bool {
     };
     match fs::metadata(dir) {
         Ok(meta) => meta.dev() == needs.dir_id.dev && meta.ino() == needs.dir_id.ino,
-        // Somebody else's process in a place that we cannot look at. Better to wait for one too
-        // many.
+        // Another user's process in a directory that we may not access. Waiting needlessly is better
+        // than removing an alias in use.
         Err(err) => err.kind() == io::ErrorKind::PermissionDenied,
     }
 }

@@ -1,8 +1,8 @@
 //! The record of what was installed, kept beside the compilers.
 //!
-//! Owns: its format and the rules by which one on disk is believed. What stands in the directory
-//! always outranks it: it says which names are ours, and how a symlink that somebody removed read.
-//! Must never be a source of paths: only base names that could be managed are taken from it.
+//! Owns: its format, and the rules by which a record on disk is trusted. It says which names are ours,
+//! and what the target of a lost symlink was; the state of the directory takes precedence over it.
+//! Must never be a source of paths: only manageable base names are taken from it.
 
 use std::ffi::{OsStr, OsString};
 
@@ -11,35 +11,35 @@ use serde::{Deserialize, Serialize};
 use crate::install::fs::{Inode, Kind, Meta, Time};
 use crate::install::names;
 
-/// The format that this source writes and reads.
+/// The format version that this release writes and reads.
 const FORMAT: u32 = 1;
 
-/// No record is longer. A longer file is not ours.
+/// The maximum length of a record. A longer file is not ours.
 pub(super) const MAX_LEN: u64 = 256 * 1024;
 
-/// What a run was about when it wrote the record. For people: no decision depends on it.
+/// What a run was doing when it wrote the record. For information only: no decision depends on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Phase {
-    /// An install began.
+    /// An install was started.
     Installing,
     /// An install was completed.
     Installed,
-    /// A restore began, or could not clear up because compiles still ran.
+    /// A restore was started, or could not remove everything because compiles were running.
     Restoring,
 }
 
-/// One original as it was found when it was put aside.
+/// An original's metadata from before it was put aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// The name.
     #[serde(with = "names::text")]
     pub name: OsString,
-    /// Kind of the original.
+    /// Its kind.
     pub kind: Kind,
     /// Its size.
     pub size: u64,
-    /// Its time of change.
+    /// Its modification time.
     pub mtime: Time,
     /// Its permission bits.
     pub mode: u32,
@@ -49,7 +49,7 @@ pub struct Entry {
     pub gid: u32,
     /// Its inode.
     pub id: Inode,
-    /// Its text, where it was a symlink.
+    /// Its target, if it was a symlink.
     #[serde(with = "names::text::option")]
     pub link: Option<OsString>,
 }
@@ -69,8 +69,8 @@ impl Entry {
         }
     }
 
-    /// Whether this is the record of what `meta` is. Not by the inode: a union file system
-    /// changes it, and so did the copies that older releases made.
+    /// Whether this entry describes the file with metadata `meta`. The inode is not compared: a union
+    /// file system changes it, and so did the copies that older releases made.
     pub(super) fn is_of(&self, meta: &Meta, link: Option<&OsStr>) -> bool {
         self.kind == meta.kind
             && self.size == meta.size
@@ -83,9 +83,9 @@ impl Entry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Journal {
     format: u32,
-    /// Version of the rock-wrap that wrote it.
+    /// Version of rock-wrap that wrote it.
     pub writer: String,
-    /// What was under way.
+    /// What the run was doing.
     pub phase: Phase,
     /// The originals, in the order in which they were put aside.
     pub names: Vec<Entry>,
@@ -113,7 +113,7 @@ impl Journal {
         Ok(bytes)
     }
 
-    /// The record in a file of ours, or why it is not believed.
+    /// Parses the record, or says why it is not trusted.
     pub(super) fn parse(meta: &Meta, bytes: &[u8], euid: u32) -> Result<Self, String> {
         if meta.uid != 0 && meta.uid != euid {
             return Err(format!("it belongs to user {}", meta.uid));

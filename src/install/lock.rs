@@ -1,11 +1,11 @@
-//! One install or restore at a time in a directory.
+//! Allows one install or restore at a time in a directory.
 //!
-//! Owns: the lock, an exclusive `flock` on the directory itself: it leaves no file behind and is
-//! gone with its holder. Must never be taken by a compile.
+//! Owns: the lock, an exclusive `flock` on the directory itself. It leaves no file behind, and the
+//! kernel releases it when its holder ends. Must never be taken by a compile.
 //!
 //! # Limitations
-//! A network file system may refuse to lock a directory that is open for reading; then there is
-//! no install there.
+//! A network file system may refuse to lock a directory that is open for reading. Nothing can be
+//! installed there.
 
 use std::fs::{self, File, TryLockError};
 use std::os::unix::fs::MetadataExt as _;
@@ -15,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use crate::install::error::Error;
 
-/// Between two attempts.
+/// Time between two attempts.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Takes the lock on `dir`, waiting for `limit` at most. `on_wait` is called once, with the
-/// holder's process id where it can be found, when there is somebody to wait for.
+/// Takes the lock on `dir`, waiting up to `limit`. If it is held, `on_wait` is called once with the
+/// holder's process ID, if that can be found.
 pub(super) fn lock(
     dir: &File,
     path: &Path,
@@ -59,13 +59,14 @@ fn holder(dir: &File) -> Option<u32> {
     holder_in(&locks, meta.dev(), meta.ino())
 }
 
-/// `1: FLOCK  ADVISORY  WRITE 7692 fe:00:246951 0 EOF`. A waiter has `->` behind the number.
+/// Parses lines like `1: FLOCK  ADVISORY  WRITE 7692 fe:00:246951 0 EOF`. A waiter's line has `->` after
+/// the number.
 fn holder_in(locks: &str, dev: u64, ino: u64) -> Option<u32> {
     let major = rustix::fs::major(dev);
     let minor = rustix::fs::minor(dev);
     let exact = format!("{major:02x}:{minor:02x}:{ino}");
-    // btrfs and overlayfs show another device in `stat` than in this list; inode numbers of locked
-    // directories meet by accident rarely enough for a message.
+    // On btrfs and overlayfs the device in this list differs from that of `stat`. Matching the inode
+    // number alone is reliable enough for a message.
     let loose = format!(":{ino}");
     let find = |fits: &dyn Fn(&str) -> bool| {
         locks.lines().find_map(|line| {
@@ -74,7 +75,7 @@ fn holder_in(locks: &str, dev: u64, ino: u64) -> Option<u32> {
                 return None;
             };
             let pid = fits(file).then(|| pid.parse().ok()).flatten()?;
-            // A holder in another PID namespace shows as 0.
+            // A holder in another PID namespace is shown as 0.
             (pid != 0).then_some(pid)
         })
     };

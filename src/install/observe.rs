@@ -1,7 +1,7 @@
-//! Looking: what stands at each name, where the original of it is, what was left behind.
+//! Observing: what is at each name, where its original is, and what earlier runs left.
 //!
-//! Owns: [`Observed`], the only thing that planning knows of the directory. Must never write, and
-//! never take the record's word for what a look can tell.
+//! Owns: [`Observed`], which is all that the planner knows about the directory. Must never write, and
+//! never trust the record for what the directory itself shows.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -22,32 +22,32 @@ use crate::trampoline::trampoline;
 /// One entry of the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Entry {
-    /// Nothing stands there.
+    /// The name does not exist.
     Missing,
     /// A symlink.
     Link {
-        /// The link itself.
+        /// The link's own metadata.
         meta: Meta,
-        /// Its text.
+        /// Its target, unresolved.
         text: OsString,
-        /// Whether it leads to a regular file.
+        /// Whether it resolves to a regular file.
         resolves: bool,
     },
-    /// A regular file that is no shim of ours.
+    /// A regular file that is not a shim of ours.
     File(Meta),
-    /// A shim of ours, by the mark in its bytes.
+    /// A shim of ours, recognised by the mark in its bytes.
     Shim {
-        /// The file.
+        /// The file's metadata.
         meta: Meta,
-        /// All of it.
+        /// Its content.
         image: Vec<u8>,
     },
-    /// A directory, a device, a pipe.
+    /// A directory, device, pipe or socket.
     Odd(Meta),
 }
 
 impl Entry {
-    /// The entry itself, a symlink not followed.
+    /// The entry's own metadata.
     #[must_use]
     pub fn meta(&self) -> Option<&Meta> {
         match self {
@@ -59,7 +59,7 @@ impl Entry {
         }
     }
 
-    /// Its text, where it is a symlink.
+    /// Its target, if it is a symlink.
     #[must_use]
     pub fn text(&self) -> Option<&OsStr> {
         match self {
@@ -74,13 +74,13 @@ impl Entry {
         matches!(self, Self::Shim { .. })
     }
 
-    /// Whether nothing stands there.
+    /// Whether the name does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Missing)
     }
 
-    /// Whether it can be an original: a file or a symlink, and no shim.
+    /// Whether it can be an original: a file or a symlink, but not a shim.
     pub(super) fn is_original(&self) -> bool {
         matches!(self, Self::Link { .. } | Self::File(_))
     }
@@ -98,7 +98,7 @@ impl Entry {
 pub enum Kept {
     /// At `.rockwrap-orig-N`; the alias is a symlink to the real compiler.
     Aside,
-    /// At `N.7625`, the alias: the original is the real compiler.
+    /// At the alias `N.7625`: the original is the real compiler itself.
     Moved,
 }
 
@@ -107,22 +107,22 @@ pub enum Kept {
 pub struct Name {
     /// The name.
     pub name: OsString,
-    /// What stands at it.
+    /// The entry at the name.
     pub at: Entry,
-    /// What stands at `N.7625`.
+    /// The entry at `N.7625`.
     pub alias: Entry,
-    /// What stands at `.rockwrap-orig-N`.
+    /// The entry at `.rockwrap-orig-N`.
     pub kept: Entry,
-    /// What stands at `N.9727`.
+    /// The entry at `N.9727`.
     pub stand_in: Entry,
-    /// The bytes of that, where it is a file and no longer than a stand-in can be.
+    /// The stand-in's bytes, if it is a file and not longer than a stand-in can be.
     pub stand_in_bytes: Option<Vec<u8>>,
-    /// Whether the companions, if there are any, are known to be ours.
+    /// Whether any companions are known to be ours.
     pub ours: bool,
 }
 
 impl Name {
-    /// Where its original is kept, where it is.
+    /// Where its original is kept, if it is.
     #[must_use]
     pub fn original(&self) -> Option<Kept> {
         if self.kept.is_original() {
@@ -134,7 +134,7 @@ impl Name {
         }
     }
 
-    /// The entry that [`Name::original`] speaks of.
+    /// The entry of the kept original.
     #[must_use]
     pub fn original_entry(&self) -> Option<&Entry> {
         Some(match self.original()? {
@@ -143,8 +143,8 @@ impl Name {
         })
     }
 
-    /// Whether the name and a companion are one inode: what a crash between the hard link and the
-    /// rename leaves.
+    /// Whether the name and its kept original are the same inode, as after a crash between the hard
+    /// link and the rename.
     pub(super) fn linked(&self, kept: Kept) -> bool {
         match kept {
             Kept::Aside => self.at.same_inode(&self.kept),
@@ -152,12 +152,12 @@ impl Name {
         }
     }
 
-    /// Whether any companion stands there.
+    /// Whether any companion exists.
     pub(super) fn has_companions(&self) -> bool {
         !self.alias.is_missing() || !self.kept.is_missing() || !self.stand_in.is_missing()
     }
 
-    /// Whether this release's stand-in stands beside the shim and can be run.
+    /// Whether this release's stand-in is beside the shim and executable.
     #[must_use]
     pub fn has_stand_in(&self) -> bool {
         let is_executable = |meta: &Meta| meta.mode & 0o111 != 0;
@@ -166,24 +166,24 @@ impl Name {
     }
 }
 
-/// The record, as far as it is believed.
+/// The record, if it exists and is trusted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// There is none.
     None,
-    /// It is believed.
+    /// It is trusted.
     Trusted(Journal),
-    /// It is not believed.
+    /// It is not trusted.
     Ignored {
         /// Why.
         reason: String,
-        /// Whether it can be removed and written anew: not where it is a directory.
+        /// Whether it can be replaced, that is, is not a directory.
         removable: bool,
     },
 }
 
 impl Record {
-    /// The record, where it is believed.
+    /// The record, if it is trusted.
     #[must_use]
     pub fn trusted(&self) -> Option<&Journal> {
         match self {
@@ -193,33 +193,33 @@ impl Record {
     }
 }
 
-/// What the directory holds, as far as the engine is concerned.
+/// The state of the directory, as far as it concerns the engine.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// The directory.
+    /// The directory's metadata.
     pub dir: Meta,
-    /// The effective user.
+    /// The effective user ID.
     pub euid: u32,
     /// The record.
     pub record: Record,
-    /// Every name that is ours or was asked for: those asked for first, in their order, then those
-    /// of the record in its order, then the others.
+    /// Every name that is ours or was requested: first those requested, in their order, then those of
+    /// the record in its order, then the others.
     pub names: Vec<Name>,
     /// Temporary files that a crashed run left.
     pub temps: Vec<OsString>,
-    /// Of each alias target that was asked for, whether it leads to a regular file.
+    /// For each requested alias target, whether it resolves to a regular file.
     pub targets: BTreeMap<OsString, bool>,
 }
 
 impl Observed {
-    /// What is known of `name`.
+    /// The state of `name`, if it was observed.
     #[must_use]
     pub fn name(&self, name: &OsStr) -> Option<&Name> {
         self.names.iter().find(|known| known.name == name)
     }
 }
 
-/// Looks at the directory, and at what `wants` are about besides.
+/// Observes the directory, and in addition the names and targets in `wants`.
 pub(super) fn observe<'a, F: Fs>(
     fs: &F,
     wants: impl IntoIterator<Item = &'a Want>,
@@ -227,7 +227,7 @@ pub(super) fn observe<'a, F: Fs>(
     complete(fs, look_around(fs)?, wants)
 }
 
-/// Looks at the directory: at all that is ours.
+/// Observes everything of ours in the directory.
 pub(super) fn look_around<F: Fs>(fs: &F) -> Result<Observed, Error> {
     let dir = fs.dir().map_err(|source| Error::Inspect {
         path: fs.path().to_owned(),
@@ -270,8 +270,7 @@ pub(super) fn look_around<F: Fs>(fs: &F) -> Result<Observed, Error> {
     })
 }
 
-/// Adds what `wants` are about to a look around: names at which nothing of ours stands, and the compilers
-/// behind the aliases.
+/// Adds the names and alias targets in `wants` to what [`look_around`] observed.
 pub(super) fn complete<'a, F: Fs>(
     fs: &F,
     mut observed: Observed,
@@ -314,15 +313,15 @@ fn look_at_name<F: Fs>(fs: &F, name: OsString, record: &Record) -> Result<Name, 
         Entry::File(_) => read(fs, &names::stand_in(&name))?.map(|(_, bytes)| bytes),
         _ => None,
     };
-    // The record is on disk before the first companion and goes after the last one. So without a
-    // record and without a shim nothing here is ours, however it is called.
+    // The record reaches the disk before the first companion and is removed after the last. So
+    // without a record and a shim nothing here is ours, whatever its name.
     let recorded = match record {
         Record::None => false,
         Record::Trusted(journal) => journal.entry(&name).is_some(),
         Record::Ignored { .. } => true,
     };
-    // Nobody else has a trampoline: one alone is what an older release, which does not know it, left
-    // behind when it restored.
+    // Only rock-wrap writes a trampoline. One alone was left by a restore with an older release, which
+    // does not know stand-ins.
     let ours = recorded
         || at.is_shim()
         || alias.is_shim()
@@ -377,8 +376,8 @@ fn read<F: Fs>(fs: &F, name: &OsStr) -> Result<Option<(Meta, Vec<u8>)>, Error> {
         })
 }
 
-/// The names at which shims of ours stand. A record that is believed names them all; without one,
-/// every program that is small enough is read.
+/// Finds our shims by reading every program that is small enough. Needed only without a trusted record,
+/// which would name them all.
 fn shims<F: Fs>(fs: &F, list: &[OsString]) -> Result<Vec<OsString>, Error> {
     let mut found = Vec::new();
     for name in list.iter().filter(|name| names::is_manageable(name)) {
@@ -393,15 +392,15 @@ fn shims<F: Fs>(fs: &F, list: &[OsString]) -> Result<Vec<OsString>, Error> {
             continue;
         }
         match fs.read(name, shim_image::MAX_LEN) {
-            // A copy that somebody made of a shim under another name is not ours to restore.
+            // A copy of a shim under another name was made by somebody else and is not restored.
             Ok(Some((_, bytes))) => match shim_image::read(&bytes) {
                 Some(Ok(config)) if config.name != name.as_bytes() => {}
                 Some(_) => found.push(name.clone()),
                 None => {}
             },
             Ok(None) => {}
-            // A program that this user may run but not read was not put there by us for him, and
-            // one that vanished since it was listed is nobody's.
+            // A program that this user can execute but not read is not a shim that we installed for
+            // this user. One that has vanished since the listing is no concern of ours.
             Err(err) if is_unreadable(&err) => {}
             Err(source) => {
                 return Err(Error::Read {
