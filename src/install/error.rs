@@ -1,6 +1,6 @@
-//! What can go wrong: one variant per operation, with the path inside.
+//! Errors of the engine: one variant per operation, with the path.
 //!
-//! Display never prints the source; whoever reports an error walks the chain.
+//! Display does not print the source. Whoever reports an error prints the whole chain.
 
 use std::fmt;
 use std::io;
@@ -93,30 +93,30 @@ fn holder(pid: Option<u32>) -> String {
     }
 }
 
-/// How the directory stands after an operation failed.
+/// The state of the directory after an operation failed.
 #[derive(Debug)]
 pub enum After {
-    /// Nothing had been changed, or all of it was taken back.
+    /// Nothing was changed, or all changes were rolled back.
     AsBefore,
-    /// Every name is its original again; what is left over does no harm, and a later restore
-    /// clears it up.
+    /// Every name is its original again. Files that remain do no harm, and a later restore removes
+    /// them.
     Restored,
-    /// Taking it back failed as well.
+    /// The roll-back failed too.
     Unfinished {
-        /// What the roll-back met.
+        /// Why the roll-back failed.
         error: Box<Error>,
-        /// What stands where now, one line for each name.
+        /// The current state, one line for each name.
         state: Vec<String>,
     },
 }
 
-/// An install or restore that failed: why, and how the directory stands now.
+/// An install or restore that failed: the cause, and the state of the directory now.
 #[derive(Debug, thiserror::Error)]
 pub struct Failure {
-    /// What went wrong first.
+    /// The first error.
     #[source]
     pub cause: Error,
-    /// What became of it.
+    /// The state of the directory now.
     pub after: After,
 }
 

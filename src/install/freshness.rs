@@ -1,8 +1,9 @@
-//! Whether the compiler behind an installed shim still is the one whose fingerprint the shim has.
+//! Checks whether the compiler behind an installed shim is still the one that the shim's fingerprint
+//! was taken of.
 //!
-//! Owns: the comparison of a shim's witness and fingerprint with what is there now. The shim itself
-//! compares the witness alone, on every call; this looks at the time of change too, which every new
-//! hard link moves, and reads the files where it has.
+//! Owns: comparing a shim's witness and fingerprint with the current files. On each call the shim
+//! compares only the witness. This also compares inode change times, which change with every new hard
+//! link, and reads the files whose change time is newer.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -15,42 +16,42 @@ use crate::install;
 use crate::rocm::Tree;
 use crate::shared::shim_config::{Config, Witness, WitnessKind};
 
-/// How the compiler stands to the shim's fingerprint.
+/// The compiler's state compared with the shim's fingerprint.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "is", content = "files")]
 pub enum Standing {
-    /// As at install.
+    /// Unchanged since the install.
     Same,
-    /// Something was done to these files; what is in them is as it was.
+    /// The metadata of these files has changed, but not their content.
     Touched(#[serde(serialize_with = "lossy")] Vec<PathBuf>),
-    /// These are not the files of the install. The shim notices and caches nothing.
+    /// These files were replaced. The shim notices that and caches nothing.
     Replaced(#[serde(serialize_with = "lossy")] Vec<PathBuf>),
-    /// There is other content in one of these, under the same inode, size and time. The shim cannot
-    /// notice: the cache may answer for the compiler that was.
+    /// The content of one of these files has changed, but not its inode, size and modification time. The
+    /// shim cannot notice that, and the cache may return objects of the earlier compiler.
     Rewritten(#[serde(serialize_with = "lossy")] Vec<PathBuf>),
-    /// A part has changed that no witness covers: a header of the compiler's own, which is in every
-    /// key as text, or a run-time library.
+    /// A file has changed that no witness covers: a header of the compiler's, whose text is part of every
+    /// key anyway, or a run-time library.
     Unwitnessed,
 }
 
-/// What `stat` alone tells.
+/// What `stat` alone shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Look {
-    /// Not as the witness says.
+    /// Files that differ from the witness.
     pub replaced: Vec<PathBuf>,
-    /// As the witness says, and changed in some way after the shim was made.
+    /// Files that match the witness but were changed in some way after the shim was made.
     pub touched: Vec<PathBuf>,
 }
 
-/// JSON has no bytes that are no text.
+/// Lossy, since JSON strings cannot hold arbitrary bytes.
 fn lossy<S: serde::Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::Error> {
     to.collect_seq(paths.iter().map(|path| path.to_string_lossy()))
 }
 
-/// Looks at the witnesses of the shim `name` in `bin`, which was made with `config`.
+/// Compares the witnesses of the shim `name` in `bin`, which has the configuration `config`.
 #[must_use]
 pub fn look(bin: &Path, name: &OsStr, config: &Config<'_>) -> Look {
-    // The last thing that an install does to a shim is to rename it.
+    // The last thing that an install does to a shim is to rename it, which sets its change time.
     let made = Stamp::of(&bin.join(name)).map(|stamp| stamp.ctime).ok();
     let mut look = Look::default();
     for witness in config.witnesses() {
@@ -78,7 +79,7 @@ fn holds(witness: &Witness<'_>, stamp: Option<Stamp>) -> bool {
 }
 
 impl Look {
-    /// What follows, with the digest of the compiler as it is now.
+    /// The verdict, given the compiler's current digest.
     #[must_use]
     pub fn judge(self, fingerprint: &[u8], now: Digest) -> Standing {
         if !self.replaced.is_empty() {
@@ -96,11 +97,11 @@ impl Look {
     }
 }
 
-/// How the compiler behind the shim `name` of `tree` stands, which was made with `config`. Files are
-/// read only where their time of change has moved.
+/// Compares the compiler behind the shim `name` of `tree` with the shim's configuration `config`. Only
+/// files with a newer change time are read.
 ///
 /// # Errors
-/// Where it has, and what the compiler consists of cannot be read.
+/// The compiler's files must be read, and cannot be.
 pub fn standing(tree: &Tree, name: &OsStr, config: &Config<'_>) -> Result<Standing, IdentityError> {
     let look = look(&tree.bin, name, config);
     if !look.replaced.is_empty() {
@@ -109,7 +110,7 @@ pub fn standing(tree: &Tree, name: &OsStr, config: &Config<'_>) -> Result<Standi
     if look.touched.is_empty() {
         return Ok(Standing::Same);
     }
-    // The memo keeps the digest of every file whose time of change has not moved.
+    // The memo has the digests of all files whose change time is the same.
     let alias = tree.bin.join(install::alias(name));
     let now = Identity::take(&alias, Some(&tree.root), &Memo::of_user())?;
     Ok(look.judge(config.fingerprint, now.digest))

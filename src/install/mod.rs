@@ -1,19 +1,20 @@
-//! The installation engine: puts shims in the place of compilers and the compilers back.
+//! The installation engine: replaces compilers with shims and puts the compilers back.
 //!
-//! Owns: everything that is ever changed in a compiler's directory, and in which order. Its rules:
+//! Owns: every change to a compiler's directory, and the order of changes. Its rules:
 //!
-//! * At every instant, and after a crash at any of them, each name is a working compiler.
-//! * Look, plan, act. [`Bin::observe`] only looks, [`plan`](plan::plan) is pure, [`Locked::apply`] acts. What
-//!   is to be done follows from what stands in the directory, never from the memory of a run.
-//! * All names or none: a plan that fails is followed by one that leads back.
-//! * Restore is exact, and never touches a name that is not our shim any more.
+//! * At every instant, and after a crash at any instant, each name is a working compiler.
+//! * Observe, plan, apply. [`Bin::observe`] only reads, [`plan`](plan::plan) is pure, and
+//!   [`Locked::apply`] makes the changes. The plan depends only on the state of the directory, never on
+//!   what an earlier run did.
+//! * All names or none: when a plan fails, a second plan rolls it back.
+//! * A restore is exact, and never touches a name that is no longer our shim.
 //!
-//! Must never be used by a compile, follow a symlink out of the directory, or write through an
-//! existing inode: other names of it may be somebody else's.
+//! Must never be used by a compile, follow a symlink out of the directory, or write to an existing
+//! inode, which may have hard links elsewhere.
 //!
 //! # Limitations
-//! A package manager takes no lock of ours. Where names cannot be swapped, a compiler that it puts
-//! in place between the last look and the rename (two adjacent system calls) is lost.
+//! Package managers do not take our lock. On file systems that cannot exchange names, a compiler that
+//! one installs between the last check and the rename (two adjacent system calls) is lost.
 
 mod apply;
 mod drain;
@@ -59,7 +60,7 @@ pub struct Bin {
 }
 
 impl Bin {
-    /// Opens the directory at `path`. From here on the path is only used in messages.
+    /// Opens the directory at `path`. After that the path is used only in messages.
     ///
     /// # Errors
     /// [`Error::Open`].
@@ -73,28 +74,28 @@ impl Bin {
         }
     }
 
-    /// What stands in the directory, as far as it is ours.
+    /// Observes everything of ours in the directory.
     ///
     /// # Errors
-    /// The directory or a file in it cannot be looked at.
+    /// The directory or a file in it cannot be inspected.
     pub fn observe(&self) -> Result<Observed, Error> {
         observe::look_around(&self.fs)
     }
 
-    /// The steps from what was observed to `goal`.
+    /// Plans the steps from the observed state to `goal`.
     ///
     /// # Errors
-    /// What the goal is about besides cannot be looked at, or the goal cannot be had from there.
+    /// A file that the goal names cannot be inspected, or the goal is refused.
     pub fn plan(&self, observed: Observed, goal: &Goal) -> Result<Plan, PlanError> {
         let observed = observe::complete(&self.fs, observed, goal.wants())?;
         Ok(plan(&observed, goal)?)
     }
 
-    /// Keeps other installs and restores out until the answer is dropped, waiting for them up to
-    /// `limit`. `on_wait` is called once if there is one, with its process id if that is known.
+    /// Locks the directory against other installs and restores until the result is dropped. Waits up to
+    /// `limit`. If the lock is held, `on_wait` is called once with the holder's process ID, if known.
     ///
     /// # Errors
-    /// [`Error::Locked`] names the holder; [`Error::Lock`] where nothing can be locked.
+    /// [`Error::Locked`] names the holder. [`Error::Lock`] means that the directory cannot be locked.
     pub fn lock(
         &self,
         limit: Duration,
@@ -105,29 +106,30 @@ impl Bin {
     }
 }
 
-/// There is no plan.
+/// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum PlanError {
-    /// The directory cannot be looked at.
+    /// The directory cannot be inspected.
     #[error(transparent)]
     Look(#[from] Error),
-    /// What stands there does not allow the goal.
+    /// The goal is refused.
     #[error(transparent)]
     Refused(#[from] Refusal),
 }
 
-/// A compiler's directory that nobody else installs to or restores.
+/// A compiler's directory that is locked against other installs and restores.
 #[derive(Debug)]
 pub struct Locked<'a> {
     bin: &'a Bin,
 }
 
 impl Locked<'_> {
-    /// Runs `plan`, made from a look at the directory since it was locked. `cancel` is asked
-    /// between steps whether a signal came in; then, as after any error, the way back is taken.
+    /// Applies `plan`, which must have been made from an observation since the lock was taken. Between
+    /// steps `cancel` returns the signal that arrived, if any; as after any error, the plan is then
+    /// rolled back.
     ///
     /// # Errors
-    /// Why it failed and how the directory stands now.
+    /// Why it failed, and the state of the directory now.
     pub fn apply(
         &self,
         plan: &Plan,
@@ -140,7 +142,7 @@ impl Locked<'_> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
-        // The lock goes with the descriptor at the latest.
+        // Closing the descriptor releases the lock in any case.
         let _: io::Result<()> = self.bin.fs.file().unlock();
     }
 }

@@ -1,12 +1,12 @@
-//! Several build sessions that share one wrapped directory: the last one out restores.
+//! Lets build sessions share a wrapped directory. The last session to leave restores it.
 //!
-//! Owns: the file that says that a directory is wrapped for sessions and not for good. Each session
-//! holds a shared `flock` on it, which the kernel releases however the session ends; a file that
-//! nobody holds was left by sessions that were killed, and whoever comes next takes it over. Joining
-//! and leaving happen under the directory's own lock, so that nobody joins what is being restored.
+//! Owns: the session file, which marks a directory as wrapped for sessions and not permanently. Each
+//! session holds a shared `flock` on it, which the kernel releases however the session ends. A file
+//! without a lock was left by sessions that were killed, and the next session takes it over. Joining
+//! and leaving happen under the directory's lock, so that no session joins during a restore.
 //!
-//! The file is made before the first shim and removed after the last: a crash in between leaves an
-//! empty file too many and never a wrapped directory too many.
+//! The file is created before the first shim and removed after the last. So a crash may leave an empty
+//! session file, but never a wrapped directory that no session would restore.
 
 use std::ffi::OsStr;
 use std::fs::{File, TryLockError};
@@ -20,24 +20,24 @@ use rustix::fs::{self as sys, AtFlags, Mode, OFlags};
 use crate::install::fs::Fs as _;
 use crate::install::{Bin, Error, Locked, names};
 
-/// A session's part in a wrapped directory. Ends with the last descriptor of it, in whatever
-/// process: the guard holds one too.
+/// A session's share in a wrapped directory. It ends when the last descriptor is closed in any process;
+/// the guard holds one too.
 #[derive(Debug)]
 pub struct Share {
     file: File,
 }
 
 impl Share {
-    /// Takes over a part that another process handed on.
+    /// Takes over a share that was inherited from another process.
     #[must_use]
     pub fn from_fd(fd: OwnedFd) -> Self {
         Self { file: fd.into() }
     }
 
-    /// The same part once more, to be handed to another process.
+    /// Duplicates the share's descriptor, to pass it to another process.
     ///
     /// # Errors
-    /// Where there are no descriptors left.
+    /// No descriptors are left.
     pub fn try_clone(&self) -> io::Result<OwnedFd> {
         Ok(self.file.try_clone()?.into())
     }
@@ -46,11 +46,11 @@ impl Share {
 /// Who keeps a directory wrapped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Keeper {
-    /// Nobody, or whoever installed it: there is no session's file.
+    /// No session: there is no session file. The directory may be wrapped permanently.
     Nobody,
-    /// Sessions that are gone.
+    /// Sessions that have ended without restoring it.
     Abandoned,
-    /// Sessions that run.
+    /// Running sessions.
     Sessions,
 }
 
@@ -81,7 +81,7 @@ impl Bin {
 }
 
 impl Locked<'_> {
-    /// Who keeps the directory wrapped, as far as sessions do.
+    /// Which sessions keep the directory wrapped.
     ///
     /// # Errors
     /// The file cannot be opened or locked.
@@ -96,14 +96,14 @@ impl Locked<'_> {
         }
     }
 
-    /// Joins those who keep the directory wrapped, or becomes the first.
+    /// Joins the sessions that keep the directory wrapped, or becomes the first.
     ///
     /// # Errors
-    /// The file cannot be made or locked.
+    /// The session file cannot be created or locked.
     pub fn join(&self) -> Result<Share, Error> {
         let flags = OFlags::RDONLY | OFlags::CREATE;
         let file = self.bin.open_share(flags)?.ok_or_else(|| {
-            // O_CREAT leaves no other way to be missing than a directory that is gone.
+            // With O_CREAT, ENOENT means that the directory is gone.
             self.bin.lock_error(io::ErrorKind::NotFound.into())
         })?;
         file.lock_shared()
@@ -111,11 +111,12 @@ impl Locked<'_> {
         Ok(Share { file })
     }
 
-    /// Whether `share` is the last part in what is still the sessions' own: if so, it is up to its
-    /// holder to restore, and then to [`forget`](Self::forget). If not, the part is given up.
+    /// Whether `share` is the last one and the directory is still wrapped only for sessions. If so, its
+    /// holder must restore the directory and then call [`forget`](Self::forget). If not, the share is
+    /// given up.
     ///
     /// # Errors
-    /// The file cannot be looked at or locked.
+    /// The session file cannot be inspected or locked.
     pub fn is_last(&self, share: &Share) -> Result<bool, Error> {
         let inspect = |source: io::Error| Error::Inspect {
             path: self.bin.share_path(),
@@ -125,7 +126,7 @@ impl Locked<'_> {
         let flags = AtFlags::SYMLINK_NOFOLLOW;
         match sys::statat(self.bin.fs.file(), names::SESSION, flags) {
             Ok(there) if (there.st_dev, there.st_ino) == (own.dev(), own.ino()) => {}
-            // Somebody has installed the shims for good meanwhile, or restored.
+            // In the meantime the shims were installed permanently, or the directory was restored.
             Ok(_) | Err(rustix::io::Errno::NOENT) => return Ok(false),
             Err(errno) => return Err(inspect(errno.into())),
         }
@@ -136,15 +137,15 @@ impl Locked<'_> {
         }
     }
 
-    /// Ends the sharing: what is wrapped is so for good, or nothing is wrapped any more. Called after
-    /// the change that makes this true; a change that fails leaves the sessions what they had.
+    /// Removes the session file: the directory is now wrapped permanently or not at all. Must be called
+    /// after that change has succeeded, so that a failed change leaves the sessions their file.
     ///
     /// # Errors
-    /// The file is there and cannot be removed, or the removal does not reach the disk.
+    /// The file cannot be removed, or the removal cannot be flushed to disk.
     pub fn forget(&self) -> Result<(), Error> {
         let path = || self.bin.share_path();
         let name = OsStr::new(names::SESSION);
-        // Asked first: where nothing can be removed, a file that is not there is no reason to fail.
+        // Checked first, so that a missing file is no error in a read-only directory.
         let there = self.bin.fs.stat(name).map_err(|source| Error::Inspect {
             path: path(),
             source,
@@ -155,8 +156,8 @@ impl Locked<'_> {
                 path: path(),
                 source,
             }),
-            // Were the file back after a power cut, the next session would take an installation for
-            // what another session left, and restore.
+            // If the file came back after a power cut, the next session would take a permanent
+            // installation for one that another session left, and restore it.
             Some(_) => self.bin.fs.sync_dir().map_err(|source| Error::SyncDir {
                 path: self.bin.fs.path().to_owned(),
                 source,

@@ -1,7 +1,7 @@
-//! What is to stand where: from a tree and a launcher to the shims that are wanted.
+//! Makes the shims for a tree and a launcher.
 //!
-//! Owns: bringing together what [`rocm`](crate::rocm), [`launcher`](crate::launcher) and
-//! [`image`](crate::shared::shim_config) know. Changes nothing: that is [`divert`](crate::install)'s.
+//! Owns: combining the information of [`rocm`](crate::rocm), [`launcher`](crate::launcher) and
+//! [`shim_config`](crate::shared::shim_config). Changes nothing: [`install`](crate::install) does.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::{CString, OsStr, OsString};
@@ -21,50 +21,50 @@ use crate::shim_image;
 use crate::support::paths::relative;
 use crate::trampoline::trampoline;
 
-/// How a launcher is used.
+/// Options for using a launcher.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
-    /// Whether its failure fails the compile.
+    /// Whether a launcher failure fails the compile.
     pub strict: bool,
-    /// Whether its direct mode is turned off, in which it trusts a list of headers.
+    /// Whether to turn off its direct mode, in which it relies on a list of headers.
     pub exact: bool,
 }
 
-/// What was found, and the shims that follow from it.
+/// The compilers that were found, and the shims for them.
 #[derive(Debug)]
 pub struct Survey {
-    /// The compilers that get a shim, in the order in which they do.
+    /// The compilers that get a shim, in installation order.
     pub compilers: Vec<Compiler>,
     /// The tree's hipcc.
     pub hipcc: Option<Hipcc>,
-    /// What a person should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
-    /// What the installation engine is to do.
+    /// The goal for the installation engine.
     pub goal: Goal,
 }
 
-/// A tree that cannot be wrapped as asked.
+/// Why a tree cannot be wrapped as requested.
 #[derive(Debug, thiserror::Error)]
 pub enum WrapError {
-    /// A compiler is not one that can be wrapped.
+    /// A compiler cannot be wrapped.
     #[error(transparent)]
     Compiler(#[from] CompilerError),
-    /// An interrupted operation, or somebody else, removed the name, and its original is kept.
+    /// The name was removed by an interrupted operation or somebody else, but its original is kept.
     #[error("{0} is missing, but its original is kept")]
     Unfinished(PathBuf),
-    /// ccache takes a `=` in a compiler's path for a setting of its own (4.14.2, `ccache.cpp`).
+    /// ccache parses a compiler path that contains `=` as a setting (4.14.2, `ccache.cpp`).
     #[error("{0}: ccache cannot be given a compiler whose path contains `=`")]
     EqualsSign(PathBuf),
-    /// ccache takes a compiler with such a name for another ccache (4.14.2, `ccache.cpp`).
+    /// ccache takes a compiler with such a name for a ccache (4.14.2, `ccache.cpp`).
     #[error("{0}: ccache cannot be given a compiler whose name begins with `ccache`")]
     CcacheName(PathBuf),
-    /// A launcher for all compilers knows one fingerprint.
+    /// A shim that is called as a launcher has only one fingerprint.
     #[error("{0} and {1} are different compilers, and a launcher file serves only one")]
     TwoCompilers(PathBuf, PathBuf),
-    /// What the compiler consists of cannot be told, and without that nothing may be cached.
+    /// The compiler's files cannot be determined, and without them nothing may be cached.
     #[error("cannot take the compiler's fingerprint")]
     Identity(#[from] IdentityError),
-    /// The real compiler's file cannot be looked at.
+    /// The real compiler's file cannot be inspected.
     #[error("cannot inspect {path}")]
     Look {
         /// The file.
@@ -73,12 +73,12 @@ pub enum WrapError {
         #[source]
         source: std::io::Error,
     },
-    /// The launcher's path and the rest do not fit into a shim.
+    /// The configuration, such as the launcher's path, does not fit into a shim.
     #[error("cannot build the shim for {0}")]
     Image(Name, #[source] shim_image::TooLong),
 }
 
-/// Looks at `names`, and at whatever is wrapped already, and makes the shims for them.
+/// Makes the shims for `names` and for all names that are already wrapped.
 ///
 /// # Errors
 /// See [`WrapError`]. Nothing was changed.
@@ -120,18 +120,18 @@ pub fn survey(
     })
 }
 
-/// Shims that stand outside of the tree and leave it as it is.
+/// Shims outside the tree, which is left unchanged.
 #[derive(Debug)]
 pub struct Outside {
-    /// A shim for each compiler, by its name.
+    /// A shim for each compiler, with its name.
     pub shims: Vec<(Name, Vec<u8>)>,
-    /// One that is called as a launcher, for any of them.
+    /// A shim that is called as a launcher, for any of the compilers.
     pub launcher: Vec<u8>,
-    /// What a person should know.
+    /// Warnings for the user.
     pub warnings: Vec<String>,
 }
 
-/// Makes shims for `names` that stand outside of the tree.
+/// Makes shims for `names` outside the tree.
 ///
 /// # Errors
 /// See [`WrapError`]. Nothing was changed.
@@ -165,8 +165,8 @@ pub fn outside(
             image(name, name.as_os_str().as_bytes(), identity, &[identity])?,
         ));
     }
-    // One for all, which is told one fingerprint and looks at every one's state. The names may be
-    // hard links: several files as far as a path tells.
+    // The launcher serves all compilers: it has one fingerprint and the witnesses of all. The names may
+    // be hard links, which look like different files by their paths.
     let first = &compilers[0];
     let identity = &identities[&first.real];
     let other = compilers
@@ -187,11 +187,11 @@ pub fn outside(
     })
 }
 
-/// Identities by their executables.
+/// Identities by the path of the executable.
 type Identities = BTreeMap<PathBuf, Identity>;
 
-/// Looks at the compilers, in the order in which they can be wrapped, and takes the fingerprint of
-/// each executable.
+/// Inspects the compilers and takes the fingerprint of each executable. Returns the compilers in an order
+/// in which they can be wrapped.
 fn inspect_all(
     tree: &Tree,
     observed: &Observed,
@@ -203,7 +203,7 @@ fn inspect_all(
         .iter()
         .map(|name| inspect(tree, observed, name, &memo, &mut identities))
         .collect::<Result<Vec<_>, _>>()?;
-    // A name whose alias leads through another one's comes after it.
+    // A name whose alias leads through another name's alias must follow it.
     compilers.sort_by_key(|compiler| !is_moved(compiler));
     for compiler in &compilers {
         if !identities.contains_key(&compiler.real) {
@@ -214,7 +214,7 @@ fn inspect_all(
     Ok((compilers, identities))
 }
 
-/// What is baked into a shim, whatever its place.
+/// The configuration of a shim, without what depends on its place.
 fn config<'a>(
     name: &'a [u8],
     launcher: Option<&'a Launcher>,
@@ -240,7 +240,7 @@ fn config<'a>(
     }
 }
 
-/// What was asked for, and every other name that is wrapped: all have one launcher.
+/// The requested names and all wrapped ones, since all use the same launcher.
 fn all_names(observed: &Observed, asked: &[Name]) -> Vec<Name> {
     let wrapped = observed.names.iter().filter(|known| known.at.is_shim());
     let wrapped = wrapped.filter_map(|known| known.name.to_str()?.parse().ok());
@@ -264,8 +264,8 @@ fn inspect(
         let root = Some(tree.root.as_path());
         let taken = identities.get(file).cloned();
         let identity = taken.or_else(|| Identity::remembered(file, root, memo));
-        // What an identity is taken from tells this too. Of a file that leads to one that has been
-        // taken, as a stub does, one question tells all that is new.
+        // Taking an identity also yields the version and the executable. A file that leads to an
+        // executable whose identity was taken, such as a stub, need only be asked for that.
         let identity = match identity {
             None if identities.is_empty() => Identity::take(file, root, memo).ok()?,
             identity => identity?,
@@ -285,7 +285,7 @@ fn inspect(
         }
         return Ok(Compiler::inspect(name, &path, known)?);
     };
-    // Behind our own shim: the alias is the compiler, and what is kept tells how it was reached.
+    // For a shim of ours, the alias is the compiler, and the kept original shows the layout.
     let mut compiler = Compiler::inspect(name, &tree.bin.join(name.alias()), known)?;
     compiler.layout = match (there.original(), there.original_entry()) {
         (Some(Kept::Moved), _) => compiler.layout,
@@ -295,7 +295,7 @@ fn inspect(
     Ok(compiler)
 }
 
-/// Whether the name is the executable itself, which moves to the alias.
+/// Whether the name is the executable itself, which an install moves to the alias.
 fn is_moved(compiler: &Compiler) -> bool {
     matches!(compiler.layout, Layout::Regular | Layout::HardLink)
 }
@@ -351,15 +351,15 @@ fn want(
     })
 }
 
-/// What the shim compares the state of, in a fixed order, so that the same compiler gives the same
-/// bytes.
+/// Encodes the files whose state the shim compares, in a fixed order, so that the same compiler results
+/// in the same bytes.
 fn witness(tree: &Tree, compilers: &[Compiler], identities: &[&Identity]) -> Vec<u8> {
     let mut witnesses: Vec<_> = identities
         .iter()
         .flat_map(|identity| identity.witness(&tree.bin))
         .collect();
     for witness in &mut witnesses {
-        // The executable is about to be moved to an alias.
+        // The install will move this executable to an alias.
         let path = tree.bin.join(&witness.path);
         let moved = compilers
             .iter()
@@ -370,12 +370,13 @@ fn witness(tree: &Tree, compilers: &[Compiler], identities: &[&Identity]) -> Vec
     }
     witnesses.sort_by(|a, b| a.path.cmp(&b.path));
     witnesses.dedup_by(|a, b| a.path == b.path);
-    // To open a directory costs two looks: what lies alone in one is seen from the compiler's.
+    // Opening a directory costs as much as two `stat` calls. A file that is the only one in its directory
+    // is therefore addressed from the compiler's directory.
     let mut lying_in = HashMap::<_, usize>::new();
     for witness in &witnesses {
         *lying_in.entry(witness.path.parent()).or_default() += 1;
     }
-    // A path that was opened has no NUL in it.
+    // A path that was opened cannot contain NUL.
     let string = |bytes: &[u8]| CString::new(bytes).unwrap_or_default();
     let place = |path: &Path| {
         let bytes = path.as_os_str().as_bytes();
@@ -412,10 +413,10 @@ fn witness(tree: &Tree, compilers: &[Compiler], identities: &[&Identity]) -> Vec
     shim_image::encode_witnesses(&baked.collect::<Vec<_>>())
 }
 
-/// The text of an alias that leads to `real`: relative within the tree, so that a copy of the tree
-/// leads to its own compiler; absolute out of it.
+/// The target of an alias to `real`: relative within the tree, so that in a copy of the tree it leads to
+/// the copy's compiler, and absolute outside it.
 fn alias_target(tree: &Tree, compilers: &[Compiler], real: &Path) -> OsString {
-    // The executable may itself be a name that is wrapped, and then stands at that one's alias.
+    // The executable may itself be a wrapped name, and is then at that name's alias.
     if let Some(moved) = compilers
         .iter()
         .find(|other| is_moved(other) && other.real == real)
