@@ -376,11 +376,11 @@ fn operations() -> Vec<DivertError> {
         },
         DivertError::Keep {
             path: clang(),
-            source: denied(),
+            source: ErrorKind::Unsupported.into(),
         },
         DivertError::KeepNewer {
             path: clang(),
-            source: denied(),
+            source: ErrorKind::Unsupported.into(),
         },
         DivertError::Rename {
             from: clang(),
