@@ -1,6 +1,6 @@
 //! What a directory holds in the simulation, in memory and on disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
 use crate::install::fs::{Attrs, Time};
@@ -297,6 +297,8 @@ impl State {
     /// Among the subsets are the prefixes, which is all that a journal in order can leave.
     pub(super) fn crashes(&self) -> Vec<Self> {
         let mut out = Vec::new();
+        // Many subsets leave the same names, such as those of temporary files that came and went.
+        let mut seen = BTreeSet::new();
         assert!(self.pending.len() <= 12, "{} changes", self.pending.len());
         for subset in 0_u32..1 << self.pending.len() {
             let mut names = self.durable.clone();
@@ -304,6 +306,9 @@ impl State {
                 if subset & 1 << i != 0 {
                     apply_change(&mut names, change);
                 }
+            }
+            if !seen.insert(names.clone()) {
+                continue;
             }
             let lossy: Vec<usize> = names
                 .values()

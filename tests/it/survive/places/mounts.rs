@@ -173,12 +173,13 @@ fn a_file_system_that_can_neither_exchange_names_nor_link_is_refused_as_it_is() 
                 Err(error) => return report!("SKIPPED: exfat: mkfs.exfat: {error}"),
                 Ok(output) => assert!(output.status.success(), "{}", stderr(&output)),
             }
-            let options = ["-t", "exfat", "-o", "loop"].map(OsStr::new);
-            let args: Vec<_> = options
-                .into_iter()
-                .chain([image.as_ref(), at.as_ref()])
-                .collect();
-            if !mount("exfat", &args) {
+            // The kernel's driver, or the one for FUSE.
+            let is_mounted = ["exfat", "exfat-fuse"].into_iter().any(|kind| {
+                let options = ["-t", kind, "-o", "loop"].map(OsStr::new);
+                let places = [image.as_ref(), at.as_ref()];
+                mount(kind, &[&options[..], &places].concat())
+            });
+            if !is_mounted {
                 return;
             }
             let source = Tree::fake(Layout::Regular);
