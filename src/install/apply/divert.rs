@@ -49,12 +49,7 @@ impl<F: Fs> Run<'_, F> {
     }
 
     /// Diverts by an exchange. Returns `false` if the file system does not support it.
-    pub(super) fn exchange(
-        &mut self,
-        temp: &OsStr,
-        kept: &OsStr,
-        name: &OsStr,
-    ) -> Result<bool, Error> {
+    fn exchange(&mut self, temp: &OsStr, kept: &OsStr, name: &OsStr) -> Result<bool, Error> {
         match self.fs.rename_new(temp, kept) {
             Ok(()) => {}
             Err(err) if no_exchange(&err) => return Ok(false),

@@ -94,7 +94,7 @@ impl<F: Fs> Run<'_, F> {
             })
     }
 
-    pub(super) fn sync_file(&self, file: &F::Open, name: &OsStr) -> Result<(), Error> {
+    fn sync_file(&self, file: &F::Open, name: &OsStr) -> Result<(), Error> {
         self.fs.sync(file).map_err(|source| Error::Sync {
             path: self.at(name),
             source,

@@ -45,7 +45,7 @@ impl<F: Fs> Run<'_, F> {
     }
 
     /// Tries with two temporary files whether names can be exchanged here.
-    pub(super) fn can_exchange(&mut self, attrs: &Attrs) -> Result<bool, Error> {
+    fn can_exchange(&mut self, attrs: &Attrs) -> Result<bool, Error> {
         let (one, two) = (self.temp_name()?, self.temp_name()?);
         let create = |name| self.fs.create(name, b"", attrs).map(drop);
         let try_out = || {
@@ -66,7 +66,7 @@ impl<F: Fs> Run<'_, F> {
         }
     }
 
-    pub(super) fn not_writable(&self, source: io::Error) -> Error {
+    fn not_writable(&self, source: io::Error) -> Error {
         Error::NotWritable {
             path: self.fs.path().to_owned(),
             missing: missing_right(&source),
@@ -75,7 +75,7 @@ impl<F: Fs> Run<'_, F> {
     }
 
     /// Checks that a hard link to the original at `name` can be made.
-    pub(super) fn probe_link(&mut self, name: &OsStr, keeping: Keeping) -> Result<(), Error> {
+    fn probe_link(&mut self, name: &OsStr, keeping: Keeping) -> Result<(), Error> {
         let temp = self.temp_name()?;
         self.link_original(name, &temp, keeping)?;
         self.fs.remove(&temp).map_err(|source| Error::Remove {

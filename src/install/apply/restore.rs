@@ -36,12 +36,7 @@ impl<F: Fs> Run<'_, F> {
 
     /// Puts an original back and keeps K as a second link to it. Returns `false` if no link can be
     /// made, also on a full disk: the compiler must come back even then.
-    pub(super) fn put_back_linked(
-        &mut self,
-        name: &OsStr,
-        kept: &OsStr,
-        free: bool,
-    ) -> Result<bool, Error> {
+    fn put_back_linked(&mut self, name: &OsStr, kept: &OsStr, free: bool) -> Result<bool, Error> {
         let first = if free {
             name.to_owned()
         } else {

@@ -138,7 +138,7 @@ impl Planner<'_> {
     }
 
     /// Keeps the stand-in and alias of every shim that stays, and the file that the alias leads to.
-    pub(super) fn spare_aliases_in_use(&mut self) {
+    fn spare_aliases_in_use(&mut self) {
         let mut needed: BTreeSet<OsString> = BTreeSet::new();
         for name in &self.stay {
             let Some(known) = self.observed.name(name) else {
@@ -162,7 +162,7 @@ impl Planner<'_> {
     /// The record's entries: one for each name that will be a shim, and with `during` (the record of
     /// intent) also for each that was one. An entry of an earlier record is preferred to the current
     /// metadata, since a union file system, or a copy made by an older release, changes the inode.
-    pub(super) fn entries(&self, during: bool) -> Vec<journal::Entry> {
+    fn entries(&self, during: bool) -> Vec<journal::Entry> {
         let mut entries = Vec::new();
         for known in &self.observed.names {
             let cleared = self.clear.iter().any(|(name, _)| {

@@ -38,7 +38,7 @@ impl Planner<'_> {
     }
 
     /// Rows 7 to 11.
-    pub(super) fn install_over_shim(
+    fn install_over_shim(
         &mut self,
         want: &Arc<Want>,
         known: &Name,
@@ -80,7 +80,7 @@ impl Planner<'_> {
     }
 
     /// Rows 1 to 6 and 16.
-    pub(super) fn install_over_original(
+    fn install_over_original(
         &mut self,
         want: &Arc<Want>,
         known: &Name,
@@ -148,7 +148,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    pub(super) fn alias(&mut self, known: &Name, target: &OsStr) -> Result<(), Refusal> {
+    fn alias(&mut self, known: &Name, target: &OsStr) -> Result<(), Refusal> {
         // The target may be the alias to which an earlier name's original is moved.
         let comes = self
             .live
@@ -179,7 +179,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    pub(super) fn stand_in(&mut self, known: &Name, want: &Want) -> Result<(), Refusal> {
+    fn stand_in(&mut self, known: &Name, want: &Want) -> Result<(), Refusal> {
         let stand_in = names::stand_in(&known.name);
         if matches!(known.stand_in, Entry::Odd(_)) {
             return Err(Refusal::Foreign { path: stand_in });
@@ -207,7 +207,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    pub(super) fn remove_now(&mut self, name: &OsStr, entry: &Entry) {
+    fn remove_now(&mut self, name: &OsStr, entry: &Entry) {
         if let Some(meta) = entry.meta() {
             self.live.push(Step::Remove {
                 name: name.to_owned(),

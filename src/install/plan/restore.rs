@@ -74,7 +74,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Rows 7 to 11.
-    pub(super) fn restore_over_shim(&mut self, known: &Name, expect: Meta) -> Did {
+    fn restore_over_shim(&mut self, known: &Name, expect: Meta) -> Did {
         let did = match known.original() {
             Some(layout) => {
                 self.live.push(Step::PutBack {
@@ -113,7 +113,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Rows 12 to 14.
-    pub(super) fn restore_missing(&mut self, known: &Name) -> Did {
+    fn restore_missing(&mut self, known: &Name) -> Did {
         let usable = self.usable(known, 0);
         let mut did = Did::Gone;
         if let (Some(layout), true) = (known.original(), usable) {
@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Clears up the companions that processes may be executing.
-    pub(super) fn clear_up_run(&mut self, known: &Name) {
+    fn clear_up_run(&mut self, known: &Name) {
         self.clear_up(names::stand_in(&known.name), &known.stand_in);
         self.clear_up(names::alias(&known.name), &known.alias);
     }
