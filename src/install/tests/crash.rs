@@ -1,4 +1,4 @@
-//! Power cuts: after every operation, with every loss that the disk may suffer.
+//! Power cuts after every operation, with every possible loss of unflushed changes.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +8,7 @@ use crate::install::tests::state::State;
 use crate::install::tests::{CCACHE, LAYOUTS, Layout, SCCACHE, image, run};
 use crate::trampoline::trampoline;
 
-/// From a crash, each of these is enough.
+/// After a crash both names work, one restore gives back the original tree, and one install completes.
 fn check(crashed: &State, original: &State, layout: Layout, caps: Caps, at: &str) {
     for name in ["clang", "clang++"] {
         if let Err(why) = crashed.works(name) {
@@ -78,7 +78,7 @@ fn installed_by(layout: Layout, caps: Caps, goal: &Goal) -> State {
     let fs = SimFs::new(State::layout(layout), caps, None);
     run(&fs, goal).unwrap();
     let mut state = fs.into_state();
-    // What the install left unsynced would be its own fault, and is looked for there.
+    // Other tests check that the install itself leaves nothing unflushed.
     state.settle();
     state
 }
@@ -120,7 +120,7 @@ fn restore_survives_a_crash_anywhere() {
     explore("restore", installed, |_| Goal::Restore);
 }
 
-/// The copies that an older release kept where it could neither exchange nor link.
+/// Older releases kept originals as copies where names could neither be exchanged nor linked.
 #[test]
 fn a_restore_of_copies_survives_a_crash_anywhere() {
     let mut states = 0;
@@ -150,7 +150,7 @@ fn a_restore_of_copies_survives_a_crash_anywhere() {
     println!("restore of copies: {states} crash states, all recovered");
 }
 
-/// What a run says it did has to be on disk when it says so.
+/// When a run reports success, its changes are on disk.
 #[test]
 fn what_is_done_stays_done() {
     for layout in LAYOUTS {
@@ -176,7 +176,7 @@ fn what_is_done_stays_done() {
     }
 }
 
-/// A crash while a crash is being recovered from.
+/// A second crash during the recovery from a first.
 #[test]
 fn recovery_survives_a_crash_anywhere() {
     let mut states = 0;
@@ -188,7 +188,7 @@ fn recovery_survives_a_crash_anywhere() {
             if run(&fs, &layout.install(SCCACHE)).is_ok() {
                 break;
             }
-            // The last is the one that kept everything.
+            // The last state is the one without losses.
             let crashed = fs.into_state().crashes().pop().unwrap();
             for second in 0.. {
                 let fs = SimFs::new(crashed.clone(), caps, Some(second));
@@ -207,8 +207,8 @@ fn recovery_survives_a_crash_anywhere() {
     println!("recovery: {states} crash states, all recovered");
 }
 
-/// A run that was killed leaves changes that are not on disk yet, and then the power fails while
-/// the next run builds on them.
+/// A run that was killed leaves changes that are not on disk yet. The power then fails during the next
+/// run, which builds on them.
 #[test]
 fn a_kill_and_then_a_power_cut_are_survived() {
     let (mut states, mut distinct) = (0, 0);

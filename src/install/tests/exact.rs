@@ -1,4 +1,4 @@
-//! What a restore gives back, to the last attribute.
+//! A restore gives back every attribute.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -11,8 +11,8 @@ use crate::install::goal::Goal;
 use crate::install::tests::table::Tree;
 use crate::install::tests::{LAYOUTS, Layout, SCCACHE, Want, run};
 
-/// Gives each entry a time of its own, and the files a mode and an attribute. `false` where the
-/// file system takes no attributes of users.
+/// Gives each entry its own time, and each file a mode and an extended attribute. Returns `false` if the
+/// file system does not support user attributes.
 fn mark(tree: &Tree) -> bool {
     let mut attributes = true;
     for (i, name) in (0..).zip(["clang", "clang++", "clang-19"]) {

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 
 use crate::install::fs::{Attrs, Fs, Meta};
 
-/// One of the operations that change something.
+/// A kind of operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Op {
     Look,
@@ -27,11 +27,11 @@ pub(super) enum Op {
 /// Which operations fail, and how.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Rule {
-    /// The one with this number.
+    /// The operation with this number.
     Nth(usize, Errno),
-    /// This one and all that change something after it.
+    /// This operation and all later ones that change something.
     From(usize, Errno),
-    /// Every one of a kind.
+    /// Every operation of this kind.
     Every(Op, Errno),
 }
 
@@ -115,7 +115,7 @@ impl<F: Fs> Fs for Faulty<'_, F> {
     }
 
     fn create(&self, name: &OsStr, bytes: &[u8], attrs: &Attrs) -> io::Result<F::Open> {
-        // As a full disk does it: the file is there, its content is not.
+        // As on a full disk: the file exists, but its content is incomplete.
         if let Err(err) = self.tick(Op::Create) {
             if Errno::from_io_error(&err) == Some(Errno::NOSPC) {
                 let _ = self.inner.create(name, &bytes[..bytes.len() / 2], attrs);

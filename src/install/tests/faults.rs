@@ -1,4 +1,4 @@
-//! Operations that fail: each of them, once and for good.
+//! Failing operations: each operation once, and all from a certain one on.
 
 use std::cell::Cell;
 
@@ -28,7 +28,7 @@ const ERRNOS: [Errno; 8] = [
     Errno::NOENT,
 ];
 
-/// How many goals there are.
+/// The number of goals.
 const ALL: usize = 4;
 
 fn start(layout: Layout, what: usize) -> State {
@@ -87,7 +87,7 @@ fn any_operation_that_fails_once_is_taken_back() {
                         .unwrap_or_else(|why| panic!("{at}: {why}"));
                 }
                 match ended {
-                    // A rung further down, or nothing depended on it.
+                    // There was another way, or nothing depended on the operation.
                     Ok(_) | Err(Trouble::Refused(_)) => {}
                     Err(Trouble::Look(_)) => assert!(after.same_as(&before, true).is_ok()),
                     Err(Trouble::Failed(Failure {
@@ -108,8 +108,8 @@ fn any_operation_that_fails_once_is_taken_back() {
     assert!(points > 1000);
 }
 
-/// A fresh install leaves no trace. A shim that had to be put back is another file with the same
-/// bytes and attributes; the record may say that an install began.
+/// A failed first install leaves no trace. After another goal, a shim that was put back is a new file
+/// with the same bytes and attributes, and the record may say that an install was started.
 fn same(after: &State, before: &State, what: usize, at: &str) {
     if what == 0 {
         after
@@ -327,7 +327,7 @@ fn a_signal_between_any_two_steps_is_taken_back() {
     println!("{points} signals, all taken back");
 }
 
-/// Upgrades from a release without stand-ins, is interrupted before the last step, and goes back.
+/// An upgrade from a release without stand-ins that is interrupted before its last step.
 fn failed_upgrade(tree: &Tree, drain: &dyn Drain) -> Failure {
     run(&tree.fs, &tree.layout.install_older()).unwrap();
     let plan = planned(&tree.fs, &tree.layout.install(CCACHE)).unwrap();

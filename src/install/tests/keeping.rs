@@ -1,4 +1,4 @@
-//! How originals are kept where a file system can do less, and where it can do too little.
+//! Keeping originals on file systems that do not support exchanging names, or hard links either.
 
 use rustix::io::Errno;
 
@@ -63,7 +63,7 @@ fn an_install_without_exchange_and_links_is_refused_before_anything_changes() {
             assert!(matches!(failure.after, After::AsBefore));
             let (text, path) = (failure.cause.to_string(), tree.path("clang"));
             assert!(text.contains(&path.display().to_string()), "{text}");
-            // Nothing of ours was ever there but the files of the probe.
+            // Only the probe's temporary files were ever created.
             let log = faulty.log.borrow();
             assert!(!log.contains(&Op::Sync) && !log.contains(&Op::Symlink));
             assert!(!log.contains(&Op::Rename), "{log:?}");
@@ -112,7 +112,7 @@ fn what_an_older_release_kept_as_a_copy_is_switched_and_restored_where_nothing_c
 fn a_newer_compiler_that_cannot_be_linked_is_wrapped_after_a_restore() {
     let tree = Tree::new(Layout::Regular);
     tree.install(SCCACHE);
-    // A package manager puts a newer compiler at the name; the other's alias leads to the old one.
+    // A package manager installs a newer compiler. clang++'s alias still leads to the old one.
     tree.remove("clang");
     tree.file("clang", &[ELF, b" newer"].concat());
     let before = tree.listing();

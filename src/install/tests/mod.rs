@@ -1,4 +1,4 @@
-//! Tests of the engine. Each file is one kind of proof.
+//! Tests of the engine. Each file is one kind of test.
 
 mod crash;
 mod exact;
@@ -25,7 +25,7 @@ use crate::shared::shim_config::Config;
 use crate::shim_image::stamp;
 use crate::trampoline::trampoline;
 
-/// Nobody uses anything.
+/// No process uses anything.
 pub(super) struct Idle;
 
 impl Drain for Idle {
@@ -87,25 +87,25 @@ fn image_by(name: &str, launcher: &str, writer: &str) -> Vec<u8> {
     stamp(&config).unwrap()
 }
 
-/// The writer of shims that know of no stand-in.
+/// The version that writes shims without stand-ins.
 pub(super) const WITHOUT_STAND_IN: &str = "0.0.1";
 
-/// The stand-in of a release to come.
+/// The stand-in of a later release.
 pub(super) const OTHER_TRAMPOLINE: &[u8] = b"\x7fELF another trampoline";
 
 pub(super) const SCCACHE: &str = "/usr/bin/sccache";
 pub(super) const CCACHE: &str = "/usr/bin/ccache";
 
-/// How a compiler's directory can look.
+/// The layouts of a compiler's directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Layout {
     /// `clang++ -> clang -> clang-19`, as ROCm's packages have it.
     Symlinks,
-    /// `clang` and `clang++` are small programs of their own, as in the wheels.
+    /// `clang` and `clang++` are small programs that run the compiler, as in the wheels.
     Stubs,
     /// `clang` is the ELF and `clang++ -> clang`, as in Debian's and old ROCm's.
     Regular,
-    /// `clang` and `clang++` are two names of the ELF, as in some archives.
+    /// `clang` and `clang++` are hard links to the ELF file, as in some archives.
     HardLinks,
 }
 
@@ -183,7 +183,7 @@ pub(super) fn own(name: &str) -> OsString {
     name.into()
 }
 
-/// A tree's listing where inodes cannot be the same.
+/// A tree's listing without inode numbers.
 pub(super) fn without_inodes(listing: &[String]) -> Vec<String> {
     let drop = |line: &String| {
         let mut words: Vec<_> = line.split(' ').collect();

@@ -1,4 +1,4 @@
-//! Random histories: installs, switches, restores, crashes and what others do meanwhile.
+//! Random histories of installs, switches, restores, crashes and changes by others.
 
 use proptest::prelude::*;
 
@@ -11,12 +11,12 @@ use crate::install::tests::{CCACHE, ELF, LAYOUTS, Layout, SCCACHE, os, own, run}
 #[derive(Clone, Debug)]
 enum Act {
     Install(bool),
-    /// By a release without stand-ins, or with others.
+    /// Install by a release without stand-ins, or with different ones.
     InstallBy(bool),
     Restore,
-    /// The power fails after so many operations of what comes; which loss, of those possible.
+    /// The power fails after this many operations of the goal; the index chooses one of the possible losses.
     Crash(Goalish, usize, prop::sample::Index),
-    /// Killed, and nothing is lost.
+    /// The run is killed, and nothing is lost.
     Kill(Goalish, usize),
     Foreign(Foreign),
 }
@@ -30,9 +30,9 @@ enum Goalish {
 /// What package managers and people do.
 #[derive(Clone, Copy, Debug)]
 enum Foreign {
-    /// A new file in the place of a name.
+    /// A new file replaces a name.
     File(bool),
-    /// A symlink, to the ELF under its versioned name, in the place of a name.
+    /// A symlink to a versioned ELF file replaces a name.
     Link(bool),
     /// A name removed.
     Remove(bool),
@@ -40,7 +40,7 @@ enum Foreign {
     NoAlias(bool),
     /// A stand-in removed.
     NoStandIn(bool),
-    /// Another file in the place of a stand-in.
+    /// Another file replaces a stand-in.
     StandIn(bool),
     /// The record removed.
     NoRecord,
@@ -104,7 +104,7 @@ fn meddle(state: &mut State, foreign: Foreign) {
         }
         Foreign::Remove(plus) => drop(state.names.remove(os(name(plus)))),
         Foreign::NoAlias(plus) => {
-            // Where the alias is the original, that would be vandalism: nothing can undo it.
+            // Not if the alias is the original itself, since nothing could undo that.
             let alias = own(&format!("{}.7625", name(plus)));
             let link = state.node(&alias).is_some_and(super::state::Node::is_link);
             if link {
@@ -133,7 +133,7 @@ fn names() -> [&'static str; 2] {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// Without meddling: each name always works, and one restore gives back the exact original.
+    /// Without changes by others, each name always works, and one restore gives back the exact original.
     #[test]
     fn whatever_happens_one_restore_is_enough(
         layout in prop::sample::select(&LAYOUTS[..]),
@@ -183,8 +183,8 @@ proptest! {
         prop_assert_eq!(fs.into_state().same_as(&original, true), Ok(()));
     }
 
-    /// With meddling: what somebody else put there is never touched, and a restore leaves no shim
-    /// unless it says that its original is lost.
+    /// Files of others are never touched, and a restore leaves no shim unless it reports that the original is
+    /// lost.
     #[test]
     fn what_others_put_there_stays(
         layout in prop::sample::select(&LAYOUTS[..]),
@@ -240,7 +240,7 @@ proptest! {
                 prop_assert_eq!(after.names[os(name)], state.names[os(name)], "{}", name);
             }
         }
-        // Doing it once more finds nothing to do.
+        // A second restore has nothing to do.
         let again = SimFs::new(after.clone(), caps, None);
         run(&again, &Goal::Restore).unwrap();
         prop_assert_eq!(again.into_state().same_as(&after, true), Ok(()));

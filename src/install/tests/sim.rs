@@ -1,4 +1,4 @@
-//! A file system in memory that forgets at a crash what was not synced.
+//! A file system in memory that loses unflushed changes in a crash.
 
 use std::cell::{Cell, RefCell};
 use std::ffi::{OsStr, OsString};
@@ -16,7 +16,7 @@ pub(super) struct Caps {
     pub link: bool,
 }
 
-/// What a file system can do on which a shim can be installed.
+/// The capabilities of file systems on which a shim can be installed.
 pub(super) const RUNGS: [Caps; 2] = [
     Caps {
         exchange: true,
@@ -28,7 +28,7 @@ pub(super) const RUNGS: [Caps; 2] = [
     },
 ];
 
-/// A file system on which no original can be kept.
+/// The capabilities of a file system on which no original can be kept.
 pub(super) const NEITHER: Caps = Caps {
     exchange: false,
     link: false,
@@ -37,7 +37,7 @@ pub(super) const NEITHER: Caps = Caps {
 pub(super) struct SimFs {
     state: RefCell<State>,
     caps: Caps,
-    /// Operations that change something, so far.
+    /// The number of changing operations so far.
     ops: Cell<usize>,
     crash_at: Option<usize>,
 }
@@ -60,7 +60,7 @@ impl SimFs {
         self.state.into_inner()
     }
 
-    /// One more operation; none happens any more once the machine is down.
+    /// Counts an operation. Fails after the crash.
     fn tick(&self) -> io::Result<()> {
         if self.crash_at.is_some_and(|at| self.ops.get() >= at) {
             return Err(Errno::IO.into());
@@ -175,7 +175,7 @@ impl Fs for SimFs {
         state.nodes.push(Node {
             body: Body::File {
                 bytes: bytes.to_vec(),
-                // An empty file has nothing to lose.
+                // An empty file has no content to lose.
                 synced: bytes.is_empty(),
             },
             attrs: *attrs,
@@ -220,7 +220,7 @@ impl Fs for SimFs {
     fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
         self.tick()?;
         let id = self.entry(from)?;
-        // Two names of one inode: nothing happens, and that is success.
+        // As in POSIX, renaming to another name of the same inode succeeds and does nothing.
         if self.entry(to).ok() != Some(id) {
             let change = vec![(from.to_owned(), None), (to.to_owned(), Some(id))];
             self.state.borrow_mut().change(change);

@@ -1,4 +1,4 @@
-//! What a directory holds in the simulation, in memory and on disk.
+//! The simulated directory's state, in memory and on disk.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
@@ -28,10 +28,10 @@ impl Node {
 }
 
 type Names = BTreeMap<OsString, usize>;
-/// What one operation does to names, in one instant.
+/// The atomic change of names by one operation.
 type Change = Vec<(OsString, Option<usize>)>;
 
-/// What the machine has in memory, and what of it is on disk.
+/// The state in memory, and the part of it that is on disk.
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub nodes: Vec<Node>,
@@ -40,11 +40,11 @@ pub(super) struct State {
     pub pending: Vec<Change>,
 }
 
-/// One name of a state, see [`State::shape`].
+/// One name in [`State::shape`].
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shape {
     name: OsString,
-    /// By the order in which they appear, behind those of the originals.
+    /// A number given in order of appearance, after those of the originals.
     inode: usize,
     is_link: bool,
     /// Mode, user and group.
@@ -90,7 +90,7 @@ impl State {
         state
     }
 
-    /// Everything so far is on disk.
+    /// Flushes everything to disk.
     pub(super) fn settle(&mut self) {
         self.durable = self.names.clone();
         self.pending.clear();
@@ -102,7 +102,7 @@ impl State {
     }
 
     pub(super) fn add(&mut self, body: Body) -> usize {
-        // Each thing has a time of its own, so that none is taken for another.
+        // Each node has its own time, so that none is taken for another.
         let sec = 1_500_000_000 + i64::try_from(self.nodes.len()).unwrap();
         let attrs = Attrs {
             mode: 0o755,
@@ -114,7 +114,7 @@ impl State {
         self.nodes.len() - 1
     }
 
-    /// Somebody else puts a file there.
+    /// Adds a file that somebody else created.
     pub(super) fn put_file(&mut self, name: &str, bytes: &[u8]) {
         let node = self.add(Body::File {
             bytes: bytes.to_vec(),
@@ -123,8 +123,8 @@ impl State {
         self.names.insert(own(name), node);
     }
 
-    /// An older release kept each original as a copy where it could do nothing else: the same
-    /// content and attributes, another inode.
+    /// Replaces the kept originals with copies, as an older release made them: the same content and
+    /// attributes, but other inodes.
     pub(super) fn with_copies(mut self) -> Self {
         for name in ["clang", "clang++"] {
             let kept = [names::kept(os(name)), names::alias(os(name))];
@@ -143,7 +143,7 @@ impl State {
         self
     }
 
-    /// Somebody else puts a symlink there.
+    /// Adds a symlink that somebody else created.
     pub(super) fn put_link(&mut self, name: &str, text: &str) {
         let node = self.add(Body::Link(own(text)));
         self.names.insert(own(name), node);
@@ -170,7 +170,7 @@ impl State {
         None
     }
 
-    /// Whether a launcher that is given the stand-in of `name` can run it.
+    /// Whether the stand-in of `name` is there and executable.
     fn stands_in(&self, name: &str) -> Result<(), String> {
         let stand_in = format!("{name}.9727");
         match self.node(os(&stand_in)) {
@@ -186,7 +186,7 @@ impl State {
         }
     }
 
-    /// Whether running `name` ends in the real compiler, and what a launcher is given can be run.
+    /// Whether running `name` ends in the real compiler, and its stand-in can be executed.
     pub(super) fn works(&self, name: &str) -> Result<(), String> {
         let Some(node) = self.follow(os(name)) else {
             return Err(format!("{name} leads nowhere"));
@@ -205,7 +205,7 @@ impl State {
         }
         match shim_image::read(bytes) {
             Some(Ok(config)) => {
-                // Its own name, whatever link leads to it.
+                // The shim's configured name, whichever link led to it.
                 let own = String::from_utf8_lossy(config.name);
                 if config.writer != WITHOUT_STAND_IN.as_bytes() {
                     self.stands_in(&own)?;
@@ -233,8 +233,8 @@ impl State {
             .filter(|bytes| shim_image::read(bytes).is_some())
     }
 
-    /// What a run can tell this state by: what stands at each name, and which of them are one inode or
-    /// one of the first `originals`. States alike in this need only be looked at once.
+    /// Everything in this state that a run depends on: the node at each name, and which names share an
+    /// inode or have one of the first `originals`. States of the same shape need only be checked once.
     pub(super) fn shape(&self, originals: usize) -> Vec<Shape> {
         let mut seen: Vec<usize> = (0..originals).collect();
         let shape = |(name, node): (&OsString, &usize)| {
@@ -247,8 +247,8 @@ impl State {
                 });
             let Node { body, attrs } = &self.nodes[*node];
             let content = match body {
-                // Inodes and times in it differ from run to run and decide nothing here but
-                // whether they are those of an original.
+                // The record's inodes and times differ from run to run. All that matters is whether
+                // they are an original's.
                 Body::File { bytes, .. } if name == names::JOURNAL => {
                     let text = String::from_utf8_lossy(bytes);
                     let keep = |line: &&str| !line.contains("\"ino\"") && !line.contains("sec\"");
@@ -273,8 +273,7 @@ impl State {
         self.names.iter().map(shape).collect()
     }
 
-    /// The same names, each with the same content and attributes, and, unless copies had to be
-    /// made, the same inode.
+    /// Compares names, contents and attributes, and with `inodes` also inodes.
     pub(super) fn same_as(&self, other: &Self, inodes: bool) -> Result<(), String> {
         let list = |state: &Self| state.names.keys().cloned().collect::<Vec<_>>();
         if list(self) != list(other) {
@@ -292,12 +291,12 @@ impl State {
         Ok(())
     }
 
-    /// Every state in which a crash now can leave the disk: of the changes of names since the last
-    /// sync of the directory any subset, and each file that was not synced whole, half or empty.
-    /// Among the subsets are the prefixes, which is all that a journal in order can leave.
+    /// All states in which a crash can leave the disk: with any subset of the changes of names since the
+    /// last flush of the directory, and with each unflushed file complete, half written or empty. The subsets
+    /// include all prefixes, which is all that an ordered journal can leave.
     pub(super) fn crashes(&self) -> Vec<Self> {
         let mut out = Vec::new();
-        // Many subsets leave the same names, such as those of temporary files that came and went.
+        // Many subsets result in the same names, for example if a temporary file was created and removed.
         let mut seen = BTreeSet::new();
         assert!(self.pending.len() <= 12, "{} changes", self.pending.len());
         for subset in 0_u32..1 << self.pending.len() {

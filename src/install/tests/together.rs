@@ -1,4 +1,4 @@
-//! Several processes: the lock, and compiles under way.
+//! Several processes: the lock, and running compiles.
 
 use std::cell::Cell;
 use std::fs;
@@ -79,18 +79,18 @@ fn left(tree: &Tree, shims: &[Inode]) -> usize {
     ProcDrain { limit }.wait(&needs, &|| None)
 }
 
-/// A process that runs until its input ends, under a name of our choosing.
+/// A process with a chosen name that runs until its input ends.
 fn with_process(tree: &Tree, program: &str, argument: &str, check: impl FnOnce()) {
     let mut child = Command::new(tree.path(program))
         .arg("-")
         .arg(argument)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        // It says that there is no such file as its second argument; that is not the point.
+        // It reports that the file in its second argument does not exist, which does not matter.
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    // It has begun: what it was given comes back.
+    // It has started when it echoes its input.
     std::io::Write::write_all(child.stdin.as_mut().unwrap(), b"x").unwrap();
     let mut byte = [0];
     child
@@ -115,13 +115,13 @@ fn processes_that_use_an_alias_are_waited_for() {
         .into_string()
         .unwrap();
     assert_eq!(left(&tree, &[]), 0);
-    // By what it is, also once the name is gone.
+    // Recognised by its executable, even after the name is removed.
     with_process(&tree, "clang.7625", "-", || {
         assert_eq!(left(&tree, &[]), 1);
         tree.remove("clang.7625");
         assert_eq!(left(&tree, &[]), 1);
     });
-    // By what it was told to run.
+    // Recognised by its arguments.
     with_process(&tree, "other", &alias, || assert_eq!(left(&tree, &[]), 1));
     with_process(&tree, "other", "/elsewhere/clang.7625", || {
         assert_eq!(left(&tree, &[]), 0);
@@ -136,7 +136,7 @@ fn processes_that_use_an_alias_are_waited_for() {
         assert_eq!(left(&tree, &[]), 1);
     });
     assert_eq!(left(&tree, &[]), 0);
-    // By being a shim of ours.
+    // Recognised as a shim of ours.
     let shim = tree.fs.stat(&own("other")).unwrap().unwrap().id;
     with_process(&tree, "other", "-", || {
         assert_eq!(left(&tree, &[]), 0);
