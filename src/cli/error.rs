@@ -12,7 +12,7 @@ use crate::launcher::LauncherError;
 use crate::launcher::health::HealthError;
 use crate::operation::OperationError;
 use crate::report::Unseen;
-use crate::rocm::tree::TreeError;
+use crate::rocm::TreeError;
 use crate::session::SessionError;
 
 /// A command failed.

@@ -7,8 +7,8 @@ use crate::install::shims::WrapError;
 use crate::install::{After, Error as InstallError, Failure, Refusal};
 use crate::launcher::LauncherError;
 use crate::operation::OperationError;
+use crate::rocm::TreeError;
 use crate::rocm::compiler::CompilerError;
-use crate::rocm::tree::TreeError;
 use crate::support::access;
 
 const RUN_BY_HAND: &str =

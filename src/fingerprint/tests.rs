@@ -3,6 +3,8 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::process::Command;
 
 use super::*;
+use crate::fingerprint::identity::digest;
+use crate::fingerprint::memo::Environment;
 use crate::fingerprint::testing::{Fixture, debians, flip};
 use crate::shared::shim_config::Config;
 use crate::shim_image as shim;

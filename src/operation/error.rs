@@ -7,7 +7,7 @@ use crate::install::shims::WrapError;
 use crate::install::{Error as InstallError, Failure, Refusal};
 use crate::launcher::LauncherError;
 use crate::rocm::Name;
-use crate::rocm::tree::TreeError;
+use crate::rocm::TreeError;
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]

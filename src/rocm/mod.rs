@@ -7,9 +7,12 @@ pub mod compiler;
 pub mod hipcc;
 pub mod tree;
 
+mod bin_dir;
 mod program;
+mod tree_error;
 
 pub use compiler::{Asked, Compiler, Layout, Name};
 pub use hipcc::Hipcc;
 pub use program::{Answer, Program, ProgramError};
 pub use tree::Tree;
+pub use tree_error::TreeError;

@@ -4,15 +4,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use super::bin_dir::{
+    BIN_DIRS, Called, compilers_in, holds_name, holds_one_of, holds_ours, is_bin_of,
+    leads_to_one_of, names_for, root_of,
+};
 use super::hipcc::Hipcc;
+use super::tree_error::TreeError;
 use super::{Asked, Name, Program};
-use crate::install::{JOURNAL, is_companion};
 use crate::support::error_chain::chain;
-
-/// Where a tree keeps clang, in order of preference. ROCm has both of the first two, one of them a
-/// link to the other. The third is for an LLVM prefix such as Debian's. The last is for a compiler
-/// directory with any other name.
-const BIN_DIRS: [&str; 4] = ["lib/llvm/bin", "llvm/bin", "bin", ""];
 
 /// A ROCm tree.
 #[derive(Clone, Debug)]
@@ -35,87 +34,6 @@ pub struct Tree {
     pub passed_over: Vec<String>,
 }
 
-/// No usable tree.
-#[derive(Debug, thiserror::Error)]
-pub enum TreeError {
-    /// The named directory does not exist.
-    #[error("{path} (from {found_by}): no such directory")]
-    Missing {
-        /// The directory.
-        path: PathBuf,
-        /// The option, variable or program that named it.
-        found_by: &'static str,
-    },
-    /// The named directory holds no compiler.
-    #[error(
-        "{path} (from {found_by}) has no compiler: looked for {names} in {}{hipcc}",
-        bin_dirs()
-    )]
-    NoCompiler {
-        /// The directory.
-        path: PathBuf,
-        /// The option, variable or program that named it.
-        found_by: &'static str,
-        /// The names that were looked for.
-        names: String,
-        /// What its hipcc reported, after a semicolon.
-        hipcc: String,
-    },
-    /// A compiler that was named by its path does not exist.
-    #[error("{dir} (from --compiler) has no {name}; {}", holds(.held))]
-    NotInDirectory {
-        /// The directory.
-        dir: PathBuf,
-        /// The name.
-        name: Name,
-        /// The compilers that do exist there.
-        held: Vec<String>,
-    },
-    /// Compilers in two directories were named by path.
-    #[error(
-        "--compiler names compilers in {0} and in {1}, but only one directory can be wrapped at a time"
-    )]
-    TwoDirectories(PathBuf, PathBuf),
-    /// A compiler was named by path, and a tree that does not contain it was named too.
-    #[error(
-        "{dir} (from --compiler) is not in {root} (from --rocm-path), where compilers are in {}",
-        bin_dirs()
-    )]
-    NotOfTree {
-        /// The directory of the compiler.
-        dir: PathBuf,
-        /// The tree.
-        root: PathBuf,
-    },
-    /// No tree was named, and none was found in the usual places.
-    #[error("cannot find a ROCm tree: {}", .answers.join("; "))]
-    NotFound {
-        /// Each source that was asked, with its answer.
-        answers: Vec<String>,
-    },
-    /// A path could not be inspected.
-    #[error("cannot inspect {path}")]
-    Look {
-        /// The path.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-}
-
-fn bin_dirs() -> String {
-    let dirs = BIN_DIRS.map(|dir| if dir.is_empty() { "." } else { dir });
-    dirs.map(|dir| format!("{dir}/")).join(", ")
-}
-
-fn holds(held: &[String]) -> String {
-    match held {
-        [] => "it has no clang at all".to_owned(),
-        held => format!("it has {}", held.join(", ")),
-    }
-}
-
 /// What a tree must hold to count as found.
 #[derive(Clone, Copy, Debug)]
 enum Sought<'a> {
@@ -130,28 +48,6 @@ impl Sought<'_> {
         match self {
             Self::Compilers(asked) => asked.iter().map(|asked| asked.name.clone()).collect(),
             Self::Installed => Vec::new(),
-        }
-    }
-}
-
-/// The compiler that a hipcc calls, if it exists and can be wrapped.
-struct Called {
-    /// Its directory, with symbolic links resolved.
-    dir: PathBuf,
-    name: Name,
-}
-
-impl Called {
-    fn of(compiler: &Path) -> Result<Self, String> {
-        let shown = compiler.display();
-        let name = compiler.file_name().and_then(OsStr::to_str);
-        let Some(name) = name.and_then(|name| name.parse().ok()) else {
-            return Err(format!("calls {shown}, which is not clang"));
-        };
-        let dir = compiler.parent().and_then(|dir| dir.canonicalize().ok());
-        match dir.filter(|dir| holds_name(dir, &name)) {
-            Some(dir) => Ok(Self { dir, name }),
-            None => Err(format!("calls {shown}, which is not there")),
         }
     }
 }
@@ -460,104 +356,6 @@ enum Silence {
 fn list(names: &[Name]) -> String {
     let names: Vec<_> = names.iter().map(Name::to_string).collect();
     names.join(", ")
-}
-
-/// The names to wrap if the user named none, in a directory in which hipcc calls `called`.
-///
-/// If `called` has no version suffix, they are the default names. With one, as in Debian's
-/// /usr/bin, the default names may lead to another directory and another release, which hipcc does
-/// not use.
-fn names_for(bin: &Path, called: Option<Name>) -> Vec<Name> {
-    let defaults = Name::defaults();
-    let Some(called) = called else {
-        return defaults;
-    };
-    if defaults.contains(&called) || leads_to_one_of(bin, &called, &defaults) {
-        return defaults;
-    }
-    let place = |name: &Name| {
-        let alias = bin.join(name.alias()).canonicalize();
-        let real = alias.or_else(|_| bin.join(name.as_os_str()).canonicalize());
-        Some(real.ok()?.parent()?.to_owned())
-    };
-    let own = place(&called);
-    let of_same = |name: &Name| own.is_some() && place(name) == own;
-    let others = defaults.into_iter().filter(of_same);
-    std::iter::once(called.clone()).chain(others).collect()
-}
-
-/// Whether `name` is a link, or a chain of links, to one of `names` in the same directory, so that
-/// a call of `name` reaches that name's shim.
-fn leads_to_one_of(bin: &Path, name: &Name, names: &[Name]) -> bool {
-    /// The kernel's limit on symbolic links in one look-up.
-    const LINKS: usize = 40;
-    let mut file = name.as_os_str().to_owned();
-    for _ in 0..LINKS {
-        match std::fs::read_link(bin.join(&file)) {
-            Ok(target) if target.file_name() == Some(target.as_os_str()) => {
-                file = target.into_os_string();
-            }
-            _ => return false,
-        }
-        if names.iter().any(|name| name.as_os_str() == file) {
-            return true;
-        }
-    }
-    false
-}
-
-/// Whether `bin`, with links resolved, is where the tree at `root` keeps its compilers.
-fn is_bin_of(root: &Path, bin: &Path) -> bool {
-    let mut dirs = BIN_DIRS.iter().map(|dir| root.join(dir).canonicalize());
-    dirs.any(|dir| dir.is_ok_and(|dir| dir == bin))
-}
-
-/// The root of the tree with its compilers in `bin`, derived from the path.
-fn root_of(bin: &Path) -> PathBuf {
-    let above = |dir: &&str| {
-        let levels = Path::new(dir).components().count();
-        bin.ancestors().nth(levels).filter(|_| bin.ends_with(dir))
-    };
-    let mut roots = BIN_DIRS.iter().filter_map(above);
-    roots.next().unwrap_or(bin).to_owned()
-}
-
-/// Whether `dir` has a compiler called `name`, or had one of which only our own files remain.
-fn holds_name(dir: &Path, name: &Name) -> bool {
-    let is_there = |name: &OsStr| {
-        let metadata = dir.join(name).symlink_metadata();
-        metadata.is_ok_and(|metadata| !metadata.is_dir())
-    };
-    is_there(name.as_os_str()) || is_there(&name.alias())
-}
-
-fn holds_one_of(dir: &Path, names: &[Name]) -> bool {
-    names.iter().any(|name| holds_name(dir, name))
-}
-
-/// The compilers in `dir`, by names that a user could give.
-fn compilers_in(dir: &Path) -> Vec<String> {
-    let entries = dir.read_dir().into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<_> = names
-        .filter(|name| {
-            name.parse::<Name>()
-                .is_ok_and(|name| holds_name(dir, &name))
-        })
-        .collect();
-    names.sort();
-    names
-}
-
-/// Whether an installation has files in `dir`: its journal, or if that was lost, an alias or a
-/// stand-in.
-fn holds_ours(dir: &Path) -> bool {
-    dir.read_dir().is_ok_and(|entries| {
-        let names = entries.flatten().map(|entry| entry.file_name());
-        names.into_iter().any(|name| {
-            name == JOURNAL || name.as_bytes().starts_with(b"clang") && is_companion(&name)
-        })
-    })
 }
 
 /// Runs `program`, looked up on PATH, and takes the first line of its output as a directory.

@@ -23,8 +23,6 @@ pub mod foreign;
 mod hazards;
 pub mod language;
 pub mod nesting;
-#[cfg(test)]
-mod offload_tests;
 pub mod options;
 mod options_table;
 mod probe;

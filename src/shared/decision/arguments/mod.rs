@@ -4,6 +4,10 @@
 //! it. Must never launch by guess: whatever it does not understand is a reason to be Direct.
 //! Stops at the first such reason.
 
+mod forwarded;
+mod verdict;
+
+use self::forwarded::{assembler_options, backend_option, preprocessor_options};
 use crate::shared::decision::language::Language;
 use crate::shared::decision::reasons::{Direct, Reason};
 use crate::shared::decision::unit::Role;
@@ -13,9 +17,7 @@ use crate::shared::decision::unit::Unit;
 use crate::shared::decision::{config_file, hazards, options, response};
 use crate::shared::launchers::Launcher;
 use crate::shared::launchers::kind::LauncherKind;
-use crate::shared::machine::FileKind;
 use crate::shared::machine::Machine;
-use crate::shared::stand_in;
 use alloc::borrow::Cow;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -247,166 +249,6 @@ impl<'a, 'l> Scan<'a, 'l> {
                 reason,
                 at: Some(at),
             })?;
-        }
-        Ok(())
-    }
-
-    /// Judges the call as a whole: its arguments, then whether `outside` speaks against it, then
-    /// its files.
-    pub fn finish<M: Machine + ?Sized>(
-        mut self,
-        machine: &M,
-        outside: impl FnOnce() -> Option<Reason>,
-    ) -> Result<Unit<'a>, Direct> {
-        self.check_arguments()?;
-        if let Some(reason) = outside() {
-            return Err(reason.into());
-        }
-        self.check_files(machine)?;
-        Ok(self.unit)
-    }
-
-    fn check_arguments(&mut self) -> Result<(), Direct> {
-        let input = |reason| Direct {
-            reason,
-            at: Some(self.input_at),
-        };
-        // First, as the commonest: a link or a probe is told no more than that it is none.
-        if !self.compiles {
-            return Err(Reason::NotACompile.into());
-        }
-        if self.side_output_at != 0 {
-            return Err(Direct {
-                reason: Reason::SideOutput,
-                at: Some(self.side_output_at),
-            });
-        }
-        if self.expect != Expect::Anything {
-            return Err(Reason::MissingValue.into());
-        }
-        if self.input_at == 0 {
-            return Err(Reason::NoInput.into());
-        }
-        if self.second_at != 0 {
-            return Err(Direct {
-                reason: Reason::SeveralInputs,
-                at: Some(self.second_at),
-            });
-        }
-        if self.after_unknown {
-            return Err(input(Reason::UnclearInputs));
-        }
-        let by_name = || Language::of_file(self.unit.input.to_bytes());
-        let Some(language) = self.x.or_else(by_name) else {
-            return Err(input(Reason::InputLanguage));
-        };
-        // clang 15 and 19 in g++ mode take a plain .c for C++ and warn of it; sccache 0.16 gives an
-        // explicit language, so that the warning is lost (measured; not so ccache 4.7.5).
-        if self.cxx_driver
-            && self.x.is_none()
-            && language == Language::C
-            && self.launcher.kind == LauncherKind::Sccache
-        {
-            return Err(input(Reason::LanguageMode));
-        }
-        self.unit.language = language;
-        if language == Language::Hip {
-            if let Some(reason) = self.launcher.lacks_hip() {
-                return Err(reason.into());
-            }
-            // The stand-in asks for each architecture's text by its name.
-            let is_told =
-                stand_in::is_used(self.launcher) && !self.unit.drops_archs && !self.offload_targets;
-            if self.unit.hides_device_text() && !is_told {
-                return Err(Reason::NewOffloadDriver.into());
-            }
-        } else if self.openmp && !self.unit.archs.is_empty() || self.offload_targets {
-            return Err(Reason::OffloadKind.into());
-        }
-        if language == Language::Assembler {
-            // Only for these targets clang never runs an assembler of the system's.
-            if !self.gpu_target {
-                return Err(input(Reason::InputLanguage));
-            }
-            // clang writes none, and sccache would wait for it.
-            if self.unit.writes_depfile {
-                return Err(Reason::Depfile.into());
-            }
-        }
-        if self.unbundled && (self.unit.archs.len() != 1 || self.unit.native) {
-            return Err(Reason::UnbundledOutput.into());
-        }
-        // Unused by the preprocessor, which sccache 0.16 runs with these options (measured).
-        if self.offload_linker
-            && self.strict_warnings
-            && self.launcher.kind == LauncherKind::Sccache
-        {
-            return Err(Reason::TargetForwarding.into());
-        }
-        // sccache 0.16 assumes <stem>.o; clang makes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
-        if (self.unit.sides == Sides::Device || self.unit.bitcode)
-            && self.unit.word(Role::Output).is_none()
-        {
-            return Err(Reason::DefaultOutput.into());
-        }
-        // clang writes none of a device's side, and sccache would wait for it.
-        if self.unit.sides == Sides::Device
-            && self.unit.writes_depfile
-            && language == Language::Hip
-            && self.launcher.kind == LauncherKind::Sccache
-        {
-            return Err(Reason::Depfile.into());
-        }
-        // Without -MD nothing is written to it, and sccache would wait for it. Of several targets it
-        // writes the last one alone (0.16, measured).
-        let targets = self
-            .unit
-            .words
-            .iter()
-            .filter(|(role, _)| *role == Role::Target);
-        let several = self.launcher.kind == LauncherKind::Sccache && targets.count() > 1;
-        if several || self.unit.word(Role::Depfile).is_some() && !self.unit.writes_depfile {
-            return Err(Reason::Depfile.into());
-        }
-        self.unit.has_cuid = self.cuid || !self.hashed_cuid;
-        Ok(())
-    }
-
-    fn check_files<M: Machine + ?Sized>(&self, machine: &M) -> Result<(), Direct> {
-        use crate::shared::machine::FileKind::{Missing, Other, Regular};
-        let input = &self.unit.input;
-        if machine.kind(input) != Regular {
-            return Err(Direct {
-                reason: Reason::InputNotAFile,
-                at: Some(self.input_at),
-            });
-        }
-        if !can_write(machine, &self.unit.output(), !self.unit.replaces_output()) {
-            return Err(Reason::OutputNotAFile.into());
-        }
-        let named = self.unit.word(Role::Depfile).is_some()
-            || self.launcher.wants_depfile_named(&self.unit);
-        if let Some(depfile) = self.unit.depfile().filter(|_| named)
-            && !can_write(machine, &depfile, false)
-        {
-            return Err(Reason::Depfile.into());
-        }
-        for (role, text) in &self.unit.words {
-            let reason = match role {
-                // A pipe can be read once, and a launcher reads before the compiler does.
-                Role::Include if machine.kind(text) == Other => Reason::FileInput,
-                // `-include x.h` takes x.h.pch or x.h.gch where there is one (measured on clang 15
-                // and 19).
-                Role::Include
-                    if [b".pch", b".gch"]
-                        .into_iter()
-                        .any(|end| kind_of(machine, text.to_bytes().into(), end) != Missing) =>
-                {
-                    Reason::PrecompiledHeader
-                }
-                _ => continue,
-            };
-            return Err(reason.into());
         }
         Ok(())
     }
@@ -693,17 +535,6 @@ impl<'a, 'l> Scan<'a, 'l> {
         self.word(Role::Library, word)
     }
 
-    /// The value of `-Xoffload-linker`: how much is optimised. sccache and ccache leave it behind its
-    /// option, in command and key, since they know neither (measured).
-    fn linker_option(&mut self, bytes: &[u8]) -> Step {
-        self.offload_linker = true;
-        if bytes.starts_with(b"-O") || bytes.starts_with(b"--lto-O") {
-            Ok(())
-        } else {
-            Err(Reason::TargetForwarding)
-        }
-    }
-
     fn set_language(&mut self, name: &[u8]) -> Step {
         // clang ignores an `-x` behind the input, launchers do not.
         if self.input_at != 0 {
@@ -715,149 +546,5 @@ impl<'a, 'l> Scan<'a, 'l> {
         }
         self.x = Some(language);
         Ok(())
-    }
-
-    /// The value of `-Xclang`: a front end has a thousand options, so only those are let through
-    /// that set how code is generated or what is warned about.
-    #[cold]
-    fn frontend_option(&mut self, bytes: &[u8]) -> Step {
-        if core::mem::take(&mut self.frontend_value) {
-            // A CPU's name, a feature, an option of LLVM.
-            return backend_option(bytes);
-        }
-        if let Some(reason) = hazards::reason(bytes, self.launcher) {
-            return Err(reason);
-        }
-        self.frontend_value = matches!(
-            bytes,
-            b"-target-feature" | b"-target-cpu" | b"-tune-cpu" | b"-mllvm"
-        );
-        let class = bytes.get(..2).unwrap_or_default();
-        let known = self.frontend_value
-            || (!bytes.starts_with(b"-mllvm=")
-                && matches!(class, b"-f" | b"-m" | b"-O" | b"-W" | b"-D" | b"-U"))
-            || bytes.starts_with(b"-disable-")
-            || bytes.starts_with(b"-dwarf-")
-            || bytes.starts_with(b"-vectorize-")
-            || bytes.starts_with(b"-cl-")
-            || bytes.starts_with(b"-std=");
-        let separate = options::find(bytes).is_some_and(|found| found.values > 0);
-        let file = bytes.contains(&b'/') && class != b"-D";
-        if !known || file || (separate && !self.frontend_value) {
-            return Err(Reason::FrontendOption);
-        }
-        Ok(())
-    }
-
-    fn xarch(&mut self, architecture: Architecture, bytes: &[u8]) -> Step {
-        if let Some(reason) = hazards::reason(bytes, self.launcher) {
-            return Err(reason);
-        }
-        let name: &[u8] = match architecture {
-            Architecture::Host => b"host",
-            Architecture::Device => b"device",
-            Architecture::Other => b"",
-        };
-        let alone = options::find(bytes).is_some_and(|found| found.values == 0);
-        if !alone || !self.launcher.keeps_xarch(name, bytes) {
-            return Err(Reason::Xarch);
-        }
-        let before = (self.unit.debug_info, self.unit.relocatable_device_code);
-        self.with_value(bytes)?;
-        // What one side turns off, the other side keeps.
-        self.unit.debug_info |= before.0;
-        self.unit.relocatable_device_code |= before.1;
-        Ok(())
-    }
-}
-
-/// Whether a regular file at `path` can be written to, or one could be made there. Without the directory sccache
-/// ends with an error of its own and not with clang's (0.16, measured).
-fn can_write<M: Machine + ?Sized>(machine: &M, path: &CStr, keeps_mode: bool) -> bool {
-    use crate::shared::machine::FileKind::{Missing, Other, Regular};
-    match machine.kind_to_write(path, keeps_mode) {
-        Regular => true,
-        Other => false,
-        Missing => {
-            let path = path.to_bytes();
-            match path.len() - crate::shared::paths::base_name(path).len() {
-                0 => true,
-                // A directory is something else than a regular file.
-                dir => kind_of(machine, path[..dir].into(), b"") == Other,
-            }
-        }
-    }
-}
-
-/// What is at the path of `name` and `end`.
-fn kind_of<M: Machine + ?Sized>(machine: &M, mut name: Vec<u8>, end: &[u8]) -> FileKind {
-    name.extend_from_slice(end);
-    name.push(0);
-    machine.kind(CStr::from_bytes_until_nul(&name).unwrap_or_default())
-}
-
-/// The value of `-mllvm`: an option of LLVM's code generators, text to any launcher.
-fn backend_option(bytes: &[u8]) -> Step {
-    const PRINTS: &[&[u8]] = &[
-        b"print",
-        b"debug",
-        b"stats",
-        b"time-",
-        b"info-",
-        b"dot-",
-        b"view-",
-        b"pass-remarks",
-        b"save-",
-        b"dump",
-        b"load",
-        b"filter-print",
-        b"opt-bisect",
-        b"track-memory",
-        b"ir-dump",
-        b"help",
-        b"version",
-        b"profile-",
-        b"sample-profile",
-        b"o=",
-    ];
-    let dashes = bytes.iter().take_while(|byte| **byte == b'-').count();
-    let name = bytes.get(dashes..).unwrap_or_default();
-    if bytes.contains(&b'/') || PRINTS.iter().any(|start| name.starts_with(start)) {
-        return Err(Reason::BackendOption);
-    }
-    Ok(())
-}
-
-/// The values of `-Wp,`: macros, which every launcher sees what becomes of.
-fn preprocessor_options(values: &[u8]) -> Step {
-    let mut values = values.split(|byte| *byte == b',');
-    if values.all(|value| matches!(value, [b'-', b'D' | b'U', _, ..])) {
-        Ok(())
-    } else {
-        Err(Reason::Passthrough)
-    }
-}
-
-/// The values of `-Wa,`: those that write nothing and read no file.
-fn assembler_options(values: &[u8]) -> Step {
-    const KNOWN: &[&[u8]] = &[
-        b"--noexecstack",
-        b"--fatal-warnings",
-        b"--warn",
-        b"--no-warn",
-        b"-W",
-        b"-mbig-obj",
-        b"-mrelax-relocations=yes",
-        b"-mrelax-relocations=no",
-        b"--compress-debug-sections",
-        b"--compress-debug-sections=none",
-        b"--compress-debug-sections=zlib",
-        b"--nocompress-debug-sections",
-    ];
-    let mut values = values.split(|byte| *byte == b',');
-    if values.all(|value| KNOWN.contains(&value)) {
-        Ok(())
-    } else {
-        Err(Reason::Passthrough)
     }
 }

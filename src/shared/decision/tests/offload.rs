@@ -1,7 +1,7 @@
 //! Which of clang's two offload drivers compiles a call, and what a launcher may then be given.
 
-use super::*;
-use crate::shared::decision::tests::{CCACHE, Fake, OTHER, SCCACHE, decided, word};
+use super::super::*;
+use super::{CCACHE, Fake, OTHER, SCCACHE, decided, word};
 use crate::shared::shim_config::Config;
 use crate::shared::stand_in;
 

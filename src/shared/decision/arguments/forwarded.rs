@@ -1,0 +1,138 @@
+//! Options that the driver forwards: to the front end, the back end, the assembler, the preprocessor, the
+//! device's linker, one architecture.
+
+use super::{Architecture, Scan, Step};
+use crate::shared::decision::reasons::Reason;
+use crate::shared::decision::{hazards, options};
+
+impl<'a, 'l> Scan<'a, 'l> {
+    /// The value of `-Xoffload-linker`: how much is optimised. sccache and ccache leave it behind its
+    /// option, in command and key, since they know neither (measured).
+    pub(super) fn linker_option(&mut self, bytes: &[u8]) -> Step {
+        self.offload_linker = true;
+        if bytes.starts_with(b"-O") || bytes.starts_with(b"--lto-O") {
+            Ok(())
+        } else {
+            Err(Reason::TargetForwarding)
+        }
+    }
+
+    /// The value of `-Xclang`: a front end has a thousand options, so only those are let through
+    /// that set how code is generated or what is warned about.
+    #[cold]
+    pub(super) fn frontend_option(&mut self, bytes: &[u8]) -> Step {
+        if core::mem::take(&mut self.frontend_value) {
+            // A CPU's name, a feature, an option of LLVM.
+            return backend_option(bytes);
+        }
+        if let Some(reason) = hazards::reason(bytes, self.launcher) {
+            return Err(reason);
+        }
+        self.frontend_value = matches!(
+            bytes,
+            b"-target-feature" | b"-target-cpu" | b"-tune-cpu" | b"-mllvm"
+        );
+        let class = bytes.get(..2).unwrap_or_default();
+        let known = self.frontend_value
+            || (!bytes.starts_with(b"-mllvm=")
+                && matches!(class, b"-f" | b"-m" | b"-O" | b"-W" | b"-D" | b"-U"))
+            || bytes.starts_with(b"-disable-")
+            || bytes.starts_with(b"-dwarf-")
+            || bytes.starts_with(b"-vectorize-")
+            || bytes.starts_with(b"-cl-")
+            || bytes.starts_with(b"-std=");
+        let separate = options::find(bytes).is_some_and(|found| found.values > 0);
+        let file = bytes.contains(&b'/') && class != b"-D";
+        if !known || file || (separate && !self.frontend_value) {
+            return Err(Reason::FrontendOption);
+        }
+        Ok(())
+    }
+
+    pub(super) fn xarch(&mut self, architecture: Architecture, bytes: &[u8]) -> Step {
+        if let Some(reason) = hazards::reason(bytes, self.launcher) {
+            return Err(reason);
+        }
+        let name: &[u8] = match architecture {
+            Architecture::Host => b"host",
+            Architecture::Device => b"device",
+            Architecture::Other => b"",
+        };
+        let alone = options::find(bytes).is_some_and(|found| found.values == 0);
+        if !alone || !self.launcher.keeps_xarch(name, bytes) {
+            return Err(Reason::Xarch);
+        }
+        let before = (self.unit.debug_info, self.unit.relocatable_device_code);
+        self.with_value(bytes)?;
+        // What one side turns off, the other side keeps.
+        self.unit.debug_info |= before.0;
+        self.unit.relocatable_device_code |= before.1;
+        Ok(())
+    }
+}
+
+/// The value of `-mllvm`: an option of LLVM's code generators, text to any launcher.
+pub(super) fn backend_option(bytes: &[u8]) -> Step {
+    const PRINTS: &[&[u8]] = &[
+        b"print",
+        b"debug",
+        b"stats",
+        b"time-",
+        b"info-",
+        b"dot-",
+        b"view-",
+        b"pass-remarks",
+        b"save-",
+        b"dump",
+        b"load",
+        b"filter-print",
+        b"opt-bisect",
+        b"track-memory",
+        b"ir-dump",
+        b"help",
+        b"version",
+        b"profile-",
+        b"sample-profile",
+        b"o=",
+    ];
+    let dashes = bytes.iter().take_while(|byte| **byte == b'-').count();
+    let name = bytes.get(dashes..).unwrap_or_default();
+    if bytes.contains(&b'/') || PRINTS.iter().any(|start| name.starts_with(start)) {
+        return Err(Reason::BackendOption);
+    }
+    Ok(())
+}
+
+/// The values of `-Wp,`: macros, which every launcher sees what becomes of.
+pub(super) fn preprocessor_options(values: &[u8]) -> Step {
+    let mut values = values.split(|byte| *byte == b',');
+    if values.all(|value| matches!(value, [b'-', b'D' | b'U', _, ..])) {
+        Ok(())
+    } else {
+        Err(Reason::Passthrough)
+    }
+}
+
+/// The values of `-Wa,`: those that write nothing and read no file.
+pub(super) fn assembler_options(values: &[u8]) -> Step {
+    const KNOWN: &[&[u8]] = &[
+        b"--noexecstack",
+        b"--fatal-warnings",
+        b"--warn",
+        b"--no-warn",
+        b"-W",
+        b"-mbig-obj",
+        b"-mrelax-relocations=yes",
+        b"-mrelax-relocations=no",
+        b"--compress-debug-sections",
+        b"--compress-debug-sections=none",
+        b"--compress-debug-sections=zlib",
+        b"--nocompress-debug-sections",
+    ];
+    let mut values = values.split(|byte| *byte == b',');
+    if values.all(|value| KNOWN.contains(&value)) {
+        Ok(())
+    } else {
+        Err(Reason::Passthrough)
+    }
+}
