@@ -170,7 +170,15 @@ fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<P
     } else {
         own_name
     };
-    stand_in::is_used(&launch.launcher).then(|| Plan::of(launch, real.as_os_str().as_bytes(), name))
+    stand_in::is_used(&launch.launcher).then(|| {
+        Plan::of(
+            launch.launcher.kind,
+            &launch.unit,
+            launch.shared.as_ref(),
+            real.as_os_str().as_bytes(),
+            name,
+        )
+    })
 }
 
 /// Runs the tree's tools as the shim does, but leaves it to the next compile to store their output.

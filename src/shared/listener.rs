@@ -11,6 +11,7 @@ use core::ffi::CStr;
 use crate::shared::bytes::{decimal, push_decimal};
 use crate::shared::call::user_cache_of;
 use crate::shared::key::hash::{Hasher, LEN};
+use crate::shared::namespaces::shares_namespaces;
 use crate::shared::socket::{self, Listener};
 use crate::shared::sys::{self, File, Names};
 
@@ -139,24 +140,6 @@ fn has_open(process: &CStr, target: &[u8], entries: &mut Vec<u8>) -> Option<bool
         }
     }
     Some(false)
-}
-
-/// Whether `process` sees the same files and processes as this one. Where that may not be looked at, it is
-/// taken to.
-#[must_use]
-pub fn shares_namespaces(process: usize) -> bool {
-    let mut number = Vec::new();
-    push_decimal(&mut number, process as u64);
-    process != 0
-        && [&b"/ns/mnt\0"[..], b"/ns/pid\0"].iter().all(|namespace| {
-            let of = |process: &[u8]| {
-                let path = [b"/proc/", process, namespace].concat();
-                let stat = sys::stat(CStr::from_bytes_until_nul(&path).unwrap_or_default());
-                stat.ok()
-                    .map(|stat| (stat.file_state.dev, stat.file_state.ino))
-            };
-            of(&number).is_none_or(|theirs| of(b"self") == Some(theirs))
-        })
 }
 
 /// Who listens at a port of the loopback interface, by the kernel's table; `None` where nobody does,

@@ -3,7 +3,7 @@
 
 use alloc::vec::Vec;
 
-use crate::shared::listener::shares_namespaces;
+use crate::shared::namespaces::shares_namespaces;
 use crate::shared::sys::{self, Errno, File, syscall};
 
 const SOCKET: usize = 41;

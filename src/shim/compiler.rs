@@ -181,7 +181,7 @@ impl Real {
     #[cold]
     pub fn plan(&self, launch: &Launch<'_>) -> CString {
         let (real, name) = (self.path(), self.name_for_launch());
-        Plan::of(launch, real.as_bytes(), &name).entry()
+        Plan::of(launch.launcher.kind, &launch.unit, launch.shared.as_ref(), real.as_bytes(), &name).entry()
     }
 
     /// The name by which the stand-in calls the real compiler: the caller's, where it is beside.

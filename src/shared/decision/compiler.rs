@@ -1,23 +1,25 @@
 //! Whether the compiler behind a shim is the one that was installed, and whether a launcher would see what it sees.
 
 use crate::shared::decision::reasons::{Direct, Reason};
-use crate::shared::key;
 use crate::shared::machine::{FileState, Machine};
 use crate::shared::paths::STAND_IN_SUFFIX;
 use crate::shared::shim_config::{Config, WitnessKind};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
+/// Directories of device libraries that the fingerprint holds: device and inode of each.
+pub type Directories = Vec<(u64, u64)>;
+
 /// Whether the compiler still is the one whose fingerprint was taken at install, and where its device
 /// libraries are.
 pub fn check_compiler<M: Machine + ?Sized>(
     config: &Config<'_>,
     machine: &M,
-) -> Result<key::Directories, Direct> {
+) -> Result<Directories, Direct> {
     if config.fingerprint.is_empty() {
         return Err(Reason::NoFingerprint.into());
     }
-    let mut directories = key::Directories::new();
+    let mut directories = Directories::new();
     let (mut dir, mut place) = (None, None);
     for (at, witness) in config.witnesses().enumerate() {
         if !dir.is_some_and(|known| core::ptr::eq(known, witness.dir)) {

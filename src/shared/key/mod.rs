@@ -17,6 +17,7 @@ use self::hash::{Hasher, push_hex};
 use self::ingredients::Ingredients;
 use self::paths::Paths;
 use crate::shared::call::Call;
+use crate::shared::decision::compiler::Directories;
 use crate::shared::decision::environment::Steering;
 use crate::shared::decision::language::Language;
 use crate::shared::decision::response;
@@ -68,9 +69,6 @@ impl Key {
         depfile.into_iter().flatten().chain(self.cuid.as_deref())
     }
 }
-
-/// Directories of device libraries that the fingerprint holds: device and inode of each.
-pub type Directories = Vec<(u64, u64)>;
 
 /// What the key of a launch is made of.
 pub struct Inputs<'k, 'a> {

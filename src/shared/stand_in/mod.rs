@@ -13,9 +13,9 @@ pub mod markers;
 pub mod text;
 
 use crate::shared::bytes::{decimal, push_decimal};
-use crate::shared::decision::Launch;
 use crate::shared::decision::language::Language;
 use crate::shared::decision::options;
+use crate::shared::decision::sharing::Shared;
 use crate::shared::decision::unit::{Sides, Unit};
 use crate::shared::launchers::Launcher;
 use crate::shared::launchers::kind::LauncherKind;
@@ -89,21 +89,26 @@ pub fn is_used(launcher: &Launcher<'_>) -> bool {
 }
 
 impl<'a> Plan<'a> {
-    /// The plan of `launch`, with the real compiler at `real` and called `name`.
+    /// The plan of a launch of `unit`, with the real compiler at `real` and called `name`.
     ///
     /// sccache's compiles are far from the terminal, so that clang leaves colours out. With them, the stored
     /// result serves both: whoever shows it takes them out where it is no terminal's. The assembler calls the
     /// option unused.
     #[must_use]
-    pub fn of(launch: &'a Launch<'_>, real: &'a [u8], name: &'a [u8]) -> Self {
-        let (kind, unit) = (launch.launcher.kind, &launch.unit);
+    pub fn of(
+        kind: LauncherKind,
+        unit: &'a Unit<'_>,
+        shared: Option<&'a Shared>,
+        real: &'a [u8],
+        name: &'a [u8],
+    ) -> Self {
         Self {
             kind,
             real,
             name,
             input: unit.input.to_bytes(),
-            root: launch.shared.as_ref().map_or(b"", |shared| &shared.root),
-            up: launch.shared.as_ref().map_or(b"", |shared| &shared.up),
+            root: shared.map_or(b"", |shared| &shared.root),
+            up: shared.map_or(b"", |shared| &shared.up),
             colours: kind == LauncherKind::Sccache && unit.language != Language::Assembler,
             texts: texts(unit),
         }
