@@ -34,7 +34,8 @@ fn main() {
             // no measurable difference in time, and costs 5 KB.
             .args(["-C", "opt-level=z", "-C", "panic=abort", "-C", "lto=fat"])
             .args(["-C", "codegen-units=1", "-C", "force-unwind-tables=no"])
-            .args(["-C", "llvm-args=-inline-threshold=15"])
+            // Little inlining keeps an installed shim below 128 KiB.
+            .args(["-C", "llvm-args=-inline-threshold=0"])
             // Fixed addresses: nothing has to be relocated at start-up.
             .args(["-C", "relocation-model=static"])
             .args(["-C", "target-feature=+crt-static"]);

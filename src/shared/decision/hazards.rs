@@ -4,8 +4,9 @@
 //! those that need a look at their value are in [`argv`](super::argv) and
 //! [`launchers`](super::launchers).
 
-use crate::shared::decision::options::{Kind, Table};
+use crate::shared::decision::options::Kind;
 use crate::shared::decision::reasons::Reason;
+use crate::shared::decision::spellings::{Row, Table};
 use crate::shared::launchers::Launcher;
 use crate::shared::launchers::kind::LauncherKind;
 
@@ -291,23 +292,51 @@ const NATIVE: u8 = 2;
 const COLOURS: u8 = 3;
 const FINE: u8 = 4;
 
-/// [`RULES`] in the form that is searched. Half the size of the slice, whose references and
-/// padding take more room than the spellings.
-static TABLE: Table = Table(&SPELLINGS);
+/// [`RULES`] in the form that is searched.
+static TABLE: Table = Table {
+    text: &TEXT,
+    rows: &ROWS,
+};
 
-/// The rules without their `*`, which says that more may be joined.
-static SPELLINGS: [(&[u8], Kind); RULES.len()] = {
-    let mut spellings = [(b"".as_slice(), Kind::Flag); _];
-    let mut number = 0;
+/// The spellings one behind the other, without the `*` that says that more may be joined.
+static TEXT: [u8; {
+    let (mut len, mut number) = (0, 0);
     while number < RULES.len() {
-        spellings[number] = match RULES[number].0.as_bytes() {
-            [name @ .., b'*'] => (name, Kind::Joined),
-            name => (name, Kind::Flag),
-        };
+        len += spelling(number).0.len();
         number += 1;
     }
-    spellings
+    len
+}] = {
+    let mut text = [0; _];
+    let (mut at, mut number) = (0, 0);
+    while number < RULES.len() {
+        let (_, room) = text.split_at_mut(at);
+        let (name, _) = spelling(number);
+        room.split_at_mut(name.len()).0.copy_from_slice(name);
+        at += name.len();
+        number += 1;
+    }
+    text
 };
+
+static ROWS: [Row; RULES.len()] = {
+    let mut rows = [Row::EMPTY; _];
+    let (mut at, mut number) = (0, 0);
+    while number < RULES.len() {
+        let (name, kind) = spelling(number);
+        rows[number] = Row::new(at, name.len(), kind);
+        at += name.len();
+        number += 1;
+    }
+    rows
+};
+
+const fn spelling(number: usize) -> (&'static [u8], Kind) {
+    match RULES[number].0.as_bytes() {
+        [name @ .., b'*'] => (name, Kind::Joined),
+        name => (name, Kind::Flag),
+    }
+}
 
 /// Of each rule what it is, and the number of its reason.
 static VERDICTS: [(u8, u8); RULES.len()] = {

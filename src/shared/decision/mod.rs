@@ -29,6 +29,7 @@ mod probe;
 pub mod reasons;
 pub mod response;
 pub mod sharing;
+mod spellings;
 #[cfg(test)]
 mod tests;
 pub mod unit;

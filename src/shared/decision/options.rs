@@ -11,6 +11,7 @@
 //! * An option with `=` inside that is not listed stands alone, known or not.
 
 use crate::shared::decision::options_table::TABLE;
+use crate::shared::decision::spellings::{Row, Table};
 
 /// An argument as clang's table reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,18 +22,21 @@ pub struct Found<'a> {
     pub values: usize,
 }
 
-static OPTIONS: Table = Table(&SPELLINGS);
+static OPTIONS: Table = Table {
+    text: TABLE.as_bytes(),
+    rows: &ROWS,
+};
 
 /// The lines of [`TABLE`].
-static SPELLINGS: [(&[u8], Kind); lines(TABLE.as_bytes())] = {
-    let mut spellings = [(b"".as_slice(), Kind::Flag); _];
+static ROWS: [Row; lines(TABLE.as_bytes())] = {
+    let mut rows = [Row::EMPTY; _];
     let (mut rest, mut number) = (TABLE.as_bytes(), 0);
     while let Some((spelling, kind, behind)) = line(rest) {
-        spellings[number] = (spelling, kind);
+        rows[number] = Row::new(TABLE.len() - rest.len(), spelling.len(), kind);
         number += 1;
         rest = behind;
     }
-    spellings
+    rows
 };
 
 /// The first line's spelling, what it consumes, and the other lines.
@@ -116,38 +120,11 @@ impl Kind {
         }
     }
 
-    fn takes_more(self) -> bool {
+    /// Whether a value may be joined to the spelling.
+    pub fn takes_more(self) -> bool {
         matches!(
             self,
             Self::Joined | Self::JoinedOrSeparate | Self::JoinedAndSeparate
         )
-    }
-}
-
-/// Spellings with what each consumes, sorted by bytes.
-#[derive(Clone, Copy)]
-pub struct Table(pub &'static [(&'static [u8], Kind)]);
-
-impl Table {
-    /// The longest spelling that covers `argument`: its number, its length and what it consumes.
-    pub fn longest(&self, argument: &[u8]) -> Option<(usize, usize, Kind)> {
-        let mut key = argument;
-        while key.len() >= 2 {
-            let number = self.0.partition_point(|row| row.0 <= key).checked_sub(1)?;
-            let (spelling, kind) = *self.0.get(number)?;
-            let same = spelling
-                .iter()
-                .zip(argument)
-                .take_while(|(a, b)| a == b)
-                .count();
-            key = if same < spelling.len() {
-                argument.get(..same)?
-            } else if same == argument.len() || kind.takes_more() {
-                return Some((number, same, kind));
-            } else {
-                argument.get(..same - 1)?
-            };
-        }
-        None
     }
 }

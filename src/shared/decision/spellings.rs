@@ -1,0 +1,76 @@
+//! A sorted table of spellings in which the longest prefix of an argument is looked up.
+//!
+//! Spellings are ranges of one text: a row takes 4 bytes, where a slice and its kind would take 24, and
+//! the shim holds 600 of them.
+
+use crate::shared::decision::options::Kind;
+
+/// One spelling: where it is in the text, and what it consumes.
+#[derive(Clone, Copy)]
+pub struct Row {
+    at: u16,
+    len: u8,
+    kind: Kind,
+}
+
+impl Row {
+    /// A row that is still to be filled in.
+    pub const EMPTY: Self = Self::new(0, 0, Kind::Flag);
+
+    /// The spelling of `len` bytes at `at`.
+    ///
+    /// # Panics
+    /// When it is compiled, if the numbers do not fit.
+    #[must_use]
+    pub const fn new(at: usize, len: usize, kind: Kind) -> Self {
+        assert!(at <= u16::MAX as usize && len <= u8::MAX as usize);
+        Self {
+            at: at as u16,
+            len: len as u8,
+            kind,
+        }
+    }
+}
+
+/// Spellings with what each consumes, sorted by bytes.
+#[derive(Clone, Copy)]
+pub struct Table {
+    /// What the rows are ranges of.
+    pub text: &'static [u8],
+    /// The spellings in their order.
+    pub rows: &'static [Row],
+}
+
+impl Table {
+    fn spelling(&self, row: &Row) -> &'static [u8] {
+        let at = usize::from(row.at);
+        self.text
+            .get(at..at + usize::from(row.len))
+            .unwrap_or_default()
+    }
+
+    /// The longest spelling that covers `argument`: its number, its length and what it consumes.
+    #[must_use]
+    pub fn longest(&self, argument: &[u8]) -> Option<(usize, usize, Kind)> {
+        let mut key = argument;
+        while key.len() >= 2 {
+            let below = |row: &Row| self.spelling(row) <= key;
+            let number = self.rows.partition_point(below).checked_sub(1)?;
+            let row = self.rows.get(number)?;
+            let spelling = self.spelling(row);
+            let same = spelling
+                .iter()
+                .zip(argument)
+                .take_while(|(a, b)| a == b)
+                .count();
+            key = if same < spelling.len() {
+                argument.get(..same)?
+            } else if same == argument.len() || row.kind.takes_more() {
+                return Some((number, same, row.kind));
+            } else {
+                argument.get(..same - 1)?
+            };
+        }
+        None
+    }
+}
