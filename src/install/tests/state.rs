@@ -291,21 +291,35 @@ impl State {
         Ok(())
     }
 
-    /// All states in which a crash can leave the disk: with any subset of the changes of names since the
+    /// The states in which a crash can leave the disk: with any subset of the changes of names since the
     /// last flush of the directory, and with each unflushed file complete, half written or empty. The subsets
     /// include all prefixes, which is all that an ordered journal can leave.
     pub(super) fn crashes(&self) -> Vec<Self> {
         let mut out = Vec::new();
         // Many subsets result in the same names, for example if a temporary file was created and removed.
         let mut seen = BTreeSet::new();
-        assert!(self.pending.len() <= 12, "{} changes", self.pending.len());
-        for subset in 0_u32..1 << self.pending.len() {
-            let mut names = self.durable.clone();
-            for (i, change) in self.pending.iter().enumerate() {
+        // Runs that were killed one after another can leave more changes than all of whose subsets could be
+        // tried. Of the older ones those states are tried that an ordered journal can leave.
+        let (older, newer) = self
+            .pending
+            .split_at(self.pending.len().saturating_sub(SUBSETS));
+        let mut durable = self.durable.clone();
+        let mut kept = vec![durable.clone()];
+        for change in older {
+            apply_change(&mut durable, change);
+            kept.push(durable.clone());
+        }
+        kept.pop();
+        let subsets = (0_u32..1 << newer.len()).map(|subset| {
+            let mut names = durable.clone();
+            for (i, change) in newer.iter().enumerate() {
                 if subset & 1 << i != 0 {
                     apply_change(&mut names, change);
                 }
             }
+            names
+        });
+        for names in kept.into_iter().chain(subsets) {
             if !seen.insert(names.clone()) {
                 continue;
             }
@@ -338,6 +352,9 @@ impl State {
         out
     }
 }
+
+/// How many of the latest changes are lost in every combination.
+const SUBSETS: usize = 12;
 
 fn apply_change(names: &mut Names, change: &Change) {
     for (name, node) in change {
