@@ -6,6 +6,7 @@ use crate::shared::shim_config::{
     TAG_HOME, TAG_LAUNCHER, TAG_LAUNCHER_VERSION, TAG_NAME, TAG_NEW_DRIVER, TAG_NEW_DRIVER_USES_ID,
     TAG_STRICT, TAG_WITNESS, TAG_WRITER, WITNESS_DIR, Witness, WitnessKind, checksum,
 };
+use std::path::Path;
 
 /// The freestanding executable with an empty configuration block. See `build.rs`.
 pub const TEMPLATE: &[u8] = include_bytes!(env!("ROCK_WRAP_SHIM"));
@@ -79,6 +80,19 @@ fn lengthen_segment(image: &mut [u8], end: usize, more: u64) {
 pub fn read(file: &[u8]) -> Option<Result<Config<'_>, Fault>> {
     let at = block_offset(file)?;
     Some(Config::decode(&file[at..]))
+}
+
+/// Whether a file with the content `file` is one of our shims, of any version.
+#[must_use]
+pub fn is_shim(file: &[u8]) -> bool {
+    block_offset(file).is_some()
+}
+
+/// Whether the file at `path`, with links followed, can be read and is one of our shims.
+#[must_use]
+pub fn is_shim_file(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= MAX_LEN)
+        && std::fs::read(path).is_ok_and(|bytes| is_shim(&bytes))
 }
 
 fn block_offset(file: &[u8]) -> Option<usize> {

@@ -115,8 +115,11 @@ fn find(word: &OsStr) -> Result<PathBuf, CliError> {
     // If a link leads to a shim, use the shim's own path. Otherwise keep the name, which may be a
     // link itself.
     let target = path.canonicalize().map_err(|_| missing())?;
-    let is_shim = std::fs::read(&target).is_ok_and(|file| shim_image::read(&file).is_some());
-    Ok(if is_shim { target } else { path })
+    Ok(if shim_image::is_shim_file(&target) {
+        target
+    } else {
+        path
+    })
 }
 
 fn strings(words: impl Iterator<Item = OsString>) -> Result<Vec<CString>, CliError> {

@@ -5,6 +5,7 @@ use super::scratch::Trouble;
 use super::{Finding, Subject, chain};
 use crate::launcher::health::{self, Harm, Health, HealthError, Mode, Setting};
 use crate::shared::launchers::kind::{LauncherKind, Version};
+use crate::shared::launchers::since;
 
 /// Checks the launcher, and the cache that it would use for a build in this environment.
 pub fn cache(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
@@ -30,21 +31,19 @@ pub fn cache(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
 fn version(kind: LauncherKind, version: Option<Version>, shown: &str) -> Finding {
     const CHECK: &str = "launcher";
     let statement = format!("launcher {shown}");
-    // sccache 0.8 brought HIP, 0.14 base directories. ccache up to 4.12.0 loses the value of
-    // -Xarch_host and -Xarch_device, so rock-wrap does not pass these options to it.
     match (kind, version) {
-        (LauncherKind::Sccache, Some(version)) if version < Version(0, 8, 0) => {
+        (LauncherKind::Sccache, Some(version)) if version < since::SCCACHE_HIP => {
             Finding::warning(CHECK, format!("{statement} caches no HIP"))
                 .remedy("install sccache 0.14 or later, or ccache")
         }
-        (LauncherKind::Sccache, Some(version)) if version < Version(0, 14, 0) => {
+        (LauncherKind::Sccache, Some(version)) if version < since::SCCACHE_BASE_DIRS => {
             Finding::warning(CHECK, format!("{statement} is old"))
                 .remedy("sccache 0.14 or later lets checkouts share what they compile")
         }
-        (LauncherKind::Ccache, Some(version)) if version < Version(4, 12, 1) => {
+        (LauncherKind::Ccache, Some(version)) if version < since::CCACHE_XARCH => {
             Finding::warning(CHECK, format!("{statement} is old"))
                 .evidence("calls with -Xarch_host or -Xarch_device are not cached by it")
-                .remedy("install ccache 4.12.1 or later")
+                .remedy(format!("install ccache {} or later", since::CCACHE_XARCH))
         }
         (LauncherKind::Other, _) => {
             Finding::warning(CHECK, format!("{statement} is neither sccache nor ccache"))

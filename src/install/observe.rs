@@ -357,9 +357,7 @@ fn look<F: Fs>(fs: &F, name: &OsStr) -> Result<Entry, Error> {
             })
         }
         Kind::File if meta.size <= shim_image::MAX_LEN => Ok(match read(fs, name)? {
-            Some((meta, image)) if shim_image::read(&image).is_some() => {
-                Entry::Shim { meta, image }
-            }
+            Some((meta, image)) if shim_image::is_shim(&image) => Entry::Shim { meta, image },
             Some((meta, _)) => Entry::File(meta),
             None => Entry::File(meta),
         }),

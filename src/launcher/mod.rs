@@ -91,7 +91,7 @@ impl Launcher {
             }
         })?;
         let path = std::path::absolute(&path).unwrap_or(path);
-        if is_shim(&path) {
+        if shim_image::is_shim_file(&path) {
             return Err(LauncherError::Shim(path));
         }
         let kind = LauncherKind::of_path(path.as_os_str().as_bytes());
@@ -204,12 +204,6 @@ pub fn passes_shims_by() -> bool {
 /// Whether `word` has the name of the shim that a session sets as launcher.
 fn is_sessions_file(word: &OsStr) -> bool {
     base_name(word.as_bytes()) == LAUNCHER_NAME
-}
-
-/// Whether the file at `path`, with links followed, is a shim of any version.
-fn is_shim(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.len() <= shim_image::MAX_LEN)
-        && std::fs::read(path).is_ok_and(|bytes| shim_image::read(&bytes).is_some())
 }
 
 fn ask_version(path: &Path) -> Result<Version, LauncherError> {

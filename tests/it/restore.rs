@@ -336,7 +336,7 @@ fn the_second_name_of_a_running_compile_is_waited_for() {
     // The originals are back before the wait.
     let is_shim = || {
         let bytes = std::fs::read(rocm.bin().join("clang++")).unwrap_or_default();
-        shim_image::read(&bytes).is_some()
+        shim_image::is_shim(&bytes)
     };
     while is_shim() {
         assert!(restore.try_wait().unwrap().is_none(), "it waits");

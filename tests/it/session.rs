@@ -62,7 +62,7 @@ impl Site {
 
     fn is_wrapped(&self) -> bool {
         let shim = std::fs::read(self.rocm.bin().join("clang++"));
-        shim.is_ok_and(|bytes| shim_image::read(&bytes).is_some())
+        shim.is_ok_and(|bytes| shim_image::is_shim(&bytes))
     }
 
     /// Shadows and what belongs to them, below the user's cache directory.

@@ -229,8 +229,7 @@ impl State {
     }
 
     pub(super) fn image(&self, name: &str) -> Option<&[u8]> {
-        self.bytes(name)
-            .filter(|bytes| shim_image::read(bytes).is_some())
+        self.bytes(name).filter(|bytes| shim_image::is_shim(bytes))
     }
 
     /// Everything in this state that a run depends on: the node at each name, and which names share an

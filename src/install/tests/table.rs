@@ -749,6 +749,6 @@ impl Tree {
     }
 
     fn is_shim_at(&self, name: &str) -> bool {
-        shim_image::read(&fs::read(self.path(name)).unwrap()).is_some()
+        shim_image::is_shim(&fs::read(self.path(name)).unwrap())
     }
 }

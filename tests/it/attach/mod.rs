@@ -40,7 +40,7 @@ fn session(rocm: &Rocm, cache: &Cache, args: &[&str], build: &str) -> Command {
 }
 
 fn is_shim(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|bytes| shim_image::read(&bytes).is_some())
+    std::fs::read(path).is_ok_and(|bytes| shim_image::is_shim(&bytes))
 }
 
 fn is_wrapped(rocm: &Rocm) -> bool {

@@ -36,7 +36,7 @@ fn launcher_of(rocm: &Rocm, name: &str) -> PathBuf {
 }
 
 fn is_shim(path: &Path) -> bool {
-    std::fs::read(path).is_ok_and(|bytes| shim_image::read(&bytes).is_some())
+    std::fs::read(path).is_ok_and(|bytes| shim_image::is_shim(&bytes))
 }
 
 fn text(path: &Path) -> &str {
