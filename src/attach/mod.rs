@@ -52,7 +52,7 @@ impl Way {
 
 /// The input of the choice.
 #[derive(Clone, Copy, Debug)]
-pub struct Facts<'a> {
+pub struct AttachFacts<'a> {
     /// Whether the tree already has shims.
     pub wrapped: bool,
     /// The tree's hipcc.
@@ -63,7 +63,7 @@ pub struct Facts<'a> {
 
 /// The way to use, and a reason if the user did not name it.
 #[must_use]
-pub fn choose(asked: Attach, facts: Facts<'_>) -> (Way, Option<String>) {
+pub fn choose(asked: Attach, facts: AttachFacts<'_>) -> (Way, Option<String>) {
     let hipcc = facts.hipcc;
     let of_hipcc = |what| hipcc.map(|hipcc| format!("{} {what}", hipcc.path.display()));
     match asked {
@@ -120,7 +120,7 @@ mod tests {
             knows_launcher,
         });
         let (old, new) = (Some(&old), Some(&new));
-        let facts = |wrapped, hipcc, writable| Facts {
+        let facts = |wrapped, hipcc, writable| AttachFacts {
             wrapped,
             hipcc,
             writable,

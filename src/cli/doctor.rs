@@ -16,7 +16,7 @@ use crate::rocm::Tree;
 
 /// The output in JSON; see `docs/doctor.md`.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct DoctorAnswer<'a> {
     /// The severity of the worst finding.
     verdict: Severity,
     /// How long the checks took.
@@ -41,7 +41,7 @@ pub fn main(args: &DoctorArgs) -> Result<Exit, CliError> {
     drop(progress);
     let verdict = doctor::worst(&findings);
     if args.json {
-        output::json(&Answer {
+        output::json(&DoctorAnswer {
             verdict,
             seconds: start.elapsed().as_secs_f32(),
             findings: &findings,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Exit;
 use crate::attach::AttachError;
-use crate::doctor::scratch::Trouble;
+use crate::doctor::scratch::DoctorError;
 use crate::fingerprint::IdentityError;
 use crate::install::shims::WrapError;
 use crate::install::{After, Error as InstallError};
@@ -44,7 +44,7 @@ pub enum CliError {
     Rewritten(Vec<PathBuf>),
     /// `doctor` cannot set up its scratch directory.
     #[error("cannot set up the test compiles")]
-    Bench(#[source] Trouble),
+    Bench(#[source] DoctorError),
     /// `run` cannot write a file that it was asked to write.
     #[error("cannot write {path}")]
     Output {

@@ -26,7 +26,7 @@ use crate::shim_image;
 
 /// The output.
 #[derive(Serialize)]
-struct Answer {
+struct ExplainAnswer {
     /// The compiler that was named.
     #[serde(serialize_with = "output::path")]
     compiler: PathBuf,
@@ -93,7 +93,7 @@ pub fn main(args: &ExplainArgs) -> Result<Exit, CliError> {
         dir => dir.to_vec(),
     };
     let tell_dir = || &dir[..];
-    let machine = ThisMachine::new(&tell_dir).with(&Hands);
+    let machine = ThisMachine::new(&tell_dir).with(&ReadOnlyHands);
     let real = if baked.is_some() {
         real(&call, &dir, &machine)
     } else {
@@ -185,9 +185,9 @@ fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<P
 }
 
 /// Runs the tree's tools as the shim does, but leaves it to the next compile to store their output.
-struct Hands;
+struct ReadOnlyHands;
 
-impl this_machine::Hands for Hands {
+impl this_machine::Hands for ReadOnlyHands {
     fn run(&self, program: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>> {
         let mut command = Command::new(OsStr::from_bytes(program.to_bytes()));
         command.args(argument.map(|argument| OsStr::from_bytes(argument.to_bytes())));
@@ -206,13 +206,13 @@ fn answer(
     real: &Path,
     with_key: bool,
     machine: &ThisMachine<'_>,
-) -> Answer {
+) -> ExplainAnswer {
     let text = |word: &CStr| word.to_string_lossy().into_owned();
     let given: Vec<String> = call.argv.iter().skip(1).map(|word| text(word)).collect();
     let stand_in = stand_in(&compiler, call);
     let real_path = real;
     let real = real.display().to_string();
-    let mut answer = Answer {
+    let mut answer = ExplainAnswer {
         compiler,
         wrapped,
         decision: "direct",
@@ -279,7 +279,7 @@ fn answer(
     answer
 }
 
-fn show(answer: &Answer) {
+fn show(answer: &ExplainAnswer) {
     if !answer.wrapped {
         output::note(format_args!(
             "{} is not wrapped; this is what a shim installed without a launcher would do",

@@ -14,16 +14,16 @@ use crate::rocm::Tree;
 
 /// The output in JSON.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct FingerprintAnswer<'a> {
     digest: String,
     /// The sum over all members, in bytes.
     size: u64,
     notes: &'a [String],
-    members: Vec<Member<'a>>,
+    members: Vec<ShownMember<'a>>,
 }
 
 #[derive(Serialize)]
-struct Member<'a> {
+struct ShownMember<'a> {
     role: Role,
     name: &'a str,
     path: &'a Path,
@@ -90,11 +90,11 @@ fn first_of(tree: &Tree) -> PathBuf {
         .unwrap_or_else(|| tree.bin.join(names[0].as_os_str()))
 }
 
-fn answer(identity: &Identity) -> Answer<'_> {
+fn answer(identity: &Identity) -> FingerprintAnswer<'_> {
     let members: Vec<_> = identity
         .members
         .iter()
-        .map(|member| Member {
+        .map(|member| ShownMember {
             role: member.role,
             name: &member.name,
             path: &member.path,
@@ -103,7 +103,7 @@ fn answer(identity: &Identity) -> Answer<'_> {
             witnessed: member.witnessed,
         })
         .collect();
-    Answer {
+    FingerprintAnswer {
         digest: identity.digest.to_string(),
         size: members.iter().map(|member| member.size).sum(),
         notes: &identity.notes,

@@ -39,7 +39,7 @@ pub fn main(args: &GuardArgs) -> Result<Exit, CliError> {
             &bin,
             &Share::from_fd(part()?),
             &signals,
-            &output::Terminal,
+            &output::TerminalMessages,
         )?;
     } else if let Some(root) = &args.shadow {
         Shadow::from_fd(root.clone(), part()?).leave()?;

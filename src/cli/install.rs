@@ -28,7 +28,7 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Success);
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
-    let change = Change::begin("install", &bin, Some(&signals), &output::Terminal)?;
+    let change = Change::begin("install", &bin, Some(&signals), &output::TerminalMessages)?;
     let prepared = prepare()?;
     let outcome = change.apply_for_good(&prepared.plan, &signals)?;
     show(&tree, &prepared, args.plan.json, Done::Done(&outcome));
@@ -53,7 +53,7 @@ enum Done<'a> {
 
 /// The output in JSON.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct InstallAnswer<'a> {
     #[serde(serialize_with = "output::path")]
     rocm_path: &'a std::path::Path,
     found_by: &'a str,
@@ -101,7 +101,7 @@ fn show(tree: &Tree, prepared: &Prepared, json: bool, done: Done<'_>) {
         .map(String::as_str)
         .collect();
     if json {
-        output::json(&Answer {
+        output::json(&InstallAnswer {
             rocm_path: &tree.root,
             found_by: tree.found_by,
             rocm_version: tree.version(),

@@ -124,9 +124,9 @@ pub fn usage_error(error: &clap::Error) {
 }
 
 /// Prints the messages of operations to standard error.
-pub struct Terminal;
+pub struct TerminalMessages;
 
-impl Messages for Terminal {
+impl Messages for TerminalMessages {
     fn note(&self, text: &str) {
         note(text);
     }

@@ -16,8 +16,8 @@ use super::{CliError, output};
 use crate::launcher::stats::{Counts, Snapshot};
 use crate::launcher::{Launcher, results};
 use crate::report::{
-    Call, Facts, Report, Tail, Unseen, Verdict, Watch, Weight, assign, github, since_boot, trace,
-    wrap,
+    ObservedCall, Report, SessionFacts, Tail, Unseen, Verdict, Watch, Weight, assign, github,
+    since_boot, trace, wrap,
 };
 use crate::session::Ended;
 use crate::shared::launchers::kind::LauncherKind;
@@ -54,7 +54,7 @@ impl ReportArgs {
 
     /// Opens the files before the build, which may run for hours. Their content stays until the
     /// build has ended.
-    pub fn open(&self) -> Result<Outputs<'_>, CliError> {
+    pub fn open(&self) -> Result<ReportOutputs<'_>, CliError> {
         let open = |path: &Option<PathBuf>| {
             let open = |path: &PathBuf| {
                 let file = OpenOptions::new()
@@ -69,7 +69,7 @@ impl ReportArgs {
             };
             path.as_ref().map(open).transpose()
         };
-        Ok(Outputs {
+        Ok(ReportOutputs {
             args: self,
             trace: open(&self.trace)?,
             report: open(&self.report)?,
@@ -78,7 +78,7 @@ impl ReportArgs {
 }
 
 /// Where the report goes.
-pub struct Outputs<'a> {
+pub struct ReportOutputs<'a> {
     args: &'a ReportArgs,
     trace: Option<File>,
     report: Option<File>,
@@ -86,7 +86,7 @@ pub struct Outputs<'a> {
 
 /// A build that is about to start or is running.
 pub struct Reporting<'a> {
-    outputs: Outputs<'a>,
+    outputs: ReportOutputs<'a>,
     launcher: &'a Launcher,
     before: Result<Snapshot, String>,
     results: Option<Results>,
@@ -98,16 +98,16 @@ pub struct Reporting<'a> {
 
 /// A build that has ended.
 pub struct Built<'a> {
-    outputs: Outputs<'a>,
+    outputs: ReportOutputs<'a>,
     launcher: &'a Launcher,
     before: Result<Snapshot, String>,
-    calls: Vec<Call>,
+    calls: Vec<ObservedCall>,
     started: SystemTime,
     start: Duration,
     elapsed: Duration,
 }
 
-impl<'a> Outputs<'a> {
+impl<'a> ReportOutputs<'a> {
     /// Starts counting and watching. The shims append their calls to `log`, the session's log.
     pub fn begin(self, launcher: &'a Launcher, log: &Path) -> Reporting<'a> {
         let before = Snapshot::take(launcher).map_err(|error| output::chain(&error));
@@ -161,7 +161,7 @@ impl<'a> Reporting<'a> {
         let elapsed = since_boot().saturating_sub(self.start);
         let mut calls = match self.watch {
             Some(watch) => watch.finish(),
-            None => Call::unwatched(&self.log),
+            None => ObservedCall::unwatched(&self.log),
         };
         if let Some(results) = &self.results {
             assign(&mut calls, &results.read());
@@ -193,7 +193,7 @@ impl Built<'_> {
         unseen: impl FnOnce() -> Unseen,
     ) -> Result<(), CliError> {
         let unseen = self.calls.is_empty().then(unseen);
-        let facts = Facts {
+        let facts = SessionFacts {
             tree: tree.display().to_string(),
             attachment: attachment.to_owned(),
             launcher: self.launcher.into(),
@@ -221,8 +221,8 @@ impl Built<'_> {
     }
 }
 
-impl Outputs<'_> {
-    fn write(&mut self, report: &Report, calls: &[Call], start: Duration) {
+impl ReportOutputs<'_> {
+    fn write(&mut self, report: &Report, calls: &[ObservedCall], start: Duration) {
         let tell = |path: &Option<PathBuf>, result: std::io::Result<()>| {
             if let (Some(path), Err(error)) = (path, result) {
                 output::warning(format_args!("cannot write {}: {error}", path.display()));

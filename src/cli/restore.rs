@@ -10,7 +10,7 @@ use crate::support::signals::Signals;
 
 /// The output in JSON.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct RestoreAnswer<'a> {
     #[serde(serialize_with = "output::path")]
     bin: &'a std::path::Path,
     names: &'a [NameDid],
@@ -31,11 +31,11 @@ pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
         return Ok(Exit::Success);
     }
     let signals = Signals::watch().map_err(CliError::Signals)?;
-    let change = Change::begin("restore", &bin, Some(&signals), &output::Terminal)?;
+    let change = Change::begin("restore", &bin, Some(&signals), &output::TerminalMessages)?;
     let outcome = change.apply_for_good(&restore_plan(&tree, &bin)?, &signals)?;
     drop(change);
     if args.plan.json {
-        output::json(&Answer {
+        output::json(&RestoreAnswer {
             bin: &tree.bin,
             names: &outcome.names,
             warnings: &outcome.warnings,
@@ -56,7 +56,7 @@ pub fn main(args: &RestoreArgs) -> Result<Exit, CliError> {
 fn show_plan(tree: &Tree, plan: &Plan, json: bool) {
     if json {
         let (names, warnings) = (&plan.names, &plan.warnings);
-        output::json(&Answer {
+        output::json(&RestoreAnswer {
             bin: &tree.bin,
             names,
             warnings,

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use tempfile::NamedTempFile;
 
-use super::report::Outputs;
+use super::report::ReportOutputs;
 use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
 use crate::launcher::alive::Alive;
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher, health};
@@ -67,7 +67,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
         policy: args.wrap.policy(),
         host: !args.no_host,
     };
-    let attached = operation::attach(&request, &launcher, &signals, &output::Terminal)?;
+    let attached = operation::attach(&request, &launcher, &signals, &output::TerminalMessages)?;
     let reporting = outputs.begin(&launcher, calls.path());
     reporting.prepare(&mut command);
     for (name, value) in attached.variables() {
@@ -94,7 +94,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     let built = reporting.built();
     // Detach first, however the build ended.
     let (tree, way) = (attached.tree().clone(), attached.way());
-    let detached = attached.detach(&signals, &output::Terminal);
+    let detached = attached.detach(&signals, &output::TerminalMessages);
     let command = &args.command;
     let (root, ended_by) = (&tree.root, ended.as_ref().ok().copied());
     let missed = || unseen(&tree);
@@ -114,7 +114,7 @@ fn without_launcher(
     program: PathBuf,
     mut command: Command,
     launcher: &Launcher,
-    outputs: Outputs<'_>,
+    outputs: ReportOutputs<'_>,
     signals: &Signals,
     why: &CliError,
 ) -> Result<Exit, CliError> {

@@ -17,19 +17,19 @@ use crate::shim_image;
 
 /// The output.
 #[derive(Serialize)]
-struct Answer<'a> {
+struct StatusAnswer<'a> {
     #[serde(serialize_with = "output::path")]
     rocm_path: &'a Path,
     found_by: &'a str,
     rocm_version: Option<String>,
     #[serde(serialize_with = "output::path")]
     bin: &'a Path,
-    state: State,
+    state: TreeState,
     /// The state of the build sessions for which the tree is wrapped. Absent if it is wrapped
     /// permanently or not at all.
     #[serde(skip_serializing_if = "Option::is_none")]
-    session: Option<Session>,
-    compilers: Vec<Compiler>,
+    session: Option<SharingSessions>,
+    compilers: Vec<CompilerStatus>,
     /// Why the record of the installation is ignored, if it is.
     record_ignored: Option<&'a str>,
     hipcc_knows_launcher: Option<bool>,
@@ -38,7 +38,7 @@ struct Answer<'a> {
 /// The state of the tree as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum State {
+enum TreeState {
     /// The tree has none of our files.
     Original,
     /// Every name in the record is wrapped.
@@ -51,7 +51,7 @@ enum State {
 /// Build sessions that share a wrapped tree.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Session {
+enum SharingSessions {
     /// At least one is running; the last one will restore.
     Running,
     /// All of them and their guards were killed.
@@ -60,7 +60,7 @@ enum Session {
 
 /// One compiler name.
 #[derive(Serialize)]
-struct Compiler {
+struct CompilerStatus {
     name: String,
     stands: Stands,
     /// Whether its original, or what was its original, is kept.
@@ -129,14 +129,14 @@ pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
         } else {
             Stands::Missing
         };
-        Compiler {
+        CompilerStatus {
             name: name.to_string(),
             stands,
             kept: false,
             shim: None,
         }
     }));
-    let answer = Answer {
+    let answer = StatusAnswer {
         rocm_path: &tree.root,
         found_by: tree.found_by,
         rocm_version: tree.version(),
@@ -155,23 +155,23 @@ pub fn main(args: &StatusArgs) -> Result<Exit, CliError> {
     } else {
         show(&answer);
     }
-    match answer.compilers.iter().find_map(Compiler::rewritten) {
+    match answer.compilers.iter().find_map(CompilerStatus::rewritten) {
         Some(files) => Err(CliError::Rewritten(files.to_owned())),
         None => Ok(Exit::Success),
     }
 }
 
-fn session(bin: &Bin) -> Option<Session> {
+fn session(bin: &Bin) -> Option<SharingSessions> {
     // If another process is changing the tree right now, do not wait for it.
     let locked = bin.lock(Duration::ZERO, &mut |_| {}).ok()?;
     match locked.keeper().ok()? {
         Keeper::Nobody => None,
-        Keeper::Sessions => Some(Session::Running),
-        Keeper::Abandoned => Some(Session::Gone),
+        Keeper::Sessions => Some(SharingSessions::Running),
+        Keeper::Abandoned => Some(SharingSessions::Gone),
     }
 }
 
-impl Compiler {
+impl CompilerStatus {
     fn standing(&self) -> Option<&Standing> {
         self.shim.as_ref()?.compiler.as_ref()
     }
@@ -184,20 +184,20 @@ impl Compiler {
     }
 }
 
-fn state(names: &[Known], record: &Record, tidy: bool) -> State {
+fn state(names: &[Known], record: &Record, tidy: bool) -> TreeState {
     let phase = record.trusted().map(|journal| journal.phase);
     if names.is_empty() && tidy && *record == Record::None {
-        return State::Original;
+        return TreeState::Original;
     }
     let complete = |known: &Known| known.at.is_shim() && known.original().is_some();
     if tidy && phase == Some(Phase::Installed) && names.iter().all(complete) {
-        State::Wrapped
+        TreeState::Wrapped
     } else {
-        State::Unfinished
+        TreeState::Unfinished
     }
 }
 
-fn compiler(tree: &Tree, known: &Known) -> Result<Compiler, IdentityError> {
+fn compiler(tree: &Tree, known: &Known) -> Result<CompilerStatus, IdentityError> {
     let (stands, shim) = match &known.at {
         Entry::Missing => (Stands::Missing, None),
         Entry::Link { .. } | Entry::File(_) => (Stands::Original, None),
@@ -205,7 +205,7 @@ fn compiler(tree: &Tree, known: &Known) -> Result<Compiler, IdentityError> {
         Entry::Shim { image, .. } => (Stands::Shim, shim(tree, known, image)?),
     };
     let name = known.name.display().to_string();
-    Ok(Compiler {
+    Ok(CompilerStatus {
         name,
         stands,
         kept: known.original().is_some(),
@@ -239,7 +239,7 @@ fn shim(tree: &Tree, known: &Known, image: &[u8]) -> Result<Option<Shim>, Identi
     }))
 }
 
-fn show(answer: &Answer<'_>) {
+fn show(answer: &StatusAnswer<'_>) {
     let version = answer
         .rocm_version
         .as_deref()
@@ -269,10 +269,10 @@ fn show(answer: &Answer<'_>) {
         ));
     }
     match answer.session {
-        Some(Session::Running) => output::answer(
+        Some(SharingSessions::Running) => output::answer(
             "wrapped for a build session that runs; the last one out brings the originals back",
         ),
-        Some(Session::Gone) => output::answer(
+        Some(SharingSessions::Gone) => output::answer(
             "wrapped for a build session that is gone; `rock-wrap restore` brings the originals back",
         ),
         None => {}
@@ -304,7 +304,7 @@ fn show(answer: &Answer<'_>) {
             "the record of the installation is not believed: {reason}"
         ));
     }
-    if answer.state == State::Unfinished {
+    if answer.state == TreeState::Unfinished {
         output::warning("this is not a complete installation; `rock-wrap restore` puts it right");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::scratch::{Trouble, write, write_program};
+use super::scratch::{DoctorError, write, write_program};
 use super::{Subject, own_cache};
 
 use crate::fingerprint::{Identity, Role};
@@ -51,7 +51,7 @@ const OTHER_OCML: &str = "float __ocml_exp_f32(float x) { return x * 3; }\n";
 
 /// The cache that a compile uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cache {
+pub enum BenchCache {
     /// A cache that only these test compiles use.
     Own,
     /// The cache that a build would use.
@@ -102,11 +102,11 @@ impl Bench {
     ///
     /// # Errors
     /// If the directory or a file in it cannot be written.
-    pub fn new(subject: &Subject) -> Result<Self, Trouble> {
+    pub fn new(subject: &Subject) -> Result<Self, DoctorError> {
         let dir = tempfile::Builder::new()
             .prefix("rock-wrap-doctor-")
             .tempdir();
-        let dir = dir.map_err(|source| Trouble::File {
+        let dir = dir.map_err(|source| DoctorError::File {
             path: std::env::temp_dir(),
             source,
         })?;
@@ -162,10 +162,10 @@ impl Bench {
 
     /// The environment that selects `cache`.
     #[must_use]
-    pub fn environment(&self, cache: Cache) -> Environment {
+    pub fn environment(&self, cache: BenchCache) -> Environment {
         match cache {
-            Cache::Own => self.own.clone(),
-            Cache::Users => Environment::default(),
+            BenchCache::Own => self.own.clone(),
+            BenchCache::Users => Environment::default(),
         }
     }
 
@@ -195,13 +195,13 @@ impl Bench {
     ///
     /// # Errors
     /// If the file cannot be written.
-    pub fn edit(&self, name: &str, before: &str, after: &str) -> Result<(), Trouble> {
+    pub fn edit(&self, name: &str, before: &str, after: &str) -> Result<(), DoctorError> {
         let text = String::from_utf8_lossy(&self.read(name)).replace(before, after);
         write(&self.path(name), text)
     }
 
     /// Creates a device library at `to` that differs from ROCm's.
-    pub fn make_other_library(&self, to: &Path) -> Result<(), Trouble> {
+    pub fn make_other_library(&self, to: &Path) -> Result<(), DoctorError> {
         let arch = format!("-mcpu={}", self.architectures[0]);
         let words = ["--target=amdgcn-amd-amdhsa", &arch, "-nogpulib", "-O1"];
         let words = words.map(OsString::from).into_iter();
@@ -219,7 +219,7 @@ impl Bench {
     pub fn bare<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, DoctorError> {
         Ok(self
             .program(&self.real)
             .called(&self.called)
@@ -230,9 +230,9 @@ impl Bench {
     /// Runs the shim.
     pub fn shimmed<S: AsRef<OsStr>>(
         &self,
-        cache: Cache,
+        cache: BenchCache,
         args: impl IntoIterator<Item = S>,
-    ) -> Result<Answer, Trouble> {
+    ) -> Result<Answer, DoctorError> {
         let environment = self.environment(cache);
         let program = self
             .program(&self.shim)
@@ -243,14 +243,19 @@ impl Bench {
     }
 
     /// Compiles with the real compiler and returns the object.
-    pub fn bare_object(&self, object: &str, more: &[&str]) -> Result<Vec<u8>, Trouble> {
+    pub fn bare_object(&self, object: &str, more: &[&str]) -> Result<Vec<u8>, DoctorError> {
         self.remove(object);
         self.bare(self.compile(object, more))?;
         Ok(self.read(object))
     }
 
     /// Compiles with the shim and returns the observed result.
-    pub fn seen(&self, cache: Cache, object: &str, more: &[&str]) -> Result<Seen, Trouble> {
+    pub fn seen(
+        &self,
+        cache: BenchCache,
+        object: &str,
+        more: &[&str],
+    ) -> Result<Seen, DoctorError> {
         self.remove(object);
         write(&self.path("events"), "")?;
         let environment = self.environment(cache);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::bench::Bench;
-use super::scratch::Trouble;
+use super::scratch::DoctorError;
 use super::{Finding, Subject};
 
 const CHECK: &str = "clocks";
@@ -19,7 +19,7 @@ const BUDGET: usize = 5000;
 
 /// Checks that file systems and this machine agree about the time, and that no header is from the
 /// future.
-pub fn clocks(subject: &Subject, bench: &Bench) -> Result<Vec<Finding>, Trouble> {
+pub fn clocks(subject: &Subject, bench: &Bench) -> Result<Vec<Finding>, DoctorError> {
     let mut findings = Vec::new();
     for dir in [Path::new("."), bench.dir()] {
         // Skip a directory that cannot be written to.

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use super::bench::Bench;
-use super::scratch::Trouble;
+use super::scratch::DoctorError;
 use super::{Finding, Subject};
 use crate::fingerprint::Role;
 use crate::install::freshness;
 use crate::install::freshness::Standing;
 
 /// Reports the compiler and its fingerprint.
-pub fn identity(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
+pub fn identity(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, DoctorError> {
     let Subject { tree, identity, .. } = subject;
     let version = tree
         .version()
@@ -57,7 +57,7 @@ pub fn identity(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
 }
 
 /// Checks the installed shim.
-pub fn installation(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
+pub fn installation(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, DoctorError> {
     if !subject.installed {
         let statement = "the tree is not wrapped; the examination uses a shim of its own";
         return Ok(vec![Finding::ok("installation", statement)]);

@@ -9,7 +9,7 @@ use crate::shared::decision::reasons::Reason;
 
 /// What the launcher should have counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedCounts {
     /// Exactly one miss.
     Miss,
     /// Exactly one hit.
@@ -24,7 +24,7 @@ pub enum Expected {
 pub fn compile(
     check: &'static str,
     what: &str,
-    expected: Expected,
+    expected: ExpectedCounts,
     seen: &Seen,
     bare: &[u8],
 ) -> Finding {
@@ -40,22 +40,26 @@ pub fn compile(
 }
 
 /// The problem with a compile.
-struct Fault {
+struct CompileFault {
     statement: &'static str,
     evidence: String,
     remedy: &'static str,
 }
 
-fn verdict(expected: Expected, seen: &Seen, bare: &[u8]) -> Result<&'static str, Fault> {
+fn verdict(
+    expected: ExpectedCounts,
+    seen: &Seen,
+    bare: &[u8],
+) -> Result<&'static str, CompileFault> {
     if !seen.success {
-        return Err(Fault {
+        return Err(CompileFault {
             statement: "fails through the launcher, and not without it",
             evidence: first_line(&seen.stderr),
             remedy: "read what the launcher says; ROCK_WRAP_DISABLE=1 builds without it",
         });
     }
     launched(&seen.decided)?;
-    let fault = |statement, remedy| Fault {
+    let fault = |statement, remedy| CompileFault {
         statement,
         evidence: seen.counts.to_string(),
         remedy,
@@ -68,10 +72,10 @@ fn verdict(expected: Expected, seen: &Seen, bare: &[u8]) -> Result<&'static str,
     }
     let (hits, misses) = hip(&seen.counts);
     let (met, hit) = match expected {
-        Expected::Miss => (hits == 0 && misses > 0, false),
-        Expected::AnyMiss => (misses > 0, false),
-        Expected::Hit => (hits > 0 && misses == 0, true),
-        Expected::AnyHit => (hits > 0, true),
+        ExpectedCounts::Miss => (hits == 0 && misses > 0, false),
+        ExpectedCounts::AnyMiss => (misses > 0, false),
+        ExpectedCounts::Hit => (hits > 0 && misses == 0, true),
+        ExpectedCounts::AnyHit => (hits > 0, true),
     };
     match (met, hit) {
         (true, true) => Ok("found"),
@@ -87,20 +91,20 @@ fn verdict(expected: Expected, seen: &Seen, bare: &[u8]) -> Result<&'static str,
     }
 }
 
-fn launched(decided: &Decided) -> Result<(), Fault> {
+fn launched(decided: &Decided) -> Result<(), CompileFault> {
     let report = "report it";
     match decided {
         Decided::Launched => Ok(()),
         Decided::Direct(id) => {
             let reason = Reason::ALL.iter().find(|reason| reason.as_str() == id);
             let explained = reason.map_or(id.as_str(), |reason| reason.explanation());
-            Err(Fault {
+            Err(CompileFault {
                 statement: "is not given to the launcher",
                 evidence: explained.to_owned(),
                 remedy: reason.and_then(|reason| reason.remedy()).unwrap_or(report),
             })
         }
-        Decided::Unseen => Err(Fault {
+        Decided::Unseen => Err(CompileFault {
             statement: "does not reach the shim",
             evidence: "the shim left no line in its log".to_owned(),
             remedy: report,
@@ -207,13 +211,13 @@ mod tests {
         }
     }
 
-    fn severity(expected: Expected, seen: &Seen) -> Severity {
+    fn severity(expected: ExpectedCounts, seen: &Seen) -> Severity {
         compile("x", "it", expected, seen, b"object").severity
     }
 
     #[test]
     fn hits_and_misses_have_to_be_the_expected_ones() {
-        use Expected::{AnyHit, AnyMiss, Hit, Miss};
+        use ExpectedCounts::{AnyHit, AnyMiss, Hit, Miss};
         for (expected, hits, misses, severity) in [
             (Miss, 0, 1, Severity::Ok),
             (Miss, 1, 0, Severity::Error),
@@ -238,7 +242,7 @@ mod tests {
             object: b"other".to_vec(),
             ..seen(1, 0)
         };
-        assert_eq!(severity(Expected::Hit, &wrong), Severity::Error);
+        assert_eq!(severity(ExpectedCounts::Hit, &wrong), Severity::Error);
     }
 
     #[test]
@@ -247,7 +251,7 @@ mod tests {
             decided: Decided::Direct(Reason::OverrideOptions.as_str().to_owned()),
             ..seen(0, 0)
         };
-        let finding = compile("x", "it", Expected::Miss, &direct, b"object");
+        let finding = compile("x", "it", ExpectedCounts::Miss, &direct, b"object");
         assert_eq!(
             finding.evidence.as_deref(),
             Some(Reason::OverrideOptions.explanation())

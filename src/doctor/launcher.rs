@@ -1,14 +1,14 @@
 //! Checks the launcher's version, its cache and its settings, as the launcher itself reports them.
 
 use super::bench::Bench;
-use super::scratch::Trouble;
+use super::scratch::DoctorError;
 use super::{Finding, Subject, chain};
 use crate::launcher::health::{self, Harm, Health, HealthError, Mode, Setting};
 use crate::shared::launchers::kind::{LauncherKind, Version};
 use crate::shared::launchers::since;
 
 /// Checks the launcher, and the cache that it would use for a build in this environment.
-pub fn cache(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, Trouble> {
+pub fn cache(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, DoctorError> {
     let launcher = &subject.launcher;
     let mut findings = vec![version(
         launcher.kind,

@@ -19,7 +19,7 @@ mod surroundings;
 use serde::Serialize;
 
 use bench::Bench;
-use scratch::Trouble;
+use scratch::DoctorError;
 pub use subject::Subject;
 
 use crate::support::error_chain::chain;
@@ -89,7 +89,7 @@ impl Finding {
 struct Check {
     /// Shown as progress.
     title: &'static str,
-    run: fn(&Subject, &Bench) -> Result<Vec<Finding>, Trouble>,
+    run: fn(&Subject, &Bench) -> Result<Vec<Finding>, DoctorError>,
 }
 
 /// Checks that only inspect.

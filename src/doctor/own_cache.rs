@@ -3,13 +3,13 @@
 use std::net::TcpListener;
 use std::path::Path;
 
-use super::scratch::{Trouble, write};
+use super::scratch::{DoctorError, write};
 use crate::launcher::{Environment, Launcher, health};
 use crate::shared::launchers::kind::LauncherKind;
 
 /// The environment that selects a cache in `dir` and keeps the user's other settings. If the user's
 /// cache is not on disk, it is the user's storage, through a server of our own.
-pub fn environment(launcher: &Launcher, dir: &Path) -> Result<Environment, Trouble> {
+pub fn environment(launcher: &Launcher, dir: &Path) -> Result<Environment, DoctorError> {
     let environment = Environment::default();
     let cache = dir.join("cache");
     match launcher.kind {
@@ -21,7 +21,7 @@ pub fn environment(launcher: &Launcher, dir: &Path) -> Result<Environment, Troub
                 return Ok(environment.with("SCCACHE_SERVER_UDS", dir.join("socket")));
             }
             let free = TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
-            let free = free.map_err(|source| Trouble::File {
+            let free = free.map_err(|source| DoctorError::File {
                 path: "127.0.0.1".into(),
                 source,
             })?;

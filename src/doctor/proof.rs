@@ -6,15 +6,15 @@ use std::path::Path;
 
 use object::{Object, ObjectSymbol};
 
-use super::bench::{Bench, Cache};
-use super::judge::{self, Expected};
-use super::scratch::Trouble;
+use super::bench::{Bench, BenchCache};
+use super::judge::{self, ExpectedCounts};
+use super::scratch::DoctorError;
 use super::{Finding, Severity, Subject};
 use crate::fingerprint::Role;
 use crate::launcher::health;
 use crate::shared::launchers::kind::LauncherKind;
 
-type Findings = Result<Vec<Finding>, Trouble>;
+type Findings = Result<Vec<Finding>, DoctorError>;
 
 /// clang's default compilation unit id depends on the output's name. With a fixed id, objects can
 /// be compared.
@@ -28,7 +28,7 @@ pub fn own_cache(subject: &Subject, bench: &Bench) -> Findings {
             Finding::error("compile", statement).remedy("use sccache or ccache"),
         ]);
     }
-    let environment = bench.environment(Cache::Own);
+    let environment = bench.environment(BenchCache::Own);
     health::check_in(&environment, &subject.launcher, health::LIMIT)?;
     Ok(Vec::new())
 }
@@ -49,10 +49,22 @@ pub fn twice(_: &Subject, bench: &Bench) -> Findings {
         ]);
     }
     let bare = bench.read("bare.o");
-    let cold = bench.seen(Cache::Own, "unit.o", &more)?;
-    let cold = judge::compile("compile", "a HIP compile", Expected::Miss, &cold, &bare);
-    let warm = bench.seen(Cache::Own, "unit.o", &more)?;
-    let warm = judge::compile("compile", "the same again", Expected::Hit, &warm, &bare);
+    let cold = bench.seen(BenchCache::Own, "unit.o", &more)?;
+    let cold = judge::compile(
+        "compile",
+        "a HIP compile",
+        ExpectedCounts::Miss,
+        &cold,
+        &bare,
+    );
+    let warm = bench.seen(BenchCache::Own, "unit.o", &more)?;
+    let warm = judge::compile(
+        "compile",
+        "the same again",
+        ExpectedCounts::Hit,
+        &warm,
+        &bare,
+    );
     Ok(vec![cold, warm])
 }
 
@@ -84,9 +96,15 @@ pub fn edits(_: &Subject, bench: &Bench) -> Findings {
     let second = bench.second_architecture();
     let more = [ID, second.as_str()];
     let mut before = bench.bare_object("bare.o", &more)?;
-    let cold = bench.seen(Cache::Own, "unit.o", &more)?;
+    let cold = bench.seen(BenchCache::Own, "unit.o", &more)?;
     let what = "a HIP compile for two architectures";
-    let mut findings = vec![judge::compile(CHECK, what, Expected::Miss, &cold, &before)];
+    let mut findings = vec![judge::compile(
+        CHECK,
+        what,
+        ExpectedCounts::Miss,
+        &cold,
+        &before,
+    )];
     for (what, file, from, to) in EDITS {
         bench.edit(file, from, to)?;
         let after = bench.bare_object("bare.o", &more)?;
@@ -95,8 +113,14 @@ pub fn edits(_: &Subject, bench: &Bench) -> Findings {
             findings.push(Finding::warning(CHECK, statement));
             continue;
         }
-        let seen = bench.seen(Cache::Own, "unit.o", &more)?;
-        findings.push(judge::compile(CHECK, what, Expected::Miss, &seen, &after));
+        let seen = bench.seen(BenchCache::Own, "unit.o", &more)?;
+        findings.push(judge::compile(
+            CHECK,
+            what,
+            ExpectedCounts::Miss,
+            &seen,
+            &after,
+        ));
         before = after;
     }
     Ok(findings)
@@ -111,18 +135,18 @@ pub fn bitcode(subject: &Subject, bench: &Bench) -> Findings {
         return Ok(Vec::new());
     };
     let copy = bench.path("bitcode");
-    copy_libraries(dir, &copy).map_err(|source| Trouble::File {
+    copy_libraries(dir, &copy).map_err(|source| DoctorError::File {
         path: copy.clone(),
         source,
     })?;
     let option = format!("--rocm-device-lib-path={}", copy.display());
     let more = [ID, option.as_str()];
     let before = bench.bare_object("bare.o", &more)?;
-    let cold = bench.seen(Cache::Own, "unit.o", &more)?;
+    let cold = bench.seen(BenchCache::Own, "unit.o", &more)?;
     let cold = judge::compile(
         CHECK,
         "with a copy of the device libraries",
-        Expected::Miss,
+        ExpectedCounts::Miss,
         &cold,
         &before,
     );
@@ -132,11 +156,11 @@ pub fn bitcode(subject: &Subject, bench: &Bench) -> Findings {
         let statement = "this compiler makes nothing else of a changed ocml.bc: nothing to prove";
         return Ok(vec![Finding::warning(CHECK, statement)]);
     }
-    let changed = bench.seen(Cache::Own, "unit.o", &more)?;
+    let changed = bench.seen(BenchCache::Own, "unit.o", &more)?;
     let changed = judge::compile(
         CHECK,
         "with one of them changed",
-        Expected::Miss,
+        ExpectedCounts::Miss,
         &changed,
         &after,
     );
@@ -158,8 +182,8 @@ fn copy_libraries(dir: &Path, copy: &Path) -> std::io::Result<()> {
 
 /// Checks that two outputs of one source can be linked together.
 pub fn names(_: &Subject, bench: &Bench) -> Findings {
-    let one = bench.seen(Cache::Own, "one.o", &["-fgpu-rdc"])?;
-    let two = bench.seen(Cache::Own, "two.o", &["-fgpu-rdc"])?;
+    let one = bench.seen(BenchCache::Own, "one.o", &["-fgpu-rdc"])?;
+    let two = bench.seen(BenchCache::Own, "two.o", &["-fgpu-rdc"])?;
     Ok(vec![judge::names(&ids(&one.object), &ids(&two.object))])
 }
 
@@ -187,7 +211,7 @@ pub fn depfile(_: &Subject, bench: &Bench) -> Findings {
         bench.bare_object("bare.o", &more)?;
         let bare = bench.read("unit.d");
         let _ = std::fs::remove_file(&file);
-        let seen = bench.seen(Cache::Own, "unit.o", &more)?;
+        let seen = bench.seen(BenchCache::Own, "unit.o", &more)?;
         findings = vec![judge::depfile(&seen.counts, &bench.read("unit.d"), &bare)];
         if findings[0].severity != Severity::Ok {
             break;
@@ -209,7 +233,7 @@ const PROBES: &[&[&str]] = &[
 pub fn probes(_: &Subject, bench: &Bench) -> Findings {
     let mut different = Vec::new();
     for probe in PROBES {
-        let (shim, bare) = (bench.shimmed(Cache::Own, *probe)?, bench.bare(*probe)?);
+        let (shim, bare) = (bench.shimmed(BenchCache::Own, *probe)?, bench.bare(*probe)?);
         if (shim.status, &shim.stdout, &shim.stderr) != (bare.status, &bare.stdout, &bare.stderr) {
             different.push(probe.join(" "));
         }
@@ -219,7 +243,7 @@ pub fn probes(_: &Subject, bench: &Bench) -> Findings {
 
 /// Checks that storage shared with other machines accepted the results of the test compiles.
 pub fn remote(subject: &Subject, bench: &Bench) -> Findings {
-    let environment = bench.environment(Cache::Own);
+    let environment = bench.environment(BenchCache::Own);
     let health = health::check_in(&environment, &subject.launcher, health::LIMIT)?;
     let Some(health) = health.filter(|health| health.storage != "disk") else {
         return Ok(Vec::new());
@@ -243,13 +267,19 @@ pub fn live(subject: &Subject, bench: &Bench) -> Findings {
     // Must differ from the other id: both caches may share storage.
     const ID: &str = "-cuid=11fe";
     let bare = bench.bare_object("bare.o", &[ID])?;
-    let cold = bench.seen(Cache::Users, "unit.o", &[ID])?;
-    let warm = bench.seen(Cache::Users, "unit.o", &[ID])?;
+    let cold = bench.seen(BenchCache::Users, "unit.o", &[ID])?;
+    let warm = bench.seen(BenchCache::Users, "unit.o", &[ID])?;
     let what = format!(
         "a compile through your own {}",
         subject.launcher.kind.as_str()
     );
-    let cold = judge::compile(CHECK, &what, Expected::AnyMiss, &cold, &bare);
-    let warm = judge::compile(CHECK, "the same again", Expected::AnyHit, &warm, &bare);
+    let cold = judge::compile(CHECK, &what, ExpectedCounts::AnyMiss, &cold, &bare);
+    let warm = judge::compile(
+        CHECK,
+        "the same again",
+        ExpectedCounts::AnyHit,
+        &warm,
+        &bare,
+    );
     Ok(vec![cold, warm])
 }

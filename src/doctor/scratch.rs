@@ -10,7 +10,7 @@ use crate::rocm::ProgramError;
 
 /// The examination itself failed.
 #[derive(Debug, thiserror::Error)]
-pub enum Trouble {
+pub enum DoctorError {
     /// A program could not be run.
     #[error(transparent)]
     Program(#[from] ProgramError),
@@ -31,7 +31,7 @@ pub enum Trouble {
     },
 }
 
-impl Trouble {
+impl DoctorError {
     /// What the user can do about it.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
@@ -44,17 +44,17 @@ impl Trouble {
         }
     }
 }
-pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), Trouble> {
-    std::fs::write(path, content).map_err(|source| Trouble::File {
+pub(super) fn write(path: &Path, content: impl AsRef<[u8]>) -> Result<(), DoctorError> {
+    std::fs::write(path, content).map_err(|source| DoctorError::File {
         path: path.to_owned(),
         source,
     })
 }
 
-pub(super) fn write_program(path: &Path, content: &[u8]) -> Result<(), Trouble> {
+pub(super) fn write_program(path: &Path, content: &[u8]) -> Result<(), DoctorError> {
     write(path, content)?;
     let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(path, executable).map_err(|source| Trouble::File {
+    std::fs::set_permissions(path, executable).map_err(|source| DoctorError::File {
         path: path.to_owned(),
         source,
     })

@@ -5,7 +5,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 use super::bench::Bench;
-use super::scratch::Trouble;
+use super::scratch::DoctorError;
 use super::{Finding, Subject};
 use crate::launcher::{self, HIP_CLANG_LAUNCHER};
 use crate::shared::call::Call;
@@ -19,7 +19,7 @@ const CHECK: &str = "environment";
 
 /// Checks whether a HIP compile in this environment would be launched, and whether other launchers
 /// are set up.
-pub fn environment(subject: &Subject, bench: &Bench) -> Result<Vec<Finding>, Trouble> {
+pub fn environment(subject: &Subject, bench: &Bench) -> Result<Vec<Finding>, DoctorError> {
     let mut findings = Vec::new();
     findings.extend(direct(subject, bench).and_then(|direct| passed_by(&direct)));
     let get = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::change::{Change, installed_launcher, prepare, restore_plan};
 use super::{Messages, OperationError};
 use crate::attach::shadow::Shadow;
-use crate::attach::{Attach, AttachError, Facts, Variables, Way, choose, file};
+use crate::attach::{Attach, AttachError, AttachFacts, Variables, Way, choose, file};
 use crate::install::shims::{self, Policy};
 use crate::install::{Bin, Keeper, Outcome, Share};
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher};
@@ -68,7 +68,7 @@ pub fn attach(
     let observed = bin.observe()?;
     let (way, why) = choose(
         request.attach,
-        Facts {
+        AttachFacts {
             wrapped: observed.names.iter().any(|known| known.at.is_shim()),
             hipcc: tree.hipcc.as_ref(),
             writable: is_writable(&tree.bin),

@@ -43,12 +43,12 @@ pub struct Advice {
 }
 
 /// The result of a rule: weight, problem, remedy.
-type Found = (Weight, String, Option<String>);
+type Problem = (Weight, String, Option<String>);
 
-type Rule = fn(&Report) -> Option<Found>;
+type AdviceRule = fn(&Report) -> Option<Problem>;
 
 /// The rules, by their ids.
-const RULES: [(&str, Rule); 8] = [
+const RULES: [(&str, AdviceRule); 8] = [
     ("nothing-saved", nothing_saved),
     ("no-calls", no_calls),
     ("statistics-unknown", statistics_unknown),
@@ -80,7 +80,7 @@ pub fn advice(report: &Report) -> Vec<Advice> {
     advice
 }
 
-fn nothing_saved(report: &Report) -> Option<Found> {
+fn nothing_saved(report: &Report) -> Option<Problem> {
     if report.verdict != Verdict::NothingSaved {
         return None;
     }
@@ -102,7 +102,7 @@ fn nothing_saved(report: &Report) -> Option<Found> {
     Some((Weight::Warning, text, Some(remedy)))
 }
 
-fn no_calls(report: &Report) -> Option<Found> {
+fn no_calls(report: &Report) -> Option<Problem> {
     let unseen = report.unseen.as_ref().filter(|_| report.saw_nothing())?;
     let text = format!(
         "the build has not called the compilers that are wrapped ({}); {}",
@@ -111,7 +111,7 @@ fn no_calls(report: &Report) -> Option<Found> {
     Some((Weight::Note, text, Some(unseen.remedy().to_owned())))
 }
 
-fn statistics_unknown(report: &Report) -> Option<Found> {
+fn statistics_unknown(report: &Report) -> Option<Problem> {
     let why = report.cache_unknown.clone()?;
     let weight = match report.session.launcher.kind {
         // The user chose this launcher, and it promises no statistics.
@@ -121,7 +121,7 @@ fn statistics_unknown(report: &Report) -> Option<Found> {
     Some((weight, why, None))
 }
 
-fn launcher_errors(report: &Report) -> Option<Found> {
+fn launcher_errors(report: &Report) -> Option<Problem> {
     let errors = report.cache.as_ref()?.errors;
     let launcher = report.session.launcher.kind;
     let remedy = match launcher {
@@ -134,7 +134,7 @@ fn launcher_errors(report: &Report) -> Option<Found> {
     })
 }
 
-fn cache_full(report: &Report) -> Option<Found> {
+fn cache_full(report: &Report) -> Option<Problem> {
     let cache = report.cache.as_ref()?;
     let full = cache
         .bytes
@@ -152,7 +152,7 @@ fn cache_full(report: &Report) -> Option<Found> {
     })
 }
 
-fn all_missed(report: &Report) -> Option<Found> {
+fn all_missed(report: &Report) -> Option<Problem> {
     let cache = report.cache.as_ref()?;
     let warm = cache.bytes_before.is_some_and(|bytes| bytes > 0);
     (warm && cache.hits == 0 && cache.misses >= MANY_MISSES).then(|| {
@@ -168,7 +168,7 @@ fn all_missed(report: &Report) -> Option<Found> {
 
 /// The most frequent reason with a remedy, if it keeps at least a quarter of the calls that could
 /// be launched from being launched.
-fn dominant_reason(report: &Report) -> Option<Found> {
+fn dominant_reason(report: &Report) -> Option<Problem> {
     let remediable = || report.calls.reasons.iter().filter(|of| of.remedy.is_some());
     let first = remediable().next()?;
     let could_be: usize = report.calls.compiles() + remediable().map(|of| of.calls).sum::<usize>();
@@ -184,7 +184,7 @@ fn dominant_reason(report: &Report) -> Option<Found> {
     Some((weight, text, first.remedy.map(ToOwned::to_owned)))
 }
 
-fn shared_statistics(report: &Report) -> Option<Found> {
+fn shared_statistics(report: &Report) -> Option<Problem> {
     let cache = report.cache.as_ref()?;
     let counted = cache.hits + cache.misses;
     let launched = report.calls.launched as u64;

@@ -12,18 +12,18 @@ use crate::shared::decision::language::Language;
 
 /// A call: the shim's line in the log, and what was observed afterwards.
 #[derive(Clone, Debug)]
-pub struct Call {
+pub struct ObservedCall {
     /// The shim's line in the log.
     pub event: Event,
     /// When its process ended.
-    pub end: End,
+    pub end: EndTime,
     /// The launcher's result, if it reports results of single calls.
     pub outcome: Option<Outcome>,
 }
 
 /// When a call's process ended, as a time since boot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub enum EndTime {
     /// The end was observed.
     At(Duration),
     /// The process had already ended when it was noticed, at this time.
@@ -35,21 +35,21 @@ pub enum End {
 /// The side of a build that a call belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Side {
+pub enum BuildSide {
     /// HIP.
     Hip,
     /// C and C++.
     Host,
 }
 
-impl Call {
+impl ObservedCall {
     /// The calls in a log of a session that was not watched.
     #[must_use]
     pub fn unwatched(log: &Path) -> Vec<Self> {
         let calls = call_log::read(&std::fs::read(log).unwrap_or_default());
         let call = |event| Self {
             event,
-            end: End::Unknown,
+            end: EndTime::Unknown,
             outcome: None,
         };
         calls.into_iter().map(call).collect()
@@ -59,8 +59,8 @@ impl Call {
     #[must_use]
     pub fn took(&self) -> Option<Duration> {
         match self.end {
-            End::At(end) => Some(end.saturating_sub(self.event.start)),
-            End::Before(_) | End::Unknown => None,
+            EndTime::At(end) => Some(end.saturating_sub(self.event.start)),
+            EndTime::Before(_) | EndTime::Unknown => None,
         }
     }
 
@@ -68,18 +68,18 @@ impl Call {
     #[must_use]
     pub fn took_at_most(&self) -> Option<Duration> {
         match self.end {
-            End::At(end) | End::Before(end) => Some(end.saturating_sub(self.event.start)),
-            End::Unknown => None,
+            EndTime::At(end) | EndTime::Before(end) => Some(end.saturating_sub(self.event.start)),
+            EndTime::Unknown => None,
         }
     }
 
     /// The side that it belongs to, if it compiles.
     #[must_use]
-    pub fn side(&self) -> Option<Side> {
+    pub fn side(&self) -> Option<BuildSide> {
         self.event.language.map(|language| match language {
             // Tensile writes assembler for devices; hardly any build has assembler for the host.
-            Language::Hip | Language::Assembler => Side::Hip,
-            Language::C | Language::Cxx => Side::Host,
+            Language::Hip | Language::Assembler => BuildSide::Hip,
+            Language::C | Language::Cxx => BuildSide::Host,
         })
     }
 }

@@ -23,7 +23,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 pub use advice::{Advice, Weight};
-pub use call::{Call, End, Side};
+pub use call::{BuildSide, EndTime, ObservedCall};
 pub use outcomes::assign;
 pub use tail::Tail;
 pub use text::wrap;
@@ -45,13 +45,13 @@ const SLOWEST: usize = 5;
 
 /// What is known about the session besides its calls.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct SessionFacts {
     /// The tree, for display.
     pub tree: String,
     /// How the calls reached the shim, for display.
     pub attachment: String,
     /// The launcher.
-    pub launcher: Launcher,
+    pub launcher: LauncherFacts,
     /// The build's command.
     pub command: Vec<String>,
     /// When it began.
@@ -87,7 +87,7 @@ impl Unseen {
 
 /// The launcher in a report.
 #[derive(Clone, Debug, Serialize)]
-pub struct Launcher {
+pub struct LauncherFacts {
     /// Its path.
     pub path: String,
     /// `sccache`, `ccache` or `other`.
@@ -96,7 +96,7 @@ pub struct Launcher {
     pub version: Option<String>,
 }
 
-impl From<&crate::launcher::Launcher> for Launcher {
+impl From<&crate::launcher::Launcher> for LauncherFacts {
     fn from(launcher: &crate::launcher::Launcher) -> Self {
         Self {
             path: launcher.path.display().to_string(),
@@ -110,12 +110,12 @@ impl From<&crate::launcher::Launcher> for Launcher {
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     version: u32,
-    session: Session,
+    session: SessionSummary,
     calls: Calls,
-    cache: Option<Cache>,
+    cache: Option<CacheCounts>,
     cache_unknown: Option<String>,
     saved: Option<Saved>,
-    slowest: Vec<Unit>,
+    slowest: Vec<SlowUnit>,
     verdict: Verdict,
     advice: Vec<Advice>,
     #[serde(skip)]
@@ -123,10 +123,10 @@ pub struct Report {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Session {
+struct SessionSummary {
     tree: String,
     attachment: String,
-    launcher: Launcher,
+    launcher: LauncherFacts,
     command: Vec<String>,
     started: f64,
     seconds: f64,
@@ -152,7 +152,7 @@ struct Reasons {
 }
 
 #[derive(Clone, Debug, Serialize)]
-struct Cache {
+struct CacheCounts {
     hits: u64,
     misses: u64,
     errors: u64,
@@ -169,7 +169,7 @@ struct Cache {
 
 /// One of the slowest units.
 #[derive(Clone, Debug, Serialize)]
-struct Unit {
+struct SlowUnit {
     source: String,
     output: Option<String>,
     seconds: f64,
@@ -200,7 +200,11 @@ impl Report {
     /// The report of a session. `counts` is the launcher's count for the session, or the reason why
     /// it is unknown.
     #[must_use]
-    pub fn new(facts: Facts, calls: &[Call], counts: Result<Counts, String>) -> Self {
+    pub fn new(
+        facts: SessionFacts,
+        calls: &[ObservedCall],
+        counts: Result<Counts, String>,
+    ) -> Self {
         let (counts, cache_unknown) = match counts {
             Ok(counts) => (Some(counts), None),
             Err(why) => (None, Some(why)),
@@ -210,7 +214,7 @@ impl Report {
             version: VERSION,
             session: facts.into(),
             calls: Calls::count(calls),
-            cache: counts.map(|counts| Cache::new(&counts, calls)),
+            cache: counts.map(|counts| CacheCounts::new(&counts, calls)),
             cache_unknown,
             saved: counts.and_then(|counts| saved::estimate(calls, &counts)),
             slowest: slowest(calls),
@@ -257,8 +261,8 @@ impl Report {
     }
 }
 
-impl From<Facts> for Session {
-    fn from(facts: Facts) -> Self {
+impl From<SessionFacts> for SessionSummary {
+    fn from(facts: SessionFacts) -> Self {
         use crate::session::Ended;
         let started = facts.started.duration_since(SystemTime::UNIX_EPOCH);
         let (exit_status, signal) = match facts.ended {
@@ -285,15 +289,15 @@ impl Calls {
         self.launched_hip + self.launched_host
     }
 
-    fn count(calls: &[Call]) -> Self {
+    fn count(calls: &[ObservedCall]) -> Self {
         let mut counted = Self::default();
         let mut reasons = BTreeMap::<&str, usize>::new();
         for call in calls {
             if call.event.launched {
                 counted.launched += 1;
                 match call.side() {
-                    Some(Side::Hip) => counted.launched_hip += 1,
-                    Some(Side::Host) => counted.launched_host += 1,
+                    Some(BuildSide::Hip) => counted.launched_hip += 1,
+                    Some(BuildSide::Host) => counted.launched_host += 1,
                     None => {}
                 }
             } else {
@@ -315,15 +319,15 @@ impl Calls {
     }
 }
 
-impl Cache {
-    fn new(counts: &Counts, calls: &[Call]) -> Self {
+impl CacheCounts {
+    fn new(counts: &Counts, calls: &[ObservedCall]) -> Self {
         let (before, after) = counts.store;
         Self {
             hits: counts.all.hits,
             misses: counts.all.misses,
             errors: counts.all.errors,
-            hip: side_tally(calls, counts, Side::Hip),
-            host: side_tally(calls, counts, Side::Host),
+            hip: side_tally(calls, counts, BuildSide::Hip),
+            host: side_tally(calls, counts, BuildSide::Host),
             uncached: counts.uncached,
             failed: counts.failed,
             writes: counts.writes,
@@ -336,18 +340,18 @@ impl Cache {
 }
 
 /// The count for one side: the launcher's own, or else from the outcomes of the calls.
-fn side_tally(calls: &[Call], counts: &Counts, side: Side) -> Option<Tally> {
+fn side_tally(calls: &[ObservedCall], counts: &Counts, side: BuildSide) -> Option<Tally> {
     let told = match side {
-        Side::Hip => counts.hip,
-        Side::Host => counts.host(),
+        BuildSide::Hip => counts.hip,
+        BuildSide::Host => counts.host(),
     };
     told.or_else(|| outcomes::tally(calls, side))
 }
 
-fn slowest(calls: &[Call]) -> Vec<Unit> {
-    let unit = |call: &Call| {
+fn slowest(calls: &[ObservedCall]) -> Vec<SlowUnit> {
+    let unit = |call: &ObservedCall| {
         let event = &call.event;
-        Some(Unit {
+        Some(SlowUnit {
             source: show(event.source.as_deref()?),
             output: event.output.as_deref().map(show),
             seconds: call.took()?.as_secs_f64(),

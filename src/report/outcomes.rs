@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use super::{Call, End, Side};
+use super::{BuildSide, EndTime, ObservedCall};
 use crate::launcher::Outcome;
 use crate::launcher::stats::Tally;
 
@@ -13,12 +13,12 @@ use crate::launcher::stats::Tally;
 /// Calls with the same source name are told apart by the order of their ends. If the number of
 /// results differs from that of the calls (other builds may write to the log too), they get an
 /// outcome only if all results are the same.
-pub fn assign(calls: &mut [Call], results: &[(PathBuf, Outcome)]) {
+pub fn assign(calls: &mut [ObservedCall], results: &[(PathBuf, Outcome)]) {
     let mut outcomes = HashMap::<&Path, Vec<Outcome>>::new();
     for (source, outcome) in results {
         outcomes.entry(source).or_default().push(*outcome);
     }
-    let mut of_source = HashMap::<PathBuf, Vec<&mut Call>>::new();
+    let mut of_source = HashMap::<PathBuf, Vec<&mut ObservedCall>>::new();
     for call in calls.iter_mut().filter(|call| call.event.launched) {
         if let Some(source) = call.event.source.clone() {
             of_source.entry(source).or_default().push(call);
@@ -35,8 +35,8 @@ pub fn assign(calls: &mut [Call], results: &[(PathBuf, Outcome)]) {
             }
         } else if outcomes.len() == calls.len() {
             calls.sort_by_key(|call| match call.end {
-                End::At(end) | End::Before(end) => end,
-                End::Unknown => call.event.start,
+                EndTime::At(end) | EndTime::Before(end) => end,
+                EndTime::Unknown => call.event.start,
             });
             for (call, outcome) in calls.into_iter().zip(outcomes) {
                 call.outcome = Some(*outcome);
@@ -47,7 +47,7 @@ pub fn assign(calls: &mut [Call], results: &[(PathBuf, Outcome)]) {
 
 /// Counts the outcomes of one side's launched calls; `None` unless every outcome is known.
 #[must_use]
-pub fn tally(calls: &[Call], side: Side) -> Option<Tally> {
+pub fn tally(calls: &[ObservedCall], side: BuildSide) -> Option<Tally> {
     let mut tally = Tally::default();
     let launched = calls.iter().filter(|call| call.event.launched);
     for call in launched.filter(|call| call.side() == Some(side)) {

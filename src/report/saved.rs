@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Call, Side, side_tally};
+use super::{BuildSide, ObservedCall, side_tally};
 use crate::launcher::Outcome;
 use crate::launcher::stats::{Counts, Tally};
 
@@ -25,8 +25,8 @@ pub struct Saved {
 }
 
 /// The sum for both sides; `None` if there were no hits, or no misses to base an estimate on.
-pub fn estimate(calls: &[Call], counts: &Counts) -> Option<Saved> {
-    let sides = [Side::Hip, Side::Host].map(|side| {
+pub fn estimate(calls: &[ObservedCall], counts: &Counts) -> Option<Saved> {
+    let sides = [BuildSide::Hip, BuildSide::Host].map(|side| {
         let tally = side_tally(calls, counts, side)?;
         let launched = calls.iter().filter(|call| call.event.launched);
         of_side(launched.filter(|call| call.side() == Some(side)), tally)
@@ -40,8 +40,8 @@ pub fn estimate(calls: &[Call], counts: &Counts) -> Option<Saved> {
 
 /// Also `None` if the launcher counted more than these calls, which then cannot be told from
 /// others.
-fn of_side<'a>(calls: impl Iterator<Item = &'a Call>, tally: Tally) -> Option<Saved> {
-    let compiled = |call: &&Call| {
+fn of_side<'a>(calls: impl Iterator<Item = &'a ObservedCall>, tally: Tally) -> Option<Saved> {
+    let compiled = |call: &&ObservedCall| {
         let outcome = call.outcome;
         outcome.is_none_or(|outcome| matches!(outcome, Outcome::Hit | Outcome::Miss))
     };

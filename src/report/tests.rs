@@ -8,11 +8,11 @@ use crate::shared::call_log;
 const MIB: u64 = 1 << 20;
 
 /// A session with sccache that took a minute and a half.
-fn facts() -> Facts {
-    Facts {
+fn facts() -> SessionFacts {
+    SessionFacts {
         tree: "/opt/rocm".to_owned(),
         attachment: "in place".to_owned(),
-        launcher: Launcher {
+        launcher: LauncherFacts {
             path: "/usr/bin/sccache".to_owned(),
             kind: "sccache",
             version: Some("0.16.0".to_owned()),
@@ -30,26 +30,33 @@ fn facts() -> Facts {
 }
 
 /// A call from parts of a log line, and its duration in milliseconds.
-fn call(what: &str, detail: &str, language: &str, source: &str, start: u64, took: u64) -> Call {
+fn call(
+    what: &str,
+    detail: &str,
+    language: &str,
+    source: &str,
+    start: u64,
+    took: u64,
+) -> ObservedCall {
     let archs = if language == "hip" { 2 } else { 0 };
     let nanos = start * 1_000_000;
     let line = format!("{what}\t{detail}\t{language}\t{archs}\t7\t{nanos}\t-\t{source}\t-\n");
-    Call {
+    ObservedCall {
         event: call_log::read(line.as_bytes()).remove(0),
-        end: End::At(Duration::from_millis(start + took)),
+        end: EndTime::At(Duration::from_millis(start + took)),
         outcome: None,
     }
 }
 
-fn hip(source: &str, took: u64) -> Call {
+fn hip(source: &str, took: u64) -> ObservedCall {
     call("launch", "sccache", "hip", source, 0, took)
 }
 
-fn host(source: &str, took: u64) -> Call {
+fn host(source: &str, took: u64) -> ObservedCall {
     call("launch", "sccache", "c++", source, 0, took)
 }
 
-fn direct(reason: &str) -> Call {
+fn direct(reason: &str) -> ObservedCall {
     call("direct", reason, "-", "-", 0, 10)
 }
 
@@ -75,7 +82,7 @@ fn counts(hip: Tally, host: Tally) -> Counts {
     }
 }
 
-fn report(calls: &[Call], counts: Counts) -> Report {
+fn report(calls: &[ObservedCall], counts: Counts) -> Report {
     Report::new(facts(), calls, Ok(counts))
 }
 
@@ -197,7 +204,7 @@ fn what_hits_saved_goes_by_the_misses_of_the_same_side() {
 
 #[test]
 fn a_build_that_did_nothing_for_the_cache_is_told_from_one_that_had_nothing_for_it() {
-    let verdict = |calls: &[Call], counts| report(calls, counts).verdict();
+    let verdict = |calls: &[ObservedCall], counts| report(calls, counts).verdict();
     let none = Counts::default();
     let launched = [hip("a.hip", 10)];
     assert_eq!(verdict(&launched, none), Verdict::NothingSaved);
@@ -226,7 +233,7 @@ fn a_build_that_did_nothing_for_the_cache_is_told_from_one_that_had_nothing_for_
 
 #[test]
 fn each_rule_speaks_up_when_it_has_reason_to() {
-    let ids = |calls: &[Call], counts| ids(&report(calls, counts));
+    let ids = |calls: &[ObservedCall], counts| ids(&report(calls, counts));
     let good = counts(tally(1, 1), tally(0, 0));
     let calls = [hip("a.hip", 10), hip("b.hip", 10)];
     assert_eq!(ids(&calls, good), [""; 0]);
@@ -317,7 +324,7 @@ fn an_annotation_is_one_line() {
 
 #[test]
 fn parallel_calls_are_in_lanes_of_their_own_on_the_timeline() {
-    let lanes = |calls: &[Call]| {
+    let lanes = |calls: &[ObservedCall]| {
         let mut json = Vec::new();
         trace::write(&mut json, calls, Duration::from_millis(100)).unwrap();
         let json: serde_json::Value = serde_json::from_slice(&json).unwrap();

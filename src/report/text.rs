@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Calls, Report, Unit};
+use super::{Calls, Report, SlowUnit};
 use crate::launcher::stats::Tally;
 
 /// The width of the first column, and of columns with numbers.
@@ -160,8 +160,8 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-fn slowest(units: &[Unit]) -> Vec<String> {
-    let line = |(index, unit): (usize, &Unit)| {
+fn slowest(units: &[SlowUnit]) -> Vec<String> {
+    let line = |(index, unit): (usize, &SlowUnit)| {
         let what = match (unit.outcome, &unit.reason) {
             (Some(outcome), _) => outcome.as_str(),
             (None, Some(_)) => "direct",

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Call, End, show};
+use super::{EndTime, ObservedCall, show};
 use crate::launcher::Outcome;
 
 /// All lanes belong to one process, for the viewer.
@@ -14,7 +14,7 @@ const PROCESS: u32 = 1;
 
 /// A complete event, with times in microseconds since the start of the session.
 #[derive(Serialize)]
-struct Event<'a> {
+struct TraceEvent<'a> {
     name: String,
     cat: &'static str,
     ph: &'static str,
@@ -52,8 +52,8 @@ struct Args<'a> {
 ///
 /// # Errors
 /// Those of `to`.
-pub fn write(mut to: impl Write, calls: &[Call], start: Duration) -> io::Result<()> {
-    let mut by_start: Vec<&Call> = calls.iter().collect();
+pub fn write(mut to: impl Write, calls: &[ObservedCall], start: Duration) -> io::Result<()> {
+    let mut by_start: Vec<&ObservedCall> = calls.iter().collect();
     by_start.sort_by_key(|call| call.event.start);
     let mut lanes = Lanes::default();
     to.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
@@ -67,13 +67,13 @@ pub fn write(mut to: impl Write, calls: &[Call], start: Duration) -> io::Result<
     to.flush()
 }
 
-fn event(call: &Call, start: Duration, duration: Duration, lane: usize) -> Event<'_> {
+fn event(call: &ObservedCall, start: Duration, duration: Duration, lane: usize) -> TraceEvent<'_> {
     let event = &call.event;
     let micros = |time: Duration| time.as_nanos() as f64 / 1000.0;
     let path = |path: &Option<_>| path.as_deref().map(show);
     let name = event.source.as_ref().or(event.output.as_ref());
     let name = name.and_then(|path| path.file_name());
-    Event {
+    TraceEvent {
         name: match name {
             Some(name) => name.display().to_string(),
             None => event.detail.clone(),
@@ -97,9 +97,9 @@ fn event(call: &Call, start: Duration, duration: Duration, lane: usize) -> Event
             outcome: call.outcome,
             reason: (!event.launched).then_some(&*event.detail),
             end: match call.end {
-                End::At(_) => "seen",
-                End::Before(_) => "before",
-                End::Unknown => "unknown",
+                EndTime::At(_) => "seen",
+                EndTime::Before(_) => "before",
+                EndTime::Unknown => "unknown",
             },
         },
     }

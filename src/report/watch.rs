@@ -20,7 +20,7 @@ use rustix::fs::inotify;
 use rustix::io::Errno;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
-use super::call::{Call, End};
+use super::call::{EndTime, ObservedCall};
 use super::process::{Opened, Running};
 use super::tail::Tail;
 use crate::shared::call_log;
@@ -43,7 +43,7 @@ pub fn since_boot() -> Duration {
 
 /// A thread that watches the calls of a session.
 pub struct Watch {
-    thread: JoinHandle<Vec<Call>>,
+    thread: JoinHandle<Vec<ObservedCall>>,
     stop: OwnedFd,
 }
 
@@ -77,7 +77,7 @@ impl Watch {
 
     /// Stops after the end of the build, and returns every call in the order of the log.
     #[must_use]
-    pub fn finish(self) -> Vec<Call> {
+    pub fn finish(self) -> Vec<ObservedCall> {
         // Cannot fail: adding 1 does not overflow the counter.
         let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
         self.thread.join().unwrap_or_default()
@@ -97,12 +97,12 @@ struct Watcher {
     /// The inotify instance, if available.
     changes: Option<OwnedFd>,
     log: Tail,
-    calls: Vec<Call>,
+    calls: Vec<ObservedCall>,
     running: Running,
 }
 
 impl Watcher {
-    fn run(mut self) -> Vec<Call> {
+    fn run(mut self) -> Vec<ObservedCall> {
         let period = self
             .changes
             .is_none()
@@ -133,7 +133,7 @@ impl Watcher {
                 LOG => self.forget_changes(),
                 index => {
                     let index = usize::try_from(index).expect("an index that we gave");
-                    self.calls[index].end = End::At(now);
+                    self.calls[index].end = EndTime::At(now);
                     self.running.ended(index);
                 }
             }
@@ -155,10 +155,10 @@ impl Watcher {
             let index = self.calls.len();
             let end = match self.running.open(&event) {
                 Opened::Runs(process) => self.watch(index, process),
-                Opened::Over => End::Before(since_boot()),
-                Opened::Unknown => End::Unknown,
+                Opened::Over => EndTime::Before(since_boot()),
+                Opened::Unknown => EndTime::Unknown,
             };
-            self.calls.push(Call {
+            self.calls.push(ObservedCall {
                 event,
                 end,
                 outcome: None,
@@ -166,12 +166,12 @@ impl Watcher {
         }
     }
 
-    fn watch(&mut self, index: usize, process: OwnedFd) -> End {
+    fn watch(&mut self, index: usize, process: OwnedFd) -> EndTime {
         let data = epoll::EventData::new_u64(index as u64);
         if epoll::add(&self.epoll, &process, data, epoll::EventFlags::IN).is_ok() {
             self.running.keep(index, process);
         }
-        End::Unknown
+        EndTime::Unknown
     }
 }
 
@@ -205,7 +205,11 @@ mod tests {
         let calls = watch.finish();
         let pids: std::collections::BTreeSet<_> = calls.iter().map(|call| call.event.pid).collect();
         assert_eq!(pids.len(), (WRITERS * CALLS) as usize);
-        assert!(calls.iter().all(|call| matches!(call.end, End::Before(_))));
+        assert!(
+            calls
+                .iter()
+                .all(|call| matches!(call.end, EndTime::Before(_)))
+        );
     }
 
     #[test]
@@ -230,11 +234,11 @@ mod tests {
             zombie = std::fs::read_to_string(stat).unwrap();
         }
         let calls = watch.finish();
-        let End::At(end) = calls[0].end else {
+        let EndTime::At(end) = calls[0].end else {
             panic!("{:?}", calls[0])
         };
         assert!(logged <= end && end <= since_boot());
-        assert_eq!(calls[1].end, End::Unknown);
+        assert_eq!(calls[1].end, EndTime::Unknown);
         drop(lasts.stdin.take());
         assert!(ends.wait().unwrap().success() && lasts.wait().unwrap().success());
     }

@@ -455,13 +455,13 @@ pub(super) fn sessions() -> Vec<CliError> {
 pub(super) fn examinations() -> Vec<CliError> {
     let scratch = || PathBuf::from("/tmp/rock-wrap-doctor-a1b2c3/unit.hip");
     let troubles = [
-        Trouble::Program(program()),
-        Trouble::Stats(StatsError::Unknown("distcc".to_owned())),
-        Trouble::Stats(StatsError::Ask(hangs())),
-        Trouble::Stats(StatsError::Read(
+        DoctorError::Program(program()),
+        DoctorError::Stats(StatsError::Unknown("distcc".to_owned())),
+        DoctorError::Stats(StatsError::Ask(hangs())),
+        DoctorError::Stats(StatsError::Read(
             "expected value at line 1 column 1".to_owned(),
         )),
-        Trouble::File {
+        DoctorError::File {
             path: scratch(),
             source: ErrorKind::StorageFull.into(),
         },

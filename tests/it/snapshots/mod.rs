@@ -13,7 +13,7 @@ use crate::support::rocm::{ran, rock_wrap};
 use clap::{Command, CommandFactory};
 use rock_wrap::attach::AttachError;
 use rock_wrap::cli::{Cli, CliError, hints};
-use rock_wrap::doctor::scratch::Trouble;
+use rock_wrap::doctor::scratch::DoctorError;
 use rock_wrap::fingerprint::IdentityError;
 use rock_wrap::install::shims::WrapError;
 use rock_wrap::install::{After, Error as DivertError, Failure, Refusal};
