@@ -2,9 +2,10 @@
 //! half of the format.
 
 use crate::shared::shim_config::{
-    Config, FORMAT, Fault, HEADER_LEN, MAGIC, TAG_ASKS_SERVER, TAG_DIR, TAG_EXACT, TAG_FINGERPRINT,
-    TAG_HOME, TAG_LAUNCHER, TAG_LAUNCHER_VERSION, TAG_NAME, TAG_NEW_DRIVER, TAG_NEW_DRIVER_USES_ID,
-    TAG_STRICT, TAG_WITNESS, TAG_WRITER, WITNESS_DIR, Witness, WitnessKind, checksum,
+    Config, ConfigFault, FORMAT, HEADER_LEN, MAGIC, TAG_ASKS_SERVER, TAG_DIR, TAG_EXACT,
+    TAG_FINGERPRINT, TAG_HOME, TAG_LAUNCHER, TAG_LAUNCHER_VERSION, TAG_NAME, TAG_NEW_DRIVER,
+    TAG_NEW_DRIVER_USES_ID, TAG_STRICT, TAG_WITNESS, TAG_WRITER, WITNESS_DIR, Witness, WitnessKind,
+    checksum,
 };
 use std::path::Path;
 
@@ -77,7 +78,7 @@ fn lengthen_segment(image: &mut [u8], end: usize, more: u64) {
 /// Reads the configuration of the shim with the content `file`. `None` if it is not one of our
 /// shims.
 #[must_use]
-pub fn read(file: &[u8]) -> Option<Result<Config<'_>, Fault>> {
+pub fn read(file: &[u8]) -> Option<Result<Config<'_>, ConfigFault>> {
     let at = block_offset(file)?;
     Some(Config::decode(&file[at..]))
 }
@@ -227,7 +228,7 @@ mod tests {
 
     #[test]
     fn an_empty_template_says_so() {
-        assert_eq!(read(TEMPLATE), Some(Err(Fault::Template)));
+        assert_eq!(read(TEMPLATE), Some(Err(ConfigFault::Template)));
     }
 
     #[test]
@@ -235,7 +236,7 @@ mod tests {
         let mut image = stamp(&example()).unwrap();
         let at = block_offset(&image).unwrap() + HEADER_LEN + 7;
         image[at] ^= 1;
-        assert_eq!(read(&image), Some(Err(Fault::Damaged)));
+        assert_eq!(read(&image), Some(Err(ConfigFault::Damaged)));
     }
 
     #[test]
@@ -243,7 +244,7 @@ mod tests {
         let mut image = stamp(&example()).unwrap();
         let at = block_offset(&image).unwrap() + 16;
         image[at] = 9;
-        assert_eq!(read(&image), Some(Err(Fault::Format(9))));
+        assert_eq!(read(&image), Some(Err(ConfigFault::Format(9))));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::shared::decision::{Decision, Launch};
 use crate::shared::launchers::Source;
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::shim_config::Config;
-use crate::shared::stand_in::Plan;
+use crate::shared::stand_in::StandInPlan;
 use crate::shared::this_machine;
 use crate::shared::this_machine::ThisMachine;
 use crate::shim_image;
@@ -164,7 +164,7 @@ fn stand_in(compiler: &Path, call: &Call<'_>) -> PathBuf {
 }
 
 /// What the stand-in is told of a launch.
-fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<Plan<'p>> {
+fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<StandInPlan<'p>> {
     let is_beside = call.config.dir.is_empty();
     let own_name = real.as_os_str().as_bytes();
     let own_name = own_name.strip_suffix(ALIAS_SUFFIX).unwrap_or(own_name);
@@ -174,7 +174,7 @@ fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<P
         own_name
     };
     stand_in::is_used(&launch.launcher).then(|| {
-        Plan::of(
+        StandInPlan::of(
             launch.launcher.kind,
             &launch.unit,
             launch.shared.as_ref(),

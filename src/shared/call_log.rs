@@ -22,7 +22,7 @@ use core::ffi::CStr;
 use crate::shared::call::{Call, lookup};
 use crate::shared::decision::Decision;
 use crate::shared::decision::language::Language;
-use crate::shared::decision::unit::{Role, default_output};
+use crate::shared::decision::unit::{WordRole, default_output};
 use crate::shared::sys;
 
 /// Names the log: a file that exists and that the shim may append to.
@@ -65,7 +65,7 @@ fn line(
         ),
         Decision::Launch(launch) => {
             let unit = &launch.unit;
-            let output = match unit.word(Role::Output) {
+            let output = match unit.word(WordRole::Output) {
                 Some(named) => named.to_bytes(),
                 None => {
                     unnamed = default_output(&unit.input);

@@ -13,7 +13,7 @@ use crate::shared::call::user_cache_of;
 use crate::shared::key::hash::{Hasher, LEN};
 use crate::shared::namespaces::shares_namespaces;
 use crate::shared::socket::{self, Listener};
-use crate::shared::sys::{self, File, Names};
+use crate::shared::sys::{self, EntryNames, File};
 
 /// Whether the server at `port` belongs to this user, and is in this process's mount and PID namespaces. `env`
 /// says where the user's cache directory is.
@@ -92,7 +92,7 @@ fn holder(inode: u64) -> Holder {
     // One buffer for all directories: the shim gives no memory back.
     let (mut entries, mut room) = (Vec::new(), Vec::new());
     while processes.more_entries(&mut entries) {
-        for process in Names(&entries) {
+        for process in EntryNames(&entries) {
             if decimal(process.to_bytes()).is_none() {
                 continue;
             }
@@ -130,7 +130,7 @@ fn has_open(process: &CStr, target: &[u8], entries: &mut Vec<u8>) -> Option<bool
     };
     let mut link = [0; 64];
     while descriptors.more_entries(entries) {
-        for name in Names(entries) {
+        for name in EntryNames(entries) {
             if descriptors
                 .link_target(name, &mut link)
                 .is_ok_and(|length| link.get(..length) == Some(target))

@@ -71,7 +71,7 @@ pub struct Config<'a> {
 
 /// Why a block could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
+pub enum ConfigFault {
     /// Nobody filled this block in.
     Template,
     /// Written by a rock-wrap whose format this one does not know.
@@ -100,21 +100,23 @@ impl<'a> Config<'a> {
     /// a second copy of the mark into the shim.
     ///
     /// # Errors
-    /// See [`Fault`].
-    pub fn decode(block: &'a [u8]) -> Result<Self, Fault> {
-        let (header, rest) = block.split_at_checked(HEADER_LEN).ok_or(Fault::Damaged)?;
+    /// See [`ConfigFault`].
+    pub fn decode(block: &'a [u8]) -> Result<Self, ConfigFault> {
+        let (header, rest) = block
+            .split_at_checked(HEADER_LEN)
+            .ok_or(ConfigFault::Damaged)?;
         match word(header, 16) {
-            0 => return Err(Fault::Template),
+            0 => return Err(ConfigFault::Template),
             FORMAT => {}
-            other => return Err(Fault::Format(other)),
+            other => return Err(ConfigFault::Format(other)),
         }
         let payload = rest
             .get(..word(header, 20) as usize)
-            .ok_or(Fault::Damaged)?;
+            .ok_or(ConfigFault::Damaged)?;
         if header[24..32] != checksum(payload).to_le_bytes() {
-            return Err(Fault::Damaged);
+            return Err(ConfigFault::Damaged);
         }
-        Self::from_payload(payload).ok_or(Fault::Damaged)
+        Self::from_payload(payload).ok_or(ConfigFault::Damaged)
     }
 
     fn from_payload(mut payload: &'a [u8]) -> Option<Self> {

@@ -164,7 +164,7 @@ impl Machine for ThisMachine<'_> {
             if entries.is_empty() {
                 return;
             }
-            for name in sys::Names(&entries) {
+            for name in sys::EntryNames(&entries) {
                 if wanted(name)
                     && let Ok(stat) = dir.stat(name)
                 {

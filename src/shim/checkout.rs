@@ -10,13 +10,13 @@ use crate::shared::decision::sharing::{self, Shared};
 use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::stand_in::markers::name_below;
-use crate::shared::stand_in::{self, Plan};
+use crate::shared::stand_in::{self, StandInPlan};
 use crate::outputs::Outputs;
 use crate::process::{self, Child};
 use crate::shared::sys::{self, Errno, File};
 
 /// What a launcher is to make.
-pub struct Expected<'a> {
+pub struct ExpectedFiles<'a> {
     /// The object and the dependency file.
     pub outputs: &'a Outputs<'a>,
     /// What is put back into the other files.
@@ -48,7 +48,7 @@ impl Restored<'_> {
 
 /// Adds the whole lines of `text` to `out`, with the way to the checkout in the place of its name in line
 /// markers, and returns what is left.
-pub fn markers<'t>(mut text: &'t [u8], plan: &Plan<'_>, out: &mut Vec<u8>) -> &'t [u8] {
+pub fn markers<'t>(mut text: &'t [u8], plan: &StandInPlan<'_>, out: &mut Vec<u8>) -> &'t [u8] {
     while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
         let (line, behind) = text.split_at(end);
         match name_below(line, plan.root) {
@@ -67,7 +67,7 @@ pub fn markers<'t>(mut text: &'t [u8], plan: &Plan<'_>, out: &mut Vec<u8>) -> &'
 }
 
 /// Takes the directory out of the dependency file that `args` name.
-pub fn depfile(plan: &Plan<'_>, args: &[&CStr]) {
+pub fn depfile(plan: &StandInPlan<'_>, args: &[&CStr]) {
     if plan.root.is_empty() {
         return;
     }
@@ -78,7 +78,7 @@ pub fn depfile(plan: &Plan<'_>, args: &[&CStr]) {
 
 /// Runs the compiler, and takes the directory out of what it says and out of the dependency file. Returns where
 /// the compiler cannot be run so.
-pub fn compile(plan: &Plan<'_>, args: &[&CStr], execute: &mut dyn FnMut() -> Errno) {
+pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut() -> Errno) {
     let Ok((read, write)) = File::pipe() else { return };
     let mut failed = false;
     let child = Child::start(&mut || {
@@ -105,7 +105,7 @@ pub fn compile(plan: &Plan<'_>, args: &[&CStr], execute: &mut dyn FnMut() -> Err
     process::end(end)
 }
 
-fn placeholder(plan: &Plan<'_>) -> Vec<u8> {
+fn placeholder(plan: &StandInPlan<'_>) -> Vec<u8> {
     Shared { root: Vec::new(), up: plan.up.to_vec() }.placeholder()
 }
 

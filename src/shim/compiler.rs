@@ -11,13 +11,13 @@ use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given, Path, candidate
 use crate::shared::decision::Launch;
 use crate::shared::paths::{ALIAS_SUFFIX, LAUNCHER_NAME, STAND_IN_SUFFIX, base_name};
 use crate::shared::shim_config::Config;
-use crate::shared::stand_in::Plan;
+use crate::shared::stand_in::StandInPlan;
 use crate::shared::sys::{self, Errno, StringList};
 use crate::{database, heap, process, stand_in, supervise};
 
 /// Where the real compilers are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum CompilerPlace {
     /// Beside the shim, under their aliases.
     Beside,
     /// In the directory that is baked in: under their own names, or under their aliases if that
@@ -37,7 +37,7 @@ pub struct Real {
     home: &'static [u8],
     /// The compiler's name in it.
     name: Vec<u8>,
-    place: Place,
+    place: CompilerPlace,
     given: Given,
 }
 
@@ -63,7 +63,7 @@ impl Real {
     pub fn beside(given: Given, config: Option<&Config<'static>>) -> Self {
         let home = config.map_or(&b""[..], |config| config.home);
         let (dir, name) = (OnceCell::new(), Vec::new());
-        let mut real = Self { dir, home, name, place: Place::Beside, given };
+        let mut real = Self { dir, home, name, place: CompilerPlace::Beside, given };
         real.name = match config {
             Some(config) => config.name.to_vec(),
             None => base_name(&real.own_path()).to_vec(),
@@ -77,7 +77,7 @@ impl Real {
         if !config.is_launcher() {
             let name = given.args.first().map_or(config.name, |arg| base_name(arg.to_bytes()));
             let dir = OnceCell::from(config.dir.to_vec());
-            return Self { dir, home: b"", name: name.to_vec(), place: Place::Elsewhere, given };
+            return Self { dir, home: b"", name: name.to_vec(), place: CompilerPlace::Elsewhere, given };
         }
         given.shift();
         let Some(compiler) = given.args.first() else {
@@ -87,7 +87,7 @@ impl Real {
         let name = base_name(compiler.to_bytes());
         let dir = compiler.to_bytes().strip_suffix(name).unwrap_or_default();
         let dir = OnceCell::from(dir.to_vec());
-        Self { dir, home: b"", name: name.to_vec(), place: Place::Elsewhere, given }
+        Self { dir, home: b"", name: name.to_vec(), place: CompilerPlace::Elsewhere, given }
     }
 
     /// For a stand-in that a launcher calls without the plan of a launch.
@@ -98,7 +98,7 @@ impl Real {
         let called = given.args.first().map_or(config.name, |name| name.to_bytes());
         let name = stand_in::compiler_of(called).to_vec();
         let dir = OnceCell::from(config.dir.to_vec());
-        Self { dir, home: b"", name, place: Place::Elsewhere, given }
+        Self { dir, home: b"", name, place: CompilerPlace::Elsewhere, given }
     }
 
     /// The directory that the real compilers lie in, with the slash and without links: clang 15 tells
@@ -145,22 +145,22 @@ impl Real {
 
     /// The compiler is the one that the caller named, and none of ours.
     pub fn make_foreign(&mut self) {
-        self.place = Place::Foreign;
+        self.place = CompilerPlace::Foreign;
     }
 
     /// The path of the real compiler, as a launcher is given it.
     pub fn path(&self) -> Path {
         let alias = Path::new(&[self.dir(), &self.name, ALIAS_SUFFIX]);
         match self.place {
-            Place::Foreign => Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())]),
-            Place::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[self.dir(), &self.name]),
-            Place::Beside | Place::Elsewhere => alias,
+            CompilerPlace::Foreign => Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())]),
+            CompilerPlace::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[self.dir(), &self.name]),
+            CompilerPlace::Beside | CompilerPlace::Elsewhere => alias,
         }
     }
 
     /// The path of the stand-in, as a launcher is given it: beside this file.
     pub fn stand_in(&self) -> Path {
-        if self.place == Place::Beside {
+        if self.place == CompilerPlace::Beside {
             return Path::new(&[self.dir(), &self.name, STAND_IN_SUFFIX]);
         }
         // Not by a link, which may have another name or lie elsewhere.
@@ -181,13 +181,13 @@ impl Real {
     #[cold]
     pub fn plan(&self, launch: &Launch<'_>) -> CString {
         let (real, name) = (self.path(), self.name_for_launch());
-        Plan::of(launch.launcher.kind, &launch.unit, launch.shared.as_ref(), real.as_bytes(), &name).entry()
+        StandInPlan::of(launch.launcher.kind, &launch.unit, launch.shared.as_ref(), real.as_bytes(), &name).entry()
     }
 
     /// The name by which the stand-in calls the real compiler: the caller's, where it is beside.
     fn name_for_launch(&self) -> Vec<u8> {
         match self.given.args.first() {
-            Some(name) if self.place == Place::Beside => name.to_bytes().to_vec(),
+            Some(name) if self.place == CompilerPlace::Beside => name.to_bytes().to_vec(),
             _ => [self.dir(), &self.name].concat(),
         }
     }
@@ -195,9 +195,9 @@ impl Real {
     /// Runs the real compiler, with the arguments and the environment exactly as given.
     pub fn exec(&self) -> ! {
         match self.place {
-            Place::Beside => self.exec_beside(),
-            Place::Elsewhere => self.exec_elsewhere(),
-            Place::Foreign => self.exec_foreign(),
+            CompilerPlace::Beside => self.exec_beside(),
+            CompilerPlace::Elsewhere => self.exec_elsewhere(),
+            CompilerPlace::Foreign => self.exec_foreign(),
         }
     }
 
@@ -275,7 +275,7 @@ impl Real {
             Ok(target) => target.ends_with(ALIAS_SUFFIX),
             Err(_) => sys::is_regular(alias.as_cstr()),
         };
-        if self.place != Place::Beside || !moved {
+        if self.place != CompilerPlace::Beside || !moved {
             return;
         }
         let ended = supervise::run(None, &mut || self.become_program(alias.as_cstr()));

@@ -21,7 +21,7 @@ const CHUNK: usize = 1024 * 1024;
 
 /// What the shim has for variables.
 #[repr(C)]
-struct State {
+struct HeapState {
     /// Its own address: the register can be read from, and not itself be read.
     this: *mut Self,
     next: usize,
@@ -29,7 +29,7 @@ struct State {
     kept: *const (),
 }
 
-fn state() -> *mut State {
+fn state() -> *mut HeapState {
     let state;
     // SAFETY: `open` came first; nothing else sets the register.
     unsafe { asm!("mov {}, fs:[0]", out(reg) state, options(nostack, pure, readonly)) };
@@ -42,12 +42,12 @@ fn state() -> *mut State {
 /// Comes first. `start` begins [`LEN`] bytes, aligned as the stack is, that nothing else uses as long as
 /// the process lives.
 pub unsafe fn open(start: *mut u8) {
-    let this = start.cast::<State>();
+    let this = start.cast::<HeapState>();
     let end = start as usize + LEN;
     // SAFETY: there is room, which nobody else knows; and nobody else uses the register.
     unsafe {
         let next = this.add(1) as usize;
-        this.write(State { this, next, end, kept: core::ptr::null() });
+        this.write(HeapState { this, next, end, kept: core::ptr::null() });
         // Cannot fail for an address of this process.
         let _ = sys::syscall(ARCH_PRCTL, [ARCH_SET_FS, this as usize, 0, 0, 0, 0]);
     }

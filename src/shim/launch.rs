@@ -8,18 +8,18 @@ use crate::shared::launchers::failure;
 use crate::shared::call::Call;
 use crate::shared::launchers::edits::Edits;
 use crate::shared::decision::Launch;
-use crate::shared::decision::unit::Role;
-use crate::shared::launchers::{Launcher, Source, sccache};
+use crate::shared::decision::unit::WordRole;
+use crate::shared::launchers::{NamedLauncher, Source, sccache};
 use crate::shared::launchers::kind::LauncherKind;
 use crate::message::say;
 use crate::outputs::Outputs;
-use crate::server::{self, Outcome, Server};
+use crate::server::{self, RequestOutcome, Server};
 use crate::process::Inherited;
 use crate::compiler::Real;
-use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Path, Program, candidates, start};
-use crate::checkout::{Expected, Restored};
+use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Path, LauncherProgram, candidates, start};
+use crate::checkout::{ExpectedFiles, Restored};
 use crate::supervise;
-use crate::trouble::Trouble;
+use crate::launch_failure::LaunchFailure;
 use crate::shared::sys::{self, Errno};
 use crate::process;
 use crate::tell;
@@ -31,7 +31,7 @@ use crate::tell;
 pub fn launch(
     real: &Real,
     call: &Call<'_>,
-    launcher: &Launcher<'_>,
+    launcher: &NamedLauncher<'_>,
     edits: Edits,
     launch: Option<&Launch<'_>>,
 ) -> ! {
@@ -56,11 +56,11 @@ pub fn launch(
 
     let restored = launch.and_then(|launch| {
         let shared = launch.shared.as_ref()?;
-        Some(Restored { shared, depfile: launch.unit.word(Role::Depfile) })
+        Some(Restored { shared, depfile: launch.unit.word(WordRole::Depfile) })
     });
     let restored = restored.as_ref();
     if let Some(outputs) = outputs.as_ref().filter(|_| launcher.asks_server) {
-        let expected = Expected { outputs, restored };
+        let expected = ExpectedFiles { outputs, restored };
         ask_server(real, call, launcher, &compiler, &args, &expected, &env);
     }
 
@@ -69,18 +69,18 @@ pub fn launch(
     argv.extend(args.iter().map(start).chain([ptr::null()]));
     let mut variables = Vec::with_capacity(env.len() + 1);
     variables.extend(env.iter().map(start).chain([ptr::null()]));
-    let mut program = Program { paths: candidates(call.env, word).collect(), argv, env: variables };
+    let mut program = LauncherProgram { paths: candidates(call.env, word).collect(), argv, env: variables };
 
     // What the end of a launcher means is known of one that was given a key.
     let failure = if let Some(outputs) = &outputs {
-        let expected = Expected { outputs, restored };
+        let expected = ExpectedFiles { outputs, restored };
         match supervise::launch(call, launcher.kind, &expected, &mut program) {
-            Trouble::NotRun(errno) => errno,
+            LaunchFailure::NotRun(errno) => errno,
             failed => after(real, call, launcher, &failed),
         }
     } else {
         if launcher.kind == LauncherKind::Sccache && Server::of(call.env).is_strangers() {
-            after(real, call, launcher, &Trouble::Stranger)
+            after(real, call, launcher, &LaunchFailure::Stranger)
         }
         let held = (launcher.kind == LauncherKind::Sccache).then(Inherited::hold_back);
         let failure = program.execute();
@@ -121,10 +121,10 @@ pub fn launch(
 fn ask_server(
     real: &Real,
     call: &Call<'_>,
-    launcher: &Launcher<'_>,
+    launcher: &NamedLauncher<'_>,
     compiler: &Path,
     args: &[&CStr],
-    expected: &Expected<'_>,
+    expected: &ExpectedFiles<'_>,
     env: &[&CStr],
 ) {
     let directory = sys::getcwd();
@@ -133,32 +133,32 @@ fn ask_server(
     let args = args.iter().copied();
     let request = sccache::request(compiler.as_bytes(), &directory, args, env);
     match server::compile(Server::of(call.env), &request, expected, call.env) {
-        Outcome::NotAsked => {}
-        Outcome::NotCached => real.exec(),
+        RequestOutcome::NotAsked => {}
+        RequestOutcome::NotCached => real.exec(),
         // The client goes on without it too, whatever is made of other failures.
-        Outcome::Lost => {
+        RequestOutcome::Lost => {
             let word = launcher.word;
             say(&[b"the server of launcher ", word, b" went away; compiling without it"]);
             real.exec()
         }
-        Outcome::Trouble(failed) => after(real, call, launcher, &failed),
+        RequestOutcome::Failed(failed) => after(real, call, launcher, &failed),
     }
 }
 
 /// Goes on after a launcher that failed by itself.
 #[cold]
-fn after(real: &Real, call: &Call<'_>, launcher: &Launcher<'_>, failed: &Trouble) -> ! {
+fn after(real: &Real, call: &Call<'_>, launcher: &NamedLauncher<'_>, failed: &LaunchFailure) -> ! {
     let word = launcher.word;
     let strict = call.config.strict;
     let (what, end, lasting): (&[u8], _, _) = match *failed {
-        Trouble::Failed { end, lasting } => (b" failed", end, lasting),
-        Trouble::Mute | Trouble::NotRun(_) => {
+        LaunchFailure::Failed { end, lasting } => (b" failed", end, lasting),
+        LaunchFailure::Mute | LaunchFailure::NotRun(_) => {
             (b" waits for a server that does not answer", server::NO_SERVER, true)
         }
-        Trouble::Stranger => {
+        LaunchFailure::Stranger => {
             (b" has a server that is another user's or in another container", server::NO_SERVER, true)
         }
-        Trouble::NoOutput => (b" has succeeded without an output", server::NO_SERVER, true),
+        LaunchFailure::NoOutput => (b" has succeeded without an output", server::NO_SERVER, true),
     };
     say(&[b"launcher ", word, what, if strict { b"" } else { b"; compiling without it" }]);
     if strict {

@@ -19,8 +19,8 @@ mod checkout;
 mod database;
 mod compiler;
 mod launch;
+mod launch_failure;
 mod program;
-mod trouble;
 mod heap;
 mod markers;
 mod mem;
@@ -127,7 +127,7 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
     }
     compiler::set_last_resort(&real);
     let dir = || if config.dir.is_empty() { real.dir() } else { config.dir };
-    let hands = tell::Hands { envp: real.envp() };
+    let hands = tell::ShimHands { envp: real.envp() };
     let decision = decision::decide(&call, &ThisMachine::new(&dir).with(&hands));
     call_log::record(&call, &decision);
     match decision {

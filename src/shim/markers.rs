@@ -14,9 +14,9 @@ use crate::shared::sys::{self, File};
 
 /// The names that were looked at, and of each the path to take in its place.
 #[derive(Default)]
-pub struct Names(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
+pub struct MarkerNames(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
 
-impl Names {
+impl MarkerNames {
     /// The path to name the file `name` by, where that is not its name.
     pub fn path_for(&mut self, name: &[u8]) -> Option<&[u8]> {
         if !self.0.contains_key(name) {

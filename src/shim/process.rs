@@ -40,12 +40,12 @@ const DEFAULT: Action = [0; 4];
 const IGNORE: usize = 1;
 
 /// The signals' dispositions and mask as the shim was given them, while it waits.
-pub struct Signals {
+pub struct SavedSignals {
     mask: u64,
     child: Action,
 }
 
-impl Signals {
+impl SavedSignals {
     /// Keeps back what has to be passed on, and what says that a child has ended.
     pub fn hold() -> Self {
         let held = REQUESTS.iter().fold(bit(SIGCHLD), |set, signal| set | bit(*signal));
@@ -102,7 +102,7 @@ impl Inherited {
         while let Ok(entries) = descriptors.entries()
             && !entries.is_empty()
         {
-            let numbers = sys::Names(&entries).filter_map(|name| decimal(name.to_bytes()));
+            let numbers = sys::EntryNames(&entries).filter_map(|name| decimal(name.to_bytes()));
             let numbers = numbers.map(|number| number as usize);
             held.extend(numbers.filter(|number| *number > 2 && close_on_exec(*number, true)));
         }
@@ -135,7 +135,7 @@ fn close_on_exec(descriptor: usize, close: bool) -> bool {
 pub struct Child(usize);
 
 /// What woke the one who waits.
-pub enum Event {
+pub enum WakeUp {
     /// The child has ended.
     Ended(End),
     /// The time is over.
@@ -182,7 +182,7 @@ impl Child {
     }
 
     /// Waits for its end or for `seconds`, passing on what asks the shim to end.
-    pub fn wait(self, seconds: Option<u64>) -> Event {
+    pub fn wait(self, seconds: Option<u64>) -> WakeUp {
         const SI_KERNEL: i32 = 0x80;
         let held = REQUESTS.iter().fold(bit(SIGCHLD), |set, signal| set | bit(*signal));
         loop {
@@ -197,13 +197,13 @@ impl Child {
             match signal {
                 Ok(signal) if signal == SIGCHLD as usize => {
                     if let Some(end) = self.reap(false) {
-                        return Event::Ended(end);
+                        return WakeUp::Ended(end);
                     }
                 }
                 // A terminal's reaches the child by itself.
                 Ok(signal) if info[2] != SI_KERNEL => self.send(signal as i32),
                 Ok(_) | Err(Errno::EINTR) => {}
-                Err(_) => return Event::Timeout,
+                Err(_) => return WakeUp::Timeout,
             }
         }
     }

@@ -45,7 +45,7 @@ impl Given {
 }
 
 /// A launcher, ready to be run.
-pub struct Program {
+pub struct LauncherProgram {
     /// Where it may be; the first that can be run is.
     pub paths: Vec<Path>,
     /// The arguments, with room for the path in front and a null pointer at the end.
@@ -54,7 +54,7 @@ pub struct Program {
     pub env: Vec<*const u8>,
 }
 
-impl Program {
+impl LauncherProgram {
     /// Replaces this process; returns only where that fails.
     pub fn execute(&mut self) -> Errno {
         let mut failure = Errno::ENOENT;

@@ -6,15 +6,15 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use crate::shared::launchers::sccache;
-use crate::shared::launchers::sccache::{Address, Answer};
+use crate::shared::launchers::sccache::{Address, ServerAnswer};
 use crate::shared::launchers::failure::{self, Blame, End};
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::call::lookup;
 use crate::message::say;
-use crate::checkout::Expected;
+use crate::checkout::ExpectedFiles;
 use crate::shared::listener;
 use crate::shared::socket::{Socket, Wait};
-use crate::trouble::Trouble;
+use crate::launch_failure::LaunchFailure;
 use crate::shared::sys::{self, Errno};
 
 /// Seconds after which a server that has not answered is asked whether it can, and which it has for an
@@ -107,7 +107,7 @@ impl<'a> Patience<'a> {
 }
 
 /// What became of a request, where this process goes on.
-pub enum Outcome {
+pub enum RequestOutcome {
     /// Nobody took it: the launcher may start a server, or say what is the matter.
     NotAsked,
     /// The server does not cache such a call, or has made it and cannot send the answer.
@@ -115,18 +115,18 @@ pub enum Outcome {
     /// It went away over the compile.
     Lost,
     /// It did not do its work.
-    Trouble(Trouble),
+    Failed(LaunchFailure),
 }
 
 /// Has `server` do what `request` asks for, which is to make what is expected, and ends as the compiler did.
 #[cold]
-pub fn compile(server: Server<'_>, request: &[u8], expected: &Expected<'_>, env: &[&CStr]) -> Outcome {
-    let Some(socket) = server.connect(Wait::Seconds(PATIENCE)) else { return Outcome::NotAsked };
+pub fn compile(server: Server<'_>, request: &[u8], expected: &ExpectedFiles<'_>, env: &[&CStr]) -> RequestOutcome {
+    let Some(socket) = server.connect(Wait::Seconds(PATIENCE)) else { return RequestOutcome::NotAsked };
     if !server.is_ours(&socket) {
-        return Outcome::Trouble(Trouble::Stranger);
+        return RequestOutcome::Failed(LaunchFailure::Stranger);
     }
     if !socket.send(request) {
-        return Outcome::NotAsked;
+        return RequestOutcome::NotAsked;
     }
     let mut conversation =
         Conversation { socket, heard: Vec::new(), patience: Patience::with(server) };
@@ -134,22 +134,22 @@ pub fn compile(server: Server<'_>, request: &[u8], expected: &Expected<'_>, env:
     loop {
         let message = match conversation.next() {
             Ok(message) => message,
-            Err(HungUp::ByItself) if !started => return Outcome::NotAsked,
+            Err(HungUp::ByItself) if !started => return RequestOutcome::NotAsked,
             // It hangs up over messages that are too long for its protocol, too.
-            Err(HungUp::ByItself) if server.answers() => return Outcome::NotCached,
-            Err(HungUp::ByItself) => return Outcome::Lost,
-            Err(HungUp::Mute) => return Outcome::Trouble(Trouble::Mute),
+            Err(HungUp::ByItself) if server.answers() => return RequestOutcome::NotCached,
+            Err(HungUp::ByItself) => return RequestOutcome::Lost,
+            Err(HungUp::Mute) => return RequestOutcome::Failed(LaunchFailure::Mute),
         };
         match sccache::answer(&message) {
-            Some(Answer::Started) => started = true,
-            Some(Answer::NotCached) => return Outcome::NotCached,
-            Some(Answer::UnknownCompiler(why)) => {
+            Some(ServerAnswer::Started) => started = true,
+            Some(ServerAnswer::NotCached) => return RequestOutcome::NotCached,
+            Some(ServerAnswer::UnknownCompiler(why)) => {
                 say(&[b"sccache does not know this compiler: ", why]);
-                return Outcome::Trouble(Trouble::Failed { end: NO_SERVER, lasting: true });
+                return RequestOutcome::Failed(LaunchFailure::Failed { end: NO_SERVER, lasting: true });
             }
-            Some(Answer::Finished { status: Some(status), stdout, stderr, colours }) => {
+            Some(ServerAnswer::Finished { status: Some(status), stdout, stderr, colours }) => {
                 if status == 0 && sys::stat(&expected.outputs.object).is_err() {
-                    return Outcome::Trouble(Trouble::NoOutput);
+                    return RequestOutcome::Failed(LaunchFailure::NoOutput);
                 }
                 if let Some(restored) = expected.restored {
                     restored.depfile();
@@ -168,17 +168,17 @@ pub fn compile(server: Server<'_>, request: &[u8], expected: &Expected<'_>, env:
                 }
                 return match blame {
                     Blame::Compiler | Blame::Unclear => sys::exit(status),
-                    Blame::Launcher => Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false }),
-                    Blame::Settings => Outcome::Trouble(Trouble::Failed { end, lasting: true }),
+                    Blame::Launcher => RequestOutcome::Failed(LaunchFailure::Failed { end: FAILED, lasting: false }),
+                    Blame::Settings => RequestOutcome::Failed(LaunchFailure::Failed { end, lasting: true }),
                 };
             }
             // A signal has ended the compiler. What it said it will say again.
-            Some(Answer::Finished { status: None, .. }) => {
-                return Outcome::Trouble(Trouble::Failed { end: FAILED, lasting: false });
+            Some(ServerAnswer::Finished { status: None, .. }) => {
+                return RequestOutcome::Failed(LaunchFailure::Failed { end: FAILED, lasting: false });
             }
             // Something else listens there: the client says so in its own way.
-            None if !started => return Outcome::NotAsked,
-            None => return Outcome::Lost,
+            None if !started => return RequestOutcome::NotAsked,
+            None => return RequestOutcome::Lost,
         }
     }
 }

@@ -11,13 +11,13 @@ use core::ptr;
 
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::stand_in::text::{LONGEST_DATE, Scanner, names_date, path_of};
-use crate::shared::stand_in::{Plan, Question, Side, VARIABLE};
+use crate::shared::stand_in::{StandInPlan, Question, TextSide, VARIABLE};
 use crate::shared::launchers::failure::End;
 use crate::shared::call::lookup;
 use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::launchers::kind::LauncherKind;
-use crate::markers::Names;
+use crate::markers::MarkerNames;
 use crate::checkout;
 use crate::message::say;
 use crate::process::Child;
@@ -35,7 +35,7 @@ pub fn is_called(args: &[&CStr]) -> bool {
 /// made without the shim's environment.
 pub fn answer(given: &Given) {
     let Some(value) = lookup(given.env, VARIABLE) else { return };
-    let Some(plan) = Plan::parse(value.to_bytes()) else { return };
+    let Some(plan) = StandInPlan::parse(value.to_bytes()) else { return };
     let args = given.args.get(1..).unwrap_or_default();
     if let Some(question) = plan.question(args) {
         let status = give_text(&plan, &question, given);
@@ -50,7 +50,7 @@ pub fn answer(given: &Given) {
 }
 
 /// Becomes the real compiler.
-fn become_compiler(plan: &Plan<'_>, args: &[&CStr], given: &Given) -> ! {
+fn become_compiler(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> ! {
     let errno = execute(plan, &plan.words(args), given);
     say(&[b"cannot execute the compiler ", plan.real, b" (", errno.text(), b")"]);
     sys::exit(if errno.means_missing() { EXIT_NOT_FOUND } else { EXIT_NOT_EXECUTABLE })
@@ -58,7 +58,7 @@ fn become_compiler(plan: &Plan<'_>, args: &[&CStr], given: &Given) -> ! {
 
 /// Runs the real compiler in this process. Where its alias is gone, the tree was restored since the launch, and
 /// the compiler stands at its own name again.
-fn execute(plan: &Plan<'_>, args: &[&CStr], given: &Given) -> Errno {
+fn execute(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> Errno {
     let own = |bytes: &[u8]| CString::new(bytes).unwrap_or_default();
     let (real, name) = (own(plan.real), own(plan.name));
     let words = [name.as_c_str()];
@@ -78,7 +78,7 @@ fn execute(plan: &Plan<'_>, args: &[&CStr], given: &Given) -> Errno {
 }
 
 /// Prints every text of the compile, and a digest of each file that they name. The exit status.
-fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
+fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     const FAILED: i32 = 1;
     let output = match question.output.map(File::replace) {
         None => None,
@@ -87,7 +87,7 @@ fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     };
     let to = output.as_ref().map_or(1, File::descriptor);
     let mut scanner = Scanner::default();
-    let mut names = Names::default();
+    let mut names = MarkerNames::default();
     let told = plan.texts.iter().all(|side| {
         give_side(*side, plan, question, given, to, &mut scanner, &mut names)
             && sys::write_all(to, b"\n")
@@ -115,10 +115,10 @@ fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
         let named = digest(name, shown, &mut piece, &mut rest);
         // Of a header in which one of these words stands, be it in a comment, sccache's direct mode compares
         // the size and not the content (0.16 to 0.19, `preprocessor_cache.rs`).
-        dated |= named == Content::Known { dated: true }
+        dated |= named == NamedContent::Known { dated: true }
             && plan.kind == LauncherKind::Sccache
             && name != plan.input;
-        known & (named != Content::Unknown)
+        known & (named != NamedContent::Unknown)
     });
     if !known && plan.kind == LauncherKind::Ccache {
         return FAILED;
@@ -152,13 +152,13 @@ fn give_text(plan: &Plan<'_>, question: &Question<'_>, given: &Given) -> i32 {
 
 /// Prints one text as the real compiler makes it. Whether it made one.
 fn give_side(
-    side: Side<'_>,
-    plan: &Plan<'_>,
+    side: TextSide<'_>,
+    plan: &StandInPlan<'_>,
     question: &Question<'_>,
     given: &Given,
     to: usize,
     scanner: &mut Scanner,
-    names: &mut Names,
+    names: &mut MarkerNames,
 ) -> bool {
     let more = Question::for_side(side);
     let words = question.words.iter().copied();
@@ -218,7 +218,7 @@ fn give_side(
 /// Adds a line marker for the file called `name`, by the name `shown`, and a line with the digest of its bytes: the form that is inert
 /// to both launchers, and from which both take the file for their direct mode. A file that is not there has a
 /// content that is known, too.
-fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> Content {
+fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> NamedContent {
     out.extend_from_slice(b"# 1 \"");
     out.extend_from_slice(shown);
     out.extend_from_slice(b"\"\n#pragma rock-wrap ");
@@ -227,15 +227,15 @@ fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> 
         Ok(stat) if stat.is_regular() => match content(&path, piece) {
             Some((digest, dated)) => {
                 push_hex(out, &digest);
-                Content::Known { dated }
+                NamedContent::Known { dated }
             }
-            None => Content::Unknown,
+            None => NamedContent::Unknown,
         },
         // A pipe or a device: it was read, and cannot be read again.
-        Ok(_) => Content::Unknown,
+        Ok(_) => NamedContent::Unknown,
         Err(_) => {
             out.extend_from_slice(b"absent");
-            Content::Known { dated: false }
+            NamedContent::Known { dated: false }
         }
     };
     out.push(b'\n');
@@ -244,7 +244,7 @@ fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> 
 
 /// What is known of a file's content.
 #[derive(PartialEq, Eq)]
-enum Content {
+enum NamedContent {
     Unknown,
     Known {
         /// Whether it names a macro for the date, used or not.

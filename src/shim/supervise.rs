@@ -6,27 +6,32 @@
 use crate::shared::call::Call;
 use crate::shared::launchers::failure;
 use crate::shared::launchers::failure::{Blame, End};
-use crate::program::Program;
-use crate::trouble::Trouble;
+use crate::program::LauncherProgram;
+use crate::launch_failure::LaunchFailure;
 use crate::shared::launchers::kind::LauncherKind;
-use crate::process::{self, Child, Event, Inherited, Signals};
-use crate::checkout::Expected;
+use crate::process::{self, Child, WakeUp, Inherited, SavedSignals};
+use crate::checkout::ExpectedFiles;
 use crate::server::{PATIENCE, Patience, Server};
 use crate::shared::sys::{self, Errno};
 
 /// Runs a launcher of this kind, which is to make what is expected, and ends as it ends, unless that is its own
 /// failure.
-pub fn launch(call: &Call<'_>, kind: LauncherKind, expected: &Expected<'_>, program: &mut Program) -> Trouble {
+pub fn launch(
+    call: &Call<'_>,
+    kind: LauncherKind,
+    expected: &ExpectedFiles<'_>,
+    program: &mut LauncherProgram,
+) -> LaunchFailure {
     let server = (kind == LauncherKind::Sccache).then(|| Server::of(call.env));
     if server.is_some_and(Server::is_strangers) {
-        return Trouble::Stranger;
+        return LaunchFailure::Stranger;
     }
     let end = match run(server, &mut || program.execute()) {
         Ok(end) => end,
-        Err(trouble) => return trouble,
+        Err(failure) => return failure,
     };
     if end == End::Exited(0) && kind != LauncherKind::Other && sys::stat(&expected.outputs.object).is_err() {
-        return Trouble::NoOutput;
+        return LaunchFailure::NoOutput;
     }
     if end == End::Exited(0) {
         expected.restored.iter().for_each(|restored| restored.depfile());
@@ -38,7 +43,7 @@ pub fn launch(call: &Call<'_>, kind: LauncherKind, expected: &Expected<'_>, prog
         Blame::Unclear => fails_by_itself(program).then_some(true),
     };
     match lasting {
-        Some(lasting) => Trouble::Failed { end, lasting },
+        Some(lasting) => LaunchFailure::Failed { end, lasting },
         None => {
             expected.outputs.mend(end != End::Exited(0));
             process::end(end)
@@ -51,8 +56,8 @@ pub fn launch(call: &Call<'_>, kind: LauncherKind, expected: &Expected<'_>, prog
 pub fn run(
     server: Option<Server<'_>>,
     execute: &mut dyn FnMut() -> Errno,
-) -> Result<End, Trouble> {
-    let signals = Signals::hold();
+) -> Result<End, LaunchFailure> {
+    let signals = SavedSignals::hold();
     let mut failure = None;
     let child = Child::start(&mut || {
         if server.is_some() {
@@ -64,10 +69,10 @@ pub fn run(
         failure = Some(execute());
     });
     let result = match (child, failure) {
-        (Err(errno), _) => Err(Trouble::NotRun(errno)),
+        (Err(errno), _) => Err(LaunchFailure::NotRun(errno)),
         (Ok(child), Some(errno)) => {
             child.kill();
-            Err(Trouble::NotRun(errno))
+            Err(LaunchFailure::NotRun(errno))
         }
         (Ok(child), None) => watch(child, server),
     };
@@ -75,16 +80,16 @@ pub fn run(
     result
 }
 
-fn watch(child: Child, server: Option<Server<'_>>) -> Result<End, Trouble> {
+fn watch(child: Child, server: Option<Server<'_>>) -> Result<End, LaunchFailure> {
     let mut patience = server.map(Patience::with);
     loop {
         match child.wait(server.map(|_| PATIENCE)) {
-            Event::Ended(end) => return Ok(end),
-            Event::Timeout => {}
+            WakeUp::Ended(end) => return Ok(end),
+            WakeUp::Timeout => {}
         }
         if patience.as_mut().is_some_and(Patience::is_over) {
             child.kill();
-            return Err(Trouble::Mute);
+            return Err(LaunchFailure::Mute);
         }
     }
 }
@@ -93,11 +98,11 @@ fn watch(child: Child, server: Option<Server<'_>>) -> Result<End, Trouble> {
 /// fails at once and says nothing.
 #[cold]
 #[inline(never)]
-fn fails_by_itself(program: &mut Program) -> bool {
+fn fails_by_itself(program: &mut LauncherProgram) -> bool {
     const COMPLAINT: &[u8; 14] = b"ccache: error:";
     let Some(said) = sys::File::anonymous() else { return false };
     program.replace(c"/bin/false", &[c"CCACHE_COMPILERTYPE=clang", c"CCACHE_NOSTATS=1"]);
-    let signals = Signals::hold();
+    let signals = SavedSignals::hold();
     let child = Child::start(&mut || {
         sys::duplicate(said.descriptor(), 1);
         sys::duplicate(said.descriptor(), 2);

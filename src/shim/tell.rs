@@ -14,7 +14,7 @@ use crate::shared::call::lookup;
 use crate::shared::call::user_cache_of;
 use crate::shared::launchers::failure::End;
 use crate::message::say;
-use crate::process::{Child, Event, Signals};
+use crate::process::{Child, WakeUp, SavedSignals};
 use crate::shared::sys::StringList;
 use crate::shared::sys;
 use crate::shared::{call_log, this_machine};
@@ -57,19 +57,19 @@ pub fn launcher_failed(mark: &CStr) {
 }
 
 /// Runs the tree's tools, and keeps what they said.
-pub struct Hands {
+pub struct ShimHands {
     /// The environment that they are given.
     pub envp: StringList,
 }
 
-impl this_machine::Hands for Hands {
+impl this_machine::Hands for ShimHands {
     fn run(&self, program: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>> {
         const LONGEST: usize = 4096;
         let said = sys::File::anonymous()?;
         let nothing = sys::File::open(c"/dev/null").ok()?;
         let argument = argument.map_or(ptr::null(), |argument| argument.as_ptr().cast());
         let argv = [program.as_ptr().cast(), argument, ptr::null()];
-        let signals = Signals::hold();
+        let signals = SavedSignals::hold();
         let child = Child::start(&mut || {
             // As clang does it.
             sys::duplicate(nothing.descriptor(), 0);
@@ -81,7 +81,7 @@ impl this_machine::Hands for Hands {
         });
         let end = child.map(|child| child.wait(None));
         signals.release();
-        let Ok(Event::Ended(End::Exited(0))) = end else { return None };
+        let Ok(WakeUp::Ended(End::Exited(0))) = end else { return None };
         let mut text = alloc::vec![0; LONGEST];
         let length = said.read_from_start(&mut text).ok()?;
         text.truncate(length);

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use crate::support::{Told, run, stderr, witness, write_program};
 use rock_wrap::shared::shim_config::Config;
-use rock_wrap::shared::stand_in::Plan;
+use rock_wrap::shared::stand_in::StandInPlan;
 use rock_wrap::shim_image;
 
 const COMPILE: [&str; 4] = ["-c", "a.cpp", "-o", "a.o"];
@@ -105,7 +105,7 @@ fn stood_in_for(call: &Told) -> PathBuf {
         .env
         .iter()
         .find_map(|entry| entry.strip_prefix("ROCK_WRAP_STAND_IN="));
-    let plan = Plan::parse(entry.unwrap().as_bytes()).unwrap();
+    let plan = StandInPlan::parse(entry.unwrap().as_bytes()).unwrap();
     PathBuf::from(std::str::from_utf8(plan.real).unwrap())
 }
 

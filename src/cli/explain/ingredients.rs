@@ -21,7 +21,7 @@ use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::key::ingredients::Ingredients;
 use crate::shared::machine::{FileState, Machine};
 use crate::shared::stand_in::text::{Scanner, path_of};
-use crate::shared::stand_in::{Plan, Question, Side};
+use crate::shared::stand_in::{Question, StandInPlan, TextSide};
 
 /// The answer.
 #[derive(Serialize)]
@@ -56,7 +56,7 @@ pub struct Ingredient {
 pub fn of<M: Machine + ?Sized>(
     call: &Call<'_>,
     launch: &Launch<'_>,
-    plan: &Plan<'_>,
+    plan: &StandInPlan<'_>,
     machine: &M,
 ) -> Option<Shown> {
     let inputs = decision::ingredients(call, launch, machine)?;
@@ -319,7 +319,7 @@ fn arguments(words: &[&CStr]) -> Vec<Ingredient> {
 
 /// The texts, as the stand-in has them made of the launcher's words.
 fn texts(
-    plan: &Plan<'_>,
+    plan: &StandInPlan<'_>,
     words: &[&CStr],
     writes_depfile: bool,
     scanner: &mut Scanner,
@@ -331,7 +331,7 @@ fn texts(
         asked.extend([c"-MF", c"/dev/null"]);
     }
     let question = plan.question(&asked);
-    let text = |side: &Side<'_>| {
+    let text = |side: &TextSide<'_>| {
         let text = question
             .as_ref()
             .and_then(|question| text(*side, plan, question));
@@ -345,9 +345,9 @@ fn texts(
             short(&hasher.finish())
         });
         let name = match side {
-            Side::Whole => "whole".to_owned(),
-            Side::Host => "host".to_owned(),
-            Side::Device(arch) => String::from_utf8_lossy(arch).into_owned(),
+            TextSide::Whole => "whole".to_owned(),
+            TextSide::Host => "host".to_owned(),
+            TextSide::Device(arch) => String::from_utf8_lossy(arch).into_owned(),
         };
         let size = text.map(|text| format!("({} bytes)", text.len()));
         Ingredient {
@@ -359,7 +359,7 @@ fn texts(
     plan.texts.iter().map(text).collect()
 }
 
-fn text(side: Side<'_>, plan: &Plan<'_>, question: &Question<'_>) -> Option<Vec<u8>> {
+fn text(side: TextSide<'_>, plan: &StandInPlan<'_>, question: &Question<'_>) -> Option<Vec<u8>> {
     let os = |bytes| OsStr::from_bytes(bytes);
     let more = Question::for_side(side);
     let words = question

@@ -1,7 +1,7 @@
 //! What the environment of a call says about it.
 
 use crate::shared::decision::reasons::Reason;
-use crate::shared::launchers::{Launcher, sccache};
+use crate::shared::launchers::{NamedLauncher, sccache};
 use core::ffi::CStr;
 
 /// What the environment says, gathered in one pass.
@@ -145,7 +145,7 @@ impl<'a> Environment<'a> {
     }
 
     /// Why the environment speaks against launching what `argv` would allow.
-    pub fn reason(&self, launcher: &Launcher<'_>, env: &[&CStr]) -> Option<Reason> {
+    pub fn reason(&self, launcher: &NamedLauncher<'_>, env: &[&CStr]) -> Option<Reason> {
         if self.guard {
             Some(Reason::NestedShim)
         } else if self.sccache {

@@ -9,7 +9,7 @@ use crate::shared::decision::driver_name::versionless;
 use crate::shared::decision::environment::Environment;
 use crate::shared::decision::reasons::{Direct, Reason};
 use crate::shared::decision::{nesting, probe};
-use crate::shared::launchers::Launcher;
+use crate::shared::launchers::NamedLauncher;
 use crate::shared::launchers::edits::Edits;
 use crate::shared::launchers::failure;
 use crate::shared::launchers::kind::LauncherKind;
@@ -22,7 +22,7 @@ use core::ffi::CStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward<'a> {
     /// The launcher.
-    pub launcher: Launcher<'a>,
+    pub launcher: NamedLauncher<'a>,
     /// What changes in its environment.
     pub edits: Edits,
 }
@@ -56,8 +56,8 @@ pub fn forward<'a, M: Machine + ?Sized>(
     if environment.disabled {
         return Err(Reason::Disabled.into());
     }
-    let launcher =
-        Launcher::choose(environment.hip_clang_launcher, call.config).ok_or(Reason::NoLauncher)?;
+    let launcher = NamedLauncher::choose(environment.hip_clang_launcher, call.config)
+        .ok_or(Reason::NoLauncher)?;
     if is_shim(call, machine) {
         return Err(Reason::AnotherShim.into());
     }

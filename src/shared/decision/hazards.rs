@@ -4,15 +4,15 @@
 //! those that need a look at their value are in [`argv`](super::argv) and
 //! [`launchers`](super::launchers).
 
-use crate::shared::decision::options::Kind;
+use crate::shared::decision::options::OptionKind;
 use crate::shared::decision::reasons::Reason;
 use crate::shared::decision::spellings::{Row, Table};
-use crate::shared::launchers::Launcher;
+use crate::shared::launchers::NamedLauncher;
 use crate::shared::launchers::kind::LauncherKind;
 
 /// What an option means for a launch.
 #[derive(Clone, Copy)]
-enum Rule {
+enum OptionRule {
     /// Direct, whatever the launcher.
     Never(Reason),
     /// Direct under sccache.
@@ -25,6 +25,7 @@ enum Rule {
     Fine,
 }
 
+use OptionRule::{Colours, Fine, Native, Never, NotSccache};
 use Reason::{
     CanonicalPrefixes, ConfigFile, Coverage, Depfile, DoubleDash, ExternalTools, FileInput,
     Frontend, Information, LauncherOption, Modules, OffloadKind, OtherAction, Passthrough, Plugin,
@@ -32,11 +33,10 @@ use Reason::{
     ResponseQuoting, SaveTemps, SideOutput, SplitDwarf, TargetForwarding, UnusualSpelling,
     VfsOverlay, WorkingDirectory,
 };
-use Rule::{Colours, Fine, Native, Never, NotSccache};
 
 /// Sorted by the spelling's bytes, the `*` left out. With `*`: everything that begins so.
 #[rustfmt::skip]
-const RULES: &[(&str, Rule)] = &[
+const RULES: &[(&str, OptionRule)] = &[
     ("-###", Never(Information)),
     ("--", Never(DoubleDash)),
     ("--amdgpu-arch-tool*", Never(ExternalTools)),
@@ -270,7 +270,7 @@ const RULES: &[(&str, Rule)] = &[
 ];
 
 /// Why `argument` keeps a call from being launched through `launcher`, if it does.
-pub fn reason(argument: &[u8], launcher: &Launcher<'_>) -> Option<Reason> {
+pub fn reason(argument: &[u8], launcher: &NamedLauncher<'_>) -> Option<Reason> {
     let (number, ..) = TABLE.longest(argument)?;
     let (rule, reason) = *VERDICTS.get(number)?;
     let applies = match rule {
@@ -331,10 +331,10 @@ static ROWS: [Row; RULES.len()] = {
     rows
 };
 
-const fn spelling(number: usize) -> (&'static [u8], Kind) {
+const fn spelling(number: usize) -> (&'static [u8], OptionKind) {
     match RULES[number].0.as_bytes() {
-        [name @ .., b'*'] => (name, Kind::Joined),
-        name => (name, Kind::Flag),
+        [name @ .., b'*'] => (name, OptionKind::Joined),
+        name => (name, OptionKind::Flag),
     }
 }
 

@@ -40,13 +40,13 @@ use self::environment::{Environment, Steering};
 use self::foreign::{Forward, is_foreign};
 use self::reasons::{Direct, Reason};
 use self::sharing::Shared;
-use self::unit::{Role, Unit};
+use self::unit::{Unit, WordRole};
 use crate::shared::call::{Call, lookup};
 use crate::shared::key::paths::Paths;
 use crate::shared::key::{self, Key, native};
 use crate::shared::launchers::edits::Edits;
 use crate::shared::launchers::kind::LauncherKind;
-use crate::shared::launchers::{Launcher, failure, settings, since};
+use crate::shared::launchers::{NamedLauncher, failure, settings, since};
 use crate::shared::machine::Machine;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -70,7 +70,7 @@ pub enum Decision<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Launch<'a> {
     /// The launcher.
-    pub launcher: Launcher<'a>,
+    pub launcher: NamedLauncher<'a>,
     /// What changes in its environment.
     pub edits: Edits,
     /// What is compiled.
@@ -97,8 +97,8 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
     if environment.disabled {
         return Err(Reason::Disabled.into());
     }
-    let mut launcher =
-        Launcher::choose(environment.hip_clang_launcher, call.config).ok_or(Reason::NoLauncher)?;
+    let mut launcher = NamedLauncher::choose(environment.hip_clang_launcher, call.config)
+        .ok_or(Reason::NoLauncher)?;
     if environment.client_side && !environment.logs && launcher.since(since::SCCACHE_CLIENT_SIDE) {
         launcher.asks_server = false;
     }
@@ -111,7 +111,7 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
     // Before what costs system calls; after what explains the call itself.
     let unit = scan.finish(machine, || environment.reason(&launcher, call.env))?;
     if launcher.kind != LauncherKind::Other
-        && probe::is_configure_probe(unit.word(Role::Output), machine)
+        && probe::is_configure_probe(unit.word(WordRole::Output), machine)
     {
         return Err(Reason::ConfigureProbe.into());
     }
@@ -158,7 +158,7 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
 fn key_inputs<'k, 'a, M: Machine + ?Sized>(
     call: &'k Call<'a>,
     unit: &'k Unit<'a>,
-    launcher: &'k Launcher<'a>,
+    launcher: &'k NamedLauncher<'a>,
     variable: &[u8],
     environment: &Environment<'a>,
     machine: &M,

@@ -15,7 +15,7 @@ use crate::shared::decision::spellings::{Row, Table};
 
 /// An argument as clang's table reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Found<'a> {
+pub struct FoundOption<'a> {
     /// The spelling that matched, without a joined value: what the argument begins with.
     pub name: &'a [u8],
     /// Arguments that follow and belong to the option; `usize::MAX`: all that are left.
@@ -40,11 +40,11 @@ static ROWS: [Row; lines(TABLE.as_bytes())] = {
 };
 
 /// The first line's spelling, what it consumes, and the other lines.
-const fn line(text: &[u8]) -> Option<(&[u8], Kind, &[u8])> {
+const fn line(text: &[u8]) -> Option<(&[u8], OptionKind, &[u8])> {
     let mut end = 0;
     while end < text.len() {
         if let ([spelling @ .., b' '], [letter, b'\n', rest @ ..]) = text.split_at(end) {
-            return Some((spelling, Kind::of(*letter), rest));
+            return Some((spelling, OptionKind::of(*letter), rest));
         }
         end += 1;
     }
@@ -63,29 +63,29 @@ const fn lines(mut text: &[u8]) -> usize {
 /// Looks up an argument that starts with `-`. `None`: not in the table, so that nobody knows
 /// whether the next argument belongs to it.
 #[must_use]
-pub fn find(argument: &[u8]) -> Option<Found<'_>> {
+pub fn find(argument: &[u8]) -> Option<FoundOption<'_>> {
     let Some((_, len, kind)) = OPTIONS.longest(argument) else {
         let alone = argument.contains(&b'=');
-        return alone.then_some(Found {
+        return alone.then_some(FoundOption {
             name: b"",
             values: 0,
         });
     };
     let values = match kind {
-        Kind::Flag | Kind::Joined => 0,
-        Kind::JoinedOrSeparate => usize::from(len == argument.len()),
-        Kind::One | Kind::JoinedAndSeparate => 1,
-        Kind::Two => 2,
-        Kind::Three => 3,
-        Kind::Rest => usize::MAX,
+        OptionKind::Flag | OptionKind::Joined => 0,
+        OptionKind::JoinedOrSeparate => usize::from(len == argument.len()),
+        OptionKind::One | OptionKind::JoinedAndSeparate => 1,
+        OptionKind::Two => 2,
+        OptionKind::Three => 3,
+        OptionKind::Rest => usize::MAX,
     };
     let name = argument.get(..len)?;
-    Some(Found { name, values })
+    Some(FoundOption { name, values })
 }
 
 /// What an option consumes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum OptionKind {
     /// Itself.
     Flag,
     /// Itself and what is joined to it.
@@ -104,7 +104,7 @@ pub enum Kind {
     Rest,
 }
 
-impl Kind {
+impl OptionKind {
     /// By the letter that stands for it in [`TABLE`].
     const fn of(letter: u8) -> Self {
         match letter {

@@ -8,7 +8,7 @@ use crate::shared::bytes::find;
 use crate::shared::call::Call;
 use crate::shared::decision::language::Language;
 use crate::shared::decision::options;
-use crate::shared::decision::unit::{Role, Unit};
+use crate::shared::decision::unit::{Unit, WordRole};
 use crate::shared::machine::Machine;
 use crate::shared::shim_config::WitnessKind;
 use alloc::ffi::CString;
@@ -123,7 +123,7 @@ pub fn shared<M: Machine + ?Sized>(
     let tells = unit.debug_info
         || unit.relocatable_device_code
         || unit.language == Language::Assembler
-        || unit.writes_depfile && unit.word(Role::Depfile).is_none()
+        || unit.writes_depfile && unit.word(WordRole::Depfile).is_none()
         || is_configured(call);
     if tells || !is_neutral(call) {
         return None;

@@ -3,26 +3,26 @@
 //! Spellings are ranges of one text: a row takes 4 bytes, where a slice and its kind would take 24, and
 //! the shim holds 600 of them.
 
-use crate::shared::decision::options::Kind;
+use crate::shared::decision::options::OptionKind;
 
 /// One spelling: where it is in the text, and what it consumes.
 #[derive(Clone, Copy)]
 pub struct Row {
     at: u16,
     len: u8,
-    kind: Kind,
+    kind: OptionKind,
 }
 
 impl Row {
     /// A row that is still to be filled in.
-    pub const EMPTY: Self = Self::new(0, 0, Kind::Flag);
+    pub const EMPTY: Self = Self::new(0, 0, OptionKind::Flag);
 
     /// The spelling of `len` bytes at `at`.
     ///
     /// # Panics
     /// When it is compiled, if the numbers do not fit.
     #[must_use]
-    pub const fn new(at: usize, len: usize, kind: Kind) -> Self {
+    pub const fn new(at: usize, len: usize, kind: OptionKind) -> Self {
         assert!(at <= u16::MAX as usize && len <= u8::MAX as usize);
         Self {
             at: at as u16,
@@ -51,7 +51,7 @@ impl Table {
 
     /// The longest spelling that covers `argument`: its number, its length and what it consumes.
     #[must_use]
-    pub fn longest(&self, argument: &[u8]) -> Option<(usize, usize, Kind)> {
+    pub fn longest(&self, argument: &[u8]) -> Option<(usize, usize, OptionKind)> {
         let mut key = argument;
         while key.len() >= 2 {
             let below = |row: &Row| self.spelling(row) <= key;

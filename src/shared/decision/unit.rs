@@ -17,7 +17,7 @@ pub struct Unit<'a> {
     /// Its language.
     pub language: Language,
     /// Words that count beside the input, in the order of the command line.
-    pub words: Vec<(Role, Text<'a>)>,
+    pub words: Vec<(WordRole, Text<'a>)>,
     /// Whether a dependency file is written (`-MD`, `-MMD`).
     pub writes_depfile: bool,
     /// Whether there may be debug information, which holds the working directory.
@@ -55,7 +55,7 @@ pub enum Sides {
 
 /// What a word of [`Unit::words`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum WordRole {
     /// The value of `-o`, at most one. Without one the output is the [`default_output`].
     Output,
     /// The value of `-MF`, at most one.
@@ -110,7 +110,7 @@ impl Unit<'_> {
     /// The file that the object is written to.
     #[must_use]
     pub fn output(&self) -> Text<'_> {
-        match self.word(Role::Output) {
+        match self.word(WordRole::Output) {
             Some(output) => Cow::Borrowed(output),
             None => Cow::Owned(CString::new(default_output(&self.input)).unwrap_or_default()),
         }
@@ -119,15 +119,16 @@ impl Unit<'_> {
     /// The dependency file, if one is written.
     #[must_use]
     pub fn depfile(&self) -> Option<Text<'_>> {
-        self.writes_depfile.then(|| match self.word(Role::Depfile) {
-            Some(depfile) => Cow::Borrowed(depfile),
-            None => Cow::Owned(CString::new(default_depfile(self)).unwrap_or_default()),
-        })
+        self.writes_depfile
+            .then(|| match self.word(WordRole::Depfile) {
+                Some(depfile) => Cow::Borrowed(depfile),
+                None => Cow::Owned(CString::new(default_depfile(self)).unwrap_or_default()),
+            })
     }
 
     /// The first word in `role`.
     #[must_use]
-    pub fn word(&self, role: Role) -> Option<&CStr> {
+    pub fn word(&self, role: WordRole) -> Option<&CStr> {
         let word = self.words.iter().find(|(is, _)| *is == role);
         word.map(|(_, text)| &**text)
     }
@@ -160,7 +161,7 @@ pub fn default_output(input: &CStr) -> Vec<u8> {
 /// of clang 15 to 23; measured on 15, 19, 22 and 23).
 #[must_use]
 pub fn default_depfile(unit: &Unit<'_>) -> Vec<u8> {
-    let name = match unit.word(Role::Output) {
+    let name = match unit.word(WordRole::Output) {
         Some(output) => output.to_bytes(),
         None => crate::shared::paths::base_name(unit.input.to_bytes()),
     };

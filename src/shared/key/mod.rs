@@ -5,7 +5,7 @@
 //! on paths only as far as the output does. A launcher that does not cache gets neither.
 
 use crate::shared::decision::reasons::Reason;
-use crate::shared::decision::unit::{Role, Unit, default_depfile, default_output};
+use crate::shared::decision::unit::{Unit, WordRole, default_depfile, default_output};
 pub mod hash;
 pub mod ingredients;
 pub mod native;
@@ -21,7 +21,7 @@ use crate::shared::decision::compiler::Directories;
 use crate::shared::decision::environment::Steering;
 use crate::shared::decision::language::Language;
 use crate::shared::decision::response;
-use crate::shared::launchers::Launcher;
+use crate::shared::launchers::NamedLauncher;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::machine::Machine;
 use crate::shared::paths::base_name;
@@ -77,7 +77,7 @@ pub struct Inputs<'k, 'a> {
     /// What is compiled.
     pub unit: &'k Unit<'a>,
     /// The launcher.
-    pub launcher: &'k Launcher<'a>,
+    pub launcher: &'k NamedLauncher<'a>,
     /// What of the environment counts.
     pub steering: Steering<'a>,
     /// What `native` stands for here.
@@ -161,7 +161,7 @@ impl Inputs<'_, '_> {
         for (_, text) in unit
             .words
             .iter()
-            .filter(|(role, _)| *role == Role::Preprocessor)
+            .filter(|(role, _)| *role == WordRole::Preprocessor)
         {
             paths.argument(into, text.to_bytes());
         }
@@ -169,7 +169,7 @@ impl Inputs<'_, '_> {
         for (_, path) in unit
             .words
             .iter()
-            .filter(|(role, _)| *role == Role::ConfigFile)
+            .filter(|(role, _)| *role == WordRole::ConfigFile)
         {
             into.text(&machine.read(path).unwrap_or_default());
         }
@@ -289,22 +289,22 @@ fn depfile(into: &mut impl Ingredients, unit: &Unit<'_>, named: Option<&[u8]>, p
     let mut explicit = false;
     for (role, text) in &unit.words {
         match role {
-            Role::Target => {
+            WordRole::Target => {
                 explicit = true;
                 into.text(text.to_bytes());
             }
-            Role::Depfile => paths.path(into, text.to_bytes()),
-            Role::Output
-            | Role::Include
-            | Role::Library
-            | Role::PrefixMap
-            | Role::MacroPrefixMap
-            | Role::Preprocessor
-            | Role::ConfigFile => {}
+            WordRole::Depfile => paths.path(into, text.to_bytes()),
+            WordRole::Output
+            | WordRole::Include
+            | WordRole::Library
+            | WordRole::PrefixMap
+            | WordRole::MacroPrefixMap
+            | WordRole::Preprocessor
+            | WordRole::ConfigFile => {}
         }
     }
     if !explicit {
-        match unit.word(Role::Output) {
+        match unit.word(WordRole::Output) {
             Some(output) => into.text(output.to_bytes()),
             None => into.text(&default_output(&unit.input)),
         }
@@ -331,7 +331,7 @@ fn directory(cwd: &[u8]) -> CString {
 fn debug_directory(into: &mut impl Ingredients, unit: &Unit<'_>, cwd: &[u8]) {
     let mut mapped = false;
     for (role, text) in &unit.words {
-        if *role != Role::PrefixMap {
+        if *role != WordRole::PrefixMap {
             continue;
         }
         let mut parts = text.to_bytes().splitn(3, |byte| *byte == b'=').skip(1);
@@ -357,7 +357,7 @@ fn debug_directory(into: &mut impl Ingredients, unit: &Unit<'_>, cwd: &[u8]) {
 /// `ccache.cpp`). A directory that the call is made in counts by where in it that is.
 fn prefix_maps(into: &mut impl Ingredients, unit: &Unit<'_>, paths: &Paths) {
     for (role, text) in &unit.words {
-        if !matches!(role, Role::PrefixMap | Role::MacroPrefixMap) {
+        if !matches!(role, WordRole::PrefixMap | WordRole::MacroPrefixMap) {
             continue;
         }
         into.text(b"prefix map");
@@ -466,7 +466,7 @@ fn libraries<M: Machine + ?Sized>(
     }
     for (role, text) in &unit.words {
         let text = text.to_bytes();
-        if *role != Role::Library {
+        if *role != WordRole::Library {
             continue;
         }
         match text.iter().position(|byte| *byte == b'=') {

@@ -1,7 +1,7 @@
 //! Paths in a form that two checkouts share.
 
 use crate::shared::decision::sharing::Bases;
-use crate::shared::decision::unit::{Role, Unit, default_output};
+use crate::shared::decision::unit::{Unit, WordRole, default_output};
 use crate::shared::key::ingredients::Ingredients;
 use crate::shared::machine::Machine;
 use alloc::vec::Vec;
@@ -88,7 +88,7 @@ impl Paths {
 
     /// Adds the path of the object.
     pub fn output(&self, into: &mut impl Ingredients, unit: &Unit<'_>) {
-        match unit.word(Role::Output) {
+        match unit.word(WordRole::Output) {
             Some(output) => self.path(into, output.to_bytes()),
             None => self.path(into, &default_output(&unit.input)),
         }

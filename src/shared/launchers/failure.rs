@@ -6,7 +6,7 @@
 use crate::shared::call::Call;
 use crate::shared::call::user_cache_of;
 use crate::shared::key::hash::{Hasher, push_hex};
-use crate::shared::launchers::Launcher;
+use crate::shared::launchers::NamedLauncher;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::machine::Machine;
 use alloc::ffi::CString;
@@ -68,7 +68,7 @@ const PAUSE: u64 = 300;
 /// The file whose time of change says when `launcher` last failed for its settings, which are its
 /// path and its variables; `None` where the user has no cache directory.
 #[must_use]
-pub fn mark(call: &Call<'_>, launcher: &Launcher<'_>) -> Option<CString> {
+pub fn mark(call: &Call<'_>, launcher: &NamedLauncher<'_>) -> Option<CString> {
     let prefix: &[u8] = match launcher.kind {
         LauncherKind::Sccache => b"SCCACHE_",
         LauncherKind::Ccache => b"CCACHE_",
@@ -90,7 +90,7 @@ pub fn mark(call: &Call<'_>, launcher: &Launcher<'_>) -> Option<CString> {
 /// Whether `launcher` failed for its settings a moment ago.
 pub fn failed_lately<M: Machine + ?Sized>(
     call: &Call<'_>,
-    launcher: &Launcher<'_>,
+    launcher: &NamedLauncher<'_>,
     machine: &M,
 ) -> bool {
     let file_state = mark(call, launcher).and_then(|mark| machine.file_state(&mark));

@@ -12,7 +12,7 @@ pub mod settings;
 use self::edits::Edits;
 use crate::shared::decision::language::Language;
 use crate::shared::decision::reasons::Reason;
-use crate::shared::decision::unit::{Role, Unit};
+use crate::shared::decision::unit::{Unit, WordRole};
 use crate::shared::launchers::kind::{LauncherKind, Version};
 use crate::shared::paths::{LAUNCHER_NAME, base_name};
 use crate::shared::shim_config::Config;
@@ -56,7 +56,7 @@ pub enum Source {
 
 /// A launcher as it was named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Launcher<'a> {
+pub struct NamedLauncher<'a> {
     /// A path, or a name to look up on `PATH` if it has no slash.
     pub word: &'a [u8],
     /// Which launcher it is, by its file name.
@@ -69,7 +69,7 @@ pub struct Launcher<'a> {
     pub asks_server: bool,
 }
 
-impl<'a> Launcher<'a> {
+impl<'a> NamedLauncher<'a> {
     /// The launcher for a call: `HIP_CLANG_LAUNCHER` if it is set and not empty, as hipcc 7.13 and
     /// later have it (one word, spaces included), else the installed one.
     #[must_use]
@@ -188,7 +188,7 @@ impl<'a> Launcher<'a> {
     pub fn wants_depfile_named(&self, unit: &Unit<'_>) -> bool {
         self.kind == LauncherKind::Sccache
             && unit.writes_depfile
-            && unit.word(Role::Depfile).is_none()
+            && unit.word(WordRole::Depfile).is_none()
             && !self.before(since::SCCACHE_NAMED_DEPFILE)
     }
 

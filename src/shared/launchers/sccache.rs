@@ -1,6 +1,6 @@
 //! What sccache's client and server say to each other about a compile.
 //!
-//! Owns: the messages of their protocol, which [a launch](super::Launcher::asks_server) uses to ask the
+//! Owns: the messages of their protocol, which [a launch](super::NamedLauncher::asks_server) uses to ask the
 //! server itself: to start the client, an executable of 20 MB that does nothing else, is a quarter of a hit,
 //! and under load half of it (measured). What is the same in 0.9.0 to 0.19.0
 //! (`protocol.rs`) is all that is used: 0.17 added requests and answers for a client that does the
@@ -126,7 +126,7 @@ fn push_text(message: &mut Vec<u8>, text: &[u8]) {
 
 /// What the server says.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Answer<'a> {
+pub enum ServerAnswer<'a> {
     /// That it compiles, or looks the result up: another answer follows.
     Started,
     /// That it does not cache such a call: the client would run the compiler itself.
@@ -151,21 +151,21 @@ pub const FAILURE: i32 = -2;
 
 /// Reads an answer without its head. `None`: it is none that a compile gets.
 #[must_use]
-pub fn answer(message: &[u8]) -> Option<Answer<'_>> {
+pub fn answer(message: &[u8]) -> Option<ServerAnswer<'_>> {
     let mut rest = Reader(message);
     Some(match (rest.number()?, rest.number()?) {
-        (0, 0) => Answer::Started,
-        (0, 1) => Answer::NotCached,
+        (0, 0) => ServerAnswer::Started,
+        (0, 1) => ServerAnswer::NotCached,
         (0, 2) => {
             // Which kind of an OsString.
             rest.number()?;
-            Answer::UnknownCompiler(rest.bytes()?)
+            ServerAnswer::UnknownCompiler(rest.bytes()?)
         }
         (5, _) => {
             let mut rest = Reader(message.get(4..)?);
             let status = rest.option()?;
             rest.option()?;
-            Answer::Finished {
+            ServerAnswer::Finished {
                 status,
                 stdout: rest.bytes()?,
                 stderr: rest.bytes()?,
@@ -259,13 +259,16 @@ mod tests {
 
     #[test]
     fn answers_as_the_server_writes_them() {
-        assert_eq!(answer(&[0; 8]), Some(Answer::Started));
-        assert_eq!(answer(&[0, 0, 0, 0, 1, 0, 0, 0]), Some(Answer::NotCached));
+        assert_eq!(answer(&[0; 8]), Some(ServerAnswer::Started));
+        assert_eq!(
+            answer(&[0, 0, 0, 0, 1, 0, 0, 0]),
+            Some(ServerAnswer::NotCached)
+        );
         let unknown = b"\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0why";
-        assert_eq!(answer(unknown), Some(Answer::UnknownCompiler(b"why")));
+        assert_eq!(answer(unknown), Some(ServerAnswer::UnknownCompiler(b"why")));
         // Written down from sccache 0.16.0: a hit.
         let hit = b"\x05\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
-        let expected = Answer::Finished {
+        let expected = ServerAnswer::Finished {
             status: Some(0),
             stdout: b"",
             stderr: b"",
@@ -277,7 +280,7 @@ mod tests {
         killed.extend(b"o");
         killed.extend(2_u64.to_le_bytes());
         killed.extend(b"er\x01\0\0\0");
-        let expected = Answer::Finished {
+        let expected = ServerAnswer::Finished {
             status: None,
             stdout: b"o",
             stderr: b"er",

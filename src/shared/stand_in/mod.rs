@@ -1,7 +1,7 @@
 //! What a launcher is given as the compiler: a stand-in, which answers `-E` with all that decides a compile
 //! and is the real compiler otherwise.
 //!
-//! Owns: what the shim that launches tells the stand-in ([`Plan`]), which of the launcher's calls are
+//! Owns: what the shim that launches tells the stand-in ([`StandInPlan`]), which of the launcher's calls are
 //! `-E` of the launched compile, and the command lines of the real compiler that answer them. Pure.
 //!
 //! A launcher's key stands on what `-E` prints, which is less than what decides a compile: the new offload
@@ -17,7 +17,7 @@ use crate::shared::decision::language::Language;
 use crate::shared::decision::options;
 use crate::shared::decision::sharing::Shared;
 use crate::shared::decision::unit::{Sides, Unit};
-use crate::shared::launchers::Launcher;
+use crate::shared::launchers::NamedLauncher;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::paths::base_name;
 use alloc::ffi::CString;
@@ -33,7 +33,7 @@ pub const ANSWER: &[u8] = b"rock-wrap answer 3";
 
 /// What the stand-in has to know of the launched call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan<'a> {
+pub struct StandInPlan<'a> {
     /// The launcher, which decides how "this cannot be told" is said.
     pub kind: LauncherKind,
     /// The real compiler's path.
@@ -50,12 +50,12 @@ pub struct Plan<'a> {
     /// Whether the compile is asked for colours where the call leaves that to the terminal.
     pub colours: bool,
     /// The texts that answer `-E`.
-    pub texts: Vec<Side<'a>>,
+    pub texts: Vec<TextSide<'a>>,
 }
 
 /// One text of a compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side<'a> {
+pub enum TextSide<'a> {
     /// What the compiler's own `-E` prints: all of a compile but a HIP one under the new driver.
     Whole,
     /// The host's.
@@ -66,29 +66,33 @@ pub enum Side<'a> {
 
 /// The texts of `unit`. The devices' come first, as the compiles do: what a device's text says of an error is
 /// said first, and the dependency file that is left is the host's.
-pub fn texts<'a>(unit: &'a Unit<'_>) -> Vec<Side<'a>> {
+pub fn texts<'a>(unit: &'a Unit<'_>) -> Vec<TextSide<'a>> {
     let mut texts = Vec::with_capacity(unit.archs.len() + 1);
     if !unit.hides_device_text() {
-        texts.push(Side::Whole);
+        texts.push(TextSide::Whole);
         return texts;
     }
     match unit.archs.is_empty() {
-        true => texts.push(Side::Device(b"")),
-        false => texts.extend(unit.archs.iter().map(|arch| Side::Device(arch.to_bytes()))),
+        true => texts.push(TextSide::Device(b"")),
+        false => texts.extend(
+            unit.archs
+                .iter()
+                .map(|arch| TextSide::Device(arch.to_bytes())),
+        ),
     }
     if unit.sides != Sides::Device {
-        texts.push(Side::Host);
+        texts.push(TextSide::Host);
     }
     texts
 }
 
 /// Whether `launcher` is given a stand-in: a program that does not cache is given the compiler itself.
 #[must_use]
-pub fn is_used(launcher: &Launcher<'_>) -> bool {
+pub fn is_used(launcher: &NamedLauncher<'_>) -> bool {
     launcher.kind != LauncherKind::Other
 }
 
-impl<'a> Plan<'a> {
+impl<'a> StandInPlan<'a> {
     /// The plan of a launch of `unit`, with the real compiler at `real` and called `name`.
     ///
     /// sccache's compiles are far from the terminal, so that clang leaves colours out. With them, the stored
@@ -150,9 +154,9 @@ impl<'a> Plan<'a> {
         push_number(&mut entry, self.texts.len());
         for text in &self.texts {
             match text {
-                Side::Whole => push_field(&mut entry, b"w"),
-                Side::Host => push_field(&mut entry, b"h"),
-                Side::Device(arch) => {
+                TextSide::Whole => push_field(&mut entry, b"w"),
+                TextSide::Host => push_field(&mut entry, b"h"),
+                TextSide::Device(arch) => {
                     push_field(&mut entry, b"d");
                     push_field(&mut entry, arch);
                 }
@@ -187,9 +191,9 @@ impl<'a> Plan<'a> {
         let mut texts = Vec::new();
         for _ in 0..count {
             texts.push(match field()? {
-                b"w" => Side::Whole,
-                b"h" => Side::Host,
-                b"d" => Side::Device(field()?),
+                b"w" => TextSide::Whole,
+                b"h" => TextSide::Host,
+                b"d" => TextSide::Device(field()?),
                 _ => return None,
             });
         }
@@ -292,13 +296,13 @@ impl<'a> Question<'a> {
     /// The words for the text of one side, to be put behind the others. The last of two options for the side
     /// wins, and none of them may be called unused.
     #[must_use]
-    pub fn for_side(side: Side<'_>) -> Vec<CString> {
+    pub fn for_side(side: TextSide<'_>) -> Vec<CString> {
         let own = |word: &[u8]| CString::new(word).unwrap_or_default();
         let mut words = Vec::with_capacity(4);
         match side {
-            Side::Whole => return words,
-            Side::Host => words.push(own(b"--offload-host-only")),
-            Side::Device(arch) => {
+            TextSide::Whole => return words,
+            TextSide::Host => words.push(own(b"--offload-host-only")),
+            TextSide::Device(arch) => {
                 words.push(own(b"--offload-device-only"));
                 if !arch.is_empty() {
                     words.push(own(b"--no-offload-arch=all"));
@@ -320,8 +324,8 @@ fn is_output(word: &CStr) -> bool {
 mod tests {
     use super::*;
 
-    fn plan<'a>(texts: &[Side<'a>]) -> Plan<'a> {
-        Plan {
+    fn plan<'a>(texts: &[TextSide<'a>]) -> StandInPlan<'a> {
+        StandInPlan {
             kind: LauncherKind::Sccache,
             real: b"/opt/a b/bin/clang++.7625",
             name: b"../bin/clang++",
@@ -336,11 +340,11 @@ mod tests {
     #[test]
     fn a_plan_survives_the_environment() {
         for texts in [
-            &[Side::Whole][..],
+            &[TextSide::Whole][..],
             &[
-                Side::Device(b"gfx942:xnack-"),
-                Side::Device(b""),
-                Side::Host,
+                TextSide::Device(b"gfx942:xnack-"),
+                TextSide::Device(b""),
+                TextSide::Host,
             ],
         ] {
             let plan = plan(texts);
@@ -349,17 +353,17 @@ mod tests {
                 .to_bytes()
                 .strip_prefix(b"ROCK_WRAP_STAND_IN=")
                 .unwrap();
-            assert_eq!(Plan::parse(value), Some(plan));
+            assert_eq!(StandInPlan::parse(value), Some(plan));
             for len in 0..value.len() {
-                assert_eq!(Plan::parse(&value[..len]), None, "{len}");
+                assert_eq!(StandInPlan::parse(&value[..len]), None, "{len}");
             }
         }
-        assert_eq!(Plan::parse(b"99999999999999999999999:x"), None);
+        assert_eq!(StandInPlan::parse(b"99999999999999999999999:x"), None);
     }
 
     #[test]
     fn a_compile_is_asked_for_colours_unless_the_call_has_its_own_mind() {
-        let mut plan = plan(&[Side::Whole]);
+        let mut plan = plan(&[TextSide::Whole]);
         let words = plan.words(&[c"-c", c"-fno-color-diagnostics", c"k.hip"]);
         let expected = [
             c"-fcolor-diagnostics",
@@ -384,7 +388,7 @@ mod tests {
 
     #[test]
     fn the_text_of_the_compile_is_told_from_the_launchers_own_questions() {
-        let plan = plan(&[Side::Whole]);
+        let plan = plan(&[TextSide::Whole]);
         let asked = |words: &[&CStr]| plan.question(words).is_some();
         assert!(asked(&[c"-x", c"hip", c"-E", c"-DX", c"src/3:k.hip"]));
         // ccache may make a path relative.
@@ -432,14 +436,17 @@ mod tests {
                 .collect::<Vec<_>>()
                 .join(" ")
         };
-        assert_eq!(words(Side::Whole), "");
-        assert_eq!(words(Side::Host), "--offload-host-only -Qunused-arguments");
+        assert_eq!(words(TextSide::Whole), "");
         assert_eq!(
-            words(Side::Device(b"")),
+            words(TextSide::Host),
+            "--offload-host-only -Qunused-arguments"
+        );
+        assert_eq!(
+            words(TextSide::Device(b"")),
             "--offload-device-only -Qunused-arguments"
         );
         assert_eq!(
-            words(Side::Device(b"gfx942")),
+            words(TextSide::Device(b"gfx942")),
             "--offload-device-only --no-offload-arch=all --offload-arch=gfx942 -Qunused-arguments"
         );
     }

@@ -60,11 +60,11 @@ pub fn names_date(source: &[u8]) -> bool {
 pub struct Scanner {
     names: BTreeSet<Vec<u8>>,
     untold: bool,
-    state: State,
+    state: TextState,
     /// The directive so far.
     directive: Vec<u8>,
     /// The identifier that is being read, or was read right before this byte.
-    word: Word,
+    word: IdentifierStart,
     assembly: Assembly,
     /// The last bytes of a string literal or a directive.
     recent: Recent,
@@ -75,7 +75,7 @@ pub struct Scanner {
 
 /// Where in the text the next byte stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum State {
+enum TextState {
     /// At the start of a line, behind blanks at most.
     #[default]
     LineStart,
@@ -101,12 +101,12 @@ enum State {
 
 /// The first bytes of an identifier.
 #[derive(Default)]
-struct Word {
+struct IdentifierStart {
     bytes: [u8; LONGEST_WORD],
     len: usize,
 }
 
-impl Word {
+impl IdentifierStart {
     fn push(&mut self, byte: u8) {
         if let Some(slot) = self.bytes.get_mut(self.len) {
             *slot = byte;
@@ -159,14 +159,14 @@ enum Assembly {
     /// Behind `asm`, or a qualifier of it.
     Keyword,
     /// In its parentheses, this deep; whether the operands have begun; the last bytes of its text.
-    Text(usize, bool, Tail),
+    Text(usize, bool, TextTail),
 }
 
 /// The last bytes of an assembler text, in lower case.
 #[derive(Default)]
-struct Tail([u8; 8]);
+struct TextTail([u8; 8]);
 
-impl Tail {
+impl TextTail {
     fn push(&mut self, byte: u8) {
         self.0.rotate_left(1);
         self.0[7] = byte.to_ascii_lowercase();
@@ -233,8 +233,8 @@ impl Scanner {
     pub fn end_text(&mut self) {
         self.feed(b"\n");
         // Broken off in the middle of something: it is not known what.
-        self.untold |= self.state != State::LineStart;
-        self.state = State::LineStart;
+        self.untold |= self.state != TextState::LineStart;
+        self.state = TextState::LineStart;
         self.assembly = Assembly::None;
     }
 
@@ -247,113 +247,113 @@ impl Scanner {
 
     fn step(&mut self, byte: u8) {
         self.state = match core::mem::take(&mut self.state) {
-            State::LineStart => match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => State::LineStart,
+            TextState::LineStart => match byte {
+                b' ' | b'\t' | b'\r' | b'\n' => TextState::LineStart,
                 b'#' => {
                     self.directive.clear();
-                    State::Directive
+                    TextState::Directive
                 }
                 _ => self.code(byte),
             },
-            State::Directive => match byte {
+            TextState::Directive => match byte {
                 b'\n' => {
                     self.end_directive();
-                    State::LineStart
+                    TextState::LineStart
                 }
                 _ => {
                     if self.directive.len() < LONGEST_DIRECTIVE {
                         self.directive.push(byte);
                     }
-                    State::Directive
+                    TextState::Directive
                 }
             },
-            State::Code => self.code(byte),
-            State::Slash => match byte {
-                b'/' => State::LineComment,
-                b'*' => State::BlockComment(false),
+            TextState::Code => self.code(byte),
+            TextState::Slash => match byte {
+                b'/' => TextState::LineComment,
+                b'*' => TextState::BlockComment(false),
                 _ => self.code(byte),
             },
-            State::LineComment => match byte {
-                b'\n' => State::LineStart,
-                _ => State::LineComment,
+            TextState::LineComment => match byte {
+                b'\n' => TextState::LineStart,
+                _ => TextState::LineComment,
             },
-            State::BlockComment(star) => match byte {
-                b'/' if star => State::Code,
-                _ => State::BlockComment(byte == b'*'),
+            TextState::BlockComment(star) => match byte {
+                b'/' if star => TextState::Code,
+                _ => TextState::BlockComment(byte == b'*'),
             },
-            State::Number => match byte {
-                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' | b'\'' => State::Number,
+            TextState::Number => match byte {
+                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' | b'\'' => TextState::Number,
                 _ => self.code(byte),
             },
-            State::Literal(quote) => match byte {
-                b'\\' => State::Escape(quote),
+            TextState::Literal(quote) => match byte {
+                b'\\' => TextState::Escape(quote),
                 // A literal does not go beyond its line.
-                b'\n' => State::LineStart,
-                _ if byte == quote => State::Code,
+                b'\n' => TextState::LineStart,
+                _ if byte == quote => TextState::Code,
                 _ => {
                     self.literal(quote, byte);
-                    State::Literal(quote)
+                    TextState::Literal(quote)
                 }
             },
-            State::Escape(quote) => {
+            TextState::Escape(quote) => {
                 match byte {
                     b'n' | b't' | b'r' => self.literal(quote, b' '),
                     b'"' | b'\'' | b'\\' | b'?' => self.literal(quote, byte),
                     // A character by its number: any.
                     _ => self.untold |= self.is_assembly() && quote == b'"',
                 }
-                State::Literal(quote)
+                TextState::Literal(quote)
             }
-            State::RawStart(mut delimiter) => match byte {
+            TextState::RawStart(mut delimiter) => match byte {
                 b'(' => {
                     delimiter.push(b'"');
-                    State::Raw(delimiter, 0)
+                    TextState::Raw(delimiter, 0)
                 }
                 _ => {
                     delimiter.push(byte);
-                    State::RawStart(delimiter)
+                    TextState::RawStart(delimiter)
                 }
             },
-            State::Raw(end, read) => {
+            TextState::Raw(end, read) => {
                 self.literal(b'"', byte);
                 let read = match end.get(read) {
                     Some(next) if *next == byte => read + 1,
                     _ => usize::from(byte == b')'),
                 };
                 match read == end.len() {
-                    true => State::Code,
-                    false => State::Raw(end, read),
+                    true => TextState::Code,
+                    false => TextState::Raw(end, read),
                 }
             }
         };
     }
 
-    fn code(&mut self, byte: u8) -> State {
+    fn code(&mut self, byte: u8) -> TextState {
         if byte == b'_' || byte.is_ascii_alphabetic() || byte >= 0x80 {
             self.word.push(byte);
-            return State::Code;
+            return TextState::Code;
         }
         if byte.is_ascii_digit() {
             if self.word.len == 0 {
-                return State::Number;
+                return TextState::Number;
             }
             self.word.push(byte);
-            return State::Code;
+            return TextState::Code;
         }
         let word = self.word.take();
         self.placed |= word.as_bytes().starts_with(b"__") && PLACES.contains(&word.as_bytes());
         self.assembly(word.as_bytes(), byte);
         match byte {
             b'"' if matches!(word.as_bytes(), b"R" | b"LR" | b"uR" | b"UR" | b"u8R") => {
-                State::RawStart(Vec::from(b")"))
+                TextState::RawStart(Vec::from(b")"))
             }
             b'"' | b'\'' => {
                 self.recent = Recent::default();
-                State::Literal(byte)
+                TextState::Literal(byte)
             }
-            b'/' => State::Slash,
-            b'\n' => State::LineStart,
-            _ => State::Code,
+            b'/' => TextState::Slash,
+            b'\n' => TextState::LineStart,
+            _ => TextState::Code,
         }
     }
 
@@ -372,7 +372,7 @@ impl Scanner {
         match &mut self.assembly {
             Assembly::None => {}
             Assembly::Keyword => match byte {
-                b'(' => self.assembly = Assembly::Text(1, false, Tail::default()),
+                b'(' => self.assembly = Assembly::Text(1, false, TextTail::default()),
                 b' ' | b'\t' | b'\r' | b'\n' => {}
                 _ => {
                     self.untold = true;

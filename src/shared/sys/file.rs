@@ -243,9 +243,9 @@ impl File {
 }
 
 /// The names in what [`File::entries`] gave.
-pub struct Names<'b>(pub &'b [u8]);
+pub struct EntryNames<'b>(pub &'b [u8]);
 
-impl<'b> Iterator for Names<'b> {
+impl<'b> Iterator for EntryNames<'b> {
     type Item = &'b CStr;
 
     fn next(&mut self) -> Option<&'b CStr> {

@@ -8,7 +8,7 @@ use crate::shared::paths::base_name;
 use alloc::ffi::CString;
 mod file;
 
-pub use file::{File, Names};
+pub use file::{EntryNames, File};
 
 use alloc::vec::Vec;
 use core::arch::asm;

@@ -1,14 +1,14 @@
 //! Options that the driver forwards: to the front end, the back end, the assembler, the preprocessor, the
 //! device's linker, one architecture.
 
-use super::{Architecture, Scan, Step};
+use super::{Architecture, Scan, ScanResult};
 use crate::shared::decision::reasons::Reason;
 use crate::shared::decision::{hazards, options};
 
 impl<'a, 'l> Scan<'a, 'l> {
     /// The value of `-Xoffload-linker`: how much is optimised. sccache and ccache leave it behind its
     /// option, in command and key, since they know neither (measured).
-    pub(super) fn linker_option(&mut self, bytes: &[u8]) -> Step {
+    pub(super) fn linker_option(&mut self, bytes: &[u8]) -> ScanResult {
         self.offload_linker = true;
         if bytes.starts_with(b"-O") || bytes.starts_with(b"--lto-O") {
             Ok(())
@@ -20,7 +20,7 @@ impl<'a, 'l> Scan<'a, 'l> {
     /// The value of `-Xclang`: a front end has a thousand options, so only those are let through
     /// that set how code is generated or what is warned about.
     #[cold]
-    pub(super) fn frontend_option(&mut self, bytes: &[u8]) -> Step {
+    pub(super) fn frontend_option(&mut self, bytes: &[u8]) -> ScanResult {
         if core::mem::take(&mut self.frontend_value) {
             // A CPU's name, a feature, an option of LLVM.
             return backend_option(bytes);
@@ -49,7 +49,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(())
     }
 
-    pub(super) fn xarch(&mut self, architecture: Architecture, bytes: &[u8]) -> Step {
+    pub(super) fn xarch(&mut self, architecture: Architecture, bytes: &[u8]) -> ScanResult {
         if let Some(reason) = hazards::reason(bytes, self.launcher) {
             return Err(reason);
         }
@@ -72,7 +72,7 @@ impl<'a, 'l> Scan<'a, 'l> {
 }
 
 /// The value of `-mllvm`: an option of LLVM's code generators, text to any launcher.
-pub(super) fn backend_option(bytes: &[u8]) -> Step {
+pub(super) fn backend_option(bytes: &[u8]) -> ScanResult {
     const PRINTS: &[&[u8]] = &[
         b"print",
         b"debug",
@@ -104,7 +104,7 @@ pub(super) fn backend_option(bytes: &[u8]) -> Step {
 }
 
 /// The values of `-Wp,`: macros, which every launcher sees what becomes of.
-pub(super) fn preprocessor_options(values: &[u8]) -> Step {
+pub(super) fn preprocessor_options(values: &[u8]) -> ScanResult {
     let mut values = values.split(|byte| *byte == b',');
     if values.all(|value| matches!(value, [b'-', b'D' | b'U', _, ..])) {
         Ok(())
@@ -114,7 +114,7 @@ pub(super) fn preprocessor_options(values: &[u8]) -> Step {
 }
 
 /// The values of `-Wa,`: those that write nothing and read no file.
-pub(super) fn assembler_options(values: &[u8]) -> Step {
+pub(super) fn assembler_options(values: &[u8]) -> ScanResult {
     const KNOWN: &[&[u8]] = &[
         b"--noexecstack",
         b"--fatal-warnings",

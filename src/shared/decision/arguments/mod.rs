@@ -11,12 +11,12 @@ mod verdict;
 use self::forwarded::{assembler_options, backend_option, preprocessor_options};
 use crate::shared::decision::language::Language;
 use crate::shared::decision::reasons::{Direct, Reason};
-use crate::shared::decision::unit::Role;
 use crate::shared::decision::unit::Sides;
 use crate::shared::decision::unit::Text;
 use crate::shared::decision::unit::Unit;
+use crate::shared::decision::unit::WordRole;
 use crate::shared::decision::{config_file, hazards, options, response};
-use crate::shared::launchers::Launcher;
+use crate::shared::launchers::NamedLauncher;
 use crate::shared::machine::Machine;
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -59,7 +59,7 @@ enum Expect {
     /// This many values that do not matter here.
     Values(usize),
     /// A word of the unit.
-    Word(Role),
+    Word(WordRole),
     Language,
     /// What is compiled for.
     Target,
@@ -82,7 +82,7 @@ enum Architecture {
 
 /// The state of the pass.
 pub struct Scan<'a, 'l> {
-    launcher: &'l Launcher<'a>,
+    launcher: &'l NamedLauncher<'a>,
     cxx_driver: bool,
     expect: Expect,
     /// Where the argument is that is looked at.
@@ -118,12 +118,12 @@ pub struct Scan<'a, 'l> {
     unit: Unit<'a>,
 }
 
-type Step = Result<(), Reason>;
+type ScanResult = Result<(), Reason>;
 
 /// How the targets begin that are AMD's GPUs.
 const GPU: &[u8] = b"amdgcn";
 
-/// See [`Role::Library`].
+/// See [`WordRole::Library`].
 const LIBRARY_OPTIONS: [&[u8]; 5] = [
     b"--rocm-path=",
     b"--hip-path=",
@@ -132,7 +132,7 @@ const LIBRARY_OPTIONS: [&[u8]; 5] = [
     b"-resource-dir=",
 ];
 
-/// See [`Role::PrefixMap`].
+/// See [`WordRole::PrefixMap`].
 const PREFIX_MAP_OPTIONS: [&[u8]; 4] = [
     b"-fdebug-prefix-map=",
     b"-ffile-prefix-map=",
@@ -146,7 +146,7 @@ impl<'a, 'l> Scan<'a, 'l> {
     pub fn run<M: Machine + ?Sized>(
         argv: &[&'a CStr],
         cxx_driver: bool,
-        launcher: &'l Launcher<'a>,
+        launcher: &'l NamedLauncher<'a>,
         new_driver: bool,
         machine: &M,
     ) -> Result<Self, Direct> {
@@ -233,7 +233,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 || self.input_at != 0
                 || self.x.is_some()
                 || self.unit.writes_depfile
-                || [Role::Output, Role::Depfile, Role::Target]
+                || [WordRole::Output, WordRole::Depfile, WordRole::Target]
                     .into_iter()
                     .any(|role| self.unit.word(role).is_some());
             let read = read.and(if shapes {
@@ -243,7 +243,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             });
             self.unit
                 .words
-                .push((Role::ConfigFile, Cow::Borrowed(path)));
+                .push((WordRole::ConfigFile, Cow::Borrowed(path)));
             read.map_err(|reason| Direct {
                 reason,
                 at: Some(at),
@@ -252,7 +252,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(())
     }
 
-    fn take(&mut self, word: Word<'_, 'a>, at: usize) -> Step {
+    fn take(&mut self, word: Word<'_, 'a>, at: usize) -> ScanResult {
         self.at = at;
         let bytes = word.text.to_bytes();
         match core::mem::replace(&mut self.expect, Expect::Anything) {
@@ -278,7 +278,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         }
     }
 
-    fn input(&mut self, word: Word<'_, 'a>, at: usize) -> Step {
+    fn input(&mut self, word: Word<'_, 'a>, at: usize) -> ScanResult {
         let after_unknown = core::mem::take(&mut self.unknown);
         if self.input_at == 0 {
             self.input_at = at;
@@ -291,7 +291,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(())
     }
 
-    fn option(&mut self, word: Word<'_, 'a>) -> Step {
+    fn option(&mut self, word: Word<'_, 'a>) -> ScanResult {
         self.unknown = false;
         let bytes = word.text.to_bytes();
         // Most arguments of a compile. Nothing else in clang's table begins like these, apart from
@@ -304,7 +304,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             [_, b'W', b'a', b',', rest @ ..] => return assembler_options(rest),
             [_, b'W', b'p', b',', rest @ ..] => {
                 preprocessor_options(rest)?;
-                return self.word(Role::Preprocessor, word);
+                return self.word(WordRole::Preprocessor, word);
             }
             [_, b'W', rest @ ..] => {
                 self.strict_warnings |= rest.starts_with(b"error");
@@ -336,17 +336,17 @@ impl<'a, 'l> Scan<'a, 'l> {
             return self.alone(found.name, word, value);
         }
         self.expect = match found.name {
-            b"-o" => Expect::Word(Role::Output),
+            b"-o" => Expect::Word(WordRole::Output),
             b"--output" => {
                 self.respell(word, b"-o", b"")?;
-                Expect::Word(Role::Output)
+                Expect::Word(WordRole::Output)
             }
             b"-x" => Expect::Language,
             b"-target" => Expect::Target,
             b"-Xoffload-linker" => Expect::OffloadLinker,
-            b"-MF" => Expect::Word(Role::Depfile),
-            b"-MT" | b"-MQ" => Expect::Word(Role::Target),
-            b"-include" | b"--include" => Expect::Word(Role::Include),
+            b"-MF" => Expect::Word(WordRole::Depfile),
+            b"-MT" | b"-MQ" => Expect::Word(WordRole::Target),
+            b"-include" | b"--include" => Expect::Word(WordRole::Include),
             b"-resource-dir" => Expect::ResourceDir(word.argv.map(|_| self.at)),
             b"-Xclang" => Expect::Frontend,
             b"-mllvm" => Expect::Backend,
@@ -359,18 +359,18 @@ impl<'a, 'l> Scan<'a, 'l> {
     }
 
     /// An option without a value, or with its value in the same word.
-    fn alone(&mut self, name: &[u8], word: Word<'_, 'a>, value: Word<'_, 'a>) -> Step {
+    fn alone(&mut self, name: &[u8], word: Word<'_, 'a>, value: Word<'_, 'a>) -> ScanResult {
         match name {
             // PyTorch's extensions give it twice, and every launcher reads that as once.
             b"-c" => {
                 self.compiles = true;
                 Ok(())
             }
-            b"-o" => self.word(Role::Output, value),
+            b"-o" => self.word(WordRole::Output, value),
             b"-x" => self.set_language(value.text.to_bytes()),
-            b"-MF" => self.word(Role::Depfile, value),
-            b"-MT" | b"-MQ" => self.word(Role::Target, value),
-            b"-include" | b"--include" | b"--include=" => self.word(Role::Include, value),
+            b"-MF" => self.word(WordRole::Depfile, value),
+            b"-MT" | b"-MQ" => self.word(WordRole::Target, value),
+            b"-include" | b"--include" | b"--include=" => self.word(WordRole::Include, value),
             b"-MD" | b"-MMD" => {
                 self.unit.writes_depfile = true;
                 Ok(())
@@ -400,12 +400,12 @@ impl<'a, 'l> Scan<'a, 'l> {
                 let bytes = word.text.to_bytes();
                 if let Some(output) = bytes.strip_prefix(b"--output=") {
                     self.respell(word, b"-o", output)?;
-                    return self.word(Role::Output, word.tail(b"--output=".len()));
+                    return self.word(WordRole::Output, word.tail(b"--output=".len()));
                 }
                 for (options, role) in [
-                    (&LIBRARY_OPTIONS[..], Role::Library),
-                    (&PREFIX_MAP_OPTIONS, Role::PrefixMap),
-                    (&[b"-fmacro-prefix-map="], Role::MacroPrefixMap),
+                    (&LIBRARY_OPTIONS[..], WordRole::Library),
+                    (&PREFIX_MAP_OPTIONS, WordRole::PrefixMap),
+                    (&[b"-fmacro-prefix-map="], WordRole::MacroPrefixMap),
                 ] {
                     if options.iter().any(|name| bytes.starts_with(name)) {
                         self.word(role, word)?;

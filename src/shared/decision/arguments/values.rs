@@ -1,16 +1,16 @@
 //! Takes the values of options that have one.
 
 use super::forwarded::backend_option;
-use super::{GPU, Scan, Step, Word};
+use super::{GPU, Scan, ScanResult, Word};
 use crate::shared::decision::language::Language;
 use crate::shared::decision::reasons::Reason;
-use crate::shared::decision::unit::Role;
+use crate::shared::decision::unit::WordRole;
 use crate::shared::launchers::kind::LauncherKind;
 use alloc::ffi::CString;
 
 impl<'a, 'l> Scan<'a, 'l> {
     /// An option that is told apart by what is behind its `=` or its family.
-    pub(super) fn with_value(&mut self, bytes: &[u8]) -> Step {
+    pub(super) fn with_value(&mut self, bytes: &[u8]) -> ScanResult {
         if let Some(how) = bytes.strip_suffix(b"gpu-bundle-output") {
             self.unbundled = how.ends_with(b"no-");
         } else if bytes.starts_with(b"-g") {
@@ -81,10 +81,10 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(())
     }
 
-    pub(super) fn word(&mut self, role: Role, word: Word<'_, 'a>) -> Step {
+    pub(super) fn word(&mut self, role: WordRole, word: Word<'_, 'a>) -> ScanResult {
         let reason = match role {
-            Role::Output => Reason::OutputNotAFile,
-            Role::Depfile => Reason::Depfile,
+            WordRole::Output => Reason::OutputNotAFile,
+            WordRole::Depfile => Reason::Depfile,
             _ => {
                 self.unit.words.push((role, word.keep()));
                 return Ok(());
@@ -102,7 +102,7 @@ impl<'a, 'l> Scan<'a, 'l> {
     }
 
     /// Puts `start` and `end` in the place of `word`, which clang takes for the same.
-    pub(super) fn respell(&mut self, word: Word<'_, 'a>, start: &[u8], end: &[u8]) -> Step {
+    pub(super) fn respell(&mut self, word: Word<'_, 'a>, start: &[u8], end: &[u8]) -> ScanResult {
         let text = CString::new([start, end].concat());
         match (word.argv, text) {
             (Some(_), Ok(text)) => {
@@ -115,7 +115,7 @@ impl<'a, 'l> Scan<'a, 'l> {
     }
 
     /// sccache 0.16 takes a value that is a word of its own for an input.
-    pub(super) fn resource_dir(&mut self, option: Option<usize>, word: Word<'_, 'a>) -> Step {
+    pub(super) fn resource_dir(&mut self, option: Option<usize>, word: Word<'_, 'a>) -> ScanResult {
         if self.launcher.kind == LauncherKind::Sccache {
             let at = option.ok_or(Reason::UnusualSpelling)?;
             let value = word.text.to_bytes();
@@ -124,10 +124,10 @@ impl<'a, 'l> Scan<'a, 'l> {
             let same = self.unit.respelled.last().map(|(_, text)| text.clone());
             self.unit.respelled.extend(same.map(|text| (at, text)));
         }
-        self.word(Role::Library, word)
+        self.word(WordRole::Library, word)
     }
 
-    pub(super) fn set_language(&mut self, name: &[u8]) -> Step {
+    pub(super) fn set_language(&mut self, name: &[u8]) -> ScanResult {
         // clang ignores an `-x` behind the input, launchers do not.
         if self.input_at != 0 {
             return Err(Reason::RepeatedOption);

@@ -3,7 +3,7 @@
 use super::{Expect, Scan};
 use crate::shared::decision::language::Language;
 use crate::shared::decision::reasons::{Direct, Reason};
-use crate::shared::decision::unit::{Role, Sides, Unit};
+use crate::shared::decision::unit::{Sides, Unit, WordRole};
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::machine::{FileKind, Machine};
 use crate::shared::stand_in;
@@ -105,7 +105,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         }
         // sccache 0.16 assumes <stem>.o; clang makes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
         if (self.unit.sides == Sides::Device || self.unit.bitcode)
-            && self.unit.word(Role::Output).is_none()
+            && self.unit.word(WordRole::Output).is_none()
         {
             return Err(Reason::DefaultOutput.into());
         }
@@ -123,9 +123,9 @@ impl<'a, 'l> Scan<'a, 'l> {
             .unit
             .words
             .iter()
-            .filter(|(role, _)| *role == Role::Target);
+            .filter(|(role, _)| *role == WordRole::Target);
         let several = self.launcher.kind == LauncherKind::Sccache && targets.count() > 1;
-        if several || self.unit.word(Role::Depfile).is_some() && !self.unit.writes_depfile {
+        if several || self.unit.word(WordRole::Depfile).is_some() && !self.unit.writes_depfile {
             return Err(Reason::Depfile.into());
         }
         self.unit.has_cuid = self.cuid || !self.hashed_cuid;
@@ -144,7 +144,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         if !can_write(machine, &self.unit.output(), !self.unit.replaces_output()) {
             return Err(Reason::OutputNotAFile.into());
         }
-        let named = self.unit.word(Role::Depfile).is_some()
+        let named = self.unit.word(WordRole::Depfile).is_some()
             || self.launcher.wants_depfile_named(&self.unit);
         if let Some(depfile) = self.unit.depfile().filter(|_| named)
             && !can_write(machine, &depfile, false)
@@ -154,10 +154,10 @@ impl<'a, 'l> Scan<'a, 'l> {
         for (role, text) in &self.unit.words {
             let reason = match role {
                 // A pipe can be read once, and a launcher reads before the compiler does.
-                Role::Include if machine.kind(text) == Other => Reason::FileInput,
+                WordRole::Include if machine.kind(text) == Other => Reason::FileInput,
                 // `-include x.h` takes x.h.pch or x.h.gch where there is one (measured on clang 15
                 // and 19).
-                Role::Include
+                WordRole::Include
                     if [b".pch", b".gch"]
                         .into_iter()
                         .any(|end| kind_of(machine, text.to_bytes().into(), end) != Missing) =>

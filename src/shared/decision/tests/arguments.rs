@@ -47,7 +47,7 @@ fn response_files_are_looked_into() {
         let Decision::Launch(launch) = decision else {
             panic!("{decision:?}");
         };
-        assert_eq!(launch.unit.word(Role::Output), Some(c"a.o"));
+        assert_eq!(launch.unit.word(WordRole::Output), Some(c"a.o"));
         assert_eq!(launch.unit.input.to_bytes(), b"a.cpp");
     });
 }

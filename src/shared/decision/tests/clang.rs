@@ -26,7 +26,7 @@ fn clang_agrees_about_the_names_of_dependency_files() {
             let mut words = Vec::new();
             if let Some(output) = &output {
                 clang.arg("-o").arg(output.to_str().unwrap());
-                words.push((Role::Output, output.as_c_str().into()));
+                words.push((WordRole::Output, output.as_c_str().into()));
             }
             assert!(clang.current_dir(dir.path()).status().unwrap().success());
             let input = CString::new(input).unwrap();

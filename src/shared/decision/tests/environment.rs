@@ -167,7 +167,7 @@ fn the_launchers_environment_is_cleaned() {
             launcher: kind.as_bytes(),
             ..Config::default()
         };
-        let launcher = Launcher::choose(None, &config).unwrap();
+        let launcher = NamedLauncher::choose(None, &config).unwrap();
         let edits = launcher.edits(true);
         let own = ["SCCACHE_DIRECT=true", "CCACHE_DIRECT=1", "CCACHE_NODIRECT="];
         let kept = own

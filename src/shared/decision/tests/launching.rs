@@ -131,14 +131,14 @@ fn what_a_key_needs_is_told() {
         };
         let unit = &launch.unit;
         assert_eq!(unit.input.to_bytes(), b"dir/a.cpp");
-        assert_eq!(unit.word(Role::Output), Some(c"out/a.o"));
-        assert_eq!(unit.word(Role::Depfile), Some(c"a.d"));
+        assert_eq!(unit.word(WordRole::Output), Some(c"out/a.o"));
+        assert_eq!(unit.word(WordRole::Depfile), Some(c"a.d"));
         let of = |role| -> Vec<&str> {
             let words = unit.words.iter().filter(|(is, _)| *is == role);
             words.map(|(_, text)| text.to_str().unwrap()).collect()
         };
-        assert_eq!(of(Role::Target), ["t1", "t2"]);
-        assert_eq!(of(Role::Library), ["--rocm-path=r", "d"]);
+        assert_eq!(of(WordRole::Target), ["t1", "t2"]);
+        assert_eq!(of(WordRole::Library), ["--rocm-path=r", "d"]);
         assert!(unit.writes_depfile && unit.debug_info && unit.has_cuid);
         assert!(unit.sides == Sides::Device && unit.relocatable_device_code);
         assert_eq!(unit.language, Language::Hip);

@@ -79,7 +79,7 @@ fn device_code_that_a_launcher_would_not_see_goes_direct() {
 
 #[test]
 fn with_a_stand_in_every_side_is_told_under_the_new_driver() {
-    use stand_in::Side::{self, Device, Host, Whole};
+    use stand_in::TextSide::{self, Device, Host, Whole};
     let two = "--offload-arch=gfx942,gfx1100";
     for (new_by_default, args, expected) in [
         (false, "-c a.hip", &[Whole][..]),
@@ -124,7 +124,7 @@ fn with_a_stand_in_every_side_is_told_under_the_new_driver() {
                 let Decision::Launch(launch) = decision else {
                     panic!("{args}: {decision:?}");
                 };
-                let own = |side: Side<'_>| format!("{side:?}");
+                let own = |side: TextSide<'_>| format!("{side:?}");
                 stand_in::texts(&launch.unit)
                     .into_iter()
                     .map(own)

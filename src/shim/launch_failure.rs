@@ -4,7 +4,7 @@ use crate::shared::launchers::failure::End;
 use crate::shared::sys::Errno;
 
 /// Why a launcher has not done its work.
-pub enum Trouble {
+pub enum LaunchFailure {
     /// It did not start.
     NotRun(Errno),
     /// It failed by itself.
