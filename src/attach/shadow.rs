@@ -22,7 +22,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use super::{AttachError, Variables};
-use crate::rocm::Name;
+use crate::rocm::CompilerName;
 use crate::trampoline::trampoline;
 
 /// A session's share of a shadow.
@@ -40,7 +40,11 @@ impl Shadow {
     ///
     /// # Errors
     /// If it cannot be created.
-    pub fn enter(bin: &Path, shims: &[(Name, Vec<u8>)], cache: &Path) -> Result<Self, AttachError> {
+    pub fn enter(
+        bin: &Path,
+        shims: &[(CompilerName, Vec<u8>)],
+        cache: &Path,
+    ) -> Result<Self, AttachError> {
         let base = cache.join("shadow");
         let _among_ourselves = lock_base(&base)?;
         let digest = blake3::hash(bin.as_os_str().as_bytes()).to_hex();
@@ -142,7 +146,7 @@ impl Shadow {
         }
     }
 
-    fn build(&self, bin: &Path, shims: &[(Name, Vec<u8>)]) -> Result<(), AttachError> {
+    fn build(&self, bin: &Path, shims: &[(CompilerName, Vec<u8>)]) -> Result<(), AttachError> {
         for entry in list(&self.root)? {
             let path = self.root.join(entry);
             let is_dir = path.symlink_metadata().is_ok_and(|it| it.is_dir());

@@ -114,7 +114,7 @@ fn answer(identity: &Identity) -> FingerprintAnswer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rocm::Name;
+    use crate::rocm::CompilerName;
 
     #[test]
     fn the_answer_lists_every_file_with_its_digest() {
@@ -138,7 +138,7 @@ mod tests {
             root: dir.path().to_owned(),
             bin: dir.path().to_owned(),
             found_by: "a test",
-            names: Name::defaults(),
+            names: CompilerName::defaults(),
             hipcc: None,
             calls: None,
             passed_over: Vec::new(),

@@ -4,10 +4,10 @@ use serde::Serialize;
 
 use super::{CliError, Exit, InstallArgs, WrapArgs, output};
 use crate::install::shims::Policy;
-use crate::install::{Bin, Did, Outcome, Plan};
+use crate::install::{Applied, Bin, Did, Plan};
 use crate::launcher::Launcher;
 use crate::operation::{Change, Prepared, prepare};
-use crate::rocm::{Name, Tree};
+use crate::rocm::{CompilerName, Tree};
 use crate::support::signals::Signals;
 
 /// Runs the command.
@@ -48,7 +48,7 @@ impl WrapArgs {
 /// The result of an install.
 enum Done<'a> {
     Planned(&'a Plan),
-    Done(&'a Outcome),
+    Done(&'a Applied),
 }
 
 /// The output in JSON.
@@ -88,7 +88,7 @@ fn show(tree: &Tree, prepared: &Prepared, json: bool, done: Done<'_>) {
         Done::Planned(plan) => (Some(plan), &plan.names, &plan.warnings),
         Done::Done(outcome) => (None, &outcome.names, &outcome.warnings),
     };
-    let did = |name: &Name| {
+    let did = |name: &CompilerName| {
         dids.iter()
             .find(|did| did.name == name.as_os_str())
             .map(|did| did.did)

@@ -29,7 +29,7 @@ pub use error::CliError;
 pub use exit::Exit;
 
 use crate::attach::Attach;
-use crate::rocm::Asked;
+use crate::rocm::NamedCompiler;
 use crate::support::signals::die_by;
 
 /// Puts a compiler cache in front of AMD ROCm's clang.
@@ -154,7 +154,7 @@ struct WrapArgs {
     /// up in the tree; a path such as /usr/lib/llvm-21/bin/clang++ selects that directory instead.
     /// Can be repeated [default: the compiler that hipcc calls, and clang and clang++]
     #[arg(long = "compiler", value_name = "NAME|PATH")]
-    compilers: Vec<Asked>,
+    compilers: Vec<NamedCompiler>,
 }
 
 /// How to act and to answer.

@@ -340,7 +340,7 @@ impl Results {
         Tail::from(&self.path, self.offset).ok()
     }
 
-    fn read(&self) -> Vec<(PathBuf, results::Outcome)> {
+    fn read(&self) -> Vec<(PathBuf, results::CacheOutcome)> {
         let log = self.tail().map(|mut tail| tail.lines());
         results::read(&log.unwrap_or_default())
     }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{CliError, Exit, RestoreArgs, output};
-use crate::install::{Bin, Did, NameDid, Outcome, Plan};
+use crate::install::{Applied, Bin, Did, NameDid, Plan};
 use crate::operation::{Change, restore_plan};
 use crate::rocm::Tree;
 use crate::support::signals::Signals;
@@ -75,7 +75,7 @@ fn show_plan(tree: &Tree, plan: &Plan, json: bool) {
     plan.warnings.iter().for_each(output::warning);
 }
 
-fn show(tree: &Tree, outcome: &Outcome) {
+fn show(tree: &Tree, outcome: &Applied) {
     output::answer(format_args!("compilers in {}:", tree.bin.display()));
     for NameDid { name, did } in &outcome.names {
         output::answer(format_args!("  {}: {}", name.display(), did.sentence()));

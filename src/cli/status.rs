@@ -11,7 +11,7 @@ use crate::fingerprint::IdentityError;
 use crate::install;
 use crate::install::freshness;
 use crate::install::freshness::Standing;
-use crate::install::{Bin, Entry, Keeper, Name as Known, Phase, Record};
+use crate::install::{Bin, Entry, Keeper, ObservedName as Known, Phase, Record};
 use crate::rocm::Tree;
 use crate::shim_image;
 

@@ -12,8 +12,8 @@ use super::{Subject, own_cache};
 
 use crate::fingerprint::{Identity, Role};
 use crate::launcher::stats::{Counts, Snapshot};
-use crate::launcher::{Environment, HIP_CLANG_LAUNCHER, Launcher};
-use crate::rocm::{Answer, Program};
+use crate::launcher::{ChangedEnvironment, HIP_CLANG_LAUNCHER, Launcher};
+use crate::rocm::{Program, ProgramOutput};
 use crate::shared::call_log;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::trampoline::trampoline;
@@ -92,7 +92,7 @@ pub struct Bench {
     launcher: Launcher,
     called: PathBuf,
     by_environment: Option<PathBuf>,
-    own: Environment,
+    own: ChangedEnvironment,
     /// Most compiles use only the first.
     architectures: [String; 2],
 }
@@ -162,10 +162,10 @@ impl Bench {
 
     /// The environment that selects `cache`.
     #[must_use]
-    pub fn environment(&self, cache: BenchCache) -> Environment {
+    pub fn environment(&self, cache: BenchCache) -> ChangedEnvironment {
         match cache {
             BenchCache::Own => self.own.clone(),
-            BenchCache::Users => Environment::default(),
+            BenchCache::Users => ChangedEnvironment::default(),
         }
     }
 
@@ -219,7 +219,7 @@ impl Bench {
     pub fn bare<S: AsRef<OsStr>>(
         &self,
         args: impl IntoIterator<Item = S>,
-    ) -> Result<Answer, DoctorError> {
+    ) -> Result<ProgramOutput, DoctorError> {
         Ok(self
             .program(&self.real)
             .called(&self.called)
@@ -232,7 +232,7 @@ impl Bench {
         &self,
         cache: BenchCache,
         args: impl IntoIterator<Item = S>,
-    ) -> Result<Answer, DoctorError> {
+    ) -> Result<ProgramOutput, DoctorError> {
         let environment = self.environment(cache);
         let program = self
             .program(&self.shim)

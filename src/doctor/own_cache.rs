@@ -4,13 +4,13 @@ use std::net::TcpListener;
 use std::path::Path;
 
 use super::scratch::{DoctorError, write};
-use crate::launcher::{Environment, Launcher, health};
+use crate::launcher::{ChangedEnvironment, Launcher, health};
 use crate::shared::launchers::kind::LauncherKind;
 
 /// The environment that selects a cache in `dir` and keeps the user's other settings. If the user's
 /// cache is not on disk, it is the user's storage, through a server of our own.
-pub fn environment(launcher: &Launcher, dir: &Path) -> Result<Environment, DoctorError> {
-    let environment = Environment::default();
+pub fn environment(launcher: &Launcher, dir: &Path) -> Result<ChangedEnvironment, DoctorError> {
+    let environment = ChangedEnvironment::default();
     let cache = dir.join("cache");
     match launcher.kind {
         LauncherKind::Sccache => {

@@ -9,7 +9,7 @@ use crate::install::shims;
 use crate::install::shims::{Policy, WrapError};
 use crate::install::{Entry, Observed};
 use crate::launcher::Launcher;
-use crate::rocm::{Name, Tree};
+use crate::rocm::{CompilerName, Tree};
 use crate::shared::shim_config::Config;
 use crate::shim_image;
 
@@ -18,7 +18,7 @@ pub struct Subject {
     /// The tree.
     pub tree: Tree,
     /// The compiler's name in the tree.
-    pub name: Name,
+    pub name: CompilerName,
     /// The real compiler, by the path that the shim passes to a launcher.
     pub real: PathBuf,
     /// The compiler's identity.
@@ -45,12 +45,14 @@ impl Subject {
         });
         let installed = shims
             .filter(|(_, image)| shim_image::read(image).is_some_and(|config| config.is_ok()))
-            .max_by_key(|(name, _): &(Name, _)| name.as_os_str().as_bytes().contains(&b'+'));
+            .max_by_key(|(name, _): &(CompilerName, _)| {
+                name.as_os_str().as_bytes().contains(&b'+')
+            });
         let start = Instant::now();
         let (name, image, real) = match installed {
             Some((name, image)) => (name.clone(), Some(image.clone()), name.alias()),
             None => {
-                let is_cxx = |name: &&Name| name.as_os_str().as_bytes().contains(&b'+');
+                let is_cxx = |name: &&CompilerName| name.as_os_str().as_bytes().contains(&b'+');
                 let name = tree.names.iter().max_by_key(is_cxx).expect("one at least");
                 (name.clone(), None, name.as_os_str().to_owned())
             }

@@ -57,7 +57,7 @@ const HOST_TOOLS: [&str; 5] = ["ld", "ld.bfd", "ld.gold", "as", "collect2"];
 
 /// What a driver printed.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct DriverOutput {
     /// The driver's own executable, which it runs with `-cc1`; `None` if it is not clang.
     pub clang: Option<PathBuf>,
     /// The other programs that it runs, except the host's linker and assembler.
@@ -79,7 +79,7 @@ pub struct Said {
 }
 
 /// Asks `compiler` what it would run: for a HIP file if it is clang, otherwise for a C file.
-pub fn ask_first(compiler: &Path) -> Result<Said, IdentityError> {
+pub fn ask_first(compiler: &Path) -> Result<DriverOutput, IdentityError> {
     let said = ask(compiler, &hip(&FIRST))?;
     if said.clang.is_some() {
         return Ok(said);
@@ -91,7 +91,7 @@ pub fn ask_first(compiler: &Path) -> Result<Said, IdentityError> {
 ///
 /// # Errors
 /// If it cannot be run. A compiler that does not understand the query yields an empty answer.
-pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
+pub fn ask(compiler: &Path, args: &[&str]) -> Result<DriverOutput, IdentityError> {
     let answer = Program::at(compiler)
         .without(WITHOUT.map(OsString::from))
         .args(["-###"])
@@ -102,7 +102,7 @@ pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
             path: compiler.to_owned(),
             source,
         })?;
-    Ok(Said::parse(&answer.stderr))
+    Ok(DriverOutput::parse(&answer.stderr))
 }
 
 /// Asks clang, whose executable is `clang`, about the other kinds of HIP compile, and merges the
@@ -113,8 +113,8 @@ pub fn ask(compiler: &Path, args: &[&str]) -> Result<Said, IdentityError> {
 pub fn ask_clang(
     clang: &Path,
     root: &Path,
-    first: Said,
-) -> Result<(Said, OffloadDriver), IdentityError> {
+    first: DriverOutput,
+) -> Result<(DriverOutput, OffloadDriver), IdentityError> {
     let option = root.to_str().map(|root| format!("--rocm-path={root}"));
     // A path that is not UTF-8 is left out; clang then searches its default places.
     let located: Vec<&str> = SECOND.into_iter().chain(option.as_deref()).collect();
@@ -127,7 +127,7 @@ pub fn ask_clang(
     let has_configs = !(first.configs.is_empty() && second.configs.is_empty());
     let bare = match has_configs {
         true => ask(clang, &hip(&NO_CONFIG))?,
-        false => Said::default(),
+        false => DriverOutput::default(),
     };
     let driver = OffloadDriver {
         new_by_default: first.new_driver || second.new_driver || bare.new_driver,
@@ -140,7 +140,7 @@ fn hip<'a>(args: &[&'a str]) -> Vec<&'a str> {
     [&["-x", "hip"][..], &ARCHS, &UNTOLD, args].concat()
 }
 
-impl Said {
+impl DriverOutput {
     /// Merges two answers. For fields with a single value, all queries give the same answer.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn clangs_answer_is_taken_apart() {
-        let said = Said::parse(
+        let said = DriverOutput::parse(
             br#"Debian clang version 19.1.7
 Target: x86_64-pc-linux-gnu
 Configuration file: /r/bin/clang++.cfg
@@ -230,7 +230,7 @@ clang: error: something
 
     #[test]
     fn gccs_answer_is_taken_apart() {
-        let said = Said::parse(
+        let said = DriverOutput::parse(
             b"Using built-in specs.\nTarget: x86_64-linux-gnu\n\
               COLLECT_GCC_OPTIONS='-c'\n \
               /usr/lib/gcc/x86_64-linux-gnu/12/cc1 -quiet /dev/null \"-D X\"\n as -v --64 -o null.o\n",
@@ -244,7 +244,7 @@ clang: error: something
     fn the_offload_driver_is_told_by_what_packs_device_code() {
         let said = |packs: &str| {
             let line = format!(" \"/r/bin/clang-23\" \"-cc1\"\n \"/r/bin/{packs}\" \"-o\" \"x\"\n");
-            Said::parse(line.as_bytes()).new_driver
+            DriverOutput::parse(line.as_bytes()).new_driver
         };
         assert!(said("clang-offload-packager"));
         assert!(said("llvm-offload-binary"));
@@ -255,13 +255,16 @@ clang: error: something
     fn an_id_that_clang_would_ignore_is_noticed() {
         let line = b"clang++: warning: argument unused during compilation: '-cuid=0' \
                      [-Wunused-command-line-argument]\n";
-        assert!(Said::parse(line).ignores_id);
+        assert!(DriverOutput::parse(line).ignores_id);
         let other = b"clang++: warning: argument unused during compilation: '-pie'\n";
-        assert!(!Said::parse(other).ignores_id);
+        assert!(!DriverOutput::parse(other).ignores_id);
     }
 
     #[test]
     fn a_program_that_does_not_understand_said_nothing() {
-        assert_eq!(ask_first(Path::new("/bin/true")).unwrap(), Said::default());
+        assert_eq!(
+            ask_first(Path::new("/bin/true")).unwrap(),
+            DriverOutput::default()
+        );
     }
 }

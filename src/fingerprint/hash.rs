@@ -25,7 +25,7 @@ thread_local! {
 
 /// The digest of a file and the metadata that it had when it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Content {
+pub struct HashedFile {
     /// Digest of the whole content.
     pub digest: Digest,
     /// Metadata, the same before and after the read.
@@ -36,13 +36,13 @@ pub struct Content {
 ///
 /// # Errors
 /// If a file cannot be read, or changes while it is read.
-pub fn all(paths: &[&Path]) -> Result<Vec<(PathBuf, Content)>, IdentityError> {
+pub fn all(paths: &[&Path]) -> Result<Vec<(PathBuf, HashedFile)>, IdentityError> {
     let read = |path: &&Path| Ok((path.to_path_buf(), one(path)?));
     paths.par_iter().map(read).collect()
 }
 
 /// Hashes the file at `path`.
-pub fn one(path: &Path) -> Result<Content, IdentityError> {
+pub fn one(path: &Path) -> Result<HashedFile, IdentityError> {
     let error = |source| IdentityError::read(path, source);
     let mut file = File::open(path).map_err(error)?;
     let stat = rustix::fs::fstat(&file).map_err(|errno| error(errno.into()))?;
@@ -66,7 +66,7 @@ pub fn one(path: &Path) -> Result<Content, IdentityError> {
     if Stamp::of(path).map_err(error)? != stamp {
         return Err(IdentityError::Changes(path.to_owned()));
     }
-    Ok(Content {
+    Ok(HashedFile {
         digest: Digest(*hasher.finalize().as_bytes()),
         stamp,
     })

@@ -11,10 +11,12 @@ use serde::{Deserialize, Serialize};
 
 use super::error::IdentityError;
 use super::loader::System;
-use super::memo::{Digests, Environment, Memo, Slot};
+use super::memo::{Digests, LookupEnvironment, Memo, Slot};
 use super::stamp::{Stamp, Stamps, Time};
 use super::survey::Survey;
-use super::{Digest, Member, OffloadDriver, Role, State, Watched, Witness, hash, survey};
+use super::{
+    Digest, Member, OffloadDriver, Role, Watched, WatchedState, WitnessFile, hash, survey,
+};
 
 use crate::support::paths::relative;
 
@@ -46,14 +48,14 @@ impl Identity {
     /// See [`IdentityError`]. A compiler without device libraries, or that is not clang, is not an
     /// error.
     pub fn take(compiler: &Path, root: Option<&Path>, memo: &Memo) -> Result<Self, IdentityError> {
-        Self::take_in(compiler, root, memo, &Environment::current())
+        Self::take_in(compiler, root, memo, &LookupEnvironment::current())
     }
 
     /// The identity of the compiler at `compiler`, if `memo` has a valid one. Runs no program.
     #[must_use]
     pub fn remembered(compiler: &Path, root: Option<&Path>, memo: &Memo) -> Option<Self> {
         let (named, root) = without_links(compiler, root).ok()?;
-        memo.slot(&named, root.as_deref(), &Environment::current())
+        memo.slot(&named, root.as_deref(), &LookupEnvironment::current())
             .identity()
             .ok()
     }
@@ -66,14 +68,14 @@ impl Identity {
         root: Option<&Path>,
         memo: &Memo,
     ) -> Option<(Digest, Vec<String>)> {
-        Self::remembered_digest_in(compiler, root, memo, &Environment::current())
+        Self::remembered_digest_in(compiler, root, memo, &LookupEnvironment::current())
     }
 
     pub(super) fn remembered_digest_in(
         compiler: &Path,
         root: Option<&Path>,
         memo: &Memo,
-        environment: &Environment,
+        environment: &LookupEnvironment,
     ) -> Option<(Digest, Vec<String>)> {
         let (named, root) = without_links(compiler, root).ok()?;
         memo.slot(&named, root.as_deref(), environment).digest()
@@ -83,7 +85,7 @@ impl Identity {
     /// any record, it is valid only once the file is there.
     pub fn keep_moved(&self, to: &Path, root: &Path, memo: &Memo) {
         if let Ok(root) = survey::canonical(root) {
-            let environment = Environment::current();
+            let environment = LookupEnvironment::current();
             self.moved(to, &memo.slot(to, Some(&root), &environment));
         }
     }
@@ -109,7 +111,7 @@ impl Identity {
         compiler: &Path,
         root: Option<&Path>,
         memo: &Memo,
-        environment: &Environment,
+        environment: &LookupEnvironment,
     ) -> Result<Self, IdentityError> {
         let (named, root) = without_links(compiler, root)?;
         let slot = memo.slot(&named, root.as_deref(), environment);
@@ -146,7 +148,7 @@ impl Identity {
                 .map_err(|source| IdentityError::read(&found.path, source))?;
             let remembered = known.get(&found.path).filter(|(known, _)| *known == stamp);
             let number = (stamp.dev, stamp.ino);
-            let content = remembered.map(|(stamp, digest)| hash::Content {
+            let content = remembered.map(|(stamp, digest)| hash::HashedFile {
                 digest: *digest,
                 stamp: *stamp,
             });
@@ -187,7 +189,7 @@ impl Identity {
         let watched = survey.watched.into_iter();
         let watched = watched.filter(|watch| watch.witness.is_some() || !is_member(&watch.path));
         let watched = watched.map(|watch| Watched {
-            state: State::of(&watch.path, watch.names),
+            state: WatchedState::of(&watch.path, watch.names),
             path: watch.path,
             witness: watch.witness,
         });
@@ -209,7 +211,7 @@ impl Identity {
     /// A directory's mtime shows files that are added, removed or replaced. For headers only the
     /// directories are watched, since the headers' text is part of the text that launchers hash.
     #[must_use]
-    pub fn witness(&self, bin: &Path) -> Vec<Witness> {
+    pub fn witness(&self, bin: &Path) -> Vec<WitnessFile> {
         let members = self.members.iter().filter(|member| member.witnessed);
         let members = members.map(|member| (member.role, &member.path, Some(member.stamp)));
         let watched = self.watched.iter().filter_map(|watched| {
@@ -219,7 +221,7 @@ impl Identity {
         let mut seen = HashMap::new();
         for (role, path, stamp) in members.chain(watched) {
             let zero = Time { sec: 0, nsec: 0 };
-            seen.entry(path).or_insert_with(|| Witness {
+            seen.entry(path).or_insert_with(|| WitnessFile {
                 role,
                 path: self.seen_from(bin, path),
                 size: stamp.map_or(0, |stamp| stamp.size),
@@ -267,7 +269,7 @@ impl<S, P: AsRef<Path>> Identity<S, P> {
     /// only a new change time. `path` is the value of PATH.
     pub(super) fn stands(&self, path: &OsStr) -> Option<Vec<usize>> {
         let same = |watched: &Watched<P>| {
-            State::of(watched.path.as_ref(), watched.state.names()) == watched.state
+            WatchedState::of(watched.path.as_ref(), watched.state.names()) == watched.state
         };
         let same_path = self
             .path

@@ -55,14 +55,14 @@ pub struct Memo {
 
 /// The part of the environment that decides which files belong to a compiler.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment {
+pub struct LookupEnvironment {
     variables: Vec<Option<OsString>>,
     pub(super) path: OsString,
 }
 
 /// Identifies a record: the digest of this is its file name.
 #[derive(Serialize)]
-struct Key<'a> {
+struct RecordKey<'a> {
     format: u32,
     writer: &'a str,
     compiler: &'a [u8],
@@ -73,13 +73,13 @@ struct Key<'a> {
 /// The record of one compiler in a memo.
 pub struct Slot<'a> {
     memo: &'a Memo,
-    environment: &'a Environment,
+    environment: &'a LookupEnvironment,
     file: OsString,
     /// The time before any file was inspected.
     now: SystemTime,
 }
 
-impl Environment {
+impl LookupEnvironment {
     /// The environment of this process.
     #[must_use]
     pub fn current() -> Self {
@@ -157,10 +157,10 @@ impl Memo {
         &'a self,
         compiler: &Path,
         root: Option<&Path>,
-        environment: &'a Environment,
+        environment: &'a LookupEnvironment,
     ) -> Slot<'a> {
         let bytes = |text: &'a Option<OsString>| text.as_ref().map(|text| text.as_bytes());
-        let key = Key {
+        let key = RecordKey {
             format: FORMAT,
             writer: env!("CARGO_PKG_VERSION"),
             compiler: compiler.as_os_str().as_bytes(),

@@ -137,21 +137,21 @@ pub struct Member<S = String, P = PathBuf> {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Watched<P = PathBuf> {
     path: P,
-    state: State,
+    state: WatchedState,
     /// The role of the members that it decides about, if a witness includes it.
     witness: Option<Role>,
 }
 
 /// The state of a watched path.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-enum State {
+enum WatchedState {
     /// Its stamp; `None` if it does not exist.
     Stamp(Option<Stamp>),
     /// A digest of the names in a directory, except those that an installation creates.
     Names(Digest),
 }
 
-impl State {
+impl WatchedState {
     fn of(path: &Path, names: bool) -> Self {
         if names {
             Self::Names(names_in(path))
@@ -188,7 +188,7 @@ pub struct OffloadDriver {
 
 /// The result of `stat` that one path must have while the identity is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Witness {
+pub struct WitnessFile {
     /// The role of the path. That of [`Role::Compiler`] may change by an installation: if the
     /// wrapped name is the executable itself, the executable moves to its alias.
     pub role: Role,

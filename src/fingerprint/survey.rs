@@ -5,9 +5,9 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use crate::fingerprint::driver::Said;
+use crate::fingerprint::driver::DriverOutput;
 use crate::fingerprint::loader::System;
-use crate::fingerprint::memo::Environment;
+use crate::fingerprint::memo::LookupEnvironment;
 use crate::fingerprint::{
     IdentityError, OffloadDriver, Role, config, driver, elf, is_missing, ldcache,
 };
@@ -22,7 +22,7 @@ const BESIDE: [&str; 3] = ["clang-offload-bundler", "lld", "llvm-objcopy"];
 
 /// One file of the compiler.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Found {
+pub struct FoundFile {
     pub role: Role,
     pub name: String,
     pub path: PathBuf,
@@ -31,7 +31,7 @@ pub struct Found {
 
 /// A path besides the members whose change may change the list of members.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Watch {
+pub struct WatchedPath {
     pub path: PathBuf,
     /// The role of the members that it decides about, if a witness includes it.
     pub witness: Option<Role>,
@@ -44,8 +44,8 @@ pub struct Watch {
 pub struct Survey {
     /// The tree that the compiler belongs to, with links resolved.
     pub root: PathBuf,
-    pub files: BTreeSet<Found>,
-    pub watched: BTreeSet<Watch>,
+    pub files: BTreeSet<FoundFile>,
+    pub watched: BTreeSet<WatchedPath>,
     pub notes: Vec<String>,
     /// The version line of clang.
     pub version: Option<String>,
@@ -64,7 +64,7 @@ impl Survey {
     pub fn of(
         compiler: &Path,
         root: Option<&Path>,
-        environment: &Environment,
+        environment: &LookupEnvironment,
         system: &System,
     ) -> Result<Self, IdentityError> {
         let mut survey = Self::default();
@@ -118,7 +118,7 @@ impl Survey {
     }
 
     fn add(&mut self, role: Role, name: &str, path: &Path, witnessed: bool) {
-        self.files.insert(Found {
+        self.files.insert(FoundFile {
             role,
             name: name.to_owned(),
             path: folded(path),
@@ -127,7 +127,7 @@ impl Survey {
     }
 
     fn watch(&mut self, path: &Path, witness: Option<Role>) {
-        self.watched.insert(Watch {
+        self.watched.insert(WatchedPath {
             path: folded(path),
             witness,
             names: false,
@@ -139,7 +139,7 @@ impl Survey {
     /// installing and restoring change it.
     fn watch_place(&mut self, path: &Path) {
         self.watch(path, None);
-        self.watched.insert(Watch {
+        self.watched.insert(WatchedPath {
             path: folded(directory(path)),
             witness: None,
             names: true,
@@ -166,7 +166,7 @@ impl Survey {
 
     fn add_programs(
         &mut self,
-        said: &Said,
+        said: &DriverOutput,
         bin: &Path,
         system: &System,
     ) -> Result<(), IdentityError> {
@@ -188,7 +188,7 @@ impl Survey {
         Ok(())
     }
 
-    fn add_configs(&mut self, said: &Said, bin: &Path) -> Result<(), IdentityError> {
+    fn add_configs(&mut self, said: &DriverOutput, bin: &Path) -> Result<(), IdentityError> {
         for path in config::with_included(&said.configs)? {
             self.add(Role::Config, &file_name(&path), &path, true);
         }
@@ -209,7 +209,7 @@ impl Survey {
         Ok(())
     }
 
-    fn add_bitcode(&mut self, said: &Said) -> Result<(), IdentityError> {
+    fn add_bitcode(&mut self, said: &DriverOutput) -> Result<(), IdentityError> {
         if said.bitcode_dirs.is_empty() {
             let note = "no device libraries were found: HIP compiles need --rocm-path";
             self.notes.push(note.to_owned());

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::*;
 use crate::fingerprint::identity::digest;
-use crate::fingerprint::memo::Environment;
+use crate::fingerprint::memo::LookupEnvironment;
 use crate::fingerprint::testing::{Fixture, debians, flip};
 use crate::shared::shim_config::Config;
 use crate::shim_image as shim;
@@ -20,7 +20,7 @@ const ROLES: [Role; 7] = [
 ];
 
 fn take(compiler: &Path) -> Identity {
-    Identity::take_in(compiler, None, &Memo::none(), &Environment::none()).unwrap()
+    Identity::take_in(compiler, None, &Memo::none(), &LookupEnvironment::none()).unwrap()
 }
 
 fn digest_of(members: &[Member]) -> Digest {

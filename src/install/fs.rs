@@ -42,7 +42,7 @@ impl Time {
 /// The kind of a directory entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum EntryKind {
     /// A regular file.
     File,
     /// A symbolic link.
@@ -57,7 +57,7 @@ pub enum Kind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Meta {
     /// Its kind.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Size in bytes.
     pub size: u64,
     /// Modification time.
@@ -236,7 +236,7 @@ impl Fs for RealFs {
             other => other?,
         };
         let meta = meta(&sys::fstat(&file)?);
-        if meta.kind != Kind::File || meta.size > limit {
+        if meta.kind != EntryKind::File || meta.size > limit {
             return Ok(None);
         }
         let mut bytes = Vec::new();
@@ -305,10 +305,10 @@ impl Fs for RealFs {
 
 fn meta(stat: &sys::Stat) -> Meta {
     let kind = match FileType::from_raw_mode(stat.st_mode) {
-        FileType::RegularFile => Kind::File,
-        FileType::Symlink => Kind::Symlink,
-        FileType::Directory => Kind::Directory,
-        _ => Kind::Other,
+        FileType::RegularFile => EntryKind::File,
+        FileType::Symlink => EntryKind::Symlink,
+        FileType::Directory => EntryKind::Directory,
+        _ => EntryKind::Other,
     };
     Meta {
         kind,

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 
 use serde::{Deserialize, Serialize};
 
-use crate::install::fs::{Inode, Kind, Meta, Time};
+use crate::install::fs::{EntryKind, Inode, Meta, Time};
 use crate::install::names;
 
 /// The format version that this release writes and reads.
@@ -31,12 +31,12 @@ pub enum Phase {
 
 /// An original's metadata from before it was put aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct JournalEntry {
     /// The name.
     #[serde(with = "names::text")]
     pub name: OsString,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: EntryKind,
     /// Its size.
     pub size: u64,
     /// Its modification time.
@@ -54,7 +54,7 @@ pub struct Entry {
     pub link: Option<OsString>,
 }
 
-impl Entry {
+impl JournalEntry {
     pub(super) fn new(name: &OsStr, meta: &Meta, link: Option<&OsStr>) -> Self {
         Self {
             name: name.to_owned(),
@@ -88,11 +88,11 @@ pub struct Journal {
     /// What the run was doing.
     pub phase: Phase,
     /// The originals, in the order in which they were put aside.
-    pub names: Vec<Entry>,
+    pub names: Vec<JournalEntry>,
 }
 
 impl Journal {
-    pub(super) fn new(phase: Phase, names: Vec<Entry>) -> Self {
+    pub(super) fn new(phase: Phase, names: Vec<JournalEntry>) -> Self {
         Self {
             format: FORMAT,
             writer: env!("CARGO_PKG_VERSION").to_owned(),
@@ -103,7 +103,7 @@ impl Journal {
 
     /// The entry of `name`.
     #[must_use]
-    pub fn entry(&self, name: &OsStr) -> Option<&Entry> {
+    pub fn entry(&self, name: &OsStr) -> Option<&JournalEntry> {
         self.names.iter().find(|entry| entry.name == name)
     }
 
@@ -146,7 +146,7 @@ mod tests {
 
     fn meta() -> Meta {
         Meta {
-            kind: Kind::File,
+            kind: EntryKind::File,
             size: 1,
             mtime: Time { sec: 1, nsec: 2 },
             mode: 0o644,
@@ -158,7 +158,7 @@ mod tests {
     }
 
     fn example(name: &str) -> Journal {
-        let entry = Entry::new(OsStr::new(name), &meta(), Some(OsStr::new("clang-19")));
+        let entry = JournalEntry::new(OsStr::new(name), &meta(), Some(OsStr::new("clang-19")));
         Journal::new(Phase::Installed, vec![entry])
     }
 

@@ -38,14 +38,14 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-pub use apply::Outcome;
+pub use apply::Applied;
 pub use drain::{Drain, Needs, ProcDrain};
 pub use error::{After, Error, Failure};
-pub use fs::{Attrs, Inode, Kind, Meta, Time};
+pub use fs::{Attrs, EntryKind, Inode, Meta, Time};
 pub use goal::{Goal, Keep, Refusal, Want};
-pub use journal::{Entry as JournalEntry, Journal, Phase};
+pub use journal::{Journal, JournalEntry, Phase};
 pub use names::{JOURNAL, alias, is_companion, kept, stand_in};
-pub use observe::{Entry, Kept, Name, Observed, Record};
+pub use observe::{Entry, Kept, Observed, ObservedName, Record};
 pub use plan::Plan;
 pub use share::{Keeper, Share};
 pub use step::{Did, Keeping, NameDid, Step};
@@ -135,7 +135,7 @@ impl Locked<'_> {
         plan: &Plan,
         cancel: &dyn Fn() -> Option<i32>,
         drain: &dyn Drain,
-    ) -> Result<Outcome, Failure> {
+    ) -> Result<Applied, Failure> {
         apply::apply(&self.bin.fs, plan, cancel, drain)
     }
 }

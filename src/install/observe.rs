@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use rustix::io::Errno;
 
 use crate::install::error::Error;
-use crate::install::fs::{Fs, Kind, Meta};
+use crate::install::fs::{EntryKind, Fs, Meta};
 use crate::install::goal::{Keep, Want};
 use crate::install::journal;
 use crate::install::journal::Journal;
@@ -104,7 +104,7 @@ pub enum Kept {
 
 /// A name and its companions.
 #[derive(Clone, Debug)]
-pub struct Name {
+pub struct ObservedName {
     /// The name.
     pub name: OsString,
     /// The entry at the name.
@@ -121,7 +121,7 @@ pub struct Name {
     pub ours: bool,
 }
 
-impl Name {
+impl ObservedName {
     /// Where its original is kept, if it is.
     #[must_use]
     pub fn original(&self) -> Option<Kept> {
@@ -204,7 +204,7 @@ pub struct Observed {
     pub record: Record,
     /// Every name that is ours or was requested: first those requested, in their order, then those of
     /// the record in its order, then the others.
-    pub names: Vec<Name>,
+    pub names: Vec<ObservedName>,
     /// Temporary files that a crashed run left.
     pub temps: Vec<OsString>,
     /// For each requested alias target, whether it resolves to a regular file.
@@ -214,7 +214,7 @@ pub struct Observed {
 impl Observed {
     /// The state of `name`, if it was observed.
     #[must_use]
-    pub fn name(&self, name: &OsStr) -> Option<&Name> {
+    pub fn name(&self, name: &OsStr) -> Option<&ObservedName> {
         self.names.iter().find(|known| known.name == name)
     }
 }
@@ -284,7 +284,9 @@ pub(super) fn complete<'a, F: Fs>(
             .position(|known| known.name == want.name);
         match known {
             Some(at) => asked.push(observed.names.remove(at)),
-            None if asked.iter().any(|known: &Name| known.name == want.name) => {}
+            None if asked
+                .iter()
+                .any(|known: &ObservedName| known.name == want.name) => {}
             None if names::is_manageable(&want.name) => {
                 asked.push(look_at_name(fs, want.name.clone(), &observed.record)?);
             }
@@ -295,7 +297,7 @@ pub(super) fn complete<'a, F: Fs>(
                 path: fs.path().join(alias_target),
                 source,
             })?;
-            let leads = leads.is_some_and(|meta| meta.kind == Kind::File);
+            let leads = leads.is_some_and(|meta| meta.kind == EntryKind::File);
             observed.targets.insert(alias_target.clone(), leads);
         }
     }
@@ -304,7 +306,7 @@ pub(super) fn complete<'a, F: Fs>(
     Ok(observed)
 }
 
-fn look_at_name<F: Fs>(fs: &F, name: OsString, record: &Record) -> Result<Name, Error> {
+fn look_at_name<F: Fs>(fs: &F, name: OsString, record: &Record) -> Result<ObservedName, Error> {
     let at = look(fs, &name)?;
     let alias = look(fs, &names::alias(&name))?;
     let kept = look(fs, &names::kept(&name))?;
@@ -327,7 +329,7 @@ fn look_at_name<F: Fs>(fs: &F, name: OsString, record: &Record) -> Result<Name, 
         || alias.is_shim()
         || kept.is_shim()
         || stand_in_bytes.as_deref() == Some(trampoline());
-    Ok(Name {
+    Ok(ObservedName {
         name,
         at,
         alias,
@@ -347,22 +349,22 @@ fn look<F: Fs>(fs: &F, name: &OsStr) -> Result<Entry, Error> {
         return Ok(Entry::Missing);
     };
     match meta.kind {
-        Kind::Symlink => {
+        EntryKind::Symlink => {
             let text = fs.read_link(name).map_err(inspect)?;
             let leads = fs.resolve(name).map_err(inspect)?;
             Ok(Entry::Link {
                 meta,
                 text,
-                resolves: leads.is_some_and(|meta| meta.kind == Kind::File),
+                resolves: leads.is_some_and(|meta| meta.kind == EntryKind::File),
             })
         }
-        Kind::File if meta.size <= shim_image::MAX_LEN => Ok(match read(fs, name)? {
+        EntryKind::File if meta.size <= shim_image::MAX_LEN => Ok(match read(fs, name)? {
             Some((meta, image)) if shim_image::is_shim(&image) => Entry::Shim { meta, image },
             Some((meta, _)) => Entry::File(meta),
             None => Entry::File(meta),
         }),
-        Kind::File => Ok(Entry::File(meta)),
-        Kind::Directory | Kind::Other => Ok(Entry::Odd(meta)),
+        EntryKind::File => Ok(Entry::File(meta)),
+        EntryKind::Directory | EntryKind::Other => Ok(Entry::Odd(meta)),
     }
 }
 
@@ -386,7 +388,8 @@ fn shims<F: Fs>(fs: &F, list: &[OsString]) -> Result<Vec<OsString>, Error> {
         let Some(meta) = fs.stat(name).map_err(inspect)? else {
             continue;
         };
-        if meta.kind != Kind::File || meta.size > shim_image::MAX_LEN || meta.mode & 0o111 == 0 {
+        if meta.kind != EntryKind::File || meta.size > shim_image::MAX_LEN || meta.mode & 0o111 == 0
+        {
             continue;
         }
         match fs.read(name, shim_image::MAX_LEN) {
@@ -430,9 +433,9 @@ fn read_record<F: Fs>(fs: &F) -> Result<Record, Error> {
     };
     let ignored = |reason: String| Record::Ignored {
         reason,
-        removable: meta.kind != Kind::Directory,
+        removable: meta.kind != EntryKind::Directory,
     };
-    if meta.kind != Kind::File {
+    if meta.kind != EntryKind::File {
         return Ok(ignored("it is no regular file".to_owned()));
     }
     match fs.read(name, journal::MAX_LEN) {

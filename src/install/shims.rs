@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use crate::fingerprint::{Identity, IdentityError, Memo, Role};
 use crate::install::{Entry, Goal, Keep, Kept, Observed, Time, Want};
 use crate::launcher::{self, Launcher};
-use crate::rocm::compiler::{CompilerError, Said};
-use crate::rocm::{Compiler, Hipcc, Layout, Name, Tree};
+use crate::rocm::compiler::{CompilerError, CompilerVersion};
+use crate::rocm::{Compiler, CompilerName, Hipcc, Layout, Tree};
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::paths::base_name;
 use crate::shared::shim_config::{Config, Witness, WitnessKind};
@@ -32,7 +32,7 @@ pub struct Policy {
 
 /// The compilers that were found, and the shims for them.
 #[derive(Debug)]
-pub struct Survey {
+pub struct ShimSurvey {
     /// The compilers that get a shim, in installation order.
     pub compilers: Vec<Compiler>,
     /// The tree's hipcc.
@@ -75,7 +75,7 @@ pub enum WrapError {
     },
     /// The configuration, such as the launcher's path, does not fit into a shim.
     #[error("cannot build the shim for {0}")]
-    Image(Name, #[source] shim_image::TooLong),
+    Image(CompilerName, #[source] shim_image::TooLong),
 }
 
 /// Makes the shims for `names` and for all names that are already wrapped.
@@ -85,10 +85,10 @@ pub enum WrapError {
 pub fn survey(
     tree: &Tree,
     observed: &Observed,
-    names: &[Name],
+    names: &[CompilerName],
     launcher: Option<&Launcher>,
     policy: Policy,
-) -> Result<Survey, WrapError> {
+) -> Result<ShimSurvey, WrapError> {
     if tree.bin.as_os_str().as_bytes().contains(&b'=') {
         return Err(WrapError::EqualsSign(tree.bin.clone()));
     }
@@ -112,7 +112,7 @@ pub fn survey(
     for note in identities.into_values().flat_map(|identity| identity.notes) {
         tracing::debug!("fingerprint: {note}");
     }
-    Ok(Survey {
+    Ok(ShimSurvey {
         compilers,
         hipcc,
         warnings,
@@ -124,7 +124,7 @@ pub fn survey(
 #[derive(Debug)]
 pub struct Outside {
     /// A shim for each compiler, with its name.
-    pub shims: Vec<(Name, Vec<u8>)>,
+    pub shims: Vec<(CompilerName, Vec<u8>)>,
     /// A shim that is called as a launcher, for any of the compilers.
     pub launcher: Vec<u8>,
     /// Warnings for the user.
@@ -138,13 +138,13 @@ pub struct Outside {
 pub fn outside(
     tree: &Tree,
     observed: &Observed,
-    names: &[Name],
+    names: &[CompilerName],
     launcher: &Launcher,
     policy: Policy,
 ) -> Result<Outside, WrapError> {
     let (compilers, identities) = inspect_all(tree, observed, names)?;
     let dir = [tree.bin.as_os_str().as_bytes(), b"/"].concat();
-    let image = |name: &Name, called: &[u8], identity: &Identity, watched: &[&Identity]| {
+    let image = |name: &CompilerName, called: &[u8], identity: &Identity, watched: &[&Identity]| {
         shim_image::stamp(&Config {
             dir: &dir,
             ..config(
@@ -195,7 +195,7 @@ type Identities = BTreeMap<PathBuf, Identity>;
 fn inspect_all(
     tree: &Tree,
     observed: &Observed,
-    names: &[Name],
+    names: &[CompilerName],
 ) -> Result<(Vec<Compiler>, Identities), WrapError> {
     let memo = Memo::of_user();
     let mut identities = Identities::new();
@@ -241,7 +241,7 @@ fn config<'a>(
 }
 
 /// The requested names and all wrapped ones, since all use the same launcher.
-fn all_names(observed: &Observed, asked: &[Name]) -> Vec<Name> {
+fn all_names(observed: &Observed, asked: &[CompilerName]) -> Vec<CompilerName> {
     let wrapped = observed.names.iter().filter(|known| known.at.is_shim());
     let wrapped = wrapped.filter_map(|known| known.name.to_str()?.parse().ok());
     let mut names = asked.to_vec();
@@ -256,7 +256,7 @@ fn all_names(observed: &Observed, asked: &[Name]) -> Vec<Name> {
 fn inspect(
     tree: &Tree,
     observed: &Observed,
-    name: &Name,
+    name: &CompilerName,
     memo: &Memo,
     identities: &mut Identities,
 ) -> Result<Compiler, WrapError> {
@@ -270,7 +270,7 @@ fn inspect(
             None if identities.is_empty() => Identity::take(file, root, memo).ok()?,
             identity => identity?,
         };
-        let said = Said {
+        let said = CompilerVersion {
             real: identity.executable()?.to_owned(),
             version: identity.version.clone()?,
         };

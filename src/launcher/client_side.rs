@@ -3,14 +3,14 @@
 
 use std::path::PathBuf;
 
-use super::Environment;
+use super::ChangedEnvironment;
 
 /// The configuration file that turns client-side work on, if it does.
 ///
 /// This is not a full TOML parser. sccache itself rejects an invalid file, and a setting that is
 /// missed here only means that the server does the work.
 #[must_use]
-pub fn in_file(environment: &Environment) -> Option<PathBuf> {
+pub fn in_file(environment: &ChangedEnvironment) -> Option<PathBuf> {
     let path = file(environment)?;
     let text = std::fs::read_to_string(&path).ok()?;
     // A key outside all tables precedes the first table.
@@ -28,7 +28,7 @@ fn is_on(line: &str) -> bool {
 }
 
 /// Where sccache looks for its configuration (0.17, `config.rs`).
-fn file(environment: &Environment) -> Option<PathBuf> {
+fn file(environment: &ChangedEnvironment) -> Option<PathBuf> {
     let variable = |name| environment.get(name).map(PathBuf::from);
     if let Some(named) = variable("SCCACHE_CONF") {
         return Some(named);
@@ -46,7 +46,7 @@ mod tests {
     fn a_switch_is_one_where_sccache_takes_it_for_one() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("config");
-        let environment = Environment::default().with("SCCACHE_CONF", &path);
+        let environment = ChangedEnvironment::default().with("SCCACHE_CONF", &path);
         assert_eq!(in_file(&environment), None);
         for (text, on) in [
             ("client_side_mode = true\n", true),

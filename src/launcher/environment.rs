@@ -8,11 +8,11 @@ use crate::rocm::Program;
 
 /// This process's environment with changes.
 #[derive(Clone, Debug, Default)]
-pub struct Environment {
+pub struct ChangedEnvironment {
     changes: Vec<(OsString, OsString)>,
 }
 
-impl Environment {
+impl ChangedEnvironment {
     /// Sets the variable `name` to `value`.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
@@ -64,9 +64,14 @@ mod tests {
 
     #[test]
     fn the_last_change_of_a_variable_counts() {
-        let environment = Environment::default().with("A_B_C", "1").with("A_B_C", "2");
+        let environment = ChangedEnvironment::default()
+            .with("A_B_C", "1")
+            .with("A_B_C", "2");
         assert_eq!(environment.get("A_B_C").unwrap(), "2");
         assert_eq!(environment.with("A_B_C", "").get("A_B_C"), None);
-        assert_eq!(Environment::default().get("PATH"), std::env::var_os("PATH"));
+        assert_eq!(
+            ChangedEnvironment::default().get("PATH"),
+            std::env::var_os("PATH")
+        );
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Environment, Launcher};
+use super::{ChangedEnvironment, Launcher};
 use crate::rocm::{Program, ProgramError};
 use crate::shared::launchers::kind::{LauncherKind, Version};
 
@@ -45,7 +45,7 @@ pub struct Health {
     /// How compiles are looked up.
     pub mode: Mode,
     /// sccache's server.
-    pub server: Option<Server>,
+    pub server: Option<ServerFacts>,
     /// The settings in effect that the user should know about.
     pub settings: Vec<Setting>,
 }
@@ -70,7 +70,7 @@ pub enum Mode {
 
 /// sccache's server.
 #[derive(Clone, Debug, Serialize)]
-pub struct Server {
+pub struct ServerFacts {
     /// The address that it listens at.
     pub address: String,
     /// Whether this check started it. It keeps running, as one that a compile starts.
@@ -85,10 +85,10 @@ pub enum HealthError {
     Ask(PathBuf, #[source] ProgramError),
     /// It rejects its own configuration.
     #[error("{0} rejects its configuration")]
-    Settings(PathBuf, #[source] Said),
+    Settings(PathBuf, #[source] LauncherMessage),
     /// Its answer is in an unknown format.
     #[error("cannot parse the answer of {0}")]
-    Answer(PathBuf, #[source] Said),
+    Answer(PathBuf, #[source] LauncherMessage),
     /// Something accepted the connection but did not answer.
     #[error(
         "the server at {address} has not answered for {} seconds; compiles would hang",
@@ -113,7 +113,7 @@ pub enum HealthError {
         address: String,
         /// sccache's own message.
         #[source]
-        source: Said,
+        source: LauncherMessage,
     },
     /// The server has another version than the client.
     #[error("the server at {address} is sccache {server}, but the launcher is sccache {client}")]
@@ -132,7 +132,7 @@ pub enum HealthError {
         cache: String,
         /// sccache's own message.
         #[source]
-        source: Said,
+        source: LauncherMessage,
     },
     /// No server could be started, and sccache did not report a reason in time.
     #[error("sccache's server did not start in time (configured cache: {cache})")]
@@ -157,9 +157,9 @@ pub enum HealthError {
 /// A launcher's own message about its failure.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub struct Said(pub String);
+pub struct LauncherMessage(pub String);
 
-impl Said {
+impl LauncherMessage {
     /// The relevant line of standard error, without the prefix that every line has.
     fn on(stderr: &[u8]) -> Self {
         let text = String::from_utf8_lossy(stderr);
@@ -209,16 +209,16 @@ impl HealthError {
 /// # Errors
 /// See [`HealthError`]. `Ok(None)` for a launcher of an unknown kind.
 pub fn check(launcher: &Launcher, limit: Duration) -> Result<Option<Health>, HealthError> {
-    check_in(&Environment::default(), launcher, limit)
+    check_in(&ChangedEnvironment::default(), launcher, limit)
 }
 
 /// As [`check`], in another environment.
 pub fn check_in(
-    environment: &Environment,
+    environment: &ChangedEnvironment,
     launcher: &Launcher,
     limit: Duration,
 ) -> Result<Option<Health>, HealthError> {
-    let asked = Asked {
+    let asked = HealthQuery {
         environment,
         launcher,
         limit,
@@ -252,13 +252,13 @@ impl Mode {
 }
 
 /// The launcher of a check, with its environment and time limit.
-struct Asked<'a> {
-    environment: &'a Environment,
+struct HealthQuery<'a> {
+    environment: &'a ChangedEnvironment,
     launcher: &'a Launcher,
     limit: Duration,
 }
 
-impl Asked<'_> {
+impl HealthQuery<'_> {
     fn program(&self) -> Program {
         let path = &self.launcher.path;
         self.environment.program(path).within(self.limit)
@@ -310,7 +310,7 @@ mod tests {
     fn what_a_launcher_says_is_one_line() {
         let said = b"sccache: Starting the server...\nsccache: error: failed to get stats\n\
                      sccache: caused by: Unexpected server response!\n";
-        let said = Said::on(said).to_string();
+        let said = LauncherMessage::on(said).to_string();
         assert_eq!(said, "failed to get stats: Unexpected server response!");
     }
 

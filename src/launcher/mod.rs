@@ -18,8 +18,8 @@ use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-pub use environment::Environment;
-pub use results::Outcome;
+pub use environment::ChangedEnvironment;
+pub use results::CacheOutcome;
 
 use crate::rocm::ProgramError;
 use crate::shared::launchers::kind::{LauncherKind, Version};
@@ -157,11 +157,13 @@ impl Launcher {
             && self.version.is_some_and(|version| known.contains(&version))
             && File::open(&self.path).is_ok_and(|mut file| file.read_exact(&mut start).is_ok())
             && start == *b"\x7fELF"
-            && self.client_side_in(&Environment::default()).is_none()
+            && self
+                .client_side_in(&ChangedEnvironment::default())
+                .is_none()
     }
 
     /// The configuration file that makes sccache's client do the server's work, if any.
-    fn client_side_in(&self, environment: &Environment) -> Option<PathBuf> {
+    fn client_side_in(&self, environment: &ChangedEnvironment) -> Option<PathBuf> {
         let can =
             self.kind == LauncherKind::Sccache && self.version >= Some(since::SCCACHE_CLIENT_SIDE);
         client_side::in_file(environment).filter(|_| can)
@@ -207,7 +209,7 @@ fn is_sessions_file(word: &OsStr) -> bool {
 }
 
 fn ask_version(path: &Path) -> Result<Version, LauncherError> {
-    let answer = Environment::default()
+    let answer = ChangedEnvironment::default()
         .program(path)
         .args(["--version"])
         .ask()

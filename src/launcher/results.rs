@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::stats::CCACHE_ERRORS;
-use super::{Environment, Launcher};
+use super::{ChangedEnvironment, Launcher};
 use crate::shared::launchers::kind::LauncherKind;
 
 /// Names the file to which ccache appends the result of each call (`stats_log`; 4.7.5 and 4.14.2).
@@ -20,7 +20,7 @@ pub const CCACHE_VARIABLE: &str = "CCACHE_STATSLOG";
 /// The launcher's result of one call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum CacheOutcome {
     /// Answered from the cache.
     Hit,
     /// Compiled and stored.
@@ -33,7 +33,7 @@ pub enum Outcome {
     Error,
 }
 
-impl Outcome {
+impl CacheOutcome {
     /// The outcome as one word for output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -53,7 +53,7 @@ pub fn users_log(launcher: &Launcher) -> Option<PathBuf> {
     if launcher.kind != LauncherKind::Ccache {
         return None;
     }
-    let answer = Environment::default()
+    let answer = ChangedEnvironment::default()
         .program(&launcher.path)
         .args(["--get-config", "stats_log"])
         .ask()
@@ -68,12 +68,12 @@ pub fn users_log(launcher: &Launcher) -> Option<PathBuf> {
 ///
 /// An entry is `# source`, followed by the name of each counter that the call incremented.
 #[must_use]
-pub fn read(log: &[u8]) -> Vec<(PathBuf, Outcome)> {
+pub fn read(log: &[u8]) -> Vec<(PathBuf, CacheOutcome)> {
     let mut results = Vec::new();
     for line in log.split(|byte| *byte == b'\n') {
         if let Some(source) = line.strip_prefix(b"# ") {
             let source = PathBuf::from(OsString::from_vec(source.to_vec()));
-            results.push((source, Outcome::Uncached));
+            results.push((source, CacheOutcome::Uncached));
         } else if let (Some((_, outcome)), Some(now)) = (results.last_mut(), outcome(line)) {
             *outcome = now;
         }
@@ -82,16 +82,16 @@ pub fn read(log: &[u8]) -> Vec<(PathBuf, Outcome)> {
 }
 
 /// The outcome that a counter indicates; `None` for counters that indicate none or
-/// [`Outcome::Uncached`].
-fn outcome(counter: &[u8]) -> Option<Outcome> {
+/// [`CacheOutcome::Uncached`].
+fn outcome(counter: &[u8]) -> Option<CacheOutcome> {
     match counter {
-        b"direct_cache_hit" | b"preprocessed_cache_hit" => Some(Outcome::Hit),
-        b"cache_miss" | b"recache" => Some(Outcome::Miss),
-        b"compile_failed" => Some(Outcome::Failed),
+        b"direct_cache_hit" | b"preprocessed_cache_hit" => Some(CacheOutcome::Hit),
+        b"cache_miss" | b"recache" => Some(CacheOutcome::Miss),
+        b"compile_failed" => Some(CacheOutcome::Failed),
         _ => CCACHE_ERRORS
             .iter()
             .any(|error| error.as_bytes() == counter)
-            .then_some(Outcome::Error),
+            .then_some(CacheOutcome::Error),
     }
 }
 
@@ -113,11 +113,11 @@ mod tests {
         assert_eq!(
             results,
             [
-                ("a.c", Outcome::Miss),
-                ("/src/a b.hip", Outcome::Hit),
-                ("bad.c", Outcome::Failed),
-                ("", Outcome::Uncached),
-                ("a.c", Outcome::Error),
+                ("a.c", CacheOutcome::Miss),
+                ("/src/a b.hip", CacheOutcome::Hit),
+                ("bad.c", CacheOutcome::Failed),
+                ("", CacheOutcome::Uncached),
+                ("a.c", CacheOutcome::Error),
             ]
         );
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::{Environment, Launcher};
+use super::{ChangedEnvironment, Launcher};
 use crate::rocm::ProgramError;
 use crate::shared::launchers::kind::LauncherKind;
 
@@ -111,14 +111,17 @@ impl Snapshot {
     /// # Errors
     /// See [`StatsError`].
     pub fn take(launcher: &Launcher) -> Result<Self, StatsError> {
-        Self::take_in(&Environment::default(), launcher)
+        Self::take_in(&ChangedEnvironment::default(), launcher)
     }
 
     /// As [`Snapshot::take`], in another environment, which may select another cache.
     ///
     /// # Errors
     /// As [`Snapshot::take`].
-    pub fn take_in(environment: &Environment, launcher: &Launcher) -> Result<Self, StatsError> {
+    pub fn take_in(
+        environment: &ChangedEnvironment,
+        launcher: &Launcher,
+    ) -> Result<Self, StatsError> {
         let args: &[&str] = match launcher.kind {
             LauncherKind::Sccache => &["--show-stats", "--stats-format", "json"],
             LauncherKind::Ccache => &["--print-stats"],

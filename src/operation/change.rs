@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use super::{Messages, OperationError};
-use crate::install::shims::{self, Policy, Survey};
+use crate::install::shims::{self, Policy, ShimSurvey};
 use crate::install::{
-    Bin, Entry, Error, Goal, Keeper, Locked, Observed, Outcome, Plan, PlanError, ProcDrain,
+    Applied, Bin, Entry, Error, Goal, Keeper, Locked, Observed, Plan, PlanError, ProcDrain,
 };
 use crate::launcher::Launcher;
 use crate::rocm::Tree;
@@ -25,7 +25,7 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Prepared {
     /// The compilers, and warnings about them.
-    pub survey: Survey,
+    pub survey: ShimSurvey,
     /// The steps of the install.
     pub plan: Plan,
     /// The launcher that is written into the shims.
@@ -163,7 +163,7 @@ impl<'a> Change<'a> {
     ///
     /// # Errors
     /// If a step failed. The error describes the directory's resulting state.
-    pub fn apply(&self, plan: &Plan, signals: &Signals) -> Result<Outcome, OperationError> {
+    pub fn apply(&self, plan: &Plan, signals: &Signals) -> Result<Applied, OperationError> {
         tracing::debug!("plan:\n{plan}");
         let drain = ProcDrain { limit: DRAIN_LIMIT };
         self.locked
@@ -184,7 +184,7 @@ impl<'a> Change<'a> {
         &self,
         plan: &Plan,
         signals: &Signals,
-    ) -> Result<Outcome, OperationError> {
+    ) -> Result<Applied, OperationError> {
         let keeper = self.locked.keeper()?;
         let outcome = self.apply(plan, signals)?;
         match keeper {

@@ -6,7 +6,7 @@ use crate::attach::AttachError;
 use crate::install::shims::WrapError;
 use crate::install::{Error as InstallError, Failure, Refusal};
 use crate::launcher::LauncherError;
-use crate::rocm::Name;
+use crate::rocm::CompilerName;
 use crate::rocm::TreeError;
 
 /// An operation failed.
@@ -59,7 +59,7 @@ pub enum OperationError {
         /// The compilers' directory.
         dir: PathBuf,
         /// The compiler.
-        name: Name,
+        name: CompilerName,
     },
     /// A file outside the tree could not be created.
     #[error(transparent)]

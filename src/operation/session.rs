@@ -8,9 +8,9 @@ use super::{Messages, OperationError};
 use crate::attach::shadow::Shadow;
 use crate::attach::{Attach, AttachError, AttachFacts, Variables, Way, choose, file};
 use crate::install::shims::{self, Policy};
-use crate::install::{Bin, Keeper, Outcome, Share};
+use crate::install::{Applied, Bin, Keeper, Share};
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher};
-use crate::rocm::{Asked, Name, Tree};
+use crate::rocm::{CompilerName, NamedCompiler, Tree};
 use crate::session::guard::Guard;
 use crate::support::error_chain::chain;
 use crate::support::paths;
@@ -24,7 +24,7 @@ pub struct Request<'a> {
     /// The ROCm tree, if named.
     pub rocm_path: Option<&'a Path>,
     /// The compilers, if named.
-    pub compilers: &'a [Asked],
+    pub compilers: &'a [NamedCompiler],
     /// How their calls should reach rock-wrap.
     pub attach: Attach,
     /// How the launcher is used.
@@ -177,7 +177,7 @@ fn in_place(
     let change = Change::begin("install", &bin, Some(signals), messages)?;
     let locked = change.locked();
     let observed = bin.observe()?;
-    let is_wrapped = |name: &Name| {
+    let is_wrapped = |name: &CompilerName| {
         let known = observed.name(name.as_os_str());
         known.is_some_and(|known| known.at.is_shim())
     };
@@ -318,7 +318,7 @@ fn restore(
     bin: &Bin,
     change: &Change<'_>,
     signals: &Signals,
-) -> Result<Outcome, OperationError> {
+) -> Result<Applied, OperationError> {
     change.apply(&restore_plan(tree, bin)?, signals)
 }
 

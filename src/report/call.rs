@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::launcher::Outcome;
+use crate::launcher::CacheOutcome;
 use crate::shared::call_log;
 use crate::shared::call_log::Event;
 use crate::shared::decision::language::Language;
@@ -18,7 +18,7 @@ pub struct ObservedCall {
     /// When its process ended.
     pub end: EndTime,
     /// The launcher's result, if it reports results of single calls.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<CacheOutcome>,
 }
 
 /// When a call's process ended, as a time since boot.

@@ -29,7 +29,7 @@ pub use tail::Tail;
 pub use text::wrap;
 pub use watch::{Watch, since_boot};
 
-use crate::launcher::Outcome;
+use crate::launcher::CacheOutcome;
 use crate::launcher::stats::{Counts, Tally};
 use crate::shared::decision::reasons::Reason;
 use saved::Saved;
@@ -177,7 +177,7 @@ struct SlowUnit {
     archs: u32,
     launched: bool,
     reason: Option<String>,
-    outcome: Option<Outcome>,
+    outcome: Option<CacheOutcome>,
 }
 
 /// Whether the cache was used.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use super::{BuildSide, EndTime, ObservedCall};
-use crate::launcher::Outcome;
+use crate::launcher::CacheOutcome;
 use crate::launcher::stats::Tally;
 
 /// Gives each launched call its outcome if it is certain. `results` has the source of each call, as
@@ -13,8 +13,8 @@ use crate::launcher::stats::Tally;
 /// Calls with the same source name are told apart by the order of their ends. If the number of
 /// results differs from that of the calls (other builds may write to the log too), they get an
 /// outcome only if all results are the same.
-pub fn assign(calls: &mut [ObservedCall], results: &[(PathBuf, Outcome)]) {
-    let mut outcomes = HashMap::<&Path, Vec<Outcome>>::new();
+pub fn assign(calls: &mut [ObservedCall], results: &[(PathBuf, CacheOutcome)]) {
+    let mut outcomes = HashMap::<&Path, Vec<CacheOutcome>>::new();
     for (source, outcome) in results {
         outcomes.entry(source).or_default().push(*outcome);
     }
@@ -52,10 +52,10 @@ pub fn tally(calls: &[ObservedCall], side: BuildSide) -> Option<Tally> {
     let launched = calls.iter().filter(|call| call.event.launched);
     for call in launched.filter(|call| call.side() == Some(side)) {
         match call.outcome? {
-            Outcome::Hit => tally.hits += 1,
-            Outcome::Miss => tally.misses += 1,
-            Outcome::Error => tally.errors += 1,
-            Outcome::Failed | Outcome::Uncached => {}
+            CacheOutcome::Hit => tally.hits += 1,
+            CacheOutcome::Miss => tally.misses += 1,
+            CacheOutcome::Error => tally.errors += 1,
+            CacheOutcome::Failed | CacheOutcome::Uncached => {}
         }
     }
     Some(tally)

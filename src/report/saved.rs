@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{BuildSide, ObservedCall, side_tally};
-use crate::launcher::Outcome;
+use crate::launcher::CacheOutcome;
 use crate::launcher::stats::{Counts, Tally};
 
 /// An estimate.
@@ -43,11 +43,16 @@ pub fn estimate(calls: &[ObservedCall], counts: &Counts) -> Option<Saved> {
 fn of_side<'a>(calls: impl Iterator<Item = &'a ObservedCall>, tally: Tally) -> Option<Saved> {
     let compiled = |call: &&ObservedCall| {
         let outcome = call.outcome;
-        outcome.is_none_or(|outcome| matches!(outcome, Outcome::Hit | Outcome::Miss))
+        outcome.is_none_or(|outcome| matches!(outcome, CacheOutcome::Hit | CacheOutcome::Miss))
     };
     let mut took: Vec<(bool, Duration)> = calls
         .filter(compiled)
-        .filter_map(|call| Some((call.outcome == Some(Outcome::Miss), call.took_at_most()?)))
+        .filter_map(|call| {
+            Some((
+                call.outcome == Some(CacheOutcome::Miss),
+                call.took_at_most()?,
+            ))
+        })
         .collect();
     // If no outcome is known, this sorts by time only.
     took.sort_by_key(|&(missed, took)| Reverse((missed, took)));

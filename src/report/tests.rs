@@ -150,7 +150,7 @@ fn where_the_launcher_tells_no_languages_there_is_one_row() {
 #[test]
 fn the_outcomes_of_calls_tell_the_sides_apart_where_the_launcher_does_not() {
     let mut calls = [hip("a.hip", 10), host("b.cpp", 10), direct("information")];
-    let results = [("a.hip", Outcome::Hit), ("b.cpp", Outcome::Miss)];
+    let results = [("a.hip", CacheOutcome::Hit), ("b.cpp", CacheOutcome::Miss)];
     let results = results.map(|(source, outcome)| (PathBuf::from(source), outcome));
     assign(&mut calls, &results);
     let counts = Counts {
@@ -167,15 +167,18 @@ fn results_of_calls_that_name_their_sources_alike_come_in_the_order_of_their_end
     let source = |name: &str, outcome| (PathBuf::from(name), outcome);
     let mut calls = [host("a.cpp", 900), host("a.cpp", 5), host("b.cpp", 5)];
     let results = [
-        source("a.cpp", Outcome::Hit),
-        source("b.cpp", Outcome::Hit),
-        source("a.cpp", Outcome::Miss),
+        source("a.cpp", CacheOutcome::Hit),
+        source("b.cpp", CacheOutcome::Hit),
+        source("a.cpp", CacheOutcome::Miss),
         // Another build writes to the same log.
-        source("b.cpp", Outcome::Miss),
+        source("b.cpp", CacheOutcome::Miss),
     ];
     assign(&mut calls, &results);
     let outcomes = calls.map(|call| call.outcome);
-    assert_eq!(outcomes, [Some(Outcome::Miss), Some(Outcome::Hit), None]);
+    assert_eq!(
+        outcomes,
+        [Some(CacheOutcome::Miss), Some(CacheOutcome::Hit), None]
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{EndTime, ObservedCall, show};
-use crate::launcher::Outcome;
+use crate::launcher::CacheOutcome;
 
 /// All lanes belong to one process, for the viewer.
 const PROCESS: u32 = 1;
@@ -40,7 +40,7 @@ struct Args<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     launcher: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    outcome: Option<Outcome>,
+    outcome: Option<CacheOutcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
     /// `seen`, `before` (it had already ended when it was noticed, so the duration is an upper

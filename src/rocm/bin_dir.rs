@@ -4,14 +4,14 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::Name;
+use super::CompilerName;
 use crate::install::{JOURNAL, is_companion};
 
 /// The compiler that a hipcc calls, if it exists and can be wrapped.
 pub(super) struct Called {
     /// Its directory, with symbolic links resolved.
     pub(super) dir: PathBuf,
-    pub(super) name: Name,
+    pub(super) name: CompilerName,
 }
 
 impl Called {
@@ -34,28 +34,28 @@ impl Called {
 /// If `called` has no version suffix, they are the default names. With one, as in Debian's
 /// /usr/bin, the default names may lead to another directory and another release, which hipcc does
 /// not use.
-pub(super) fn names_for(bin: &Path, called: Option<Name>) -> Vec<Name> {
-    let defaults = Name::defaults();
+pub(super) fn names_for(bin: &Path, called: Option<CompilerName>) -> Vec<CompilerName> {
+    let defaults = CompilerName::defaults();
     let Some(called) = called else {
         return defaults;
     };
     if defaults.contains(&called) || leads_to_one_of(bin, &called, &defaults) {
         return defaults;
     }
-    let place = |name: &Name| {
+    let place = |name: &CompilerName| {
         let alias = bin.join(name.alias()).canonicalize();
         let real = alias.or_else(|_| bin.join(name.as_os_str()).canonicalize());
         Some(real.ok()?.parent()?.to_owned())
     };
     let own = place(&called);
-    let of_same = |name: &Name| own.is_some() && place(name) == own;
+    let of_same = |name: &CompilerName| own.is_some() && place(name) == own;
     let others = defaults.into_iter().filter(of_same);
     std::iter::once(called.clone()).chain(others).collect()
 }
 
 /// Whether `name` is a link, or a chain of links, to one of `names` in the same directory, so that
 /// a call of `name` reaches that name's shim.
-pub(super) fn leads_to_one_of(bin: &Path, name: &Name, names: &[Name]) -> bool {
+pub(super) fn leads_to_one_of(bin: &Path, name: &CompilerName, names: &[CompilerName]) -> bool {
     /// The kernel's limit on symbolic links in one look-up.
     const LINKS: usize = 40;
     let mut file = name.as_os_str().to_owned();
@@ -90,7 +90,7 @@ pub(super) fn root_of(bin: &Path) -> PathBuf {
 }
 
 /// Whether `dir` has a compiler called `name`, or had one of which only our own files remain.
-pub(super) fn holds_name(dir: &Path, name: &Name) -> bool {
+pub(super) fn holds_name(dir: &Path, name: &CompilerName) -> bool {
     let is_there = |name: &OsStr| {
         let metadata = dir.join(name).symlink_metadata();
         metadata.is_ok_and(|metadata| !metadata.is_dir())
@@ -98,7 +98,7 @@ pub(super) fn holds_name(dir: &Path, name: &Name) -> bool {
     is_there(name.as_os_str()) || is_there(&name.alias())
 }
 
-pub(super) fn holds_one_of(dir: &Path, names: &[Name]) -> bool {
+pub(super) fn holds_one_of(dir: &Path, names: &[CompilerName]) -> bool {
     names.iter().any(|name| holds_name(dir, name))
 }
 
@@ -108,7 +108,7 @@ pub(super) fn compilers_in(dir: &Path) -> Vec<String> {
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<_> = names
         .filter(|name| {
-            name.parse::<Name>()
+            name.parse::<CompilerName>()
                 .is_ok_and(|name| holds_name(dir, &name))
         })
         .collect();

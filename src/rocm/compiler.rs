@@ -17,7 +17,7 @@ use crate::install;
 /// Other names of the same executable (`clang-cl`, `clang-cpp`, target-prefixed names) are other
 /// tools. A build's compiles do not go through them.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name(OsString);
+pub struct CompilerName(OsString);
 
 /// The name is not one that a wrappable compiler can have.
 #[derive(Debug, thiserror::Error)]
@@ -26,7 +26,7 @@ pub struct Name(OsString);
 )]
 pub struct UnknownName(String);
 
-impl std::str::FromStr for Name {
+impl std::str::FromStr for CompilerName {
     type Err = UnknownName;
 
     fn from_str(name: &str) -> Result<Self, UnknownName> {
@@ -49,13 +49,13 @@ impl std::str::FromStr for Name {
     }
 }
 
-impl fmt::Display for Name {
+impl fmt::Display for CompilerName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.display().fmt(f)
     }
 }
 
-impl Name {
+impl CompilerName {
     /// The names that are wrapped when the user names none.
     #[must_use]
     pub fn defaults() -> Vec<Self> {
@@ -84,14 +84,14 @@ impl Name {
 
 /// A compiler as named on the command line: by its name or by its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Asked {
+pub struct NamedCompiler {
     /// The directory of the compiler, if a path was given.
     pub dir: Option<PathBuf>,
     /// Its name.
-    pub name: Name,
+    pub name: CompilerName,
 }
 
-impl std::str::FromStr for Asked {
+impl std::str::FromStr for NamedCompiler {
     type Err = UnknownName;
 
     fn from_str(word: &str) -> Result<Self, UnknownName> {
@@ -134,7 +134,7 @@ impl fmt::Display for Layout {
 #[derive(Clone, Debug)]
 pub struct Compiler {
     /// Its name in the tree.
-    pub name: Name,
+    pub name: CompilerName,
     /// How the name leads to [`real`](Self::real).
     pub layout: Layout,
     /// The executable that finally runs, with symbolic links resolved.
@@ -145,7 +145,7 @@ pub struct Compiler {
 
 /// What a compiler reports about itself.
 #[derive(Clone, Debug)]
-pub struct Said {
+pub struct CompilerVersion {
     /// The executable that finally compiles, with symbolic links resolved.
     pub real: PathBuf,
     /// The line in which clang prints its version.
@@ -218,9 +218,9 @@ impl Compiler {
     /// # Errors
     /// See [`CompilerError`].
     pub fn inspect(
-        name: &Name,
+        name: &CompilerName,
         path: &Path,
-        known: impl FnOnce(&Path) -> Option<Said>,
+        known: impl FnOnce(&Path) -> Option<CompilerVersion>,
     ) -> Result<Self, CompilerError> {
         let look = |source| CompilerError::Look {
             path: path.to_owned(),
@@ -237,7 +237,8 @@ impl Compiler {
             _ => look(source),
         })?;
         refuse_wrapper(path, &target)?;
-        let Said { real, version } = known(&target).map_or_else(|| Said::ask(path), Ok)?;
+        let CompilerVersion { real, version } =
+            known(&target).map_or_else(|| CompilerVersion::ask(path), Ok)?;
         let metadata = target.metadata().map_err(look)?;
         if !metadata.is_file() {
             return Err(CompilerError::NotAFile(path.to_owned()));
@@ -296,7 +297,7 @@ fn refuse_wrapper(path: &Path, target: &Path) -> Result<(), CompilerError> {
     }
 }
 
-impl Said {
+impl CompilerVersion {
     /// Asks the compiler at `path` with `-###`. clang then prints its version and the command lines
     /// that the driver would run. The compile's command line begins with the driver's own canonical
     /// path (clang 15 and 19).
@@ -362,7 +363,7 @@ pub fn words(line: &[u8]) -> Vec<Vec<u8>> {
     words
 }
 
-fn not_clang(path: &Path, answer: &super::program::Answer) -> CompilerError {
+fn not_clang(path: &Path, answer: &super::program::ProgramOutput) -> CompilerError {
     let said = if answer.stderr.is_empty() {
         &answer.stdout
     } else {
@@ -387,7 +388,7 @@ mod tests {
     #[test]
     fn names_of_c_and_cxx_drivers_are_known() {
         for name in ["clang", "clang++", "clang-19", "clang++-15", "clang-19.1"] {
-            assert!(name.parse::<Name>().is_ok(), "{name}");
+            assert!(name.parse::<CompilerName>().is_ok(), "{name}");
         }
     }
 
@@ -407,13 +408,13 @@ mod tests {
             "clang-cl-19",
             "CLANG",
         ] {
-            assert!(name.parse::<Name>().is_err(), "{name}");
+            assert!(name.parse::<CompilerName>().is_err(), "{name}");
         }
     }
 
     #[test]
     fn a_path_names_the_directory_too() {
-        let asked = |word: &str| word.parse::<Asked>().map(|asked| asked.dir);
+        let asked = |word: &str| word.parse::<NamedCompiler>().map(|asked| asked.dir);
         assert_eq!(asked("clang++-17").unwrap(), None);
         for (word, dir) in [
             ("/usr/lib/llvm-21/bin/clang++", "/usr/lib/llvm-21/bin"),

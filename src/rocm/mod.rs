@@ -11,8 +11,8 @@ mod bin_dir;
 mod program;
 mod tree_error;
 
-pub use compiler::{Asked, Compiler, Layout, Name};
+pub use compiler::{Compiler, CompilerName, Layout, NamedCompiler};
 pub use hipcc::Hipcc;
-pub use program::{Answer, Program, ProgramError};
+pub use program::{Program, ProgramError, ProgramOutput};
 pub use tree::Tree;
 pub use tree_error::TreeError;

@@ -18,7 +18,7 @@ use wait_timeout::ChildExt;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// A finished program's status and output.
-pub struct Answer {
+pub struct ProgramOutput {
     /// Its exit status.
     pub status: ExitStatus,
     /// Its standard output.
@@ -154,7 +154,7 @@ impl Program {
     ///
     /// # Errors
     /// If it cannot be started or does not end in time. A nonzero exit status is not an error.
-    pub fn ask(mut self) -> Result<Answer, ProgramError> {
+    pub fn ask(mut self) -> Result<ProgramOutput, ProgramError> {
         let start_error = |source| ProgramError::Start {
             path: self.path.clone(),
             source,
@@ -182,7 +182,7 @@ impl Program {
                 limit: self.limit,
             });
         };
-        Ok(Answer {
+        Ok(ProgramOutput {
             status,
             stdout: content(&stdout).map_err(wait_error)?,
             stderr: content(&stderr).map_err(wait_error)?,

@@ -10,7 +10,7 @@ use super::bin_dir::{
 };
 use super::hipcc::Hipcc;
 use super::tree_error::TreeError;
-use super::{Asked, Name, Program};
+use super::{CompilerName, NamedCompiler, Program};
 use crate::support::error_chain::chain;
 
 /// A ROCm tree.
@@ -25,7 +25,7 @@ pub struct Tree {
     pub found_by: &'static str,
     /// The names to wrap: those that the user named, or else those that hipcc and others use for
     /// the tree's compiler.
-    pub names: Vec<Name>,
+    pub names: Vec<CompilerName>,
     /// The hipcc that belongs to it.
     pub hipcc: Option<Hipcc>,
     /// The compiler that this hipcc calls, if it was asked and answered.
@@ -38,13 +38,13 @@ pub struct Tree {
 #[derive(Clone, Copy, Debug)]
 enum Sought<'a> {
     /// One of these compilers, or if the list is empty, one that is wrapped by default.
-    Compilers(&'a [Asked]),
+    Compilers(&'a [NamedCompiler]),
     /// Files of an installation, for any names; or else a compiler that is wrapped by default.
     Installed,
 }
 
 impl Sought<'_> {
-    fn asked(self) -> Vec<Name> {
+    fn asked(self) -> Vec<CompilerName> {
         match self {
             Self::Compilers(asked) => asked.iter().map(|asked| asked.name.clone()).collect(),
             Self::Installed => Vec::new(),
@@ -59,7 +59,7 @@ impl Tree {
     ///
     /// # Errors
     /// See [`TreeError`]. A directory that was named by an option must hold a tree.
-    pub fn find(named: Option<&Path>, asked: &[Asked]) -> Result<Self, TreeError> {
+    pub fn find(named: Option<&Path>, asked: &[NamedCompiler]) -> Result<Self, TreeError> {
         let mut dirs = asked.iter().filter_map(|asked| asked.dir.as_deref());
         let Some(dir) = dirs.next() else {
             return Self::search(named, Sought::Compilers(asked));
@@ -88,8 +88,8 @@ impl Tree {
             value.map(PathBuf::from).ok_or("not set".to_owned())
         };
         // Lazy: programs run only if the variables name no tree.
-        type Source<'a> = (&'static str, &'a dyn Fn() -> Result<PathBuf, String>);
-        let sources: [Source<'_>; 6] = [
+        type TreeSource<'a> = (&'static str, &'a dyn Fn() -> Result<PathBuf, String>);
+        let sources: [TreeSource<'_>; 6] = [
             ("ROCM_PATH", &|| variable("ROCM_PATH")),
             ("ROCM_HOME", &|| variable("ROCM_HOME")),
             ("rocm-sdk path --root", &|| {
@@ -158,7 +158,11 @@ impl Tree {
     }
 
     /// The tree that contains `dir`, the directory of the compilers that were named by path.
-    fn around(dir: &Path, named: Option<&Path>, asked: Vec<Name>) -> Result<Self, TreeError> {
+    fn around(
+        dir: &Path,
+        named: Option<&Path>,
+        asked: Vec<CompilerName>,
+    ) -> Result<Self, TreeError> {
         let bin = dir.canonicalize().map_err(|source| TreeError::Look {
             path: dir.to_owned(),
             source,
@@ -247,12 +251,12 @@ impl Tree {
         let holds = |dir: &&PathBuf| match &called {
             _ if !asked.is_empty() => holds_one_of(dir, &asked),
             Some(called) if called.dir == **dir => true,
-            _ => holds_one_of(dir, &Name::defaults()),
+            _ => holds_one_of(dir, &CompilerName::defaults()),
         };
         let bin = installed(&dirs).or_else(|| dirs.iter().find(holds).cloned());
         let Some(bin) = bin else {
             let names = match asked.is_empty() {
-                true => Name::defaults(),
+                true => CompilerName::defaults(),
                 false => asked,
             };
             let says = |why| format!("; its hipcc {why}");
@@ -274,7 +278,7 @@ impl Tree {
         root: PathBuf,
         bin: PathBuf,
         found_by: &'static str,
-        asked: Vec<Name>,
+        asked: Vec<CompilerName>,
         called: Option<Called>,
     ) -> Self {
         let called = called.filter(|called| called.dir == bin);
@@ -353,8 +357,8 @@ enum Silence {
     Mute(String),
 }
 
-fn list(names: &[Name]) -> String {
-    let names: Vec<_> = names.iter().map(Name::to_string).collect();
+fn list(names: &[CompilerName]) -> String {
+    let names: Vec<_> = names.iter().map(CompilerName::to_string).collect();
     names.join(", ")
 }
 

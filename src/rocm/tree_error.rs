@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Name;
+use super::CompilerName;
 use super::bin_dir::BIN_DIRS;
 
 /// No usable tree.
@@ -37,7 +37,7 @@ pub enum TreeError {
         /// The directory.
         dir: PathBuf,
         /// The name.
-        name: Name,
+        name: CompilerName,
         /// The compilers that do exist there.
         held: Vec<String>,
     },

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::support::launchers::{self, Cache};
 use rock_wrap::launcher::health::{self, Harm, Health, HealthError, LIMIT, Mode};
-use rock_wrap::launcher::{Environment, Launcher};
+use rock_wrap::launcher::{ChangedEnvironment, Launcher};
 
 const DEBIAN_SCCACHE: &str = "/usr/bin/sccache";
 const DEBIAN_CCACHE: &str = "/usr/bin/ccache";
@@ -16,12 +16,12 @@ fn launcher(path: &Path) -> Launcher {
     Launcher::find(path.as_os_str()).unwrap()
 }
 
-fn environment(cache: &Cache) -> Environment {
-    let with = |all: Environment, (name, value): (&str, &str)| all.with(name, value);
-    cache.env().fold(Environment::default(), with)
+fn environment(cache: &Cache) -> ChangedEnvironment {
+    let with = |all: ChangedEnvironment, (name, value): (&str, &str)| all.with(name, value);
+    cache.env().fold(ChangedEnvironment::default(), with)
 }
 
-fn check(environment: &Environment, path: &Path) -> Result<Health, HealthError> {
+fn check(environment: &ChangedEnvironment, path: &Path) -> Result<Health, HealthError> {
     let health = health::check_in(environment, &launcher(path), LIMIT)?;
     Ok(health.expect("sccache and ccache can be asked"))
 }
@@ -71,7 +71,7 @@ fn a_running_server_is_found_and_left_running() {
 fn a_server_is_started_where_none_runs() {
     let dir = tempfile::tempdir().unwrap();
     let program = launchers::sccache();
-    let environment = Environment::default()
+    let environment = ChangedEnvironment::default()
         .with("SCCACHE_DIR", dir.path().join("cache"))
         .with("SCCACHE_SERVER_UDS", dir.path().join("socket"))
         .with("SCCACHE_IDLE_TIMEOUT", "5");
@@ -88,7 +88,7 @@ fn a_server_is_started_where_none_runs() {
 #[test]
 fn a_mute_process_on_the_port_does_not_keep_us_waiting() {
     let (mute, port) = port();
-    let environment = Environment::default().with("SCCACHE_SERVER_PORT", &port);
+    let environment = ChangedEnvironment::default().with("SCCACHE_SERVER_PORT", &port);
     let limit = Duration::from_millis(300);
     let launcher = launcher(&launchers::sccache());
     let error = health::check_in(&environment, &launcher, limit).unwrap_err();
@@ -100,7 +100,7 @@ fn a_mute_process_on_the_port_does_not_keep_us_waiting() {
 fn a_server_of_a_version_with_another_language_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let (free, port) = port();
-    let environment = Environment::default()
+    let environment = ChangedEnvironment::default()
         .with("SCCACHE_DIR", dir.path().join("cache"))
         .with("SCCACHE_SERVER_PORT", &port)
         .with("SCCACHE_IDLE_TIMEOUT", "5");
@@ -122,7 +122,7 @@ fn a_back_end_that_cannot_be_reached_is_named_without_its_password() {
     let dir = tempfile::tempdir().unwrap();
     let settings = dir.path().join("sccache.toml");
     std::fs::write(&settings, "server_startup_timeout_ms = 1000\n").unwrap();
-    let environment = Environment::default()
+    let environment = ChangedEnvironment::default()
         .with("SCCACHE_CONF", settings)
         .with("SCCACHE_SERVER_UDS", dir.path().join("socket"))
         .with("SCCACHE_IDLE_TIMEOUT", "5")
@@ -140,7 +140,7 @@ fn a_cache_directory_that_cannot_be_written_is_an_error_for_each_launcher() {
     let cache = Cache::new(&launchers::sccache());
     let blocked = cache.dir().join("file/cache");
     std::fs::write(cache.dir().join("file"), "").unwrap();
-    let private = Environment::default()
+    let private = ChangedEnvironment::default()
         .with("SCCACHE_SERVER_UDS", cache.dir().join("other"))
         .with("SCCACHE_IDLE_TIMEOUT", "5")
         .with("SCCACHE_DIR", &blocked)

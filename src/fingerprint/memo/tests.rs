@@ -37,16 +37,16 @@ impl Case {
     }
 
     fn take(&self) -> Identity {
-        self.take_in(&Environment::none())
+        self.take_in(&LookupEnvironment::none())
     }
 
-    fn take_in(&self, environment: &Environment) -> Identity {
+    fn take_in(&self, environment: &LookupEnvironment) -> Identity {
         Identity::take_in(&self.tree.clang(), None, &self.memo(), environment).unwrap()
     }
 
     /// Whether the memo answers. Also checks that the remembered digest is that of the taken identity.
     fn hits(&self) -> bool {
-        let (clang, memo, none) = (self.tree.clang(), self.memo(), Environment::none());
+        let (clang, memo, none) = (self.tree.clang(), self.memo(), LookupEnvironment::none());
         let known = Identity::remembered_digest_in(&clang, None, &memo, &none);
         let before = self.tree.asked();
         let taken = self.take();
@@ -73,10 +73,11 @@ fn replace(path: &Path) {
 fn the_second_time_nothing_is_asked() {
     let case = Case::new();
     let clang = case.tree.clang();
-    let first = Identity::take_in(&clang, None, &Memo::none(), &Environment::none()).unwrap();
+    let first = Identity::take_in(&clang, None, &Memo::none(), &LookupEnvironment::none()).unwrap();
     assert!(case.hits());
     assert_eq!(case.take(), first);
-    let known = Identity::remembered_digest_in(&clang, None, &case.memo(), &Environment::none());
+    let known =
+        Identity::remembered_digest_in(&clang, None, &case.memo(), &LookupEnvironment::none());
     assert_eq!(known, Some((first.digest, first.notes)));
 }
 
@@ -156,7 +157,7 @@ fn what_an_installation_puts_beside_the_compiler_does_not_count() {
 fn a_compiler_that_is_moved_to_its_alias_is_known_there() {
     let case = Case::new();
     let (clang, alias) = (case.tree.clang(), case.tree.path().join("bin/clang.7625"));
-    let environment = Environment::none();
+    let environment = LookupEnvironment::none();
     let memo = case.memo();
     case.take()
         .moved(&alias, &memo.slot(&alias, None, &environment));
@@ -193,7 +194,7 @@ fn what_was_not_there_before_what_was_found_counts() {
 #[test]
 fn the_environment_counts() {
     let case = Case::new();
-    let with = Environment::of("HIP_DEVICE_LIB_PATH", "/somewhere");
+    let with = LookupEnvironment::of("HIP_DEVICE_LIB_PATH", "/somewhere");
     let before = case.tree.asked();
     case.take_in(&with);
     assert!(case.tree.asked() > before);
@@ -204,7 +205,7 @@ fn the_environment_counts() {
 fn only_what_changed_is_read_again() {
     let case = Case::new();
     // A digest that no compiler has shows that it was taken from the record.
-    let environment = Environment::none();
+    let environment = LookupEnvironment::none();
     let memo = case.memo();
     let slot = memo.slot(&case.tree.clang(), None, &environment);
     let mut identity = case.take();
@@ -300,7 +301,7 @@ fn the_oldest_records_are_dropped() {
         std::fs::write(&path, "").unwrap();
         set_mtime(&path, old);
     }
-    case.take_in(&Environment::of("ROCM_PATH", "/x"));
+    case.take_in(&LookupEnvironment::of("ROCM_PATH", "/x"));
     assert_eq!(case.files().len(), MOST_RECORDS);
     assert!(case.hits());
 }

@@ -25,7 +25,7 @@ use crate::install::step::{Did, NameDid, Step};
 
 /// The result of an install or restore.
 #[derive(Debug)]
-pub struct Outcome {
+pub struct Applied {
     /// What was done for each name.
     pub names: Vec<NameDid>,
     /// Warnings for the user.
@@ -35,7 +35,7 @@ pub struct Outcome {
     pub in_use: Option<usize>,
 }
 
-impl Outcome {
+impl Applied {
     /// What the user must be told even in quiet output.
     #[must_use]
     pub fn notable(&self) -> Vec<String> {
@@ -61,13 +61,13 @@ pub(super) fn apply<F: Fs>(
     plan: &Plan,
     cancel: &dyn Fn() -> Option<i32>,
     drain: &dyn Drain,
-) -> Result<Outcome, Failure> {
+) -> Result<Applied, Failure> {
     let mut run = Run::new(fs, cancel, drain);
     let cause = match run.steps(plan) {
         Ok(()) => {
             let mut warnings = plan.warnings.clone();
             warnings.append(&mut run.warnings);
-            return Ok(Outcome {
+            return Ok(Applied {
                 names: plan.names.clone(),
                 warnings,
                 in_use: run.in_use,

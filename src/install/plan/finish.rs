@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{Plan, Planner, Target};
 use crate::install::goal::Refusal;
-use crate::install::journal::{self, Journal, Phase};
+use crate::install::journal::{Journal, JournalEntry, Phase};
 use crate::install::names;
 use crate::install::observe::{Entry, Record};
 use crate::install::step::{Keeping, Step};
@@ -53,7 +53,7 @@ impl Planner<'_> {
         // A record that names everything already serves as the record of intent. A restore then writes
         // nothing before the originals are back.
         let known = believed.is_some_and(|journal| {
-            let same = |entry: &journal::Entry| journal.entry(&entry.name) == Some(entry);
+            let same = |entry: &JournalEntry| journal.entry(&entry.name) == Some(entry);
             during.iter().all(same)
         });
         let intent = changes && !known;
@@ -162,7 +162,7 @@ impl Planner<'_> {
     /// The record's entries: one for each name that will be a shim, and with `during` (the record of
     /// intent) also for each that was one. An entry of an earlier record is preferred to the current
     /// metadata, since a union file system, or a copy made by an older release, changes the inode.
-    fn entries(&self, during: bool) -> Vec<journal::Entry> {
+    fn entries(&self, during: bool) -> Vec<JournalEntry> {
         let mut entries = Vec::new();
         for known in &self.observed.names {
             let cleared = self.clear.iter().any(|(name, _)| {
@@ -184,13 +184,13 @@ impl Planner<'_> {
                     .or(Some(&known.at).filter(|at| at.is_original()))
                     .and_then(|entry| {
                         let meta = entry.meta()?;
-                        Some(journal::Entry::new(&known.name, meta, entry.text()))
+                        Some(JournalEntry::new(&known.name, meta, entry.text()))
                     })
                     // The original is gone, but the name must stay recorded as ours.
                     .or_else(|| {
                         let places = [&known.alias, &known.kept, &known.at, &known.stand_in];
                         let meta = places.into_iter().find_map(Entry::meta)?;
-                        Some(journal::Entry::new(&known.name, meta, None))
+                        Some(JournalEntry::new(&known.name, meta, None))
                     }),
             };
             entries.extend(entry);

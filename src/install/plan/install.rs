@@ -6,9 +6,9 @@ use std::sync::Arc;
 use super::{Planner, Target, as_it_was, relink};
 use crate::install::fs::Meta;
 use crate::install::goal::{Keep, Refusal, Want};
-use crate::install::journal;
+use crate::install::journal::JournalEntry;
 use crate::install::names;
-use crate::install::observe::{Entry, Kept, Name};
+use crate::install::observe::{Entry, Kept, ObservedName};
 use crate::install::step::{Did, Keeping, Step};
 
 impl Planner<'_> {
@@ -41,7 +41,7 @@ impl Planner<'_> {
     fn install_over_shim(
         &mut self,
         want: &Arc<Want>,
-        known: &Name,
+        known: &ObservedName,
         expect: Meta,
         image: &[u8],
     ) -> Result<(), Refusal> {
@@ -83,7 +83,7 @@ impl Planner<'_> {
     fn install_over_original(
         &mut self,
         want: &Arc<Want>,
-        known: &Name,
+        known: &ObservedName,
         expect: Meta,
     ) -> Result<(), Refusal> {
         let (kept, alias) = (names::kept(&want.name), names::alias(&want.name));
@@ -140,7 +140,7 @@ impl Planner<'_> {
             want: Arc::clone(want),
         });
         if let Some(meta) = known.at.meta() {
-            let entry = journal::Entry::new(&want.name, meta, known.at.text());
+            let entry = JournalEntry::new(&want.name, meta, known.at.text());
             self.touched.push(entry);
         }
         self.say(&want.name, Did::Installed);
@@ -148,7 +148,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn alias(&mut self, known: &Name, target: &OsStr) -> Result<(), Refusal> {
+    fn alias(&mut self, known: &ObservedName, target: &OsStr) -> Result<(), Refusal> {
         // The target may be the alias to which an earlier name's original is moved.
         let comes = self
             .live
@@ -179,7 +179,7 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn stand_in(&mut self, known: &Name, want: &Want) -> Result<(), Refusal> {
+    fn stand_in(&mut self, known: &ObservedName, want: &Want) -> Result<(), Refusal> {
         let stand_in = names::stand_in(&known.name);
         if matches!(known.stand_in, Entry::Odd(_)) {
             return Err(Refusal::Foreign { path: stand_in });
@@ -216,7 +216,7 @@ impl Planner<'_> {
         }
     }
 
-    pub(super) fn sticky(&self, known: &Name) -> Result<(), Refusal> {
+    pub(super) fn sticky(&self, known: &ObservedName) -> Result<(), Refusal> {
         let (dir, euid) = (&self.observed.dir, self.observed.euid);
         if dir.mode & 0o1000 == 0 || euid == 0 || dir.uid == euid {
             return Ok(());

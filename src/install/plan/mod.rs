@@ -71,9 +71,9 @@ use serde::Serialize;
 
 use crate::install::fs::{Attrs, Inode, Meta};
 use crate::install::goal::{Goal, Keep, Refusal, Want};
-use crate::install::journal;
+use crate::install::journal::JournalEntry;
 use crate::install::names;
-use crate::install::observe::{Entry, Kept, Name, Observed};
+use crate::install::observe::{Entry, Kept, Observed, ObservedName};
 use crate::install::step::{Did, NameDid, Step};
 use crate::shim_image;
 
@@ -196,7 +196,7 @@ struct Planner<'a> {
     names: Vec<NameDid>,
     back: Vec<Target>,
     /// Record entries of the names that the plan wraps or restores.
-    touched: Vec<journal::Entry>,
+    touched: Vec<JournalEntry>,
     /// Names that are shims when the plan is complete.
     stay: BTreeSet<OsString>,
 }
@@ -230,13 +230,13 @@ impl<'a> Planner<'a> {
         });
     }
 
-    fn recorded(&self, name: &OsStr) -> Option<&'a journal::Entry> {
+    fn recorded(&self, name: &OsStr) -> Option<&'a JournalEntry> {
         self.observed.record.trusted()?.entry(name)
     }
 
     /// The record entry of a missing original that can be recreated: a symlink within the directory
     /// whose target exists. A path from a record is never used.
-    fn relinkable(&self, known: &Name) -> Option<&'a journal::Entry> {
+    fn relinkable(&self, known: &ObservedName) -> Option<&'a JournalEntry> {
         let entry = self.recorded(&known.name)?;
         let text = entry.link.as_deref()?;
         let led = match self.observed.name(text) {
@@ -251,7 +251,7 @@ impl<'a> Planner<'a> {
     }
 }
 
-fn relink(at: OsString, entry: &journal::Entry, expect: Option<Meta>) -> Step {
+fn relink(at: OsString, entry: &JournalEntry, expect: Option<Meta>) -> Step {
     Step::Relink {
         at,
         text: entry.link.clone().unwrap_or_default(),
@@ -267,7 +267,7 @@ fn relink(at: OsString, entry: &journal::Entry, expect: Option<Meta>) -> Step {
 
 /// The target that brings the current shim back in a roll-back. None for a broken shim: whatever the
 /// plan has done with it is better.
-fn as_it_was(known: &Name) -> Option<Target> {
+fn as_it_was(known: &ObservedName) -> Option<Target> {
     let Entry::Shim { meta, image } = &known.at else {
         return None;
     };

@@ -5,15 +5,15 @@ use std::ffi::{OsStr, OsString};
 use super::{Planner, Target, as_it_was, relink};
 use crate::install::fs::Meta;
 use crate::install::goal::Refusal;
-use crate::install::journal;
+use crate::install::journal::JournalEntry;
 use crate::install::names;
-use crate::install::observe::{Entry, Kept, Name};
+use crate::install::observe::{Entry, Kept, ObservedName};
 use crate::install::step::{Did, Step};
 
 impl<'a> Planner<'a> {
     /// The names in the reverse order of an install. Moved originals come last, since other names'
     /// aliases may lead through them.
-    pub(super) fn restore_order(&self) -> Vec<&'a Name> {
+    pub(super) fn restore_order(&self) -> Vec<&'a ObservedName> {
         let observed = self.observed;
         let mut order: Vec<_> = self
             .targets
@@ -23,7 +23,7 @@ impl<'a> Planner<'a> {
                 Target::Shim(_) => None,
             })
             .collect();
-        let recorded = |known: &Name| {
+        let recorded = |known: &ObservedName| {
             observed.record.trusted().and_then(|journal| {
                 journal
                     .names
@@ -39,7 +39,7 @@ impl<'a> Planner<'a> {
         order
     }
 
-    pub(super) fn restore(&mut self, known: &'a Name) -> Result<(), Refusal> {
+    pub(super) fn restore(&mut self, known: &'a ObservedName) -> Result<(), Refusal> {
         if !known.ours {
             // Row 2.
             if known.has_companions() {
@@ -74,7 +74,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Rows 7 to 11.
-    fn restore_over_shim(&mut self, known: &Name, expect: Meta) -> Did {
+    fn restore_over_shim(&mut self, known: &ObservedName, expect: Meta) -> Did {
         let did = match known.original() {
             Some(layout) => {
                 self.live.push(Step::PutBack {
@@ -86,7 +86,7 @@ impl<'a> Planner<'a> {
                 if let Some(meta) = known.original_entry().and_then(Entry::meta) {
                     let text = known.original_entry().and_then(Entry::text);
                     self.touched
-                        .push(journal::Entry::new(&known.name, meta, text));
+                        .push(JournalEntry::new(&known.name, meta, text));
                 }
                 Did::Restored
             }
@@ -113,7 +113,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Rows 12 to 14.
-    fn restore_missing(&mut self, known: &Name) -> Did {
+    fn restore_missing(&mut self, known: &ObservedName) -> Did {
         let usable = self.usable(known, 0);
         let mut did = Did::Gone;
         if let (Some(layout), true) = (known.original(), usable) {
@@ -133,7 +133,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Whether the kept original would be a working compiler when it is back at its name.
-    pub(super) fn usable(&self, known: &Name, depth: usize) -> bool {
+    pub(super) fn usable(&self, known: &ObservedName, depth: usize) -> bool {
         match (known.original(), &known.kept) {
             // The ELF itself.
             (Some(Kept::Moved), _) => true,
@@ -152,7 +152,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Clears up the companions that processes may be executing.
-    fn clear_up_run(&mut self, known: &Name) {
+    fn clear_up_run(&mut self, known: &ObservedName) {
         self.clear_up(names::stand_in(&known.name), &known.stand_in);
         self.clear_up(names::alias(&known.name), &known.alias);
     }

@@ -13,7 +13,7 @@ mod together;
 
 use std::ffi::{OsStr, OsString};
 
-use crate::install::apply::{Outcome, apply};
+use crate::install::apply::{Applied, apply};
 use crate::install::drain::{Drain, Needs};
 use crate::install::error::{Error, Failure};
 use crate::install::fs::{Fs, Time};
@@ -56,7 +56,7 @@ pub(super) fn planned<F: Fs>(fs: &F, goal: &Goal) -> Result<Plan, Trouble> {
     plan(&observed, goal).map_err(Trouble::Refused)
 }
 
-pub(super) fn run<F: Fs>(fs: &F, goal: &Goal) -> Result<Outcome, Trouble> {
+pub(super) fn run<F: Fs>(fs: &F, goal: &Goal) -> Result<Applied, Trouble> {
     let plan = planned(fs, goal)?;
     apply(fs, &plan, &|| None, &Idle).map_err(Trouble::Failed)
 }
@@ -68,7 +68,7 @@ pub(super) fn refusal<F: Fs>(fs: &F, goal: &Goal) -> Refusal {
     }
 }
 
-pub(super) fn did(outcome: &Outcome, name: &str) -> Option<Did> {
+pub(super) fn did(outcome: &Applied, name: &str) -> Option<Did> {
     let found = outcome.names.iter().find(|did| did.name == name);
     found.map(|did| did.did)
 }

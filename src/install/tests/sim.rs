@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use crate::install::fs::{Attrs, Fs, Inode, Kind, Meta, Time};
+use crate::install::fs::{Attrs, EntryKind, Fs, Inode, Meta, Time};
 use crate::install::tests::state::{Body, Node, State};
 
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +85,8 @@ impl SimFs {
 fn meta(state: &State, id: usize) -> Meta {
     let node = &state.nodes[id];
     let (kind, size) = match &node.body {
-        Body::File { bytes, .. } => (Kind::File, bytes.len()),
-        Body::Link(text) => (Kind::Symlink, text.len()),
+        Body::File { bytes, .. } => (EntryKind::File, bytes.len()),
+        Body::Link(text) => (EntryKind::Symlink, text.len()),
     };
     Meta {
         kind,
@@ -116,7 +116,7 @@ impl Fs for SimFs {
 
     fn dir(&self) -> io::Result<Meta> {
         Ok(Meta {
-            kind: Kind::Directory,
+            kind: EntryKind::Directory,
             size: 0,
             mtime: Time { sec: 0, nsec: 0 },
             mode: 0o755,

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Asked, Health, HealthError, LIMIT, Mode, Said, settings, without_password};
-use crate::launcher::{Environment, Launcher};
+use super::{
+    Health, HealthError, HealthQuery, LIMIT, LauncherMessage, Mode, settings, without_password,
+};
+use crate::launcher::{ChangedEnvironment, Launcher};
 
 /// The value of each setting, and where it was set.
 type Settings = BTreeMap<String, (String, String)>;
 
-pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
+pub(super) fn check(asked: &HealthQuery<'_>) -> Result<Health, HealthError> {
     let all = read_settings(&ask(asked, "--show-config")?);
     let counters = ask(asked, "--print-stats")?;
     let value = |name: &str| all.get(name).map_or("", |(value, _)| value);
@@ -40,8 +42,8 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
 /// # Errors
 /// If ccache cannot be asked.
 pub fn settings_in_files(launcher: &Launcher) -> Result<String, HealthError> {
-    let environment = Environment::default();
-    let asked = Asked {
+    let environment = ChangedEnvironment::default();
+    let asked = HealthQuery {
         environment: &environment,
         launcher,
         limit: LIMIT,
@@ -60,8 +62,11 @@ pub fn settings_in_files(launcher: &Launcher) -> Result<String, HealthError> {
 ///
 /// # Errors
 /// If ccache cannot be asked.
-pub fn remote_failures(environment: &Environment, launcher: &Launcher) -> Result<u64, HealthError> {
-    let asked = Asked {
+pub fn remote_failures(
+    environment: &ChangedEnvironment,
+    launcher: &Launcher,
+) -> Result<u64, HealthError> {
+    let asked = HealthQuery {
         environment,
         launcher,
         limit: LIMIT,
@@ -79,14 +84,14 @@ fn counter(counters: &str, name: &str) -> Option<u64> {
     line.trim().parse().ok()
 }
 
-fn ask(asked: &Asked<'_>, question: &str) -> Result<String, HealthError> {
+fn ask(asked: &HealthQuery<'_>, question: &str) -> Result<String, HealthError> {
     let path = &asked.launcher.path;
     let answer = asked.program().args([question]).ask();
     let answer = answer.map_err(|source| HealthError::Ask(path.clone(), source))?;
     if !answer.status.success() {
         return Err(HealthError::Settings(
             path.clone(),
-            Said::on(&answer.stderr),
+            LauncherMessage::on(&answer.stderr),
         ));
     }
     Ok(String::from_utf8_lossy(&answer.stdout).into_owned())

@@ -8,8 +8,11 @@ use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Asked, Health, HealthError, LIMIT, Mode, Said, Server, settings, without_password};
-use crate::launcher::{Environment, parse_version};
+use super::{
+    Health, HealthError, HealthQuery, LIMIT, LauncherMessage, Mode, ServerFacts, settings,
+    without_password,
+};
+use crate::launcher::{ChangedEnvironment, parse_version};
 use crate::rocm::ProgramError;
 use crate::shared::launchers::kind::Version;
 use crate::shared::launchers::{sccache, since};
@@ -23,8 +26,8 @@ pub fn knows_sockets(client: Option<Version>) -> bool {
     client.is_some_and(|version| version >= since::SCCACHE_SOCKETS)
 }
 
-pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
-    let address = Address::of(asked.environment, asked.launcher.version);
+pub(super) fn check(asked: &HealthQuery<'_>) -> Result<Health, HealthError> {
+    let address = ClientAddress::of(asked.environment, asked.launcher.version);
     let limit = asked.limit;
     // Do not try `--start-server` if a server listens: with a socket in the file system, the new
     // server would replace the old one (0.16, measured).
@@ -41,19 +44,21 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
         }
     };
     let stats = stats(asked).map_err(|error| match error {
-        StatsError::Program(ProgramError::Hangs { .. }) => HealthError::Mute {
+        ServerStatsError::Program(ProgramError::Hangs { .. }) => HealthError::Mute {
             address: address.to_string(),
             limit,
         },
-        StatsError::Program(source) => HealthError::Ask(asked.launcher.path.clone(), source),
-        StatsError::Failed(source) if refuses(asked) => {
+        ServerStatsError::Program(source) => HealthError::Ask(asked.launcher.path.clone(), source),
+        ServerStatsError::Failed(source) if refuses(asked) => {
             HealthError::Settings(asked.launcher.path.clone(), source)
         }
-        StatsError::Failed(source) => HealthError::Foreign {
+        ServerStatsError::Failed(source) => HealthError::Foreign {
             address: address.to_string(),
             source,
         },
-        StatsError::Unreadable(source) => HealthError::Answer(asked.launcher.path.clone(), source),
+        ServerStatsError::Unreadable(source) => {
+            HealthError::Answer(asked.launcher.path.clone(), source)
+        }
     })?;
     if let (Some(server), Some(client)) = (stats.version, asked.launcher.version)
         && server != client
@@ -88,7 +93,7 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
         used: stats.used,
         max: stats.max,
         mode,
-        server: Some(Server {
+        server: Some(ServerFacts {
             address: address.to_string(),
             started,
         }),
@@ -97,7 +102,7 @@ pub(super) fn check(asked: &Asked<'_>) -> Result<Health, HealthError> {
 }
 
 /// The value of a setting, and where it was set.
-fn setting(asked: &Asked<'_>, name: &str) -> Option<(String, String)> {
+fn setting(asked: &HealthQuery<'_>, name: &str) -> Option<(String, String)> {
     if name == settings::CLIENT_SIDE && asked.launcher.version < Some(since::SCCACHE_CLIENT_SIDE) {
         return None;
     }
@@ -111,18 +116,21 @@ fn setting(asked: &Asked<'_>, name: &str) -> Option<(String, String)> {
 }
 
 /// Where a newly started server would have its cache.
-fn configured(asked: &Asked<'_>) -> Option<String> {
+fn configured(asked: &HealthQuery<'_>) -> Option<String> {
     Some(without_server(asked)?.ok()?.location)
 }
 
 /// Whether the client rejects its own configuration, independent of any server.
-fn refuses(asked: &Asked<'_>) -> bool {
-    matches!(without_server(asked), Some(Err(StatsError::Failed(_))))
+fn refuses(asked: &HealthQuery<'_>) -> bool {
+    matches!(
+        without_server(asked),
+        Some(Err(ServerStatsError::Failed(_)))
+    )
 }
 
 /// The client's statistics with no server to connect to; `None` for a client that cannot be pointed
 /// at a socket.
-fn without_server(asked: &Asked<'_>) -> Option<Result<Stats, StatsError>> {
+fn without_server(asked: &HealthQuery<'_>) -> Option<Result<Stats, ServerStatsError>> {
     if !knows_sockets(asked.launcher.version) {
         return None;
     }
@@ -130,14 +138,14 @@ fn without_server(asked: &Asked<'_>) -> Option<Result<Stats, StatsError>> {
         .environment
         .clone()
         .with("SCCACHE_SERVER_UDS", "/nonexistent/socket");
-    Some(stats(&Asked {
+    Some(stats(&HealthQuery {
         environment: &nowhere,
         ..*asked
     }))
 }
 
 /// Starts a server. Returns false if another process started one first.
-fn start(asked: &Asked<'_>, address: &Address) -> Result<bool, HealthError> {
+fn start(asked: &HealthQuery<'_>, address: &ClientAddress) -> Result<bool, HealthError> {
     let cache = || configured(asked).unwrap_or_else(|| "unknown".to_owned());
     let answer = asked.program().args(["--start-server"]).ask();
     match answer {
@@ -145,10 +153,10 @@ fn start(asked: &Asked<'_>, address: &Address) -> Result<bool, HealthError> {
         Ok(_) if matches!(address.connect(asked.limit), Connection::Taken) => Ok(false),
         Ok(answer) if refuses(asked) => Err(HealthError::Settings(
             asked.launcher.path.clone(),
-            Said::on(&answer.stderr),
+            LauncherMessage::on(&answer.stderr),
         )),
         Ok(answer) => Err(HealthError::Start {
-            source: Said::on(&answer.stderr),
+            source: LauncherMessage::on(&answer.stderr),
             cache: cache(),
         }),
         Err(source) => Err(HealthError::Slow {
@@ -158,10 +166,10 @@ fn start(asked: &Asked<'_>, address: &Address) -> Result<bool, HealthError> {
     }
 }
 
-enum StatsError {
+enum ServerStatsError {
     Program(ProgramError),
-    Failed(Said),
-    Unreadable(Said),
+    Failed(LauncherMessage),
+    Unreadable(LauncherMessage),
 }
 
 /// The part of `--show-stats` that is about the cache.
@@ -175,14 +183,17 @@ struct Stats {
     version: Option<Version>,
 }
 
-fn stats(asked: &Asked<'_>) -> Result<Stats, StatsError> {
+fn stats(asked: &HealthQuery<'_>) -> Result<Stats, ServerStatsError> {
     let question = ["--show-stats", "--stats-format", "json"];
     let answer = asked.program().args(question).ask();
-    let answer = answer.map_err(StatsError::Program)?;
+    let answer = answer.map_err(ServerStatsError::Program)?;
     if !answer.status.success() {
-        return Err(StatsError::Failed(Said::on(&answer.stderr)));
+        return Err(ServerStatsError::Failed(LauncherMessage::on(
+            &answer.stderr,
+        )));
     }
-    Stats::read(&answer.stdout).map_err(|error| StatsError::Unreadable(Said(error.to_string())))
+    Stats::read(&answer.stdout)
+        .map_err(|error| ServerStatsError::Unreadable(LauncherMessage(error.to_string())))
 }
 
 impl Stats {
@@ -216,7 +227,7 @@ impl Stats {
 }
 
 /// [The server's address](sccache::Address), according to its clients' environment.
-enum Address {
+enum ClientAddress {
     Port(u16),
     Socket(PathBuf),
     /// In Linux's abstract socket namespace.
@@ -230,8 +241,8 @@ enum Connection {
     Unanswered,
 }
 
-impl Address {
-    fn of(environment: &Environment, client: Option<Version>) -> Self {
+impl ClientAddress {
+    fn of(environment: &ChangedEnvironment, client: Option<Version>) -> Self {
         let socket = environment
             .get("SCCACHE_SERVER_UDS")
             .filter(|_| knows_sockets(client));
@@ -276,7 +287,7 @@ impl Address {
     }
 }
 
-impl std::fmt::Display for Address {
+impl std::fmt::Display for ClientAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Port(port) => write!(f, "{}:{port}", Ipv4Addr::LOCALHOST),
@@ -318,11 +329,11 @@ mod tests {
     fn the_address_is_that_of_the_clients() {
         let new = Some(Version(0, 16, 0));
         let of = |name: &str, value: &str, client| {
-            let environment = Environment::default()
+            let environment = ChangedEnvironment::default()
                 .with("SCCACHE_SERVER_UDS", "")
                 .with("SCCACHE_SERVER_PORT", "")
                 .with(name, value);
-            Address::of(&environment, client).to_string()
+            ClientAddress::of(&environment, client).to_string()
         };
         assert_eq!(of("SCCACHE_SERVER_PORT", "99", new), "127.0.0.1:99");
         assert_eq!(of("SCCACHE_SERVER_PORT", "", new), "127.0.0.1:4226");

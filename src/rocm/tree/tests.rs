@@ -76,7 +76,10 @@ fn the_root_follows_from_the_directory_of_the_compilers() {
 fn a_directory_is_no_compiler() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::create_dir(dir.path().join("clang")).unwrap();
-    assert!(!holds_one_of(dir.path(), &Name::defaults()));
+    assert!(!holds_one_of(dir.path(), &CompilerName::defaults()));
     std::fs::write(dir.path().join("clang++.7625"), "").unwrap();
-    assert!(holds_one_of(dir.path(), &Name::defaults()), "an alias");
+    assert!(
+        holds_one_of(dir.path(), &CompilerName::defaults()),
+        "an alias"
+    );
 }

@@ -18,7 +18,7 @@ pub(super) fn denied() -> IoError {
     ErrorKind::PermissionDenied.into()
 }
 
-pub(super) fn name(name: &str) -> Name {
+pub(super) fn name(name: &str) -> CompilerName {
     name.parse().unwrap()
 }
 
@@ -36,8 +36,8 @@ pub(super) fn hangs() -> ProgramError {
     }
 }
 
-pub(super) fn said(text: &str) -> Said {
-    Said(text.to_owned())
+pub(super) fn said(text: &str) -> LauncherMessage {
+    LauncherMessage(text.to_owned())
 }
 
 pub(super) fn trees() -> Vec<CliError> {
