@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::error::IdentityError;
 use super::loader::System;
 use super::memo::{Digests, LookupEnvironment, Memo, Slot};
-use super::stamp::{Stamp, Stamps, Time};
+use super::stamp::{Stamp, Stamps};
 use super::survey::Survey;
 use super::{
     Digest, Member, OffloadDriver, Role, Watched, WatchedState, WitnessFile, hash, survey,
 };
 
 use crate::support::paths::relative;
+use crate::support::time::Time;
 
 /// What decides a compiler's output. `S` and `P` as in [`Member`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -61,11 +61,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::install::is_companion;
+use crate::support::time::Time;
 
 pub use error::IdentityError;
 pub use identity::Identity;
 pub use memo::Memo;
-pub use stamp::{Stamp, Time};
+pub use stamp::Stamp;
 
 /// A BLAKE3 digest, displayed as 64 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

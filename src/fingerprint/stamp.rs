@@ -9,14 +9,7 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{AtFlags, Mode, OFlags, Stat, open, stat, statat};
 use serde::{Deserialize, Serialize};
 
-/// A point in time with the file system's resolution.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Time {
-    /// Seconds since 1970.
-    pub sec: i64,
-    /// Additional nanoseconds.
-    pub nsec: u32,
-}
+use crate::support::time::Time;
 
 /// The metadata of a file that shows a change of its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

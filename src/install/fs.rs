@@ -11,33 +11,12 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::fs::{self as sys, AtFlags, FileType, Mode, OFlags, RenameFlags, Timestamps};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
-/// A point in time, to the nanosecond.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Time {
-    /// Seconds since the epoch.
-    pub sec: i64,
-    /// Nanoseconds within the second.
-    pub nsec: u32,
-}
-
-impl Time {
-    pub(super) fn now() -> Self {
-        // A clock before the epoch counts as the epoch.
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
-        Self {
-            sec: since.as_secs().try_into().unwrap_or(i64::MAX),
-            nsec: since.subsec_nanos(),
-        }
-    }
-}
+use crate::support::time::Time;
 
 /// The kind of a directory entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

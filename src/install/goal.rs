@@ -4,8 +4,9 @@
 
 use std::ffi::OsString;
 
-use crate::install::fs::{Attrs, Time};
+use crate::install::fs::Attrs;
 use crate::install::names;
+use crate::support::time::Time;
 
 /// How the original of a name is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

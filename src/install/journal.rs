@@ -8,8 +8,9 @@ use std::ffi::{OsStr, OsString};
 
 use serde::{Deserialize, Serialize};
 
-use crate::install::fs::{EntryKind, Inode, Meta, Time};
+use crate::install::fs::{EntryKind, Inode, Meta};
 use crate::install::names;
+use crate::support::time::Time;
 
 /// The format version that this release writes and reads.
 const FORMAT: u32 = 1;

@@ -41,7 +41,7 @@ use std::time::Duration;
 pub use apply::Applied;
 pub use drain::{Drain, Needs, ProcDrain};
 pub use error::{After, Error, Failure};
-pub use fs::{Attrs, EntryKind, Inode, Meta, Time};
+pub use fs::{Attrs, EntryKind, Inode, Meta};
 pub use goal::{Goal, Keep, Refusal, Want};
 pub use journal::{Journal, JournalEntry, Phase};
 pub use names::{JOURNAL, alias, is_companion, kept, stand_in};

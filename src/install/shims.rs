@@ -10,7 +10,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use crate::fingerprint::{Identity, IdentityError, Memo, Role};
-use crate::install::{Entry, Goal, Keep, Kept, Observed, Time, Want};
+use crate::install::{Entry, Goal, Keep, Kept, Observed, Want};
 use crate::launcher::{self, Launcher};
 use crate::rocm::compiler::{CompilerError, CompilerVersion};
 use crate::rocm::{Compiler, CompilerName, Hipcc, Layout, Tree};
@@ -19,6 +19,7 @@ use crate::shared::paths::base_name;
 use crate::shared::shim_config::{Config, Witness, WitnessKind};
 use crate::shim_image;
 use crate::support::paths::relative;
+use crate::support::time::Time;
 use crate::trampoline::trampoline;
 
 /// Options for using a launcher.

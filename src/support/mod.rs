@@ -4,3 +4,4 @@ pub mod access;
 pub mod error_chain;
 pub mod paths;
 pub mod signals;
+pub mod time;

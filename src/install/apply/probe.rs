@@ -8,8 +8,9 @@ use std::io;
 use super::Run;
 use super::errno::{is_full, missing_right, no_exchange};
 use crate::install::error::Error;
-use crate::install::fs::{Attrs, Fs, Time};
+use crate::install::fs::{Attrs, Fs};
 use crate::install::step::Keeping;
+use crate::support::time::Time;
 
 impl<F: Fs> Run<'_, F> {
     /// Checks that files can be created and removed here and that the originals in `keep` can be

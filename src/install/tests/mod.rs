@@ -16,13 +16,14 @@ use std::ffi::{OsStr, OsString};
 use crate::install::apply::{Applied, apply};
 use crate::install::drain::{Drain, Needs};
 use crate::install::error::{Error, Failure};
-use crate::install::fs::{Fs, Time};
+use crate::install::fs::Fs;
 use crate::install::goal::{Goal, Keep, Refusal, Want};
 use crate::install::observe::observe;
 use crate::install::plan::{Plan, plan};
 use crate::install::step::Did;
 use crate::shared::shim_config::Config;
 use crate::shim_image::stamp;
+use crate::support::time::Time;
 use crate::trampoline::trampoline;
 
 /// No process uses anything.

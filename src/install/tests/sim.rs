@@ -7,8 +7,9 @@ use std::path::Path;
 
 use rustix::io::Errno;
 
-use crate::install::fs::{Attrs, EntryKind, Fs, Inode, Meta, Time};
+use crate::install::fs::{Attrs, EntryKind, Fs, Inode, Meta};
 use crate::install::tests::state::{Body, Node, State};
+use crate::support::time::Time;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caps {

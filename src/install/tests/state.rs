@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 
-use crate::install::fs::{Attrs, Time};
+use crate::install::fs::Attrs;
 use crate::install::names;
 use crate::install::tests::{ELF, Layout, OTHER_TRAMPOLINE, STUB, WITHOUT_STAND_IN, os, own};
 use crate::shim_image;
+use crate::support::time::Time;
 use crate::trampoline::trampoline;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
