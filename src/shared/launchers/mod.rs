@@ -29,8 +29,8 @@ pub mod since {
     pub const SCCACHE_SOCKETS: Version = Version(0, 9, 0);
     /// A hit in sccache's direct mode writes a dependency file only where `-MF` names it.
     pub const SCCACHE_NAMED_DEPFILE: Version = Version(0, 11, 0);
-    /// sccache takes base directories off the paths that it hashes (`SCCACHE_BASEDIRS`; 0.14.0's release
-    /// notes, and two checkouts share their entries, measured).
+    /// sccache takes base directories off the paths that it hashes (`SCCACHE_BASEDIRS`), so that checkouts
+    /// share entries (measured).
     pub const SCCACHE_BASE_DIRS: Version = Version(0, 14, 0);
     /// sccache's client can do the server's work itself (`SCCACHE_CLIENT_SIDE`).
     pub const SCCACHE_CLIENT_SIDE: Version = Version(0, 17, 0);
