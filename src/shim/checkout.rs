@@ -6,13 +6,13 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
+use crate::outputs::Outputs;
+use crate::process::{self, Child};
 use crate::shared::decision::sharing::{self, Shared};
 use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::stand_in::markers::name_below;
 use crate::shared::stand_in::{self, StandInPlan};
-use crate::outputs::Outputs;
-use crate::process::{self, Child};
 use crate::shared::sys::{self, Errno, File};
 
 /// What a launcher is to make.
@@ -41,7 +41,12 @@ impl Restored<'_> {
     /// A message with the directory in it.
     pub fn message(&self, text: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(text.len());
-        sharing::respell(text, &self.shared.placeholder(), &self.shared.root, &mut out);
+        sharing::respell(
+            text,
+            &self.shared.placeholder(),
+            &self.shared.root,
+            &mut out,
+        );
         out
     }
 }
@@ -79,7 +84,9 @@ pub fn depfile(plan: &StandInPlan<'_>, args: &[&CStr]) {
 /// Runs the compiler, and takes the directory out of what it says and out of the dependency file. Returns where
 /// the compiler cannot be run so.
 pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut() -> Errno) {
-    let Ok((read, write)) = File::pipe() else { return };
+    let Ok((read, write)) = File::pipe() else {
+        return;
+    };
     let mut failed = false;
     let child = Child::start(&mut || {
         sys::duplicate(write.descriptor(), 2);
@@ -106,7 +113,11 @@ pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut()
 }
 
 fn placeholder(plan: &StandInPlan<'_>) -> Vec<u8> {
-    Shared { root: Vec::new(), up: plan.up.to_vec() }.placeholder()
+    Shared {
+        root: Vec::new(),
+        up: plan.up.to_vec(),
+    }
+    .placeholder()
 }
 
 /// Writes what is read to standard error, with `to` in the place of `from`, a line at a time.

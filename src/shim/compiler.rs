@@ -63,7 +63,13 @@ impl Real {
     pub fn beside(given: Given, config: Option<&Config<'static>>) -> Self {
         let home = config.map_or(&b""[..], |config| config.home);
         let (dir, name) = (OnceCell::new(), Vec::new());
-        let mut real = Self { dir, home, name, place: CompilerPlace::Beside, given };
+        let mut real = Self {
+            dir,
+            home,
+            name,
+            place: CompilerPlace::Beside,
+            given,
+        };
         real.name = match config {
             Some(config) => config.name.to_vec(),
             None => base_name(&real.own_path()).to_vec(),
@@ -75,9 +81,18 @@ impl Real {
     /// launcher, the one that is its first argument.
     pub fn elsewhere(mut given: Given, config: &Config<'_>) -> Self {
         if !config.is_launcher() {
-            let name = given.args.first().map_or(config.name, |arg| base_name(arg.to_bytes()));
+            let name = given
+                .args
+                .first()
+                .map_or(config.name, |arg| base_name(arg.to_bytes()));
             let dir = OnceCell::from(config.dir.to_vec());
-            return Self { dir, home: b"", name: name.to_vec(), place: CompilerPlace::Elsewhere, given };
+            return Self {
+                dir,
+                home: b"",
+                name: name.to_vec(),
+                place: CompilerPlace::Elsewhere,
+                given,
+            };
         }
         given.shift();
         let Some(compiler) = given.args.first() else {
@@ -87,7 +102,13 @@ impl Real {
         let name = base_name(compiler.to_bytes());
         let dir = compiler.to_bytes().strip_suffix(name).unwrap_or_default();
         let dir = OnceCell::from(dir.to_vec());
-        Self { dir, home: b"", name: name.to_vec(), place: CompilerPlace::Elsewhere, given }
+        Self {
+            dir,
+            home: b"",
+            name: name.to_vec(),
+            place: CompilerPlace::Elsewhere,
+            given,
+        }
     }
 
     /// For a stand-in that a launcher calls without the plan of a launch.
@@ -95,10 +116,19 @@ impl Real {
         if config.dir.is_empty() {
             return Self::beside(given, Some(config));
         }
-        let called = given.args.first().map_or(config.name, |name| name.to_bytes());
+        let called = given
+            .args
+            .first()
+            .map_or(config.name, |name| name.to_bytes());
         let name = stand_in::compiler_of(called).to_vec();
         let dir = OnceCell::from(config.dir.to_vec());
-        Self { dir, home: b"", name, place: CompilerPlace::Elsewhere, given }
+        Self {
+            dir,
+            home: b"",
+            name,
+            place: CompilerPlace::Elsewhere,
+            given,
+        }
     }
 
     /// The directory that the real compilers lie in, with the slash and without links: clang 15 tells
@@ -113,7 +143,11 @@ impl Real {
     /// The directory, with the slash, in which the kernel was told to execute this file. `None` where
     /// that was a link to it, or cannot be told.
     fn called_dir(&self) -> Option<&[u8]> {
-        let file = self.given.file.filter(|file| sys::is_regular(file))?.to_bytes();
+        let file = self
+            .given
+            .file
+            .filter(|file| sys::is_regular(file))?
+            .to_bytes();
         file.strip_suffix(base_name(file))
     }
 
@@ -129,7 +163,11 @@ impl Real {
         match sys::readlink(c"/proc/self/exe") {
             Ok(path) => path.strip_suffix(b" (deleted)").unwrap_or(&path).to_vec(),
             // Without /proc, clang too takes its directory from argv[0].
-            Err(_) => self.given.args.first().map_or(Vec::new(), |arg| arg.to_bytes().to_vec()),
+            Err(_) => self
+                .given
+                .args
+                .first()
+                .map_or(Vec::new(), |arg| arg.to_bytes().to_vec()),
         }
     }
 
@@ -152,8 +190,12 @@ impl Real {
     pub fn path(&self) -> Path {
         let alias = Path::new(&[self.dir(), &self.name, ALIAS_SUFFIX]);
         match self.place {
-            CompilerPlace::Foreign => Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())]),
-            CompilerPlace::Elsewhere if sys::stat(alias.as_cstr()).is_err() => Path::new(&[self.dir(), &self.name]),
+            CompilerPlace::Foreign => {
+                Path::new(&[self.given.args.first().map_or(b"", |arg| arg.to_bytes())])
+            }
+            CompilerPlace::Elsewhere if sys::stat(alias.as_cstr()).is_err() => {
+                Path::new(&[self.dir(), &self.name])
+            }
             CompilerPlace::Beside | CompilerPlace::Elsewhere => alias,
         }
     }
@@ -164,7 +206,11 @@ impl Real {
             return Path::new(&[self.dir(), &self.name, STAND_IN_SUFFIX]);
         }
         // Not by a link, which may have another name or lie elsewhere.
-        let file = self.given.file.filter(|file| sys::is_regular(file)).map(CStr::to_bytes);
+        let file = self
+            .given
+            .file
+            .filter(|file| sys::is_regular(file))
+            .map(CStr::to_bytes);
         let file = file.filter(|file| file.starts_with(b"/"));
         let own = file.map_or_else(|| self.own_path(), <[u8]>::to_vec);
         let name = base_name(&own);
@@ -181,7 +227,14 @@ impl Real {
     #[cold]
     pub fn plan(&self, launch: &Launch<'_>) -> CString {
         let (real, name) = (self.path(), self.name_for_launch());
-        StandInPlan::of(launch.launcher.kind, &launch.unit, launch.shared.as_ref(), real.as_bytes(), &name).entry()
+        StandInPlan::of(
+            launch.launcher.kind,
+            &launch.unit,
+            launch.shared.as_ref(),
+            real.as_bytes(),
+            &name,
+        )
+        .entry()
     }
 
     /// The name by which the stand-in calls the real compiler: the caller's, where it is beside.
@@ -244,13 +297,21 @@ impl Real {
         if !errno.means_missing() {
             cannot_execute(&path, errno)
         }
-        say(&[b"the compiler ", path.as_bytes(), b" is missing: it was there when this shim was made"]);
+        say(&[
+            b"the compiler ",
+            path.as_bytes(),
+            b" is missing: it was there when this shim was made",
+        ]);
         sys::exit(EXIT_NOT_FOUND)
     }
 
     #[cold]
     fn exec_foreign(&self) -> ! {
-        let word = self.given.args.first().map_or(&b""[..], |arg| arg.to_bytes());
+        let word = self
+            .given
+            .args
+            .first()
+            .map_or(&b""[..], |arg| arg.to_bytes());
         let mut failure = Errno::ENOENT;
         for path in candidates(self.given.env, word) {
             let errno = self.become_program(path.as_cstr());
@@ -293,6 +354,12 @@ impl Real {
 
 #[cold]
 fn cannot_execute(path: &Path, errno: Errno) -> ! {
-    say(&[b"cannot execute ", path.as_bytes(), b" (", errno.text(), b")"]);
+    say(&[
+        b"cannot execute ",
+        path.as_bytes(),
+        b" (",
+        errno.text(),
+        b")",
+    ]);
     sys::exit(EXIT_NOT_EXECUTABLE)
 }

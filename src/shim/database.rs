@@ -13,7 +13,9 @@ use crate::shared::this_machine::ThisMachine;
 
 /// The file that a call's `-MJ` names, the last one as in clang; `None` for standard output.
 pub fn named<'a>(argv: &[&'a CStr]) -> Option<&'a CStr> {
-    let at = argv.iter().rposition(|word| word.to_bytes().starts_with(b"-MJ"))?;
+    let at = argv
+        .iter()
+        .rposition(|word| word.to_bytes().starts_with(b"-MJ"))?;
     let joined = argv[at].to_bytes_with_nul().get(3..)?;
     let file = match joined {
         b"\0" => argv.get(at + 1).copied()?,
@@ -24,7 +26,9 @@ pub fn named<'a>(argv: &[&'a CStr]) -> Option<&'a CStr> {
 
 /// Takes the alias's ending off every compiler that `file` names.
 pub fn mend(file: &CStr) {
-    let Some(text) = ThisMachine::new(&|| b"").read(file) else { return };
+    let Some(text) = ThisMachine::new(&|| b"").read(file) else {
+        return;
+    };
     let end = [ALIAS_SUFFIX, b"\""].concat();
     let mut mended = Vec::with_capacity(text.len());
     let mut rest = &text[..];

@@ -47,7 +47,12 @@ pub unsafe fn open(start: *mut u8) {
     // SAFETY: there is room, which nobody else knows; and nobody else uses the register.
     unsafe {
         let next = this.add(1) as usize;
-        this.write(HeapState { this, next, end, kept: core::ptr::null() });
+        this.write(HeapState {
+            this,
+            next,
+            end,
+            kept: core::ptr::null(),
+        });
         // Cannot fail for an address of this process.
         let _ = sys::syscall(ARCH_PRCTL, [ARCH_SET_FS, this as usize, 0, 0, 0, 0]);
     }

@@ -4,24 +4,26 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::ptr;
 
-use crate::shared::launchers::failure;
-use crate::shared::call::Call;
-use crate::shared::launchers::edits::Edits;
-use crate::shared::decision::Launch;
-use crate::shared::decision::unit::WordRole;
-use crate::shared::launchers::{NamedLauncher, Source, sccache};
-use crate::shared::launchers::kind::LauncherKind;
+use crate::checkout::{ExpectedFiles, Restored};
+use crate::compiler::Real;
+use crate::launch_failure::LaunchFailure;
 use crate::message::say;
 use crate::outputs::Outputs;
-use crate::server::{self, RequestOutcome, Server};
-use crate::process::Inherited;
-use crate::compiler::Real;
-use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Path, LauncherProgram, candidates, start};
-use crate::checkout::{ExpectedFiles, Restored};
-use crate::supervise;
-use crate::launch_failure::LaunchFailure;
-use crate::shared::sys::{self, Errno};
 use crate::process;
+use crate::process::Inherited;
+use crate::program::{
+    EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, LauncherProgram, Path, candidates, start,
+};
+use crate::server::{self, RequestOutcome, Server};
+use crate::shared::call::Call;
+use crate::shared::decision::Launch;
+use crate::shared::decision::unit::WordRole;
+use crate::shared::launchers::edits::Edits;
+use crate::shared::launchers::failure;
+use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::launchers::{NamedLauncher, Source, sccache};
+use crate::shared::sys::{self, Errno};
+use crate::supervise;
 use crate::tell;
 
 /// Hands the compile to the launcher, with `args`; where that cannot be run or fails by itself, to the real
@@ -37,16 +39,28 @@ pub fn launch(
 ) -> ! {
     let word = launcher.word;
     let key = launch.and_then(|launch| launch.key.as_ref());
-    let outputs = launch.filter(|_| key.is_some()).map(|launch| Outputs::of(&launch.unit));
-    let plan = launch.filter(|_| crate::shared::stand_in::is_used(launcher)).map(|launch| real.plan(launch));
-    let compiler = if plan.is_some() { real.stand_in() } else { real.path() };
+    let outputs = launch
+        .filter(|_| key.is_some())
+        .map(|launch| Outputs::of(&launch.unit));
+    let plan = launch
+        .filter(|_| crate::shared::stand_in::is_used(launcher))
+        .map(|launch| real.plan(launch));
+    let compiler = if plan.is_some() {
+        real.stand_in()
+    } else {
+        real.path()
+    };
     let mut args = match launch {
         Some(launch) => launch.unit.arguments(call.argv),
         None => call.argv.get(1..).unwrap_or_default().to_vec(),
     };
     key.iter().for_each(|key| args.extend(key.words()));
     let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
-    env.extend(call.env.iter().filter(|entry| edits.keeps(entry.to_bytes())));
+    env.extend(
+        call.env
+            .iter()
+            .filter(|entry| edits.keeps(entry.to_bytes())),
+    );
     edits.added().for_each(|entry| env.push(entry));
     if let Some(key) = key {
         env.retain(|entry| key.keeps(entry.to_bytes()));
@@ -56,7 +70,10 @@ pub fn launch(
 
     let restored = launch.and_then(|launch| {
         let shared = launch.shared.as_ref()?;
-        Some(Restored { shared, depfile: launch.unit.word(WordRole::Depfile) })
+        Some(Restored {
+            shared,
+            depfile: launch.unit.word(WordRole::Depfile),
+        })
     });
     let restored = restored.as_ref();
     if let Some(outputs) = outputs.as_ref().filter(|_| launcher.asks_server) {
@@ -69,7 +86,11 @@ pub fn launch(
     argv.extend(args.iter().map(start).chain([ptr::null()]));
     let mut variables = Vec::with_capacity(env.len() + 1);
     variables.extend(env.iter().map(start).chain([ptr::null()]));
-    let mut program = LauncherProgram { paths: candidates(call.env, word).collect(), argv, env: variables };
+    let mut program = LauncherProgram {
+        paths: candidates(call.env, word).collect(),
+        argv,
+        env: variables,
+    };
 
     // What the end of a launcher means is known of one that was given a key.
     let failure = if let Some(outputs) = &outputs {
@@ -129,7 +150,9 @@ fn ask_server(
 ) {
     let directory = sys::getcwd();
     // A path that is none from everywhere is the client's to look up.
-    let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) else { return };
+    let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) else {
+        return;
+    };
     let args = args.iter().copied();
     let request = sccache::request(compiler.as_bytes(), &directory, args, env);
     match server::compile(Server::of(call.env), &request, expected, call.env) {
@@ -138,7 +161,11 @@ fn ask_server(
         // The client goes on without it too, whatever is made of other failures.
         RequestOutcome::Lost => {
             let word = launcher.word;
-            say(&[b"the server of launcher ", word, b" went away; compiling without it"]);
+            say(&[
+                b"the server of launcher ",
+                word,
+                b" went away; compiling without it",
+            ]);
             real.exec()
         }
         RequestOutcome::Failed(failed) => after(real, call, launcher, &failed),
@@ -152,15 +179,28 @@ fn after(real: &Real, call: &Call<'_>, launcher: &NamedLauncher<'_>, failed: &La
     let strict = call.config.strict;
     let (what, end, lasting): (&[u8], _, _) = match *failed {
         LaunchFailure::Failed { end, lasting } => (b" failed", end, lasting),
-        LaunchFailure::Mute | LaunchFailure::NotRun(_) => {
-            (b" waits for a server that does not answer", server::NO_SERVER, true)
-        }
-        LaunchFailure::Stranger => {
-            (b" has a server that is another user's or in another container", server::NO_SERVER, true)
-        }
+        LaunchFailure::Mute | LaunchFailure::NotRun(_) => (
+            b" waits for a server that does not answer",
+            server::NO_SERVER,
+            true,
+        ),
+        LaunchFailure::Stranger => (
+            b" has a server that is another user's or in another container",
+            server::NO_SERVER,
+            true,
+        ),
         LaunchFailure::NoOutput => (b" has succeeded without an output", server::NO_SERVER, true),
     };
-    say(&[b"launcher ", word, what, if strict { b"" } else { b"; compiling without it" }]);
+    say(&[
+        b"launcher ",
+        word,
+        what,
+        if strict {
+            b""
+        } else {
+            b"; compiling without it"
+        },
+    ]);
     if strict {
         process::end(end)
     }
@@ -169,4 +209,3 @@ fn after(real: &Real, call: &Call<'_>, launcher: &NamedLauncher<'_>, failed: &La
     }
     real.exec()
 }
-

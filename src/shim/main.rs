@@ -16,17 +16,17 @@
 extern crate alloc;
 
 mod checkout;
-mod database;
 mod compiler;
+mod database;
+mod heap;
 mod launch;
 mod launch_failure;
-mod program;
-mod heap;
 mod markers;
 mod mem;
 mod message;
 mod outputs;
 mod process;
+mod program;
 mod server;
 mod stand_in;
 mod supervise;
@@ -39,14 +39,14 @@ use core::arch::naked_asm;
 use core::ffi::CStr;
 use core::hint::black_box;
 
-use shared::call::Call;
-use shared::decision::{self, Decision};
-use shared::call_log;
-use shared::sys;
-use shared::this_machine::ThisMachine;
 use compiler::Real;
 use program::Given;
+use shared::call::Call;
+use shared::call_log;
+use shared::decision::{self, Decision};
 use shared::shim_config::{self, Config, HEADER_LEN, MAGIC};
+use shared::sys;
+use shared::this_machine::ThisMachine;
 
 #[global_allocator]
 static HEAP: heap::Heap = heap::Heap;
@@ -66,8 +66,14 @@ static BLOCK: Block = {
 
 /// Bytes of the deepest frames of a call that is launched, or a few more.
 const FRAMES: usize = 2816;
-const _: () = assert!(FRAMES.is_multiple_of(16), "the ABI's alignment of the stack");
-const _: () = assert!(FRAMES <= 4096, "the heap ends below what the kernel has laid out");
+const _: () = assert!(
+    FRAMES.is_multiple_of(16),
+    "the ABI's alignment of the stack"
+);
+const _: () = assert!(
+    FRAMES <= 4096,
+    "the heap ends below what the kernel has laid out"
+);
 
 /// Where the kernel begins: its argument is the stack, with `argc` on top.
 ///
@@ -105,7 +111,13 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
         let envp = argv.add(*stack + 1);
         let (args, env) = (strings(argv), strings(envp));
         let file = executed(envp.add(env.len() + 1).cast());
-        Given { args, env, argv, envp, file }
+        Given {
+            args,
+            env,
+            argv,
+            envp,
+            file,
+        }
     };
     let env = given.env;
     let Ok(config) = Config::decode(block()) else {
@@ -121,12 +133,23 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
     } else {
         Real::elsewhere(given, &config)
     };
-    let call = Call { argv: real.args(), called, env, config: &config };
+    let call = Call {
+        argv: real.args(),
+        called,
+        env,
+        config: &config,
+    };
     if decision::foreign::is_foreign(&call, &ThisMachine::new(&|| config.dir)) {
         real.make_foreign();
     }
     compiler::set_last_resort(&real);
-    let dir = || if config.dir.is_empty() { real.dir() } else { config.dir };
+    let dir = || {
+        if config.dir.is_empty() {
+            real.dir()
+        } else {
+            config.dir
+        }
+    };
     let hands = tell::ShimHands { envp: real.envp() };
     let decision = decision::decide(&call, &ThisMachine::new(&dir).with(&hands));
     call_log::record(&call, &decision);
@@ -178,7 +201,8 @@ unsafe fn strings(list: sys::StringList) -> &'static [&'static CStr] {
         for (at, start) in list.iter().copied().enumerate() {
             let string = match list.get(at + 1) {
                 Some(next) if *next > start && *next.sub(1) == 0 => {
-                    let bytes = core::slice::from_raw_parts(start, next.offset_from_unsigned(start));
+                    let bytes =
+                        core::slice::from_raw_parts(start, next.offset_from_unsigned(start));
                     CStr::from_bytes_with_nul_unchecked(bytes)
                 }
                 _ => CStr::from_ptr(start.cast()),
@@ -198,7 +222,9 @@ unsafe fn executed(list: *const [usize; 2]) -> Option<&'static CStr> {
     const AT_EXECFN: usize = 31;
     // SAFETY: stops at the last pair; the value of that kind is a string of the kernel's.
     unsafe {
-        let pairs = (0..).map(|at| *list.add(at)).take_while(|[kind, _]| *kind != AT_NULL);
+        let pairs = (0..)
+            .map(|at| *list.add(at))
+            .take_while(|[kind, _]| *kind != AT_NULL);
         let [_, path] = { pairs }.find(|[kind, _]| *kind == AT_EXECFN)?;
         Some(CStr::from_ptr(path as *const _))
     }

@@ -7,9 +7,9 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
+use crate::shared::bytes::push_decimal;
 use crate::shared::stand_in::markers::{folded, is_plain, name_in, with_path};
 use crate::shared::stand_in::text::path_of;
-use crate::shared::bytes::push_decimal;
 use crate::shared::sys::{self, File};
 
 /// The names that were looked at, and of each the path to take in its place.
@@ -29,7 +29,8 @@ impl MarkerNames {
     pub fn rename<'t>(&mut self, mut text: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
         while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
             let (line, behind) = text.split_at(end);
-            let renamed = name_in(line).and_then(|name| with_path(line, name, self.path_for(name)?));
+            let renamed =
+                name_in(line).and_then(|name| with_path(line, name, self.path_for(name)?));
             out.extend_from_slice(renamed.as_deref().unwrap_or(line));
             out.push(b'\n');
             text = &behind[1..];
@@ -42,7 +43,11 @@ impl MarkerNames {
 fn real_path(name: &[u8]) -> Option<Vec<u8>> {
     let own = |path: Vec<u8>| CString::new(path).ok();
     let (path, folded) = (own(path_of(name)?)?, own(folded(name)?)?);
-    let is = |path: &CStr| sys::stat(path).map(|stat| (stat.file_state.dev, stat.file_state.ino)).ok();
+    let is = |path: &CStr| {
+        sys::stat(path)
+            .map(|stat| (stat.file_state.dev, stat.file_state.ino))
+            .ok()
+    };
     let file = is(&path)?;
     if is(&folded) == Some(file) {
         return None;

@@ -29,7 +29,11 @@ impl<'u> Outputs<'u> {
             let before = sys::stat_itself(&path).ok();
             (path, before.as_ref().map(Stat::permissions))
         });
-        Self { object: unit.output(), linked: !unit.replaces_output(), depfile }
+        Self {
+            object: unit.output(),
+            linked: !unit.replaces_output(),
+            depfile,
+        }
     }
 
     /// Gives them the modes that the compiler would have given them. One that failed has made no object.
@@ -49,7 +53,9 @@ impl<'u> Outputs<'u> {
 /// Gives the file at `path` the mode that `mode` chooses. Not through a link, and not if the file has another name:
 /// both are not the compile's but somebody else's, or ccache's own (`hard_link`).
 fn set(path: &CStr, mode: impl FnOnce(&File) -> u32) {
-    let Ok(file) = File::open_itself(path) else { return };
+    let Ok(file) = File::open_itself(path) else {
+        return;
+    };
     let Ok(stat) = file.own_stat() else { return };
     if stat.is_regular() && stat.links == 1 {
         let mode = mode(&file);
@@ -79,7 +85,8 @@ fn new_mode(path: &CStr, mode: u32) -> u32 {
 fn is_linked(file: &File) -> bool {
     const ET_DYN: u8 = 3;
     let mut head = [0; 18];
-    file.read_from_start(&mut head).is_ok_and(|length| length == head.len())
+    file.read_from_start(&mut head)
+        .is_ok_and(|length| length == head.len())
         && head.starts_with(b"\x7fELF")
         && head[16] == ET_DYN
 }

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 use core::arch::asm;
 use core::ptr;
 
-use crate::shared::launchers::failure::End;
 use crate::shared::bytes::decimal;
+use crate::shared::launchers::failure::End;
 use crate::shared::sys::{self, Errno, syscall};
 
 /// Signals that ask a program to end and that somebody may send to the shim alone.
@@ -48,8 +48,13 @@ pub struct SavedSignals {
 impl SavedSignals {
     /// Keeps back what has to be passed on, and what says that a child has ended.
     pub fn hold() -> Self {
-        let held = REQUESTS.iter().fold(bit(SIGCHLD), |set, signal| set | bit(*signal));
-        let signals = Self { mask: change_mask(SIG_BLOCK, held), child: action(SIGCHLD, None) };
+        let held = REQUESTS
+            .iter()
+            .fold(bit(SIGCHLD), |set, signal| set | bit(*signal));
+        let signals = Self {
+            mask: change_mask(SIG_BLOCK, held),
+            child: action(SIGCHLD, None),
+        };
         if signals.child[0] == IGNORE {
             // Where it is ignored the kernel throws a child's status away.
             action(SIGCHLD, Some(&DEFAULT));
@@ -69,7 +74,14 @@ impl SavedSignals {
 /// Changes the mask of signals, and returns what it was.
 fn change_mask(how: usize, set: u64) -> u64 {
     let mut old = 0_u64;
-    let args = [how, &raw const set as usize, &raw mut old as usize, SET_LEN, 0, 0];
+    let args = [
+        how,
+        &raw const set as usize,
+        &raw mut old as usize,
+        SET_LEN,
+        0,
+        0,
+    ];
     // SAFETY: both are sets of the length given.
     let _ = unsafe { syscall(RT_SIGPROCMASK, args) };
     old
@@ -98,7 +110,9 @@ impl Inherited {
     /// Has the kernel close them when this process becomes another program.
     pub fn hold_back() -> Self {
         let mut held = Vec::new();
-        let Ok(descriptors) = sys::File::open(c"/proc/self/fd") else { return Self(held) };
+        let Ok(descriptors) = sys::File::open(c"/proc/self/fd") else {
+            return Self(held);
+        };
         while let Ok(entries) = descriptors.entries()
             && !entries.is_empty()
         {
@@ -184,16 +198,21 @@ impl Child {
     /// Waits for its end or for `seconds`, passing on what asks the shim to end.
     pub fn wait(self, seconds: Option<u64>) -> WakeUp {
         const SI_KERNEL: i32 = 0x80;
-        let held = REQUESTS.iter().fold(bit(SIGCHLD), |set, signal| set | bit(*signal));
+        let held = REQUESTS
+            .iter()
+            .fold(bit(SIGCHLD), |set, signal| set | bit(*signal));
         loop {
             let mut info = [0_i32; 32];
             let limit = [seconds.unwrap_or(0), 0];
-            let limit = if seconds.is_some() { limit.as_ptr() } else { ptr::null() };
+            let limit = if seconds.is_some() {
+                limit.as_ptr()
+            } else {
+                ptr::null()
+            };
             let (set, room) = (&raw const held as usize, &raw mut info as usize);
             // SAFETY: a set of the length given, room for a siginfo (128 bytes), null or a timespec.
-            let signal = unsafe {
-                syscall(RT_SIGTIMEDWAIT, [set, room, limit as usize, SET_LEN, 0, 0])
-            };
+            let signal =
+                unsafe { syscall(RT_SIGTIMEDWAIT, [set, room, limit as usize, SET_LEN, 0, 0]) };
             match signal {
                 Ok(signal) if signal == SIGCHLD as usize => {
                     if let Some(end) = self.reap(false) {

@@ -5,16 +5,16 @@
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-use crate::shared::launchers::sccache;
-use crate::shared::launchers::sccache::{Address, ServerAnswer};
+use crate::checkout::ExpectedFiles;
+use crate::launch_failure::LaunchFailure;
+use crate::message::say;
+use crate::shared::call::lookup;
 use crate::shared::launchers::failure::{self, Blame, End};
 use crate::shared::launchers::kind::LauncherKind;
-use crate::shared::call::lookup;
-use crate::message::say;
-use crate::checkout::ExpectedFiles;
+use crate::shared::launchers::sccache;
+use crate::shared::launchers::sccache::{Address, ServerAnswer};
 use crate::shared::listener;
 use crate::shared::socket::{Socket, Wait};
-use crate::launch_failure::LaunchFailure;
 use crate::shared::sys::{self, Errno};
 
 /// Seconds after which a server that has not answered is asked whether it can, and which it has for an
@@ -87,7 +87,10 @@ pub struct Patience<'a> {
 impl<'a> Patience<'a> {
     /// With a server that has just been given something to do.
     pub fn with(server: Server<'a>) -> Self {
-        Self { server, asked: None }
+        Self {
+            server,
+            asked: None,
+        }
     }
 
     /// Whether the server is mute, now that another [`PATIENCE`] has gone by: it takes questions and
@@ -120,16 +123,26 @@ pub enum RequestOutcome {
 
 /// Has `server` do what `request` asks for, which is to make what is expected, and ends as the compiler did.
 #[cold]
-pub fn compile(server: Server<'_>, request: &[u8], expected: &ExpectedFiles<'_>, env: &[&CStr]) -> RequestOutcome {
-    let Some(socket) = server.connect(Wait::Seconds(PATIENCE)) else { return RequestOutcome::NotAsked };
+pub fn compile(
+    server: Server<'_>,
+    request: &[u8],
+    expected: &ExpectedFiles<'_>,
+    env: &[&CStr],
+) -> RequestOutcome {
+    let Some(socket) = server.connect(Wait::Seconds(PATIENCE)) else {
+        return RequestOutcome::NotAsked;
+    };
     if !server.is_ours(&socket) {
         return RequestOutcome::Failed(LaunchFailure::Stranger);
     }
     if !socket.send(request) {
         return RequestOutcome::NotAsked;
     }
-    let mut conversation =
-        Conversation { socket, heard: Vec::new(), patience: Patience::with(server) };
+    let mut conversation = Conversation {
+        socket,
+        heard: Vec::new(),
+        patience: Patience::with(server),
+    };
     let mut started = false;
     loop {
         let message = match conversation.next() {
@@ -145,9 +158,17 @@ pub fn compile(server: Server<'_>, request: &[u8], expected: &ExpectedFiles<'_>,
             Some(ServerAnswer::NotCached) => return RequestOutcome::NotCached,
             Some(ServerAnswer::UnknownCompiler(why)) => {
                 say(&[b"sccache does not know this compiler: ", why]);
-                return RequestOutcome::Failed(LaunchFailure::Failed { end: NO_SERVER, lasting: true });
+                return RequestOutcome::Failed(LaunchFailure::Failed {
+                    end: NO_SERVER,
+                    lasting: true,
+                });
             }
-            Some(ServerAnswer::Finished { status: Some(status), stdout, stderr, colours }) => {
+            Some(ServerAnswer::Finished {
+                status: Some(status),
+                stdout,
+                stderr,
+                colours,
+            }) => {
                 if status == 0 && sys::stat(&expected.outputs.object).is_err() {
                     return RequestOutcome::Failed(LaunchFailure::NoOutput);
                 }
@@ -168,13 +189,21 @@ pub fn compile(server: Server<'_>, request: &[u8], expected: &ExpectedFiles<'_>,
                 }
                 return match blame {
                     Blame::Compiler | Blame::Unclear => sys::exit(status),
-                    Blame::Launcher => RequestOutcome::Failed(LaunchFailure::Failed { end: FAILED, lasting: false }),
-                    Blame::Settings => RequestOutcome::Failed(LaunchFailure::Failed { end, lasting: true }),
+                    Blame::Launcher => RequestOutcome::Failed(LaunchFailure::Failed {
+                        end: FAILED,
+                        lasting: false,
+                    }),
+                    Blame::Settings => {
+                        RequestOutcome::Failed(LaunchFailure::Failed { end, lasting: true })
+                    }
                 };
             }
             // A signal has ended the compiler. What it said it will say again.
             Some(ServerAnswer::Finished { status: None, .. }) => {
-                return RequestOutcome::Failed(LaunchFailure::Failed { end: FAILED, lasting: false });
+                return RequestOutcome::Failed(LaunchFailure::Failed {
+                    end: FAILED,
+                    lasting: false,
+                });
             }
             // Something else listens there: the client says so in its own way.
             None if !started => return RequestOutcome::NotAsked,
@@ -221,7 +250,8 @@ impl Conversation<'_> {
             if need > sccache::HEAD + Self::LONGEST {
                 return Err(HungUp::ByItself);
             }
-            self.heard.reserve(need.saturating_sub(self.heard.len()).max(Self::ROOM));
+            self.heard
+                .reserve(need.saturating_sub(self.heard.len()).max(Self::ROOM));
             match self.socket.receive(&mut self.heard) {
                 Err(Errno::EAGAIN) if self.patience.is_over() => return Err(HungUp::Mute),
                 Err(Errno::EAGAIN | Errno::EINTR) => {}

@@ -9,18 +9,18 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::ptr;
 
-use crate::shared::key::hash::{Hasher, push_hex};
-use crate::shared::stand_in::text::{LONGEST_DATE, Scanner, names_date, path_of};
-use crate::shared::stand_in::{StandInPlan, Question, TextSide, VARIABLE};
-use crate::shared::launchers::failure::End;
-use crate::shared::call::lookup;
-use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
-use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
-use crate::shared::launchers::kind::LauncherKind;
-use crate::markers::MarkerNames;
 use crate::checkout;
+use crate::markers::MarkerNames;
 use crate::message::say;
 use crate::process::Child;
+use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
+use crate::shared::call::lookup;
+use crate::shared::key::hash::{Hasher, push_hex};
+use crate::shared::launchers::failure::End;
+use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
+use crate::shared::stand_in::text::{LONGEST_DATE, Scanner, names_date, path_of};
+use crate::shared::stand_in::{Question, StandInPlan, TextSide, VARIABLE};
 use crate::shared::sys::{self, Errno, File};
 
 /// Bytes of text that are read at once.
@@ -28,14 +28,19 @@ const PIECE: usize = 64 * 1024;
 
 /// Whether a launcher runs this file as the compiler: by the name that only the stand-in has.
 pub fn is_called(args: &[&CStr]) -> bool {
-    args.first().is_some_and(|name| name.to_bytes().ends_with(STAND_IN_SUFFIX))
+    args.first()
+        .is_some_and(|name| name.to_bytes().ends_with(STAND_IN_SUFFIX))
 }
 
 /// Answers the launcher. Returns where the call is not that of a launch, as a probe of the launcher's that is
 /// made without the shim's environment.
 pub fn answer(given: &Given) {
-    let Some(value) = lookup(given.env, VARIABLE) else { return };
-    let Some(plan) = StandInPlan::parse(value.to_bytes()) else { return };
+    let Some(value) = lookup(given.env, VARIABLE) else {
+        return;
+    };
+    let Some(plan) = StandInPlan::parse(value.to_bytes()) else {
+        return;
+    };
     let args = given.args.get(1..).unwrap_or_default();
     if let Some(question) = plan.question(args) {
         let status = give_text(&plan, &question, given);
@@ -52,8 +57,18 @@ pub fn answer(given: &Given) {
 /// Becomes the real compiler.
 fn become_compiler(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> ! {
     let errno = execute(plan, &plan.words(args), given);
-    say(&[b"cannot execute the compiler ", plan.real, b" (", errno.text(), b")"]);
-    sys::exit(if errno.means_missing() { EXIT_NOT_FOUND } else { EXIT_NOT_EXECUTABLE })
+    say(&[
+        b"cannot execute the compiler ",
+        plan.real,
+        b" (",
+        errno.text(),
+        b")",
+    ]);
+    sys::exit(if errno.means_missing() {
+        EXIT_NOT_FOUND
+    } else {
+        EXIT_NOT_EXECUTABLE
+    })
 }
 
 /// Runs the real compiler in this process. Where its alias is gone, the tree was restored since the launch, and
@@ -163,11 +178,15 @@ fn give_side(
     let more = Question::for_side(side);
     let words = question.words.iter().copied();
     let words: Vec<&CStr> = words.chain(more.iter().map(CString::as_c_str)).collect();
-    let Ok((read, write)) = File::pipe() else { return false };
+    let Ok((read, write)) = File::pipe() else {
+        return false;
+    };
     // What stands on the caller's standard input is the compile's to read.
     let nothing = File::open(c"/dev/null");
     let child = Child::start(&mut || {
-        nothing.iter().for_each(|nothing| sys::duplicate(nothing.descriptor(), 0));
+        nothing
+            .iter()
+            .for_each(|nothing| sys::duplicate(nothing.descriptor(), 0));
         sys::duplicate(write.descriptor(), 1);
         execute(plan, &words, given);
     });
@@ -222,7 +241,9 @@ fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> 
     out.extend_from_slice(b"# 1 \"");
     out.extend_from_slice(shown);
     out.extend_from_slice(b"\"\n#pragma rock-wrap ");
-    let path = path_of(name).and_then(|path| CString::new(path).ok()).unwrap_or_default();
+    let path = path_of(name)
+        .and_then(|path| CString::new(path).ok())
+        .unwrap_or_default();
     let known = match sys::stat(&path) {
         Ok(stat) if stat.is_regular() => match content(&path, piece) {
             Some((digest, dated)) => {

@@ -3,15 +3,15 @@
 //! Owns: the question that clears up what ccache's status leaves open. What an end means is
 //! [`failure`](crate::shared::launchers::failure)'s.
 
+use crate::checkout::ExpectedFiles;
+use crate::launch_failure::LaunchFailure;
+use crate::process::{self, Child, Inherited, SavedSignals, WakeUp};
+use crate::program::LauncherProgram;
+use crate::server::{PATIENCE, Patience, Server};
 use crate::shared::call::Call;
 use crate::shared::launchers::failure;
 use crate::shared::launchers::failure::{Blame, End};
-use crate::program::LauncherProgram;
-use crate::launch_failure::LaunchFailure;
 use crate::shared::launchers::kind::LauncherKind;
-use crate::process::{self, Child, WakeUp, Inherited, SavedSignals};
-use crate::checkout::ExpectedFiles;
-use crate::server::{PATIENCE, Patience, Server};
 use crate::shared::sys::{self, Errno};
 
 /// Runs a launcher of this kind, which is to make what is expected, and ends as it ends, unless that is its own
@@ -30,11 +30,17 @@ pub fn launch(
         Ok(end) => end,
         Err(failure) => return failure,
     };
-    if end == End::Exited(0) && kind != LauncherKind::Other && sys::stat(&expected.outputs.object).is_err() {
+    if end == End::Exited(0)
+        && kind != LauncherKind::Other
+        && sys::stat(&expected.outputs.object).is_err()
+    {
         return LaunchFailure::NoOutput;
     }
     if end == End::Exited(0) {
-        expected.restored.iter().for_each(|restored| restored.depfile());
+        expected
+            .restored
+            .iter()
+            .for_each(|restored| restored.depfile());
     }
     let lasting = match failure::blame(kind, end) {
         Blame::Compiler => None,
@@ -100,8 +106,13 @@ fn watch(child: Child, server: Option<Server<'_>>) -> Result<End, LaunchFailure>
 #[inline(never)]
 fn fails_by_itself(program: &mut LauncherProgram) -> bool {
     const COMPLAINT: &[u8; 14] = b"ccache: error:";
-    let Some(said) = sys::File::anonymous() else { return false };
-    program.replace(c"/bin/false", &[c"CCACHE_COMPILERTYPE=clang", c"CCACHE_NOSTATS=1"]);
+    let Some(said) = sys::File::anonymous() else {
+        return false;
+    };
+    program.replace(
+        c"/bin/false",
+        &[c"CCACHE_COMPILERTYPE=clang", c"CCACHE_NOSTATS=1"],
+    );
     let signals = SavedSignals::hold();
     let child = Child::start(&mut || {
         sys::duplicate(said.descriptor(), 1);

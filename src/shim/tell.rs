@@ -10,13 +10,13 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::ptr;
 
+use crate::message::say;
+use crate::process::{Child, SavedSignals, WakeUp};
 use crate::shared::call::lookup;
 use crate::shared::call::user_cache_of;
 use crate::shared::launchers::failure::End;
-use crate::message::say;
-use crate::process::{Child, WakeUp, SavedSignals};
-use crate::shared::sys::StringList;
 use crate::shared::sys;
+use crate::shared::sys::StringList;
 use crate::shared::{call_log, this_machine};
 
 /// A build makes no pause of this many seconds between two compiles.
@@ -36,9 +36,16 @@ pub fn compiler_changed(env: &[&CStr], changed: &[u8]) {
 
 /// Whether a call of this build has told it already. Where that cannot be known, it has not.
 fn told_lately(env: &[&CStr]) -> bool {
-    let Some(mut path) = user_cache_of(env) else { return false };
+    let Some(mut path) = user_cache_of(env) else {
+        return false;
+    };
     path.extend_from_slice(b"/told");
-    let Some(file) = CString::new(path).ok().and_then(|path| sys::File::create_with_directories(&path)) else { return false };
+    let Some(file) = CString::new(path)
+        .ok()
+        .and_then(|path| sys::File::create_with_directories(&path))
+    else {
+        return false;
+    };
     let told = file.own_stat().is_ok_and(|stat| {
         let now = sys::now() / 1_000_000_000;
         stat.file_state.size > 0 && now.wrapping_sub(stat.file_state.mtime) < PAUSE
@@ -81,7 +88,9 @@ impl this_machine::Hands for ShimHands {
         });
         let end = child.map(|child| child.wait(None));
         signals.release();
-        let Ok(WakeUp::Ended(End::Exited(0))) = end else { return None };
+        let Ok(WakeUp::Ended(End::Exited(0))) = end else {
+            return None;
+        };
         let mut text = alloc::vec![0; LONGEST];
         let length = said.read_from_start(&mut text).ok()?;
         text.truncate(length);
