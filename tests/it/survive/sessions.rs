@@ -58,15 +58,21 @@ impl Running {
     }
 }
 
-/// The children of `run` that are its guard.
+/// The children of `run` that are its guard. By their parents: /proc/PID/task/TID/children may leave some out while
+/// others come and go (proc(5)).
 fn guards(run: Pid) -> Vec<Pid> {
-    let children = std::fs::read_to_string(format!("/proc/{run}/task/{run}/children")).unwrap();
-    let children = children.split_whitespace().map(|pid| pid.parse().unwrap());
-    let guards: Vec<_> = children
-        .filter(|pid: &i32| {
-            let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
-            line.split(|byte| *byte == 0).nth(1) == Some(b"guard")
-        })
+    let parent = format!("PPid:\t{run}");
+    let is_guard = |pid: i32| {
+        // A process that is gone is no guard.
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        status.lines().any(|line| line == parent)
+            && line.split(|byte| *byte == 0).nth(1) == Some(b"guard")
+    };
+    let processes = std::fs::read_dir("/proc").unwrap();
+    let pids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+    let guards: Vec<_> = pids
+        .filter(|pid| is_guard(*pid))
         .map(Pid::from_raw)
         .collect();
     assert_eq!(guards.len(), 1);
