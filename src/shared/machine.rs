@@ -34,7 +34,7 @@ pub struct FileState {
 /// it.
 pub type Visitor<'v> = dyn FnMut(&[u8], &dyn Fn() -> Vec<u8>) -> bool + 'v;
 
-/// What [`decide`] may ask of the machine.
+/// What [`decide`](crate::shared::decision::decide) may ask of the machine.
 pub trait Machine {
     /// A directory that was found: a look from there is a third cheaper than by the whole path.
     type DirHandle;
@@ -48,8 +48,8 @@ pub trait Machine {
     /// `keeps_mode` the compiler may leave the file's mode as it is, so it has to be one that a new file would get.
     fn kind_to_write(&self, path: &CStr, keeps_mode: bool) -> FileKind;
 
-    /// The content of a response file; `None` if it is not a regular file, cannot be read or is
-    /// longer than [`BUDGET`].
+    /// The content of a response file; `None` if it is not a regular file, cannot be read or is longer than
+    /// [`BUDGET`](crate::shared::decision::response::BUDGET).
     fn read(&self, path: &CStr) -> Option<Vec<u8>>;
 
     /// Whether `word` stands behind `mark` in the file at `path`, in capitals or not, with at most a few

@@ -193,7 +193,7 @@ pub enum WitnessKind {
 /// name and a NUL
 /// ```
 ///
-/// In front of those of another directory: [`WITNESS_DIR`], then the directory and a NUL.
+/// Before those of another directory: `WITNESS_DIR`, then the directory and a NUL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Witness<'a> {
     /// What it is.

@@ -1,26 +1,26 @@
-//! The environment that a launcher is given.
+//! The environment that a launcher runs in.
 
 use crate::shared::decision::nesting::GUARD;
 use crate::shared::launchers::kind::LauncherKind;
 use core::ffi::CStr;
 
-/// Variables that say whether a launcher may use its direct mode.
+/// Variables that enable or disable a launcher's direct mode.
 const DIRECT_MODE: [&[u8]; 3] = [b"SCCACHE_DIRECT", b"CCACHE_DIRECT", b"CCACHE_NODIRECT"];
 
-/// What is changed in the launcher's environment. Applied entry by entry, so that nothing has to
-/// be copied: an entry that is not [kept](Edits::keeps) is dropped, then those of
-/// [`added`](Edits::added) come on top.
+/// Changes to the launcher's environment. They apply entry by entry, so that the environment need not be
+/// copied: an entry that is not [kept](Edits::keeps) is dropped, then the entries of
+/// [`added`](Edits::added) are appended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edits {
     pub(super) kind: LauncherKind,
     pub(super) no_direct_mode: bool,
-    /// What ccache may be lax about. Where it is set, ccache has to ask the stand-in for text, and its answers
-    /// have to be the compiler's.
+    /// What ccache may be lax about. If set, ccache must get its preprocessed text from the stand-in, and
+    /// its results must match the compiler's.
     pub(super) sloppiness: Option<&'static CStr>,
 }
 
-/// What makes ccache's answers differ from the compiler's, by variable and not only by configuration file:
-/// what it is told to ask or to overlook.
+/// Variables that make ccache's results differ from the compiler's by changing what it preprocesses or
+/// ignores. The configuration file can set the same things.
 const CCACHE_SETTINGS: [&[u8]; 10] = [
     b"CCACHE_BASEDIR",
     b"CCACHE_CPP2",
@@ -34,11 +34,12 @@ const CCACHE_SETTINGS: [&[u8]; 10] = [
     b"CCACHE_SLOPPINESS",
 ];
 
-/// The values of these that make them the compiler's. An empty one overrules the configuration file's.
+/// Settings that make ccache's results match the compiler's. An empty value overrides the configuration
+/// file.
 ///
-/// In depend mode ccache never asks for text, and clang's dependency file leaves out headers that only the device
-/// includes (4.7.5 and 4.14.2, measured). The text has every side of HIP in it, and digests behind; 4.7.5 would
-/// compile it.
+/// In depend mode ccache never preprocesses, and clang's dependency file omits headers that only device
+/// code includes (4.7.5 and 4.14.2, measured). The stand-in's text covers all sides of a HIP compile and
+/// ends with digests; without `CCACHE_CPP2`, 4.7.5 would compile that text.
 const CCACHE_STRICT: [&CStr; 6] = [
     c"CCACHE_NODEPEND=1",
     c"CCACHE_CPP2=1",
@@ -49,10 +50,10 @@ const CCACHE_STRICT: [&CStr; 6] = [
 ];
 
 impl Edits {
-    /// Whether the `NAME=VALUE` entry stays.
+    /// Whether the `NAME=VALUE` entry is kept.
     ///
-    /// sccache 0.8 to 0.16 refuses every call under `CARGO_INCREMENTAL=1`, and to start with empty
-    /// `SCCACHE_` variables. ccache would run the compiler that `CCACHE_COMPILER` names.
+    /// sccache 0.8 to 0.16 refuses every call if `CARGO_INCREMENTAL=1` is set, and does not start if a
+    /// `SCCACHE_` variable is empty. ccache would run the compiler that `CCACHE_COMPILER` names.
     #[must_use]
     pub fn keeps(&self, entry: &[u8]) -> bool {
         let split = entry.iter().position(|byte| *byte == b'=');
@@ -78,9 +79,9 @@ impl Edits {
         }
     }
 
-    /// Entries to add, as `NAME=VALUE`.
+    /// The `NAME=VALUE` entries to add.
     pub fn added(&self) -> impl Iterator<Item = &'static CStr> + use<> {
-        // An empty value overrules the configuration file's.
+        // An empty value overrides the configuration file.
         let compiler = (self.kind == LauncherKind::Ccache).then_some(c"CCACHE_COMPILER=");
         let direct = match self.kind {
             LauncherKind::Sccache => Some(c"SCCACHE_DIRECT=false"),

@@ -1,7 +1,7 @@
-//! When a launcher fails, and not the compiler behind it.
+//! Tells failures of a launcher from failures of the compiler behind it.
 //!
-//! Owns: whose failure an end is, and the file by which the
-//! calls of a build tell each other. What was measured stands in `docs/correctness.md`.
+//! Owns: whether the launcher or the compiler caused an exit status, and the file through which the calls
+//! of a build tell each other about a failure. `docs/correctness.md` has the measurements.
 
 use crate::shared::call::Call;
 use crate::shared::call::user_cache_of;
@@ -14,59 +14,59 @@ use alloc::ffi::CString;
 /// How a process ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By itself, with a status.
+    /// It exited with this status.
     Exited(i32),
-    /// By a signal.
+    /// This signal killed it.
     Killed(i32),
 }
 
-/// Whose doing a launcher's end is.
+/// Who caused a launcher's exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Blame {
-    /// The compiler's: what it would have ended with by itself.
+    /// The compiler: it would have exited the same way without the launcher.
     Compiler,
-    /// The launcher's, or a death of the compiler that the launcher does not pass on. The real
-    /// compiler knows better; the next call may fare better.
+    /// The launcher, or a crash of the compiler that the launcher does not report as one. Run the real
+    /// compiler; the next call may succeed.
     Launcher,
-    /// The launcher's, and it will fail the same way again.
+    /// The launcher, and it will fail the same way again.
     Settings,
-    /// Either's: the launcher has to be [asked](self) once more, without the compiler.
+    /// Either: run the launcher once more without the compiler to find out.
     Unclear,
 }
 
-/// Signals by which a program dies of its own faults: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS. Others
-/// are sent.
+/// Signals that a program raises by its own fault: ILL, TRAP, ABRT, BUS, FPE, SEGV, SYS. Other signals come
+/// from outside.
 const FAULTS: [i32; 7] = [4, 5, 6, 7, 8, 11, 31];
 
-/// Whose doing it is that a launcher of this kind ended so (sccache 0.4 and 0.16, ccache 4.7.5 and
-/// 4.14.2, all measured). clang 15 and 19 end with 0 or 1, also where what they run has crashed.
+/// Who caused this exit of a launcher of this kind (sccache 0.4 and 0.16, ccache 4.7.5 and 4.14.2, all
+/// measured). clang 15 and 19 exit with 0 or 1, even if a program that they run crashes.
 ///
-/// To blame the launcher is never wrong: the compiler runs again and ends as it ends.
+/// Blaming the launcher is always safe: the compiler runs again, and its result counts.
 #[must_use]
 pub fn blame(kind: LauncherKind, end: End) -> Blame {
     match (kind, end) {
         (LauncherKind::Other, _) => Blame::Compiler,
         (_, End::Killed(signal)) if FAULTS.contains(&signal) => Blame::Launcher,
-        // 2: no server, or one that it does not understand. 101: its panic.
-        // 127: the stand-in has found no shim beside it, as on the machine that a distributed compile is sent to.
+        // 2: no server, or one that the client does not understand. 101: a panic of sccache.
+        // 127: the stand-in found no shim beside it, as on the remote machine of a distributed compile.
         (LauncherKind::Sccache, End::Exited(2 | 101 | 127)) => Blame::Settings,
         (LauncherKind::Ccache, End::Exited(127)) => Blame::Launcher,
-        // Any other error of its own, and a compiler that died by a signal.
+        // Any other error of sccache's own, or a signal killed the compiler.
         (LauncherKind::Sccache, End::Exited(254)) => Blame::Launcher,
-        // Its own errors, and every ordinary error of the compiler.
+        // ccache's own errors, and every ordinary error of the compiler.
         (LauncherKind::Ccache, End::Exited(1)) => Blame::Unclear,
-        // A compiler that died by a signal.
+        // A signal killed the compiler.
         (LauncherKind::Ccache, End::Exited(255)) => Blame::Launcher,
         _ => Blame::Compiler,
     }
 }
 
-/// How many seconds calls keep away from a launcher that failed for its settings. Long enough that
-/// a port on which nobody answers costs a build little, short enough that nobody wonders for long.
+/// How many seconds calls avoid a launcher that failed because of its settings. Long enough that a port
+/// without a listener costs a build little, and short enough that a repaired launcher is soon used again.
 const PAUSE: u64 = 300;
 
-/// The file whose time of change says when `launcher` last failed for its settings, which are its
-/// path and its variables; `None` where the user has no cache directory.
+/// The file whose modification time records when `launcher` last failed because of its settings, that is,
+/// its path and its variables; `None` if the user has no cache directory.
 #[must_use]
 pub fn mark(call: &Call<'_>, launcher: &NamedLauncher<'_>) -> Option<CString> {
     let prefix: &[u8] = match launcher.kind {
@@ -87,7 +87,7 @@ pub fn mark(call: &Call<'_>, launcher: &NamedLauncher<'_>) -> Option<CString> {
     CString::new(path).ok()
 }
 
-/// Whether `launcher` failed for its settings a moment ago.
+/// Whether `launcher` failed because of its settings within the last 300 seconds (`PAUSE`).
 pub fn failed_lately<M: Machine + ?Sized>(
     call: &Call<'_>,
     launcher: &NamedLauncher<'_>,

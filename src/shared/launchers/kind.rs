@@ -2,20 +2,20 @@
 
 use crate::shared::paths::base_name;
 
-/// A program that a compile can be forwarded through.
+/// A program through which a compile can be forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LauncherKind {
     /// Mozilla's sccache.
     Sccache,
     /// ccache.
     Ccache,
-    /// Anything else: distcc, icecc, a script. It is handed a compile and nothing is assumed.
+    /// Anything else: distcc, icecc, a script. It gets the compile, and nothing is assumed about it.
     Other,
 }
 
 impl LauncherKind {
-    /// The kind by the file name of `path`, as the launchers themselves tell it: ccache is the
-    /// launcher only under a name that begins with `ccache` (ccache 4.14.2, `ccache.cpp`).
+    /// The kind, by the file name of `path`. The launchers apply the same rule: ccache acts as a launcher
+    /// only if its name begins with `ccache` (ccache 4.14.2, `ccache.cpp`).
     #[must_use]
     pub fn of_path(path: &[u8]) -> Self {
         let name = base_name(path);
@@ -31,7 +31,7 @@ impl LauncherKind {
         }
     }
 
-    /// The name that a person reads: `sccache`, `ccache` or `other`.
+    /// The name for messages: `sccache`, `ccache` or `other`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -41,14 +41,14 @@ impl LauncherKind {
         }
     }
 
-    /// The variable in which this launcher takes an addition to its key.
+    /// The variable that adds to this launcher's cache key.
     #[must_use]
     pub fn key_variable(self) -> Option<&'static [u8]> {
         match self {
-            // In both of sccache's keys, that of direct mode and the main one (0.16, `c.rs` and
+            // sccache adds it to both of its keys, the direct-mode key and the main key (0.16, `c.rs` and
             // `preprocessor_cache.rs`).
             LauncherKind::Sccache => Some(b"SCCACHE_C_CUSTOM_CACHE_BUSTER"),
-            // By environment: as an argument, 4.7.5 takes it for the compiler.
+            // Passed in the environment: 4.7.5 takes the same setting on its command line for the compiler.
             LauncherKind::Ccache => Some(b"CCACHE_COMPILERCHECK"),
             LauncherKind::Other => None,
         }

@@ -1,7 +1,7 @@
-//! What is different from launcher to launcher.
+//! What differs between launchers.
 //!
-//! Owns: the choice of the launcher, what each gets wrong, and the environment that it is given.
-//! Must assume the worst of a launcher whose version is not known.
+//! Owns: the choice of the launcher, the known faults of each one, and the environment that it gets. Must
+//! assume the worst of a launcher of unknown version.
 
 pub mod edits;
 pub mod failure;
@@ -18,34 +18,32 @@ use crate::shared::paths::{LAUNCHER_NAME, base_name};
 use crate::shared::shim_config::Config;
 use core::ffi::CStr;
 
-/// The releases in which something that matters here changed. Every decision by version is by one of
-/// these.
+/// Releases that changed something relevant here. Every version check compares with one of these.
 pub mod since {
     use super::kind::Version;
 
     /// sccache caches HIP (mozilla/sccache#2045).
     pub const SCCACHE_HIP: Version = Version(0, 8, 0);
-    /// sccache's server can listen at a path, and its protocol has the form that it has today.
+    /// sccache's server can listen on a Unix socket, and its protocol has today's form.
     pub const SCCACHE_SOCKETS: Version = Version(0, 9, 0);
-    /// A hit in sccache's direct mode writes a dependency file only where `-MF` names it.
+    /// A hit in sccache's direct mode writes a dependency file only if `-MF` names it.
     pub const SCCACHE_NAMED_DEPFILE: Version = Version(0, 11, 0);
-    /// sccache takes base directories off the paths that it hashes (`SCCACHE_BASEDIRS`), so that checkouts
-    /// share entries (measured).
+    /// sccache strips base directories from the paths that it hashes (`SCCACHE_BASEDIRS`), so that
+    /// checkouts share entries (measured).
     pub const SCCACHE_BASE_DIRS: Version = Version(0, 14, 0);
     /// sccache's client can do the server's work itself (`SCCACHE_CLIENT_SIDE`).
     pub const SCCACHE_CLIENT_SIDE: Version = Version(0, 17, 0);
-    /// The first sccache whose protocol was not compared with what [`sccache`](super::sccache)
-    /// says.
+    /// The first sccache whose protocol has not been compared with the one in [`sccache`](super::sccache).
     pub const SCCACHE_UNKNOWN: Version = Version(0, 20, 0);
-    /// ccache keeps a `-Xarch_host` or `-Xarch_device` pair in command and key.
+    /// ccache keeps a `-Xarch_host` or `-Xarch_device` pair in its command and its key.
     pub const CCACHE_XARCH: Version = Version(4, 12, 1);
-    /// ccache puts what `native` stands for into its key.
+    /// ccache adds what `native` resolves to to its key.
     pub const CCACHE_NATIVE: Version = Version(4, 13, 0);
-    /// ccache notices `#embed`, and passes colours on that were asked for.
+    /// ccache detects `#embed`, and keeps colours that were requested.
     pub const CCACHE_EMBED_AND_COLOURS: Version = Version(4, 14, 0);
 }
 
-/// Where the launcher was named.
+/// Where the launcher was configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// `HIP_CLANG_LAUNCHER`.
@@ -54,28 +52,29 @@ pub enum Source {
     Installed,
 }
 
-/// A launcher as it was named.
+/// A launcher as it was configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NamedLauncher<'a> {
-    /// A path, or a name to look up on `PATH` if it has no slash.
+    /// A path, or a name to look up in `PATH` if it contains no slash.
     pub word: &'a [u8],
     /// Which launcher it is, by its file name.
     pub kind: LauncherKind,
-    /// Known only of the installed launcher.
+    /// Known only for the installed launcher.
     pub version: Option<Version>,
-    /// Who named it.
+    /// Where it was configured.
     pub from: Source,
-    /// Whether its server is asked for a compile, and itself only where nobody answers there.
+    /// Whether the shim sends a compile to the launcher's server itself, and runs the launcher only if no
+    /// server answers.
     pub asks_server: bool,
 }
 
 impl<'a> NamedLauncher<'a> {
-    /// The launcher for a call: `HIP_CLANG_LAUNCHER` if it is set and not empty, as hipcc 7.13 and
-    /// later have it (one word, spaces included), else the installed one.
+    /// The launcher for a call: `HIP_CLANG_LAUNCHER` if it is set and not empty (a single word, spaces
+    /// included, as in hipcc 7.13 and later), else the installed launcher.
     #[must_use]
     pub fn choose(environment: Option<&'a [u8]>, config: &Config<'a>) -> Option<Self> {
         let (word, from) = match environment {
-            // That it names rock-wrap itself is how the call came here, or would come here again.
+            // A value that names rock-wrap itself brought the call here, or would bring it here again.
             Some(word) if !word.is_empty() && base_name(word) != LAUNCHER_NAME => {
                 (word, Source::Environment)
             }
@@ -103,8 +102,8 @@ impl<'a> NamedLauncher<'a> {
         self.version.is_some_and(|own| own < version)
     }
 
-    /// Whether `-march=native` and its like are safe: ccache puts what they stand for into the key
-    /// (4.13, `argprocessing.cpp`; 4.7.5 does not, measured), sccache 0.16 the word `native` itself
+    /// Whether `-march=native` and similar options are safe: ccache adds what they resolve to to its key
+    /// (4.13, `argprocessing.cpp`; 4.7.5 does not, measured), sccache 0.16 only the word `native`
     /// (llvm-project#196477).
     pub fn resolves_native(&self) -> bool {
         match self.kind {
@@ -114,25 +113,25 @@ impl<'a> NamedLauncher<'a> {
         }
     }
 
-    /// Whether it caches a call with `--config=FILE` (ccache 4.7.5 and 4.14.2 do; sccache 0.4 to 0.17 do not,
-    /// measured).
+    /// Whether it caches a call with `--config=FILE` (ccache 4.7.5 and 4.14.2 do; sccache 0.4 to 0.17 do
+    /// not, measured).
     pub fn reads_config_files(&self) -> bool {
         self.kind == LauncherKind::Ccache
     }
 
-    /// Whether colours that were asked for reach whoever reads the messages, be it a terminal or not
-    /// (ccache 4.7.5 takes them out, 4.14.2 does not; measured).
+    /// Whether requested colours reach the reader of the messages, with and without a terminal (ccache
+    /// 4.7.5 strips them, 4.14.2 does not; measured).
     pub fn keeps_colours(&self) -> bool {
         self.kind != LauncherKind::Ccache || self.since(since::CCACHE_EMBED_AND_COLOURS)
     }
 
-    /// Whether `-Xarch_<architecture> <value>` reaches the compiler as it was given.
+    /// Whether the compiler gets `-Xarch_<architecture> <value>` unchanged.
     ///
-    /// ccache 4.14.2 drops the pair from command and key for an architecture, 4.9 to 4.12.0 for
-    /// `host` and `device` too, 4.7.5 swallows the argument behind it (measured; the middle by
-    /// source). sccache 0.16 sorts options by class: `-I`, `-include` and their like leave their
-    /// `-Xarch_` behind, those listed here stay with it in command and key (measured on a HIP
-    /// compile with one of each: same object as the bare compiler's).
+    /// For an architecture, ccache 4.14.2 drops the pair from its command and its key; 4.9 to 4.12.0 drop
+    /// it for `host` and `device` too; 4.7.5 also swallows the next argument (measured; 4.9 to 4.12.0 by
+    /// source). sccache 0.16 sorts options by class: it separates `-I`, `-include` and similar options from
+    /// their `-Xarch_`, but keeps the options listed here together with it in command and key (measured on
+    /// a HIP compile with one of each: same object as from the bare compiler).
     pub fn keeps_xarch(&self, architecture: &[u8], value: &[u8]) -> bool {
         let class = value.get(..2).unwrap_or_default();
         let plain = matches!(class, b"-D" | b"-U" | b"-f" | b"-m" | b"-O" | b"-W" | b"-g")
@@ -151,24 +150,24 @@ impl<'a> NamedLauncher<'a> {
         }
     }
 
-    /// Whether the compiler would not see SOURCE_DATE_EPOCH, which clang from 16 on puts into
-    /// `__DATE__`, and LD_PRELOAD: sccache takes both out of the environment (0.16, `cmdline.rs`).
+    /// Whether the launcher hides SOURCE_DATE_EPOCH, which clang 16 and later use for `__DATE__`, and
+    /// LD_PRELOAD from the compiler: sccache removes both from the environment (0.16, `cmdline.rs`).
     pub fn hides_variables(&self) -> bool {
         self.kind == LauncherKind::Sccache
     }
 
-    /// Whether the launcher can do nothing for a HIP compile.
+    /// Why the launcher cannot cache any HIP compile, if it cannot.
     pub fn lacks_hip(&self) -> Option<Reason> {
-        // One of unknown version passes HIP on, uncached at worst.
+        // An sccache of unknown version passes HIP through, at worst uncached.
         let lacks = self.kind == LauncherKind::Sccache && self.before(since::SCCACHE_HIP);
         lacks.then_some(Reason::LauncherWithoutHip)
     }
 
-    /// The directive by which a source names a file whose content this launcher does not look at, as
-    /// a mark and the word behind it: sccache caches `.incbin` by the file's name, with and without
-    /// direct mode (0.4 and 0.16); ccache leaves that alone, but in direct mode does not know of
-    /// `#embed` (4.7.5; 4.14.2 does). Of a source in assembler both hash no more than
-    /// the text, in which `.include` may stand too. All measured.
+    /// The directive with which a source names a file whose content this launcher ignores, as a mark and
+    /// the word after it. sccache hashes only the file name of `.incbin`, with and without direct mode (0.4
+    /// and 0.16). ccache does not cache such a source, but its direct mode does not know `#embed` (4.7.5;
+    /// 4.14.2 does). For an assembler source both hash only the text, which may also contain `.include`.
+    /// All measured.
     pub fn blind_to(&self, exact: bool, language: Language) -> Option<(u8, &'static [u8])> {
         match self.kind {
             LauncherKind::Sccache | LauncherKind::Ccache if language == Language::Assembler => {
@@ -182,9 +181,9 @@ impl<'a> NamedLauncher<'a> {
         }
     }
 
-    /// Whether the dependency file of `unit` has to be named to the launcher, since the call leaves its
-    /// name to clang (measured with sccache 0.14, 0.16 and 0.17; 0.8.2 and 0.10.0 are right). The other
-    /// half of that fault, a file with the first compile's target, is the key's to prevent.
+    /// Whether the launcher needs an explicit name for the dependency file of `unit`, because the call
+    /// leaves the name to clang (measured with sccache 0.14, 0.16 and 0.17; 0.8.2 and 0.10.0 are correct).
+    /// The other half of that fault, a file that holds the first compile's target, is prevented by the key.
     pub fn wants_depfile_named(&self, unit: &Unit<'_>) -> bool {
         self.kind == LauncherKind::Sccache
             && unit.writes_depfile
@@ -202,8 +201,8 @@ impl<'a> NamedLauncher<'a> {
         }
     }
 
-    /// The environment for a compile through ccache and the stand-in, likewise; `sloppiness` is that
-    /// variable's entry.
+    /// The environment for a compile through ccache and the stand-in; `exact` as above. `sloppiness` is the
+    /// entry for `CCACHE_SLOPPINESS`.
     #[must_use]
     pub fn edits_for_ccache(&self, exact: bool, sloppiness: &'static CStr) -> Edits {
         Edits {

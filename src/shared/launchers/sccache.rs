@@ -1,20 +1,20 @@
-//! What sccache's client and server say to each other about a compile.
+//! The protocol between sccache's client and server, as far as it concerns a compile.
 //!
-//! Owns: the messages of their protocol, which [a launch](super::NamedLauncher::asks_server) uses to ask the
-//! server itself: to start the client, an executable of 20 MB that does nothing else, is a quarter of a hit,
-//! and under load half of it (measured). What is the same in 0.9.0 to 0.19.0
-//! (`protocol.rs`) is all that is used: 0.17 added requests and answers for a client that does the
-//! server's work, 0.19 one about Rust, all of them behind those of before. A server of any of these
-//! takes a compile, whatever mode its clients are in. Integers are little endian but for a
-//! message's length; a list is its length (8 bytes) and its items; an enumeration is the number of the
-//! variant (4 bytes) and what it holds; an `OsString` is the first variant of one and a list of bytes
-//! (bincode 1).
+//! Owns: the messages of the protocol, with which [a launch](super::NamedLauncher::asks_server) talks to
+//! the server directly. Starting the client, a 20 MB executable that does nothing else, takes a quarter of
+//! the time of a hit, and half of it under load (measured). Only the parts of the protocol that are the
+//! same in 0.9.0 to 0.19.0 (`protocol.rs`) are used: 0.17 added requests and answers for a client that does
+//! the server's work, 0.19 one for Rust, all of them after the existing variants. A server of any of these
+//! versions accepts a compile, whatever mode its clients use. Integers are little endian, except for a
+//! message's length. A list is its length (8 bytes) followed by its items. An enumeration is the number of
+//! the variant (4 bytes) followed by its fields. An `OsString` is the first variant of an enumeration, with
+//! a list of bytes (bincode 1).
 
 use crate::shared::bytes::decimal;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// Variables that the client keeps from the server and so from the compiler (0.14 to 0.19,
+/// Variables that the client withholds from the server and so from the compiler (0.14 to 0.19,
 /// `cmdline.rs`; the last one is newer than 0.10).
 const KEPT_BACK: [&[u8]; 12] = [
     b"LD_PRELOAD",
@@ -34,17 +34,17 @@ const KEPT_BACK: [&[u8]; 12] = [
 /// Where the server listens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Address<'a> {
-    /// A port of this machine.
+    /// A local port.
     Port(u16),
-    /// A socket in the file system.
+    /// A Unix socket in the file system.
     Path(&'a [u8]),
-    /// A socket in Linux's own name space, by the name that follows the NUL.
+    /// A Unix socket in Linux's abstract namespace: its name after the NUL.
     Abstract(&'a [u8]),
 }
 
 impl<'a> Address<'a> {
-    /// Where clients look for it, by their SCCACHE_SERVER_UDS and SCCACHE_SERVER_PORT (0.9 to 0.16,
-    /// `net.rs` and `commands.rs`). Empty values are none.
+    /// The address that clients derive from SCCACHE_SERVER_UDS and SCCACHE_SERVER_PORT (0.9 to 0.16,
+    /// `net.rs` and `commands.rs`). An empty value counts as unset.
     #[must_use]
     pub fn of(socket: Option<&'a [u8]>, port: Option<&[u8]>) -> Self {
         const DEFAULT_PORT: u16 = 4226;
@@ -63,20 +63,20 @@ impl<'a> Address<'a> {
     }
 }
 
-/// Bytes in front of a message, which hold its length, big endian.
+/// Size of the header of a message: its length, big endian.
 pub const HEAD: usize = 4;
 
-/// A question for the server's statistics, which it answers at once however much it has to do.
+/// A request for the server's statistics, which it answers at once, however busy it is.
 pub const STATISTICS: [u8; 8] = [0, 0, 0, 4, 1, 0, 0, 0];
 
-/// Whether sccache takes `value` for a switch that is on (0.17, `config.rs`).
+/// Whether sccache parses `value` as a switch that is on (0.17, `config.rs`).
 #[must_use]
 pub fn is_on(value: &[u8]) -> bool {
     let words: [&[u8]; 3] = [b"true", b"on", b"1"];
     words.iter().any(|word| value.eq_ignore_ascii_case(word))
 }
 
-/// Asks for a compile.
+/// A compile request.
 pub fn request<'a>(
     compiler: &[u8],
     directory: &[u8],
@@ -124,32 +124,32 @@ fn push_text(message: &mut Vec<u8>, text: &[u8]) {
     message.extend_from_slice(text);
 }
 
-/// What the server says.
+/// An answer from the server.
 #[derive(Debug, PartialEq, Eq)]
 pub enum ServerAnswer<'a> {
-    /// That it compiles, or looks the result up: another answer follows.
+    /// The server compiles, or looks the result up; another answer follows.
     Started,
-    /// That it does not cache such a call: the client would run the compiler itself.
+    /// The server does not cache such a call; the client would run the compiler itself.
     NotCached,
-    /// That the compiler is none that it knows, and what that answered.
+    /// The server does not recognise the compiler; this is its message.
     UnknownCompiler(&'a [u8]),
-    /// The end of the compile.
+    /// The compile has ended.
     Finished {
         /// The compiler's exit status, or [`FAILURE`]; `None` where a signal ended it.
         status: Option<i32>,
-        /// What it wrote to standard output.
+        /// The compiler's standard output.
         stdout: &'a [u8],
-        /// What it wrote to standard error: it may be coloured, whatever was asked for.
+        /// The compiler's standard error. It may contain colours, whatever the call asked for.
         stderr: &'a [u8],
-        /// Whether the call asks for colours; `None` where it leaves that to the terminal.
+        /// Whether the call asks for colours; `None` if that depends on the terminal.
         colours: Option<bool>,
     },
 }
 
-/// The status of a compile in which sccache itself has failed (0.16, `server.rs`).
+/// The status of a compile in which sccache itself failed (0.16, `server.rs`).
 pub const FAILURE: i32 = -2;
 
-/// Reads an answer without its head. `None`: it is none that a compile gets.
+/// Parses an answer without its header. `None`: not an answer to a compile request.
 #[must_use]
 pub fn answer(message: &[u8]) -> Option<ServerAnswer<'_>> {
     let mut rest = Reader(message);
@@ -157,7 +157,7 @@ pub fn answer(message: &[u8]) -> Option<ServerAnswer<'_>> {
         (0, 0) => ServerAnswer::Started,
         (0, 1) => ServerAnswer::NotCached,
         (0, 2) => {
-            // Which kind of an OsString.
+            // The variant of the OsString.
             rest.number()?;
             ServerAnswer::UnknownCompiler(rest.bytes()?)
         }
@@ -180,7 +180,7 @@ pub fn answer(message: &[u8]) -> Option<ServerAnswer<'_>> {
     })
 }
 
-/// What is left of a message.
+/// The unread rest of a message.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `text` without the escape sequences by which clang sets colours (`ESC [ ... m`).
+/// `text` without the escape sequences with which clang sets colours (`ESC [ ... m`).
 #[must_use]
 pub fn without_colours(text: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(text.len());
@@ -266,7 +266,7 @@ mod tests {
         );
         let unknown = b"\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0why";
         assert_eq!(answer(unknown), Some(ServerAnswer::UnknownCompiler(b"why")));
-        // Written down from sccache 0.16.0: a hit.
+        // Recorded from sccache 0.16.0: a hit.
         let hit = b"\x05\0\0\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
         let expected = ServerAnswer::Finished {
             status: Some(0),

@@ -1,7 +1,7 @@
 //! What a launcher's own configuration file says about its direct mode.
 //!
-//! Owns: where that file is, and the few settings in it that a variable could overrule only together with
-//! others that are harmless. Reads no more than lines `NAME = VALUE`.
+//! Owns: the location of that file, and the few settings in it that a variable could override only together
+//! with other, harmless settings. Parses only lines of the form `NAME = VALUE`.
 
 use crate::shared::call::lookup;
 use crate::shared::machine::Machine;
@@ -9,11 +9,12 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// What makes sccache's direct mode answer for headers whose content has changed (0.16, `preprocessor_cache.rs`):
-/// with the first it compares the first header alone, with the second the times of a link instead of its target's.
+/// Settings with which sccache's direct mode returns stale results for headers that have changed (0.16,
+/// `preprocessor_cache.rs`): with the first it compares only the first header, with the second the
+/// timestamps of a link instead of those of its target.
 const UNSAFE_IN_SCCACHE: [&[u8]; 2] = [b"ignore_time_macros", b"file_stat_matches"];
 
-/// Whether sccache's configuration makes its direct mode unsafe. No variable overrules these settings.
+/// Whether sccache's configuration makes its direct mode unsafe. No variable overrides these settings.
 pub fn sccache_is_sloppy<M: Machine + ?Sized>(env: &[&CStr], machine: &M) -> bool {
     let named = lookup(env, b"SCCACHE_CONF").map(|path| path.to_bytes().to_vec());
     let file = named.or_else(|| user_file(env, b"/sccache/config"));
@@ -27,8 +28,9 @@ pub fn sccache_is_sloppy<M: Machine + ?Sized>(env: &[&CStr], machine: &M) -> boo
     })
 }
 
-/// What of ccache's `sloppiness` is left: only what forgives a header that changes while it is compiled. All
-/// else has no effect behind the stand-in, or returns what the compiler would not make.
+/// The part of ccache's `sloppiness` that is kept: only what tolerates a header that changes during the
+/// compile. All other values have no effect behind the stand-in, or return results that the compiler would
+/// not produce.
 pub fn ccache_sloppiness<M: Machine + ?Sized>(env: &[&CStr], machine: &M) -> &'static CStr {
     let own = match lookup(env, b"CCACHE_SLOPPINESS") {
         Some(value) => Some(value.to_bytes().to_vec()),
@@ -52,7 +54,7 @@ pub fn ccache_sloppiness<M: Machine + ?Sized>(env: &[&CStr], machine: &M) -> &'s
     }
 }
 
-/// ccache's configuration file, where the user's settings are (4.14, `config.cpp`).
+/// ccache's configuration file with the user's settings (4.14, `config.cpp`).
 fn ccache_file(env: &[&CStr]) -> Option<Vec<u8>> {
     if let Some(path) = lookup(env, b"CCACHE_CONFIGPATH") {
         return Some(path.to_bytes().to_vec());
@@ -63,7 +65,7 @@ fn ccache_file(env: &[&CStr]) -> Option<Vec<u8>> {
     }
 }
 
-/// A file in the user's directory for configuration.
+/// A file in the user's configuration directory.
 fn user_file(env: &[&CStr], name: &[u8]) -> Option<Vec<u8>> {
     let dir = |variable: &[u8]| {
         let dir = lookup(env, variable)?.to_bytes();
@@ -79,7 +81,7 @@ fn content<M: Machine + ?Sized>(path: Vec<u8>, machine: &M) -> Option<Vec<u8>> {
     machine.read(&CString::new(path).ok()?)
 }
 
-/// What `line` sets `name` to, be it alone in the line or in a table on one.
+/// The value that `line` assigns to `name`, on a line of its own or in an inline table.
 fn value<'a>(line: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     if line.trim_ascii_start().first() == Some(&b'#') {
         return None;
