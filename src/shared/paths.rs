@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 /// else's). The alias lies in the compiler's own directory, on which clang's resource directory and
 /// configuration files depend.
 ///
-/// Such an ending is the one thing that clang leaves out of account everywhere (measured on clang 15
-/// and 19, `clang`, `clang++` and `clang++-15`): driver mode, configuration files and the name in front
-/// of its messages stay those of `clang++`. In front of them clang 19 puts argv[0] without its
-/// extension, which a launcher chooses: a prefix such as `clang++.7625` shows in every warning.
-/// sccache 0.16 takes the name for a known compiler's for the same reason, and saves a probe.
+/// clang ignores such an ending everywhere, and no other kind (measured on clang 15 and 19, `clang`,
+/// `clang++` and `clang++-15`): driver mode, configuration files and the prefix of its messages stay those
+/// of `clang++`. The prefix of clang 19's messages is `argv[0]`, which the launcher chooses, without its
+/// extension; any other addition to the name would show in every warning. For the same reason sccache 0.16
+/// recognises the name as that of a known compiler, which saves a probe.
 pub const ALIAS_SUFFIX: &[u8] = b".7625";
 
 /// What is appended to a compiler's name to make its stand-in, the program that a launcher is given as

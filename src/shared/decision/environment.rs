@@ -1,10 +1,10 @@
-//! What the environment of a call says about it.
+//! What a call's environment means for the decision.
 
 use crate::shared::decision::reasons::Reason;
 use crate::shared::launchers::{NamedLauncher, sccache};
 use core::ffi::CStr;
 
-/// What the environment says, gathered in one pass.
+/// The relevant parts of the environment, gathered in one pass.
 #[derive(Default)]
 #[cfg_attr(test, derive(Debug))]
 pub struct Environment<'a> {
@@ -18,11 +18,11 @@ pub struct Environment<'a> {
     pub overrides: bool,
     /// A variable makes the driver write a log (`CC_PRINT_*`, `CC_LOG_*`).
     pub log: bool,
-    /// `COMPILER_PATH` says where the driver looks for tools.
+    /// `COMPILER_PATH` sets where the driver looks for tools.
     pub tools: bool,
-    /// A shim further out has launched this call.
+    /// An outer shim has launched this call.
     pub guard: bool,
-    /// The process was started by sccache's server.
+    /// sccache's server started this process.
     pub sccache: bool,
     /// The user wants sccache's client to do the server's work.
     pub client_side: bool,
@@ -36,15 +36,15 @@ pub struct Environment<'a> {
     pub distcc: bool,
     /// `PWD`.
     pub pwd: Option<&'a [u8]>,
-    /// What comes into the key.
+    /// The parts that go into the key.
     pub steering: Steering<'a>,
 }
 
 /// What a variable's value changes.
 type Take = for<'a> fn(&mut Environment<'a>, &'a [u8]);
 
-/// The variables that count; of one that is given twice the first, which is what getenv finds. A
-/// table, which takes a fifth of the room of as many comparisons in the shim.
+/// The relevant variables. If one is given twice, the first counts, as in getenv. A table takes a fifth of
+/// the space in the shim that the same comparisons in code would take.
 const VARIABLES: [(&str, Take); 20] = [
     ("ROCK_WRAP_DISABLE", |environment, value| {
         environment.disabled = !matches!(value, b"" | b"0");
@@ -62,12 +62,12 @@ const VARIABLES: [(&str, Take); 20] = [
         environment.tools = !value.is_empty()
     }),
     ("ROCK_WRAP_GUARD", |environment, _| environment.guard = true),
-    // In the server's environment, which its probe of the compiler inherits (sccache 0.4 to 0.16,
+    // Set in the server's environment, which its probe of the compiler inherits (sccache 0.4 to 0.16,
     // `commands.rs`).
     ("SCCACHE_START_SERVER", |environment, _| {
         environment.sccache = true
     }),
-    // The user wants the client to do the server's work, which it does not while it logs (0.17 to
+    // The user wants the client to do the server's work; the client does not do so while it logs (0.17 to
     // 0.19, `config.rs`).
     ("SCCACHE_CLIENT_SIDE", |environment, value| {
         environment.client_side = sccache::is_on(value);
@@ -75,8 +75,8 @@ const VARIABLES: [(&str, Take); 20] = [
     ("SCCACHE_LOG", |environment, value| {
         environment.logs = !value.is_empty()
     }),
-    // ccache sets both around what it runs for a cached compile; the first alone is also a user's
-    // switch (ccache 4.7.5 and 4.14.2).
+    // ccache sets both for the commands that it runs for a cached compile; the first alone may also be the
+    // user's switch (ccache 4.7.5 and 4.14.2).
     ("CCACHE_DISABLE", |environment, _| {
         environment.ccache_disable = true
     }),
@@ -114,11 +114,11 @@ impl<'a> Environment<'a> {
     /// Reads `env`.
     pub fn of(env: &[&'a CStr]) -> Self {
         let mut environment = Self::default();
-        // A bit for each variable of the table that has been seen.
+        // One bit for each variable of the table that has been seen.
         let mut seen = 0_u32;
         for entry in env {
             let entry = entry.to_bytes();
-            // Few variables begin with one of these.
+            // Few variables begin with one of these letters.
             if !matches!(
                 entry.first(),
                 Some(b'C' | b'H' | b'L' | b'P' | b'R' | b'S' | b'U' | b'_')
@@ -131,8 +131,8 @@ impl<'a> Environment<'a> {
             let (name, value) = entry.split_at(split);
             let value = value.get(1..).unwrap_or_default();
             let Some(at) = VARIABLES.iter().position(|sign| sign.0.as_bytes() == name) else {
-                // CC_PRINT_OPTIONS, CC_PRINT_HEADERS, CC_PRINT_PROC_STAT, CC_LOG_DIAGNOSTICS and
-                // their _FILE (the strings in libclang-cpp 15 and 19).
+                // CC_PRINT_OPTIONS, CC_PRINT_HEADERS, CC_PRINT_PROC_STAT, CC_LOG_DIAGNOSTICS and their
+                // _FILE variants (the strings in libclang-cpp 15 and 19).
                 environment.log |= name.starts_with(b"CC_PRINT_") || name.starts_with(b"CC_LOG_");
                 continue;
             };
@@ -144,7 +144,7 @@ impl<'a> Environment<'a> {
         environment
     }
 
-    /// Why the environment speaks against launching what `argv` would allow.
+    /// Why the environment forbids a launch that `argv` would allow.
     pub fn reason(&self, launcher: &NamedLauncher<'_>, env: &[&CStr]) -> Option<Reason> {
         if self.guard {
             Some(Reason::NestedShim)
@@ -177,8 +177,8 @@ impl<'a> Environment<'a> {
     }
 }
 
-/// Whether a variable has two values. clang takes the first; sccache compiles with the last, which is
-/// also what the loader takes of LD_LIBRARY_PATH and LD_PRELOAD (0.16 and glibc 2.36, measured).
+/// Whether a variable has two values. clang uses the first; sccache compiles with the last, and the loader
+/// also uses the last LD_LIBRARY_PATH and LD_PRELOAD (0.16 and glibc 2.36, measured).
 fn contradicts(env: &[&CStr]) -> bool {
     env.iter().enumerate().any(|(at, entry)| {
         let entry = entry.to_bytes();
@@ -193,24 +193,24 @@ fn contradicts(env: &[&CStr]) -> bool {
     })
 }
 
-/// What of the environment steers clang, or comes into the key otherwise.
+/// The variables that influence clang or otherwise go into the key.
 #[derive(Clone, Copy, Default)]
 #[cfg_attr(test, derive(Debug))]
 pub struct Steering<'a> {
     /// Directory of the device libraries (clang 19, `Driver/ToolChains/AMDGPU.cpp`).
     pub hip_device_lib_path: Option<&'a [u8]>,
-    /// The ROCm tree (as above).
+    /// The ROCm tree (same source).
     pub rocm_path: Option<&'a [u8]>,
-    /// Where HIP is (as above).
+    /// The location of HIP (same source).
     pub hip_path: Option<&'a [u8]>,
-    /// Which libLLVM and libclang-cpp the loader takes: it comes before RUNPATH.
+    /// Which libLLVM and libclang-cpp the loader uses: it precedes RUNPATH.
     pub ld_library_path: Option<&'a [u8]>,
-    /// What the loader puts in front of them.
+    /// Libraries that the loader loads before them.
     pub ld_preload: Option<&'a [u8]>,
-    /// That clang shall read no configuration file by itself (clang 19, `Driver/Driver.cpp`).
+    /// Tells clang not to read configuration files on its own (clang 19, `Driver/Driver.cpp`).
     pub no_default_config: Option<&'a [u8]>,
-    /// The user's own value of the variable that the key is handed over in.
+    /// The user's own value of the variable that carries the key.
     pub own_key: Option<&'a [u8]>,
-    /// Paths below it are the same in every checkout.
+    /// Paths below this directory are the same in every checkout.
     pub base_dir: Option<&'a [u8]>,
 }

@@ -1,18 +1,18 @@
-//! May this call be launched? One pure function, [`decide`], for the shim and for
-//! `rock-wrap explain`.
+//! May this call be launched? One pure function, [`decide`], answers for the shim and for `rock-wrap
+//! explain`.
 //!
-//! Owns: the allow-list. The default is [`Direct`]: the real compiler runs as if rock-wrap were not
-//! there. A call is launched only if it is provably one compile of one regular file into another,
-//! and if the launcher at hand is known to get it right. Must never do anything: what it needs to
-//! know of the machine it asks a [`Machine`], late and seldom. Uses `core` and `alloc` only, and no
-//! formatting, since the shim is made of it.
+//! Owns: the allow-list. The default is [`Direct`]: the real compiler runs as if rock-wrap were not there.
+//! A call is launched only if it is provably one compile of one regular file into another, and if the
+//! launcher is known to handle it correctly. Must never have side effects: it asks a [`Machine`] for what
+//! it needs to know, late and rarely. Uses only `core` and `alloc` and no formatting, because it is part of
+//! the shim.
 //!
 //! ```text
 //! env -> launcher? -> driver name -> argv (options, hazards, response files) -> env of the call
 //!     -> nesting by env -> files -> ancestors -> Launch
 //! ```
 //!
-//! The first reason to be Direct ends it, so that a probe costs next to nothing.
+//! The first reason for Direct ends the decision, so a probe costs next to nothing.
 
 pub mod arguments;
 pub mod compiler;
@@ -51,18 +51,18 @@ use crate::shared::machine::Machine;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// What becomes of a call.
+/// What happens to a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
     clippy::large_enum_variant,
     reason = "made once a process, never stored"
 )]
 pub enum Decision<'a> {
-    /// The real compiler runs it, untouched.
+    /// The real compiler runs it unchanged.
     Direct(Direct),
     /// A launcher runs it.
     Launch(Launch<'a>),
-    /// A launcher is handed it as it is: the compiler is none of ours.
+    /// A launcher gets it unchanged: the compiler is not one of ours.
     Forward(Forward<'a>),
 }
 
@@ -71,17 +71,17 @@ pub enum Decision<'a> {
 pub struct Launch<'a> {
     /// The launcher.
     pub launcher: NamedLauncher<'a>,
-    /// What changes in its environment.
+    /// The changes to its environment.
     pub edits: Edits,
     /// What is compiled.
     pub unit: Unit<'a>,
-    /// What a caching launcher has to be told beside the call.
+    /// What a caching launcher must be told in addition to the call.
     pub key: Option<Key>,
-    /// The checkout that its result may be shared with others of.
+    /// The checkout, if other checkouts may share the result.
     pub shared: Option<Shared>,
 }
 
-/// Decides about `call`.
+/// Decides what happens to `call`.
 #[must_use]
 pub fn decide<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Decision<'a> {
     let decision = if is_foreign(call, machine) {
@@ -108,7 +108,7 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
     })?;
     let new_driver = call.config.new_driver;
     let scan = arguments::Scan::run(call.argv, cxx_driver, &launcher, new_driver, machine)?;
-    // Before what costs system calls; after what explains the call itself.
+    // Before anything that costs system calls, and after anything that explains the call itself.
     let unit = scan.finish(machine, || environment.reason(&launcher, call.env))?;
     if launcher.kind != LauncherKind::Other
         && probe::is_configure_probe(unit.word(WordRole::Output), machine)
@@ -154,7 +154,7 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
     })
 }
 
-/// What the key of a launch is made of, if the call can have one.
+/// The inputs of a launch's key, if the call can have a key.
 fn key_inputs<'k, 'a, M: Machine + ?Sized>(
     call: &'k Call<'a>,
     unit: &'k Unit<'a>,
@@ -195,7 +195,7 @@ fn key_inputs<'k, 'a, M: Machine + ?Sized>(
     })
 }
 
-/// What the key of `launch`, which was decided for `call`, is made of; `None` where it has none.
+/// The inputs of the key of `launch`, the decision for `call`; `None` if it has no key.
 pub fn ingredients<'k, 'a, M: Machine + ?Sized>(
     call: &'k Call<'a>,
     launch: &'k Launch<'a>,

@@ -1,24 +1,24 @@
-//! clang's option table: which arguments an option takes, in LLVM's own order of matching.
+//! clang's option table: which arguments an option takes, with LLVM's own matching rules.
 //!
-//! Owns: the search in [`TABLE`]. Must never judge an option; see [`hazards`](super::hazards).
+//! Owns: the look-up in `options_table::TABLE`. Must never judge an option; the `hazards` module does.
 //!
-//! `llvm::opt::OptTable::ParseOneArg` (LLVM 15 to 23) takes the longest spelling that is a prefix
-//! of the argument and whose kind accepts what follows. The table holds only what cannot be told
-//! by one of two rules, both of which `scripts/generate-options.py` checks against clang:
+//! `llvm::opt::OptTable::ParseOneArg` (LLVM 15 to 23) picks the longest spelling that is a prefix of the
+//! argument and whose kind accepts the rest. The table holds only the options that neither of two rules
+//! covers; `scripts/generate-options.py` checks both rules against clang:
 //!
-//! * A member of a family (`-f`, `-g`, `-m`, `-W`, `-no`, `-print-` and some more) that is not listed
-//!   stands alone.
-//! * An option with `=` inside that is not listed stands alone, known or not.
+//! * A member of a family (`-f`, `-g`, `-m`, `-W`, `-no`, `-print-` and some more) that is not listed takes no
+//!   further argument.
+//! * An option that contains `=` and is not listed takes no further argument, whether clang knows it or not.
 
 use crate::shared::decision::options_table::TABLE;
 use crate::shared::decision::spellings::{Row, Table};
 
-/// An argument as clang's table reads it.
+/// An argument as clang's table parses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FoundOption<'a> {
-    /// The spelling that matched, without a joined value: what the argument begins with.
+    /// The spelling that matched, without a joined value: a prefix of the argument.
     pub name: &'a [u8],
-    /// Arguments that follow and belong to the option; `usize::MAX`: all that are left.
+    /// How many of the following arguments belong to the option; `usize::MAX`: all of them.
     pub values: usize,
 }
 
@@ -39,7 +39,7 @@ static ROWS: [Row; lines(TABLE.as_bytes())] = {
     rows
 };
 
-/// The first line's spelling, what it consumes, and the other lines.
+/// The first line's spelling, what it consumes, and the remaining lines.
 const fn line(text: &[u8]) -> Option<(&[u8], OptionKind, &[u8])> {
     let mut end = 0;
     while end < text.len() {
@@ -60,8 +60,8 @@ const fn lines(mut text: &[u8]) -> usize {
     lines
 }
 
-/// Looks up an argument that starts with `-`. `None`: not in the table, so that nobody knows
-/// whether the next argument belongs to it.
+/// Looks up an argument that starts with `-`. `None`: not in the table, so it is unknown whether the next
+/// argument belongs to it.
 #[must_use]
 pub fn find(argument: &[u8]) -> Option<FoundOption<'_>> {
     let Some((_, len, kind)) = OPTIONS.longest(argument) else {
@@ -86,26 +86,26 @@ pub fn find(argument: &[u8]) -> Option<FoundOption<'_>> {
 /// What an option consumes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum OptionKind {
-    /// Itself.
+    /// Only itself.
     Flag,
-    /// Itself and what is joined to it.
+    /// Itself and a joined value.
     Joined,
-    /// What is joined to it or else the next argument.
+    /// A joined value, or else the next argument.
     JoinedOrSeparate,
-    /// What is joined to it and the next argument.
+    /// A joined value and the next argument.
     JoinedAndSeparate,
     /// The next argument.
     One,
-    /// The next two.
+    /// The next two arguments.
     Two,
-    /// The next three.
+    /// The next three arguments.
     Three,
-    /// All that are left.
+    /// All remaining arguments.
     Rest,
 }
 
 impl OptionKind {
-    /// By the letter that stands for it in [`TABLE`].
+    /// The kind for its letter in [`TABLE`].
     const fn of(letter: u8) -> Self {
         match letter {
             b'F' => Self::Flag,

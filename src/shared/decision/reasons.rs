@@ -1,15 +1,15 @@
 //! Why a call goes straight to the real compiler.
 //!
-//! Owns: the one list of reasons, with the id that is counted and printed, what it means and what
-//! can be done about it. The two sentences are for people: the shim carries none of them.
+//! Owns: the only list of reasons, with the id that is counted and printed, its meaning and the remedy. The
+//! two sentences are for people; the shim does not contain them.
 
-/// A call that no launcher is given.
+/// A call that bypasses the launcher.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Direct {
     /// Why.
     pub reason: Reason,
-    /// Where one argument is to blame, its index in `argv`: the argument itself, the option that
-    /// it is the value of, or the response file that holds it.
+    /// If one argument is to blame, its index in `argv`: of the argument itself, of the option that it is
+    /// the value of, or of the response file that contains it.
     pub at: Option<usize>,
 }
 
@@ -21,7 +21,7 @@ impl From<Reason> for Direct {
 
 macro_rules! reasons {
     ($($variant:ident, $id:literal, $explanation:literal, $remedy:expr;)*) => {
-        /// Why a call is not launched. Each has a stable id.
+        /// Why a call is not launched. Each reason has a stable id.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Reason {
@@ -32,7 +32,7 @@ macro_rules! reasons {
             /// Every reason.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
 
-            /// The id: kebab-case, and never another one for the same reason.
+            /// The id: kebab-case; it never changes for a reason.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self {
@@ -49,7 +49,7 @@ macro_rules! reasons {
                 }
             }
 
-            /// What to change for the call to be launched; `None` where nothing should be.
+            /// What to change so that the call is launched; `None` if nothing should change.
             #[cfg(not(rock_wrap_shim))]
             #[must_use]
             pub fn remedy(self) -> Option<&'static str> {
@@ -144,7 +144,7 @@ reasons! {
         "--rsp-quoting changes how response files are read.",
         Some("Use the default quoting.");
 
-    // Files that a cache hit would not bring back, or would bring back stale.
+    // Files that a cache hit would not restore, or would restore stale.
     SaveTemps, "save-temps",
         "Intermediate files are kept, and launchers do not cache them.",
         None;
@@ -167,7 +167,7 @@ reasons! {
         "-working-directory changes what relative names mean, and launchers ignore that.",
         Some("Change directory before the call instead.");
 
-    // Inputs that no launcher puts into its key.
+    // Inputs that no launcher adds to its key.
     ConfigFile, "config-file",
         "A configuration file or its directory is named, and launchers do not read it.",
         Some("Put the options on the command line, or into the compiler's own configuration file.");
@@ -210,7 +210,7 @@ reasons! {
         "Under clang's new offload driver, `-E` prints only the host's source, so a launcher would not notice an edit of device code.",
         Some("Pass --no-offload-new-driver, if this compiler still has the old driver.");
 
-    // Options that launchers get wrong.
+    // Options that launchers handle incorrectly.
     UnbundledOutput, "unbundled-output",
         "Without bundling there is one output per target, and launchers know only one.",
         Some("Name a single architecture with --offload-arch.");
@@ -285,7 +285,7 @@ reasons! {
         "A CC_PRINT_ or CC_LOG_ variable makes the compiler write a log, which a cache hit would not write.",
         None;
 
-    // A launcher is at work already.
+    // A launcher is already at work.
     NestedShim, "nested-shim",
         "rock-wrap has already launched this call.",
         None;

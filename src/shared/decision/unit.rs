@@ -1,4 +1,4 @@
-//! One compile of one file, as a launch needs to know it.
+//! One compile of one file: what a launch needs to know about it.
 
 use crate::shared::decision::language::Language;
 use alloc::borrow::Cow;
@@ -6,7 +6,7 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// A word of the command line: borrowed where it is in `argv`, a copy where it is in a file.
+/// A word of the command line: borrowed from `argv`, or a copy if it comes from a file.
 pub type Text<'a> = Cow<'a, CStr>;
 
 /// What a launched compile reads and writes, for the key.
@@ -16,47 +16,47 @@ pub struct Unit<'a> {
     pub input: Text<'a>,
     /// Its language.
     pub language: Language,
-    /// Words that count beside the input, in the order of the command line.
+    /// Words that matter besides the input, in command-line order.
     pub words: Vec<(WordRole, Text<'a>)>,
     /// Whether a dependency file is written (`-MD`, `-MMD`).
     pub writes_depfile: bool,
-    /// Whether there may be debug information, which holds the working directory.
+    /// Whether there may be debug information, which contains the working directory.
     pub debug_info: bool,
-    /// Whether LLVM's bitcode is written in the place of an object (`-emit-llvm`).
+    /// Whether LLVM bitcode is written instead of an object (`-emit-llvm`).
     pub bitcode: bool,
-    /// Whether the call settles `__hip_cuid_*` itself (`-cuid=`, `-fuse-cuid=none`).
+    /// Whether the call itself determines `__hip_cuid_*` (`-cuid=`, `-fuse-cuid=none`).
     pub has_cuid: bool,
-    /// Which of a HIP compile's sides are compiled.
+    /// Which sides of a HIP compile are compiled.
     pub sides: Sides,
-    /// Whether clang's new offload driver compiles it, if it is HIP. Its `-E` prints the host's text alone.
+    /// Whether clang's new offload driver compiles it, if it is HIP. Its `-E` prints only the host's text.
     pub new_driver: bool,
     /// Whether device code is linked later (`-fgpu-rdc`).
     pub relocatable_device_code: bool,
-    /// Architectures named by `--offload-arch` and `--cuda-gpu-arch`, in their order.
+    /// Architectures named by `--offload-arch` and `--cuda-gpu-arch`, in command-line order.
     pub archs: Vec<CString>,
-    /// Whether some of them are taken away again, in ways that clang alone knows.
+    /// Whether other options remove some of them, by rules that only clang knows.
     pub drops_archs: bool,
-    /// Whether one of them is `native`: those of the machine.
+    /// Whether one of them is `native`, the machine's own architectures.
     pub native: bool,
-    /// Arguments in the spelling that launchers know, by their index in `argv`.
+    /// Arguments replaced by the spelling that launchers know, by their index in `argv`.
     pub respelled: Vec<(usize, CString)>,
 }
 
 /// The sides of a HIP compile that are compiled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sides {
-    /// The host's and the device's.
+    /// Host and device.
     Both,
-    /// The host's alone (`--offload-host-only`).
+    /// The host only (`--offload-host-only`).
     Host,
-    /// The device's alone (`--offload-device-only`).
+    /// The device only (`--offload-device-only`).
     Device,
 }
 
-/// What a word of [`Unit::words`] is.
+/// The role of a word in [`Unit::words`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WordRole {
-    /// The value of `-o`, at most one. Without one the output is the [`default_output`].
+    /// The value of `-o`, at most one. If there is none, the output is the [`default_output`].
     Output,
     /// The value of `-MF`, at most one.
     Depfile,
@@ -64,27 +64,27 @@ pub enum WordRole {
     Target,
     /// A value of `-include`.
     Include,
-    /// Where device libraries and headers are, as it is written: `--rocm-path=...`,
-    /// `--hip-path=...`, `--rocm-device-lib-path=...`, `--hip-device-lib-path=...`,
-    /// `-resource-dir=...`, and the value alone of `-resource-dir`.
+    /// The location of device libraries and headers, as written: `--rocm-path=...`, `--hip-path=...`,
+    /// `--rocm-device-lib-path=...`, `--hip-device-lib-path=...`, `-resource-dir=...`, or only the value of
+    /// `-resource-dir`.
     Library,
-    /// A configuration file that is named, whose options count as the call's.
+    /// A configuration file named by the call. Its options count as the call's own.
     ConfigFile,
-    /// What decides which directory debug information names, as it is written:
-    /// `-fdebug-prefix-map=OLD=NEW`, `-ffile-prefix-map=OLD=NEW`, `-fdebug-compilation-dir=DIR`,
-    /// `-ffile-compilation-dir=DIR`.
+    /// An option that sets the directory in debug information, as written: `-fdebug-prefix-map=OLD=NEW`,
+    /// `-ffile-prefix-map=OLD=NEW`, `-fdebug-compilation-dir=DIR`, `-ffile-compilation-dir=DIR`.
     PrefixMap,
-    /// Another directory in what `__builtin_FILE()` and its like give, as it is written:
+    /// An option that changes the directory in `__builtin_FILE()` and similar built-ins, as written:
     /// `-fmacro-prefix-map=OLD=NEW`.
     MacroPrefixMap,
-    /// Macros that are given to the preprocessor alone, as it is written: `-Wp,-DNAME,-UNAME`.
+    /// Macros for the preprocessor only, as written: `-Wp,-DNAME,-UNAME`.
     Preprocessor,
 }
 
 impl Unit<'_> {
-    /// Whether the compiler's own `-E` of this call leaves device code out, so that a launcher would not
-    /// notice an edit of it (clang 19, 22 and 23 under the new driver, measured). With one side alone it prints that side;
-    /// the device's for several architectures makes clang 23 crash (llvm-project#207375).
+    /// Whether the compiler's own `-E` of this call omits device code, so that a launcher would miss an
+    /// edit of it (clang 19, 22 and 23 with the new driver, measured). If only one side is compiled, `-E`
+    /// prints that side; for the device side of several architectures, clang 23 crashes
+    /// (llvm-project#207375).
     pub fn hides_device_text(&self) -> bool {
         self.language == Language::Hip
             && self.new_driver
@@ -95,9 +95,9 @@ impl Unit<'_> {
             }
     }
 
-    /// Whether every compiler replaces an output that is there by a new file, whose mode the umask decides. Where
-    /// another program than the front end has the last word (the bundler, the packager, lld, the assembler), some
-    /// write into the file that is there and leave its mode as it was (clang 15 to 23, measured).
+    /// Whether every compiler replaces an existing output with a new file, whose mode depends on the umask.
+    /// If a program other than the front end writes the output (the bundler, the packager, lld, the
+    /// assembler), some versions write into the existing file and keep its mode (clang 15 to 23, measured).
     #[must_use]
     pub fn replaces_output(&self) -> bool {
         match self.language {
@@ -126,15 +126,15 @@ impl Unit<'_> {
             })
     }
 
-    /// The first word in `role`.
+    /// The first word with this role.
     #[must_use]
     pub fn word(&self, role: WordRole) -> Option<&CStr> {
         let word = self.words.iter().find(|(is, _)| *is == role);
         word.map(|(_, text)| &**text)
     }
 
-    /// The arguments of `argv` as a launcher is given them: those that mean the same to the compiler and
-    /// that launchers do not know in their spelling are put in another.
+    /// The arguments of `argv` for a launcher: arguments in a spelling that launchers do not know are
+    /// replaced by an equivalent spelling.
     #[must_use]
     pub fn arguments<'s>(&'s self, argv: &[&'s CStr]) -> Vec<&'s CStr> {
         // Room for an id and the end of a list.
@@ -149,16 +149,16 @@ impl Unit<'_> {
     }
 }
 
-/// The name of the object that clang makes of `input` without `-o`: in the working directory, with
-/// the last extension replaced.
+/// The object that clang writes for `input` without `-o`: in the working directory, with the last extension
+/// replaced.
 #[must_use]
 pub fn default_output(input: &CStr) -> Vec<u8> {
     with_extension(crate::shared::paths::base_name(input.to_bytes()), b".o")
 }
 
-/// The name of the dependency file that clang writes for `-MD` without `-MF`: the output's with the
-/// last extension replaced, or without `-o` the input's, in the working directory (`getDependencyFileName`
-/// of clang 15 to 23; measured on 15, 19, 22 and 23).
+/// The dependency file that clang writes for `-MD` without `-MF`: the output's name with the last extension
+/// replaced, or without `-o` the input's name, in the working directory (`getDependencyFileName` in clang
+/// 15 to 23; measured on 15, 19, 22 and 23).
 #[must_use]
 pub fn default_depfile(unit: &Unit<'_>) -> Vec<u8> {
     let name = match unit.word(WordRole::Output) {
@@ -168,7 +168,7 @@ pub fn default_depfile(unit: &Unit<'_>) -> Vec<u8> {
     with_extension(name, b".d")
 }
 
-/// `path` with `extension`, which has its dot, in the place of that of its last part.
+/// `path` with the extension of its last component replaced by `extension`, which includes the dot.
 fn with_extension(path: &[u8], extension: &[u8]) -> Vec<u8> {
     let name = crate::shared::paths::base_name(path);
     let cut = name.iter().rposition(|byte| *byte == b'.');

@@ -1,13 +1,13 @@
 //! Options that the driver forwards: to the front end, the back end, the assembler, the preprocessor, the
-//! device's linker, one architecture.
+//! device linker, or one architecture.
 
 use super::{Architecture, Scan, ScanResult};
 use crate::shared::decision::reasons::Reason;
 use crate::shared::decision::{hazards, options};
 
 impl<'a, 'l> Scan<'a, 'l> {
-    /// The value of `-Xoffload-linker`: how much is optimised. sccache and ccache leave it behind its
-    /// option, in command and key, since they know neither (measured).
+    /// The value of `-Xoffload-linker`: an optimisation level. sccache and ccache do not know this option,
+    /// so they keep the value after it in their command and key (measured).
     pub(super) fn linker_option(&mut self, bytes: &[u8]) -> ScanResult {
         self.offload_linker = true;
         if bytes.starts_with(b"-O") || bytes.starts_with(b"--lto-O") {
@@ -17,12 +17,12 @@ impl<'a, 'l> Scan<'a, 'l> {
         }
     }
 
-    /// The value of `-Xclang`: a front end has a thousand options, so only those are let through
-    /// that set how code is generated or what is warned about.
+    /// The value of `-Xclang`. The front end has a thousand options; only those that control code
+    /// generation or warnings are allowed.
     #[cold]
     pub(super) fn frontend_option(&mut self, bytes: &[u8]) -> ScanResult {
         if core::mem::take(&mut self.frontend_value) {
-            // A CPU's name, a feature, an option of LLVM.
+            // The name of a CPU, a feature, or an option of LLVM.
             return backend_option(bytes);
         }
         if let Some(reason) = hazards::reason(bytes, self.launcher) {
@@ -64,14 +64,14 @@ impl<'a, 'l> Scan<'a, 'l> {
         }
         let before = (self.unit.debug_info, self.unit.relocatable_device_code);
         self.with_value(bytes)?;
-        // What one side turns off, the other side keeps.
+        // What one side disables stays enabled for the other side.
         self.unit.debug_info |= before.0;
         self.unit.relocatable_device_code |= before.1;
         Ok(())
     }
 }
 
-/// The value of `-mllvm`: an option of LLVM's code generators, text to any launcher.
+/// The value of `-mllvm`: an option of LLVM's code generators, which launchers treat as plain text.
 pub(super) fn backend_option(bytes: &[u8]) -> ScanResult {
     const PRINTS: &[&[u8]] = &[
         b"print",
@@ -103,7 +103,7 @@ pub(super) fn backend_option(bytes: &[u8]) -> ScanResult {
     Ok(())
 }
 
-/// The values of `-Wp,`: macros, which every launcher sees what becomes of.
+/// The values of `-Wp,`: macros, whose effect every launcher sees in the preprocessed text.
 pub(super) fn preprocessor_options(values: &[u8]) -> ScanResult {
     let mut values = values.split(|byte| *byte == b',');
     if values.all(|value| matches!(value, [b'-', b'D' | b'U', _, ..])) {
@@ -113,7 +113,7 @@ pub(super) fn preprocessor_options(values: &[u8]) -> ScanResult {
     }
 }
 
-/// The values of `-Wa,`: those that write nothing and read no file.
+/// The values of `-Wa,`: only those that read and write no file.
 pub(super) fn assembler_options(values: &[u8]) -> ScanResult {
     const KNOWN: &[&[u8]] = &[
         b"--noexecstack",

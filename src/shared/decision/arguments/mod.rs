@@ -1,8 +1,8 @@
-//! The model of one command line: one pass over its arguments, response files included.
+//! The model of one command line: one pass over its arguments, including response files.
 //!
-//! Owns: what the call is (one compile of one file, or not) and what a cache key needs to know of
-//! it. Must never launch by guess: whatever it does not understand is a reason to be Direct.
-//! Stops at the first such reason.
+//! Owns: what the call is (one compile of one file, or not) and what a cache key needs to know about it.
+//! Must never launch on a guess: anything that it does not understand is a reason for Direct. Stops at the
+//! first such reason.
 
 mod forwarded;
 mod values;
@@ -22,7 +22,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// A word that may or may not live as long as `argv`.
+/// A word that may live as long as `argv`, or shorter.
 #[derive(Clone, Copy)]
 struct Word<'w, 'a> {
     text: &'w CStr,
@@ -51,7 +51,7 @@ fn tail(text: &CStr, skip: usize) -> &CStr {
     CStr::from_bytes_until_nul(rest).unwrap_or_default()
 }
 
-/// What the next argument is.
+/// How to read the next argument.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expect {
     /// An option or an input.
@@ -61,11 +61,11 @@ enum Expect {
     /// A word of the unit.
     Word(WordRole),
     Language,
-    /// What is compiled for.
+    /// A target triple.
     Target,
-    /// The value of `-resource-dir`, which is at the index, or in a file.
+    /// The value of `-resource-dir`; the option is at this index of `argv`, or in a file.
     ResourceDir(Option<usize>),
-    /// An option of the device's linker.
+    /// An option for the device linker.
     OffloadLinker,
     Frontend,
     Backend,
@@ -85,11 +85,11 @@ pub struct Scan<'a, 'l> {
     launcher: &'l NamedLauncher<'a>,
     cxx_driver: bool,
     expect: Expect,
-    /// Where the argument is that is looked at.
+    /// The index of the current argument.
     at: usize,
-    /// The argument before is an option that nobody knows.
+    /// The previous argument is an unknown option.
     unknown: bool,
-    /// The last `-Xclang` value wants another one.
+    /// The last `-Xclang` value takes another value.
     frontend_value: bool,
     compiles: bool,
     openmp: bool,
@@ -97,22 +97,22 @@ pub struct Scan<'a, 'l> {
     gpu_target: bool,
     /// `--offload-targets=` was given.
     offload_targets: bool,
-    /// The devices' objects are not put together.
+    /// The device objects are not bundled.
     unbundled: bool,
-    /// Options are given to the device's linker.
+    /// The device linker gets options.
     offload_linker: bool,
     /// Some warnings are errors.
     strict_warnings: bool,
-    /// There is an id, which wins over any way to make one.
+    /// The call sets an id, which takes precedence over any way to generate one.
     cuid: bool,
-    /// An id is to be made of the call.
+    /// The id is a hash of the call.
     hashed_cuid: bool,
     x: Option<Language>,
-    /// Where an option is that makes a compile write further files; 0: there is none.
+    /// The index of an option that makes a compile write further files; 0: none.
     side_output_at: usize,
-    /// Where the input is; 0: there is none yet.
+    /// The index of the input; 0: none yet.
     input_at: usize,
-    /// Where the second one is; 0: there is none.
+    /// The index of the second input; 0: none.
     second_at: usize,
     after_unknown: bool,
     unit: Unit<'a>,
@@ -120,7 +120,7 @@ pub struct Scan<'a, 'l> {
 
 type ScanResult = Result<(), Reason>;
 
-/// How the targets begin that are AMD's GPUs.
+/// The prefix of target triples for AMD GPUs.
 const GPU: &[u8] = b"amdgcn";
 
 /// See [`WordRole::Library`].
@@ -141,8 +141,8 @@ const PREFIX_MAP_OPTIONS: [&[u8]; 4] = [
 ];
 
 impl<'a, 'l> Scan<'a, 'l> {
-    /// Reads all of `argv` but its first word. `new_driver`: the offload driver that the compiler uses where
-    /// no option chooses.
+    /// Reads all of `argv` except its first word. `new_driver`: whether the compiler uses the new offload
+    /// driver if no option selects one.
     pub fn run<M: Machine + ?Sized>(
         argv: &[&'a CStr],
         cxx_driver: bool,
@@ -191,7 +191,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         scan.read_config_files(argv, machine)?;
         for (at, text) in argv.iter().copied().enumerate().skip(1) {
             let step = match text.to_bytes().split_first() {
-                // Expanded before anything else is looked at, the values of options included.
+                // Expanded first, even in place of an option's value.
                 Some((b'@', name)) if !name.is_empty() => {
                     response::expand(machine, tail(text, 1), &mut |text| {
                         scan.take(Word { text, argv: None }, at)
@@ -213,7 +213,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(scan)
     }
 
-    /// Reads the options of the configuration files that `argv` names, in front of all others, as clang does.
+    /// Reads the options of the configuration files that `argv` names, before all others, as clang does.
     fn read_config_files<M: Machine + ?Sized>(
         &mut self,
         argv: &[&'a CStr],
@@ -227,7 +227,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             let read = config_file::expand(machine, path, &mut |text| {
                 self.take(Word { text, argv: None }, at)
             });
-            // What makes a call a compile of one file into another has to stand where the launcher sees it.
+            // The options that make a call a compile of one file must be where the launcher sees them.
             let shapes = self.compiles
                 || self.expect != Expect::Anything
                 || self.input_at != 0
@@ -285,7 +285,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             self.unit.input = word.keep();
             self.after_unknown = after_unknown;
         } else if self.second_at == 0 {
-            // Told only at the end: a link has several inputs too, and is better called a link.
+            // Reported only at the end: a link also has several inputs and is better reported as a link.
             self.second_at = at;
         }
         Ok(())
@@ -294,8 +294,8 @@ impl<'a, 'l> Scan<'a, 'l> {
     fn option(&mut self, word: Word<'_, 'a>) -> ScanResult {
         self.unknown = false;
         let bytes = word.text.to_bytes();
-        // Most arguments of a compile. Nothing else in clang's table begins like these, apart from
-        // `-W...` that is forwarded.
+        // Most arguments of a compile. Nothing else in clang's table begins like these, except `-W...`
+        // options that are forwarded.
         match bytes {
             b"-" => return Err(Reason::Stdin),
             [_, b'D' | b'U' | b'L', _, ..] | [_, b'I', b'/' | b'.' | b'a'..=b'z', ..] => {
@@ -312,7 +312,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             }
             _ => {}
         }
-        // One that was read, see `read_config_files`.
+        // A configuration file that was read; see `read_config_files`.
         let is_read = self.launcher.reads_config_files()
             && word
                 .argv
@@ -321,8 +321,8 @@ impl<'a, 'l> Scan<'a, 'l> {
             if reason != Reason::SideOutput || self.compiles {
                 return Err(reason);
             }
-            // A link is reported as one, whatever else it writes: clang-linker-wrapper links each
-            // architecture's code by a call of clang with -dumpdir (clang 23, inside of every HIP compile).
+            // A link is reported as a link, whatever else it writes: clang-linker-wrapper links the code
+            // for each architecture by running clang with -dumpdir (clang 23, in every HIP compile).
             if self.side_output_at == 0 {
                 self.side_output_at = self.at;
             }
@@ -361,7 +361,7 @@ impl<'a, 'l> Scan<'a, 'l> {
     /// An option without a value, or with its value in the same word.
     fn alone(&mut self, name: &[u8], word: Word<'_, 'a>, value: Word<'_, 'a>) -> ScanResult {
         match name {
-            // PyTorch's extensions give it twice, and every launcher reads that as once.
+            // PyTorch's extensions pass it twice; every launcher treats that like once.
             b"-c" => {
                 self.compiles = true;
                 Ok(())

@@ -1,4 +1,4 @@
-//! Takes the values of options that have one.
+//! Handles options that have a value.
 
 use super::forwarded::backend_option;
 use super::{GPU, Scan, ScanResult, Word};
@@ -9,12 +9,12 @@ use crate::shared::launchers::kind::LauncherKind;
 use alloc::ffi::CString;
 
 impl<'a, 'l> Scan<'a, 'l> {
-    /// An option that is told apart by what is behind its `=` or its family.
+    /// An option that is identified by its family or by what follows its `=`.
     pub(super) fn with_value(&mut self, bytes: &[u8]) -> ScanResult {
         if let Some(how) = bytes.strip_suffix(b"gpu-bundle-output") {
             self.unbundled = how.ends_with(b"no-");
         } else if bytes.starts_with(b"-g") {
-            // `-g0` alone turns it off. Too much is on the safe side.
+            // Only `-g0` disables it. Assuming too much debug information is safe.
             self.unit.debug_info = bytes != b"-g0";
         } else if bytes.starts_with(b"--debug=") {
             self.unit.debug_info = true;
@@ -34,8 +34,8 @@ impl<'a, 'l> Scan<'a, 'l> {
         } else if let Some(id) = bytes.strip_prefix(b"-cuid=") {
             self.cuid = !id.is_empty();
         } else if let Some(how) = bytes.strip_prefix(b"-fuse-cuid=") {
-            // `hash`, the default, is one of all the words that the compiler is given, and launchers
-            // rewrite those (clang 15 to 23, `Driver.cpp`).
+            // `hash`, the default, hashes all words of the compiler's command line, and launchers rewrite
+            // those (clang 15 to 23, `Driver.cpp`).
             self.hashed_cuid = how == b"hash";
         } else if let Some(value) = bytes.strip_prefix(b"-mllvm=") {
             backend_option(value)?;
@@ -65,13 +65,14 @@ impl<'a, 'l> Scan<'a, 'l> {
         {
             for arch in archs.split(|byte| *byte == b',') {
                 if arch == b"native" {
-                    // Where a launcher that has no key compiles, nobody knows.
+                    // For a launcher without a key, the machine that compiles is unknown.
                     if self.launcher.kind == LauncherKind::Other {
                         return Err(Reason::NativeTarget);
                     }
                     self.unit.native = true;
                 }
-                // Its code records the command line, to which ccache adds an option (clang 23, measured).
+                // Its code records the command line, and ccache adds an option to that (clang 23,
+                // measured).
                 if arch == b"amdgcnspirv" {
                     return Err(Reason::RecordedCommand);
                 }
@@ -101,7 +102,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(())
     }
 
-    /// Puts `start` and `end` in the place of `word`, which clang takes for the same.
+    /// Replaces `word` with `start` and `end`, which mean the same to clang.
     pub(super) fn respell(&mut self, word: Word<'_, 'a>, start: &[u8], end: &[u8]) -> ScanResult {
         let text = CString::new([start, end].concat());
         match (word.argv, text) {
@@ -109,17 +110,17 @@ impl<'a, 'l> Scan<'a, 'l> {
                 self.unit.respelled.push((self.at, text));
                 Ok(())
             }
-            // What stands in a file stays as it is.
+            // Words in a file cannot be replaced.
             _ => Err(Reason::UnusualSpelling),
         }
     }
 
-    /// sccache 0.16 takes a value that is a word of its own for an input.
+    /// sccache 0.16 mistakes a value that is a separate word for an input.
     pub(super) fn resource_dir(&mut self, option: Option<usize>, word: Word<'_, 'a>) -> ScanResult {
         if self.launcher.kind == LauncherKind::Sccache {
             let at = option.ok_or(Reason::UnusualSpelling)?;
             let value = word.text.to_bytes();
-            // Twice, in the place of both words: clang obeys the last one.
+            // Replaces both words, so the option appears twice; clang obeys the last one.
             self.respell(word, b"-resource-dir=", value)?;
             let same = self.unit.respelled.last().map(|(_, text)| text.clone());
             self.unit.respelled.extend(same.map(|text| (at, text)));
@@ -128,7 +129,7 @@ impl<'a, 'l> Scan<'a, 'l> {
     }
 
     pub(super) fn set_language(&mut self, name: &[u8]) -> ScanResult {
-        // clang ignores an `-x` behind the input, launchers do not.
+        // clang ignores an `-x` after the input; launchers do not.
         if self.input_at != 0 {
             return Err(Reason::RepeatedOption);
         }

@@ -11,8 +11,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 impl<'a, 'l> Scan<'a, 'l> {
-    /// Judges the call as a whole: its arguments, then whether `outside` speaks against it, then
-    /// its files.
+    /// Judges the call as a whole: first its arguments, then whatever `outside` finds, then its files.
     pub fn finish<M: Machine + ?Sized>(
         mut self,
         machine: &M,
@@ -31,7 +30,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             reason,
             at: Some(self.input_at),
         };
-        // First, as the commonest: a link or a probe is told no more than that it is none.
+        // The most frequent case first: a link or a probe needs no further explanation.
         if !self.compiles {
             return Err(Reason::NotACompile.into());
         }
@@ -60,8 +59,8 @@ impl<'a, 'l> Scan<'a, 'l> {
         let Some(language) = self.x.or_else(by_name) else {
             return Err(input(Reason::InputLanguage));
         };
-        // clang 15 and 19 in g++ mode take a plain .c for C++ and warn of it; sccache 0.16 gives an
-        // explicit language, so that the warning is lost (measured; not so ccache 4.7.5).
+        // clang 15 and 19 in g++ mode treat a plain .c file as C++ and warn about it. sccache 0.16 passes
+        // an explicit language, so the warning is lost (measured; ccache 4.7.5 keeps it).
         if self.cxx_driver
             && self.x.is_none()
             && language == Language::C
@@ -74,7 +73,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             if let Some(reason) = self.launcher.lacks_hip() {
                 return Err(reason.into());
             }
-            // The stand-in asks for each architecture's text by its name.
+            // The stand-in preprocesses for each architecture by name.
             let is_told =
                 stand_in::is_used(self.launcher) && !self.unit.drops_archs && !self.offload_targets;
             if self.unit.hides_device_text() && !is_told {
@@ -84,11 +83,11 @@ impl<'a, 'l> Scan<'a, 'l> {
             return Err(Reason::OffloadKind.into());
         }
         if language == Language::Assembler {
-            // Only for these targets clang never runs an assembler of the system's.
+            // Only for these targets does clang never run a system assembler.
             if !self.gpu_target {
                 return Err(input(Reason::InputLanguage));
             }
-            // clang writes none, and sccache would wait for it.
+            // clang writes no dependency file here, and sccache would expect one.
             if self.unit.writes_depfile {
                 return Err(Reason::Depfile.into());
             }
@@ -96,20 +95,20 @@ impl<'a, 'l> Scan<'a, 'l> {
         if self.unbundled && (self.unit.archs.len() != 1 || self.unit.native) {
             return Err(Reason::UnbundledOutput.into());
         }
-        // Unused by the preprocessor, which sccache 0.16 runs with these options (measured).
+        // The preprocessor, which sccache 0.16 runs with these options, reports them as unused (measured).
         if self.offload_linker
             && self.strict_warnings
             && self.launcher.kind == LauncherKind::Sccache
         {
             return Err(Reason::TargetForwarding.into());
         }
-        // sccache 0.16 assumes <stem>.o; clang makes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
+        // sccache 0.16 assumes <stem>.o; clang writes x.hip-hip-amdgcn-amd-amdhsa.hipfb or x.bc.
         if (self.unit.sides == Sides::Device || self.unit.bitcode)
             && self.unit.word(WordRole::Output).is_none()
         {
             return Err(Reason::DefaultOutput.into());
         }
-        // clang writes none of a device's side, and sccache would wait for it.
+        // clang writes no dependency file for a device side, and sccache would expect one.
         if self.unit.sides == Sides::Device
             && self.unit.writes_depfile
             && language == Language::Hip
@@ -117,8 +116,8 @@ impl<'a, 'l> Scan<'a, 'l> {
         {
             return Err(Reason::Depfile.into());
         }
-        // Without -MD nothing is written to it, and sccache would wait for it. Of several targets it
-        // writes the last one alone (0.16, measured).
+        // Without -MD clang writes no dependency file, and sccache would expect one. Of several targets,
+        // sccache writes only the last one (0.16, measured).
         let targets = self
             .unit
             .words
@@ -153,10 +152,9 @@ impl<'a, 'l> Scan<'a, 'l> {
         }
         for (role, text) in &self.unit.words {
             let reason = match role {
-                // A pipe can be read once, and a launcher reads before the compiler does.
+                // A pipe can be read only once, and a launcher reads it before the compiler does.
                 WordRole::Include if machine.kind(text) == Other => Reason::FileInput,
-                // `-include x.h` takes x.h.pch or x.h.gch where there is one (measured on clang 15
-                // and 19).
+                // `-include x.h` uses x.h.pch or x.h.gch if one exists (measured on clang 15 and 19).
                 WordRole::Include
                     if [b".pch", b".gch"]
                         .into_iter()
@@ -172,8 +170,8 @@ impl<'a, 'l> Scan<'a, 'l> {
     }
 }
 
-/// Whether a regular file at `path` can be written to, or one could be made there. Without the directory sccache
-/// ends with an error of its own and not with clang's (0.16, measured).
+/// Whether `path` is a writable regular file, or could be created. If the directory is missing, sccache
+/// fails with an error of its own instead of clang's (0.16, measured).
 fn can_write<M: Machine + ?Sized>(machine: &M, path: &CStr, keeps_mode: bool) -> bool {
     use crate::shared::machine::FileKind::{Missing, Other, Regular};
     match machine.kind_to_write(path, keeps_mode) {
@@ -183,14 +181,14 @@ fn can_write<M: Machine + ?Sized>(machine: &M, path: &CStr, keeps_mode: bool) ->
             let path = path.to_bytes();
             match path.len() - crate::shared::paths::base_name(path).len() {
                 0 => true,
-                // A directory is something else than a regular file.
+                // A directory is neither a regular file nor absent.
                 dir => kind_of(machine, path[..dir].into(), b"") == Other,
             }
         }
     }
 }
 
-/// What is at the path of `name` and `end`.
+/// What exists at the path `name` + `end`.
 fn kind_of<M: Machine + ?Sized>(machine: &M, mut name: Vec<u8>, end: &[u8]) -> FileKind {
     name.extend_from_slice(end);
     name.push(0);
