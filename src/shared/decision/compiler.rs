@@ -1,4 +1,5 @@
-//! Whether the compiler behind a shim is the one that was installed, and whether a launcher would see what it sees.
+//! Whether the compiler behind a shim is the installed one, and whether a launcher would see the same
+//! files.
 
 use crate::shared::decision::reasons::{Direct, Reason};
 use crate::shared::machine::{FileState, Machine};
@@ -7,11 +8,10 @@ use crate::shared::shim_config::{Config, WitnessKind};
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
-/// Directories of device libraries that the fingerprint holds: device and inode of each.
+/// Device and inode of each directory of device libraries that the fingerprint covers.
 pub type Directories = Vec<(u64, u64)>;
 
-/// Whether the compiler still is the one whose fingerprint was taken at install, and where its device
-/// libraries are.
+/// Whether the compiler still matches the fingerprint taken at install, and where its device libraries are.
 pub fn check_compiler<M: Machine + ?Sized>(
     config: &Config<'_>,
     machine: &M,
@@ -51,8 +51,8 @@ pub fn check_compiler<M: Machine + ?Sized>(
     Ok(directories)
 }
 
-/// Whether the stand-in is there, which a launcher would be given as the compiler. That of a shim outside of
-/// the tree lies in a directory of rock-wrap's own.
+/// Whether the stand-in, which a launcher gets as the compiler, exists. The stand-in of a shim outside the
+/// tree is in a directory of rock-wrap's own.
 pub fn check_stand_in<M: Machine + ?Sized>(config: &Config<'_>, machine: &M) -> Result<(), Direct> {
     if !config.dir.is_empty() || config.is_launcher() {
         return Ok(());
@@ -64,7 +64,7 @@ pub fn check_stand_in<M: Machine + ?Sized>(config: &Config<'_>, machine: &M) -> 
     found.map(drop).ok_or(Reason::NoStandIn.into())
 }
 
-/// What of the compiler has changed, where `direct` is for that.
+/// Which part of the compiler has changed, if `direct` is about that.
 #[must_use]
 pub fn changed(direct: &Direct, config: &Config<'_>) -> Option<Vec<u8>> {
     let at = direct
@@ -74,8 +74,8 @@ pub fn changed(direct: &Direct, config: &Config<'_>) -> Option<Vec<u8>> {
     Some([witness.dir.to_bytes(), witness.name.to_bytes()].concat())
 }
 
-/// Whether clang, which prefers PWD where it leads to the working directory, would name that as
-/// sccache's compile does, which has no PWD (0.16, `cmdline.rs`).
+/// Whether clang, which prefers PWD if it refers to the working directory, would use the same name for it
+/// as sccache's compile, which has no PWD (0.16, `cmdline.rs`).
 pub fn check_directory<M: Machine + ?Sized>(
     pwd: Option<&[u8]>,
     cwd: &[u8],

@@ -1,8 +1,8 @@
 //! A configuration file that a call names: `--config=FILE`, `--config FILE`.
 //!
-//! Owns: which call names one, and its options. clang reads them before those of the command line (16 to 23,
-//! `Driver.cpp`, `loadConfigFiles`). Only plain files are understood: no file that includes another, continues a line
-//! or names its own directory, and no name that is searched for.
+//! Owns: which calls name one, and its options. clang reads them before those of the command line (16 to
+//! 23, `Driver.cpp`, `loadConfigFiles`). Only plain files are supported: no file that includes another,
+//! continues a line or refers to its own directory, and no name that clang would search for.
 
 use crate::shared::decision::reasons::Reason;
 use crate::shared::decision::response;
@@ -10,7 +10,7 @@ use crate::shared::machine::Machine;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// The file that `word` names, or `next` behind it.
+/// The file that `word` names, or that `next`, the word after it, names.
 pub fn named<'a>(word: &'a CStr, next: Option<&&'a CStr>) -> Option<&'a CStr> {
     match word.to_bytes_with_nul().strip_prefix(b"--config")? {
         [b'=', path @ ..] => CStr::from_bytes_until_nul(path).ok(),
@@ -19,7 +19,7 @@ pub fn named<'a>(word: &'a CStr, next: Option<&&'a CStr>) -> Option<&'a CStr> {
     }
 }
 
-/// Hands every option in the file at `path` to `take`, which stops the walk by an error.
+/// Passes every option in the file at `path` to `take`; an error from `take` stops the walk.
 pub fn expand<M: Machine + ?Sized>(
     machine: &M,
     path: &CStr,
@@ -42,7 +42,7 @@ pub fn expand<M: Machine + ?Sized>(
             options.push(b'\n');
         }
     }
-    // The NUL behind an option takes the place of what ended it.
+    // The NUL after an option replaces the byte that ended it.
     options.push(b' ');
     response::tokenize(&mut options, 0, take)
 }

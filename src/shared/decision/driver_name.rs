@@ -1,13 +1,14 @@
-//! Which driver a call reaches, by the name in `argv[0]`.
+//! Which driver a call selects, by the name in `argv[0]`.
 
 use crate::shared::call::Call;
 use crate::shared::paths::base_name;
 
-/// Whether the call reaches a C++ driver; `None` where `argv[0]` does not say the shim's own name,
-/// apart from a version.
+/// Whether the call selects a C++ driver; `None` if the name in `argv[0]`, without a version, is not the
+/// shim's own name.
 ///
-/// clang takes mode, target and configuration files from the name (19, `Driver/ToolChain.cpp`,
-/// `getTargetAndModeFromProgramName`); the launcher is given the shim's name whatever the call's.
+/// clang derives mode, target and configuration files from the name (19, `Driver/ToolChain.cpp`,
+/// `getTargetAndModeFromProgramName`), but the launcher always gets the shim's name, whatever the call's
+/// name.
 pub fn driver(call: &Call<'_>) -> Option<bool> {
     let called = versionless(base_name(call.argv.first()?.to_bytes()));
     let own = versionless(base_name(call.config.name));

@@ -1,8 +1,8 @@
-//! Compilers that are not of the tree: what `CMAKE_CXX_COMPILER_LAUNCHER` brings to a shim that is
-//! called as a launcher.
+//! Compilers outside the tree, as passed by `CMAKE_CXX_COMPILER_LAUNCHER` to a shim that is called as a
+//! launcher.
 //!
-//! Owns: telling them from ours, and what may be forwarded. Nothing is known of such a compiler,
-//! so the launcher gets the call as CMake would have given it: no key, no id.
+//! Owns: telling them from our own compilers, and what may be forwarded. Nothing is known about such a
+//! compiler, so the launcher gets the call as CMake would have passed it: no key, no id.
 
 use crate::shared::call::Call;
 use crate::shared::decision::driver_name::versionless;
@@ -18,24 +18,23 @@ use crate::shared::paths::base_name;
 use alloc::ffi::CString;
 use core::ffi::CStr;
 
-/// A call that a launcher is handed as it is.
+/// A call that a launcher gets unchanged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forward<'a> {
     /// The launcher.
     pub launcher: NamedLauncher<'a>,
-    /// What changes in its environment.
+    /// The changes to its environment.
     pub edits: Edits,
 }
 
-/// Whether the compiler that a launcher was called with lies elsewhere than in the tree's directory,
-/// by whatever path.
+/// Whether the compiler that a launcher was called with is outside the tree's directory, whatever its path.
 pub fn is_foreign<M: Machine + ?Sized>(call: &Call<'_>, machine: &M) -> bool {
     if !call.config.is_launcher() {
         return false;
     }
     let called = call.argv.first().map_or(&b""[..], |name| name.to_bytes());
     let dir = &called[..called.len() - base_name(called).len()];
-    // Without a slash it would have to be looked up on PATH, which hipcc and CMake leave to nobody.
+    // A name without a slash would need a look-up in PATH; hipcc and CMake always resolve it themselves.
     let Some(dir) = CString::new(dir).ok().filter(|dir| !dir.is_empty()) else {
         return true;
     };
@@ -47,7 +46,7 @@ pub fn is_foreign<M: Machine + ?Sized>(call: &Call<'_>, machine: &M) -> bool {
     ours.is_none() || machine.file_state(&dir).map(place) != ours
 }
 
-/// Whether and how a launcher is handed the call.
+/// Whether and how a launcher gets the call.
 pub fn forward<'a, M: Machine + ?Sized>(
     call: &Call<'a>,
     machine: &M,
@@ -85,12 +84,12 @@ pub fn forward<'a, M: Machine + ?Sized>(
     })
 }
 
-/// Whether the compiler may be a shim: of a shadow, or in another tree. It knows its own compiler
-/// better than this one does. A small program without sections counts as one: if it is none, this
-/// call is only not cached.
+/// Whether the compiler may be a shim, in a shadow or in another tree. That shim knows its own compiler
+/// better than this one does. Any small program without sections counts as a shim; if that is wrong, the
+/// only cost is that this call is not cached.
 fn is_shim<M: Machine + ?Sized>(call: &Call<'_>, machine: &M) -> bool {
     const MAX_LEN: u64 = 256 * 1024;
-    /// Where ELF says that the sections begin (elf(5)).
+    /// Where the ELF header holds the offset of the sections (elf(5)).
     const SECTIONS: core::ops::Range<usize> = 40..48;
     let Some(path) = call.argv.first() else {
         return false;
@@ -103,13 +102,13 @@ fn is_shim<M: Machine + ?Sized>(call: &Call<'_>, machine: &M) -> bool {
             .is_some_and(|file| file.starts_with(b"\x7fELF") && file.get(SECTIONS) == Some(&[0; 8]))
 }
 
-/// The output, in the one form in which CMake names it.
+/// The output, in the only form that CMake uses.
 fn output<'a>(call: &Call<'a>) -> Option<&'a CStr> {
     let option = call.argv.iter().position(|argument| *argument == c"-o")?;
     call.argv.get(option + 1).copied()
 }
 
-/// Whether the name is one of the usual, apart from a target in front and a version behind:
+/// Whether the name is a usual one, apart from a target prefix and a version suffix:
 /// `x86_64-linux-gnu-g++-12`.
 fn is_host_compiler(call: &Call<'_>) -> bool {
     const NAMES: [&[u8]; 6] = [b"cc", b"c++", b"gcc", b"g++", b"clang", b"clang++"];
@@ -119,8 +118,8 @@ fn is_host_compiler(call: &Call<'_>) -> bool {
     NAMES.contains(&name)
 }
 
-/// Whether device code is, or may be, compiled: that depends on more than a launcher knows, and the
-/// fingerprint that would tell it is of another compiler.
+/// Whether device code is or may be compiled. Its result depends on more than a launcher knows, and the
+/// fingerprint that covers the rest belongs to another compiler.
 fn compiles_for_devices(call: &Call<'_>) -> bool {
     call.argv.iter().skip(1).any(|argument| {
         let argument = argument.to_bytes();

@@ -1,8 +1,8 @@
-//! Options that keep a call from being launched.
+//! Options that prevent a launch.
 //!
-//! Owns: one table from spelling to reason. An option that is not in it is no hazard by itself;
-//! those that need a look at their value are in [`argv`](super::argv) and
-//! [`launchers`](super::launchers).
+//! Owns: one table from spelling to reason. An option that is not in it is no hazard by itself; options
+//! that are judged by their value are in [`arguments`](super::arguments) and
+//! [`launchers`](crate::shared::launchers).
 
 use crate::shared::decision::options::OptionKind;
 use crate::shared::decision::reasons::Reason;
@@ -13,15 +13,15 @@ use crate::shared::launchers::kind::LauncherKind;
 /// What an option means for a launch.
 #[derive(Clone, Copy)]
 enum OptionRule {
-    /// Direct, whatever the launcher.
+    /// Direct, with any launcher.
     Never(Reason),
-    /// Direct under sccache.
+    /// Direct with sccache.
     NotSccache(Reason),
-    /// Direct under a launcher that does not know what `native` stands for.
+    /// Direct with a launcher that does not resolve `native`.
     Native,
-    /// Direct under a launcher that loses colours.
+    /// Direct with a launcher that loses colours.
     Colours,
-    /// No hazard, although a shorter entry says so.
+    /// No hazard, although a shorter entry matches.
     Fine,
 }
 
@@ -34,7 +34,7 @@ use Reason::{
     VfsOverlay, WorkingDirectory,
 };
 
-/// Sorted by the spelling's bytes, the `*` left out. With `*`: everything that begins so.
+/// Sorted by the bytes of the spelling without `*`. `*` matches everything with this prefix.
 #[rustfmt::skip]
 const RULES: &[(&str, OptionRule)] = &[
     ("-###", Never(Information)),
@@ -61,7 +61,7 @@ const RULES: &[(&str, OptionRule)] = &[
     ("--migrate", Never(OtherAction)),
     ("--multi-lib-config*", Never(FileInput)),
     ("--no-integrated-cpp", Never(ExternalTools)),
-    // The text names no headers then, and ccache 4.14.2 knows only `-P` as the option that does so.
+    // With this option the text names no headers, and ccache 4.14.2 knows only `-P` to have that effect.
     ("--no-line-commands", Never(PreprocessedForm)),
     ("--nvptx-arch-tool*", Never(ExternalTools)),
     ("--offload-arch-tool*", Never(ExternalTools)),
@@ -101,7 +101,7 @@ const RULES: &[(&str, OptionRule)] = &[
     ("-MJ*", Never(SideOutput)),
     ("-MM", Never(OtherAction)),
     ("-S", Never(OtherAction)),
-    // Versions of clang differ about the argument behind these (RESOLVED in generate-options.py).
+    // Versions of clang disagree about the argument after these (RESOLVED in generate-options.py).
     ("-Tbss*", Never(UnusualSpelling)),
     ("-Tdata*", Never(UnusualSpelling)),
     ("-Ttext*", Never(UnusualSpelling)),
@@ -126,10 +126,10 @@ const RULES: &[(&str, OptionRule)] = &[
     ("-cc1*", Never(Frontend)),
     ("-ccc-*", Never(ExternalTools)),
     ("-coverage*", Never(Coverage)),
-    // -dM, -dumpversion, -dependency-file and what is joined to -d.
+    // -dM, -dumpversion, -dependency-file and everything joined to -d.
     ("-d*", Never(Information)),
     ("-dependency-*", Never(SideOutput)),
-    // cc1 only, for -Xclang.
+    // Only cc1 has these, through -Xclang.
     ("-disable-*", Fine),
     ("-dsym-dir*", Never(SideOutput)),
     ("-dumpdir", Never(SideOutput)),
@@ -156,8 +156,8 @@ const RULES: &[(&str, OptionRule)] = &[
     ("-fdepfile-entry*", Never(FileInput)),
     ("-fdiagnostics-color", Colours),
     ("-fdiagnostics-color=always", Colours),
-    // Macros stay in the text then, and launchers have `-D` in no key. The old driver's `-E` of HIP fails: the
-    // bundler knows no such files (clang 15 to 22).
+    // Macros stay in the text, and launchers add `-D` to no key. The old driver's `-E` of HIP fails: the
+    // bundler does not know such files (clang 15 to 22).
     ("-fdirectives-only", Never(PreprocessedForm)),
     ("-fdriver-only", Never(Information)),
     ("-fdump-*", Never(Information)),
@@ -217,7 +217,7 @@ const RULES: &[(&str, OptionRule)] = &[
     ("-ftime-report*", Never(Information)),
     ("-ftime-trace*", Never(SideOutput)),
     ("-fuse-cuid=random", Never(RandomCuid)),
-    // Some take a list in a file; no HIP build uses them.
+    // Some read a list from a file; no HIP build uses them.
     ("-fxray-*", Never(FileInput)),
     ("-gen-*", Never(SideOutput)),
     ("-grecord-command-line", Never(RecordedCommand)),
@@ -269,7 +269,7 @@ const RULES: &[(&str, OptionRule)] = &[
     ("-working-directory*", Never(WorkingDirectory)),
 ];
 
-/// Why `argument` keeps a call from being launched through `launcher`, if it does.
+/// Why `argument` prevents a launch through `launcher`, if it does.
 pub fn reason(argument: &[u8], launcher: &NamedLauncher<'_>) -> Option<Reason> {
     let (number, ..) = TABLE.longest(argument)?;
     let (rule, reason) = *VERDICTS.get(number)?;
@@ -292,13 +292,13 @@ const NATIVE: u8 = 2;
 const COLOURS: u8 = 3;
 const FINE: u8 = 4;
 
-/// [`RULES`] in the form that is searched.
+/// [`RULES`] in searchable form.
 static TABLE: Table = Table {
     text: &TEXT,
     rows: &ROWS,
 };
 
-/// The spellings one behind the other, without the `*` that says that more may be joined.
+/// All spellings concatenated, without the `*` that allows a joined value.
 static TEXT: [u8; {
     let (mut len, mut number) = (0, 0);
     while number < RULES.len() {
@@ -338,7 +338,7 @@ const fn spelling(number: usize) -> (&'static [u8], OptionKind) {
     }
 }
 
-/// Of each rule what it is, and the number of its reason.
+/// For each rule its kind and the number of its reason.
 static VERDICTS: [(u8, u8); RULES.len()] = {
     let mut verdicts = [(FINE, 0); _];
     let mut number = 0;

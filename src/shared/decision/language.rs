@@ -1,7 +1,7 @@
-//! What language an input is in, as clang tells it.
+//! The language of an input, by clang's rules.
 //!
-//! Owns: the names that `-x` takes and the file name extensions of the languages that are
-//! ever launched. Must never guess: whatever is not listed is `None`.
+//! Owns: the names that `-x` takes and the file name extensions, for the languages that may be launched.
+//! Must never guess: anything that is not listed is `None`.
 
 /// A language whose compiles may be launched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,14 +10,14 @@ pub enum Language {
     C,
     /// C++.
     Cxx,
-    /// HIP, also in a file with CUDA's extension if `-x hip` says so.
+    /// HIP, including a file with CUDA's extension if `-x hip` is given.
     Hip,
-    /// Assembler without a preprocessor, such as Tensile writes for devices.
+    /// Assembler without preprocessing, as Tensile writes it for devices.
     Assembler,
 }
 
 impl Language {
-    /// The language that `-x <name>` sets.
+    /// The language that `-x <name>` selects.
     #[must_use]
     pub fn of_x(name: &[u8]) -> Option<Self> {
         match name {
@@ -29,8 +29,8 @@ impl Language {
         }
     }
 
-    /// The language of a file by its extension (clang 19, `Driver/Types.cpp`,
-    /// `lookupTypeForExtension`). CUDA's `.cu` is left out: without `-x hip` it is not HIP.
+    /// The language of a file by its extension (clang 19, `Driver/Types.cpp`, `lookupTypeForExtension`).
+    /// CUDA's `.cu` is omitted: without `-x hip` it is not HIP.
     #[must_use]
     pub fn of_file(path: &[u8]) -> Option<Self> {
         let name = crate::shared::paths::base_name(path);

@@ -1,29 +1,29 @@
-//! Is a launcher at work already, outside of this call?
+//! Whether a launcher outside this call is already at work.
 //!
-//! Owns: the environment of it in the environment and among the ancestors. Must look at ancestors last:
-//! each costs system calls.
+//! Owns: the signs of such a launcher in the environment and among the ancestors. Must check ancestors
+//! last, because each costs system calls.
 
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::machine::Machine;
 use crate::shared::paths::base_name;
 
-/// Set for everything that a launch runs.
+/// Set for every process that a launch starts.
 pub const GUARD: &str = "ROCK_WRAP_GUARD";
 
-/// Characters that the kernel keeps of a process's name (`TASK_COMM_LEN` less the NUL).
+/// How many bytes of a process's name the kernel keeps (`TASK_COMM_LEN` minus the NUL).
 const COMM: usize = 15;
 
-/// Shells, which are looked past: a process of such a name is no launcher.
+/// Shells, which the search skips: a process with such a name is not a launcher.
 const SHELLS: [&[u8]; 3] = [b"sh", b"bash", b"dash"];
 
-/// What starts compilers for a build. A launcher stands behind it if anywhere: nobody puts one in
-/// front of a whole build.
+/// Build tools, where the search ends: nobody puts a launcher in front of a whole build.
 const BUILD_TOOLS: [&[u8]; 3] = [b"make", b"gmake", b"ninja"];
 
 /// Whether one of the nearest ancestors is sccache, ccache or the program at `launcher`.
 ///
-/// Needed beside the environment: a launcher in front (`CMAKE_HIP_COMPILER_LAUNCHER=sccache`)
-/// compiles with the environment of its client, in which nothing tells of it.
+/// The environment alone is not enough: a launcher in front of the call
+/// (`CMAKE_HIP_COMPILER_LAUNCHER=sccache`) compiles with its client's environment, which shows no sign of
+/// it.
 pub fn among_ancestors<M: Machine + ?Sized>(machine: &M, launcher: &[u8]) -> bool {
     let own = base_name(launcher);
     let cut = own.get(..COMM).unwrap_or(own);
@@ -38,9 +38,9 @@ pub fn among_ancestors<M: Machine + ?Sized>(machine: &M, launcher: &[u8]) -> boo
         }
         let exe = exe();
         let exe = base_name(&exe);
-        // The kernel's mark of a program that was replaced while it runs.
+        // The kernel's mark for an executable that was replaced while it runs.
         let exe = exe.strip_suffix(b" (deleted)").unwrap_or(exe);
-        // A script's executable is its interpreter; only the process's name helps.
+        // A script's executable is its interpreter; only the process's name identifies it.
         found = is_cache(exe) || is(exe, own);
         found
     });

@@ -1,24 +1,24 @@
 //! Response files: `@file` on the command line.
 //!
-//! Owns: clang's GNU quoting and the bounds within which files are followed. Must never read more
-//! than [`BUDGET`] bytes for one call, and never panic on any content.
+//! Owns: clang's GNU quoting, and the limits for following files. Must never read more than [`BUDGET`]
+//! bytes for one call, and never panic on any content.
 //!
-//! As LLVM 19 has it (`Support/CommandLine.cpp`: `TokenizeGNUCommandLine`, `ExpansionContext`):
-//! white space separates; a backslash makes the next byte literal, inside both kinds of quotes
-//! too; an empty pair of quotes is no argument; names are relative to the working directory, also
-//! those inside a file. A file that is not there leaves `@file` as an ordinary argument.
+//! Follows LLVM 19 (`Support/CommandLine.cpp`: `TokenizeGNUCommandLine`, `ExpansionContext`): white space
+//! separates arguments; a backslash makes the next byte literal, including inside both kinds of quotes; an
+//! empty pair of quotes is not an argument; names are relative to the working directory, including names
+//! inside a file. If the file does not exist, `@file` stays an ordinary argument.
 
 use crate::shared::decision::reasons::Reason;
 use crate::shared::machine::Machine;
 use core::ffi::CStr;
 
-/// Files inside files. clang itself stops only at a cycle.
+/// The limit on nested files. clang itself stops only at a cycle.
 const DEPTH: usize = 8;
 
-/// Bytes of response files that one call may consist of.
+/// The limit on the bytes of response files that one call may use.
 pub const BUDGET: usize = 64 << 20;
 
-/// Hands every argument in the file at `path` to `take`, which stops the walk by an error.
+/// Passes every argument in the file at `path` to `take`; an error from `take` stops the walk.
 pub fn expand<M: Machine + ?Sized, E: From<Reason>>(
     machine: &M,
     path: &CStr,
@@ -40,7 +40,7 @@ fn walk<M: Machine + ?Sized, E: From<Reason>>(
     let depth = depth.checked_sub(1).ok_or_else(unreadable)?;
     let mut text = machine.read(path).ok_or_else(unreadable)?;
     *left = left.checked_sub(text.len()).ok_or_else(unreadable)?;
-    // LLVM converts UTF-16 and cuts arguments at a NUL; neither is worth following.
+    // LLVM converts UTF-16 and truncates arguments at a NUL; neither is worth supporting.
     if text.starts_with(b"\xff\xfe") || text.starts_with(b"\xfe\xff") || text.contains(&0) {
         return Err(unreadable());
     }
@@ -50,7 +50,7 @@ fn walk<M: Machine + ?Sized, E: From<Reason>>(
     } else {
         0
     };
-    // The NUL behind an argument always fits: it takes the place of what ended the argument.
+    // The NUL after an argument always fits: it replaces the byte that ended the argument.
     text.push(b' ');
     tokenize(
         &mut text,
@@ -65,21 +65,21 @@ fn walk<M: Machine + ?Sized, E: From<Reason>>(
     )
 }
 
-/// Splits `text` into arguments in place, from `start` on. Linear in the length of `text`, whose
-/// last byte must be a space.
+/// Splits `text` into arguments in place, from `start` on. Linear in the length of `text`, whose last byte
+/// must be a space.
 pub fn tokenize<E>(
     text: &mut [u8],
     start: usize,
     take: &mut dyn FnMut(&CStr) -> Result<(), E>,
 ) -> Result<(), E> {
     let end = text.len();
-    // Arguments are at most as long as their source, so `write` never overtakes `read`.
+    // An argument is never longer than its source, so `write` never overtakes `read`.
     let (mut read, mut write, mut begin) = (start, start, start);
     let mut quote = None;
     while let Some(&byte) = text.get(read) {
         read += 1;
         let literal = match (byte, quote) {
-            // The last byte is ours; LLVM takes a backslash at the very end literally.
+            // The last byte is the added one; LLVM takes a backslash at the very end literally.
             (b'\\', _) if read + 1 < end => {
                 let next = text.get(read).copied();
                 read += 1;
@@ -99,7 +99,7 @@ pub fn tokenize<E>(
                 write = read;
                 None
             }
-            // Inside an open quote that nothing closes, the byte that was added is not content.
+            // Inside an unclosed quote, the added byte is not content.
             (_, Some(_)) if read == end => None,
             _ => Some(byte),
         };
@@ -111,7 +111,7 @@ pub fn tokenize<E>(
     emit(text, begin, write, take)
 }
 
-/// Hands on `text[begin..write]` if it is not empty.
+/// Passes on `text[begin..write]` if it is not empty.
 fn emit<E>(
     text: &mut [u8],
     begin: usize,

@@ -1,8 +1,8 @@
-//! Sharing a result between checkouts that lie in different directories.
+//! Shares a result between checkouts in different directories.
 //!
-//! Owns: which calls may share although they name files absolutely, what the directory is called in them, and
-//! how its name is put into another form and back. Must refuse what it does not know: an object may hold a
-//! path in ways that only the options tell.
+//! Owns: which calls may share although they name files by absolute path, the name for the directory in
+//! shared results, and the conversion of its name to that form and back. Must refuse anything that it does
+//! not know: an object may contain a path in ways that only the options reveal.
 
 use crate::shared::bytes::find;
 use crate::shared::call::Call;
@@ -14,21 +14,21 @@ use crate::shared::shim_config::WitnessKind;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 
-/// What stands in the place of a checkout's directory in a file or message that a launcher keeps. A path that
-/// works wherever a build runs, should nobody put the directory back.
+/// Replaces a checkout's directory in a file or message that a launcher stores. The path works wherever a
+/// build runs, even if nothing converts it back.
 const HERE: &[u8] = b"/proc/self/cwd/";
 
-/// A checkout that shares, as one call sees it.
+/// A shared checkout, as one call sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
-    /// The directory by the name that the call has for it, with a slash at its end.
+    /// The directory by the name that the call uses, with a trailing slash.
     pub root: Vec<u8>,
-    /// The way to it from the working directory: `../` as often as it takes.
+    /// The path to it from the working directory: `../`, repeated as needed.
     pub up: Vec<u8>,
 }
 
 impl Shared {
-    /// See [`HERE`].
+    /// The replacement for [`root`](Shared::root) in stored results: `HERE`, then [`up`](Shared::up).
     #[must_use]
     pub fn placeholder(&self) -> Vec<u8> {
         [HERE, &self.up].concat()
@@ -40,8 +40,8 @@ impl Shared {
 pub struct Bases(Vec<Vec<u8>>);
 
 impl Bases {
-    /// `base` as it is given and, where the working directory or `input` goes by another name of it (a link),
-    /// that too. None of them ends with a slash.
+    /// `base` as given, plus the name that the working directory or `input` uses for it, if that differs (a
+    /// symbolic link). None of them ends with a slash.
     pub fn of<M: Machine + ?Sized>(
         base: Option<&[u8]>,
         input: &[u8],
@@ -50,7 +50,7 @@ impl Bases {
     ) -> Self {
         let base = base.unwrap_or_default();
         let base = base.strip_suffix(b"/").unwrap_or(base);
-        // One that is no absolute path could mean anything.
+        // A relative path could mean anything.
         if base.first() != Some(&b'/') {
             return Self::default();
         }
@@ -69,12 +69,12 @@ impl Bases {
         self.0.iter().map(Vec::as_slice)
     }
 
-    /// What of `path` is below one of them.
+    /// The part of `path` below one of the names.
     pub fn below<'p>(&self, path: &'p [u8]) -> Option<&'p [u8]> {
         self.iter().find_map(|base| below(path, base))
     }
 
-    /// What stands behind one of them at the start of `text`, which is nothing or begins with a slash.
+    /// What follows one of the names at the start of `text`: nothing, or text that begins with a slash.
     pub fn behind<'t>(&self, text: &'t [u8]) -> Option<&'t [u8]> {
         if text.first() != Some(&b'/') {
             return None;
@@ -86,13 +86,13 @@ impl Bases {
     }
 }
 
-/// What of `path` is below `base`, with the slash.
+/// The part of `path` below `base`, with the slash.
 fn below<'p>(path: &'p [u8], base: &[u8]) -> Option<&'p [u8]> {
     let rest = path.strip_prefix(base)?;
     (rest.first() == Some(&b'/')).then_some(rest)
 }
 
-/// The directory on the way to `path` that is `base`.
+/// The ancestor of `path` that is the same directory as `base`.
 fn by_another_name<M: Machine + ?Sized>(base: &[u8], path: &[u8], machine: &M) -> Option<Vec<u8>> {
     let is = |path: &[u8]| {
         let stamp = machine.file_state(&CString::new(path).ok()?)?;
@@ -104,8 +104,8 @@ fn by_another_name<M: Machine + ?Sized>(base: &[u8], path: &[u8], machine: &M) -
     dirs.find(|dir| is(dir) == Some(wanted)).map(<[u8]>::to_vec)
 }
 
-/// The checkout that `call` may share the result of, if its object cannot hold the checkout's path, as far as
-/// options tell, and the call has one name for it.
+/// The checkout, if other checkouts may share the result of `call`: as far as the options reveal, its
+/// object cannot contain the checkout's path, and the call uses only one name for it.
 pub fn shared<M: Machine + ?Sized>(
     call: &Call<'_>,
     unit: &Unit<'_>,
@@ -119,7 +119,7 @@ pub fn shared<M: Machine + ?Sized>(
         let parts = below.split(|byte| *byte == b'/');
         b"../".repeat(parts.filter(|part| !part.is_empty()).count())
     })?;
-    // Bitcode holds the name of its source.
+    // Bitcode contains the name of its source.
     let tells = unit.debug_info
         || unit.relocatable_device_code
         || unit.language == Language::Assembler
@@ -140,7 +140,7 @@ pub fn shared<M: Machine + ?Sized>(
     })
 }
 
-/// Whether the compiler reads configuration files by itself, whose options are not looked at here.
+/// Whether the compiler reads configuration files on its own; their options are not examined here.
 fn is_configured(call: &Call<'_>) -> bool {
     call.config.witnesses().any(|witness| {
         witness.kind != WitnessKind::Absent && witness.name.to_bytes().ends_with(b".cfg")
@@ -151,13 +151,13 @@ fn holds(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|window| window == part)
 }
 
-/// Whether a path is written alike in line markers, dependency files and messages.
+/// Whether a path is written the same way in line markers, dependency files and messages.
 fn is_plain(path: &[u8]) -> bool {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/._+-,@~%=".contains(byte);
     path.iter().all(plain)
 }
 
-/// Options that put no path into an object, whatever is joined to them.
+/// Options that add no path to an object, whatever is joined to them.
 const NEUTRAL: [&[u8]; 49] = [
     b"--cuda-",
     b"--gcc-toolchain=",
@@ -210,10 +210,10 @@ const NEUTRAL: [&[u8]; 49] = [
     b"-x",
 ];
 
-/// The same, with nothing joined.
+/// Options that add no path to an object if nothing is joined to them.
 const NEUTRAL_ALONE: [&[u8]; 6] = [b"-c", b"-g0", b"-o", b"-pipe", b"-pthread", b"-w"];
 
-/// The same of the family `-f`, with `no-` in front of the name or without.
+/// The same for the `-f` family, with or without `no-` in front of the name.
 const NEUTRAL_FEATURES: [&[u8]; 52] = [
     b"PIC",
     b"PIE",
@@ -269,14 +269,14 @@ const NEUTRAL_FEATURES: [&[u8]; 52] = [
     b"visibility",
 ];
 
-/// Whether every argument of `call` is an input or an option that is known to put no path into the object.
+/// Whether every argument of `call` is an input, or an option that is known to add no path to the object.
 fn is_neutral(call: &Call<'_>) -> bool {
     let mut arguments = call.argv.iter().skip(1);
     while let Some(argument) = arguments.next() {
         let argument = argument.to_bytes();
         match argument {
             [b'-', ..] if !is_neutral_option(argument) => return false,
-            // What a response file says is not looked at.
+            // The contents of a response file are not examined.
             [b'@', ..] => return false,
             [b'-', ..] => {
                 let values = options::find(argument).map_or(0, |found| found.values);
@@ -310,7 +310,7 @@ fn is_neutral_option(option: &[u8]) -> bool {
         })
 }
 
-/// Adds `text` to `out` with `to` in the place of `from`, a directory's path, wherever that begins a path.
+/// Appends `text` to `out` with the directory `from` replaced by `to` wherever it begins a path.
 pub fn respell(text: &[u8], from: &[u8], to: &[u8], out: &mut Vec<u8>) {
     let mut done = 0;
     let mut at = 0;
@@ -329,8 +329,8 @@ pub fn respell(text: &[u8], from: &[u8], to: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(text.get(done..).unwrap_or_default());
 }
 
-/// Whether what comes behind `before` is the beginning of a path and not the rest of one. The colours of a
-/// message end with a letter.
+/// Whether a path can begin after `before`, rather than continue. The colour sequence of a message ends
+/// with a letter.
 fn begins_path(before: &[u8]) -> bool {
     match before.last() {
         Some(b'm') => {

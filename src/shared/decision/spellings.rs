@@ -1,11 +1,11 @@
-//! A sorted table of spellings in which the longest prefix of an argument is looked up.
+//! A sorted table of spellings that finds the longest prefix of an argument.
 //!
-//! Spellings are ranges of one text: a row takes 4 bytes, where a slice and its kind would take 24, and
-//! the shim holds 600 of them.
+//! Spellings are ranges of one text: a row takes 4 bytes, where a slice and its kind would take 24, and the
+//! shim contains 600 of them.
 
 use crate::shared::decision::options::OptionKind;
 
-/// One spelling: where it is in the text, and what it consumes.
+/// One spelling: its range in the text, and what it consumes.
 #[derive(Clone, Copy)]
 pub struct Row {
     at: u16,
@@ -14,13 +14,13 @@ pub struct Row {
 }
 
 impl Row {
-    /// A row that is still to be filled in.
+    /// A row that is filled in later.
     pub const EMPTY: Self = Self::new(0, 0, OptionKind::Flag);
 
     /// The spelling of `len` bytes at `at`.
     ///
     /// # Panics
-    /// When it is compiled, if the numbers do not fit.
+    /// At compile time, if the numbers do not fit.
     #[must_use]
     pub const fn new(at: usize, len: usize, kind: OptionKind) -> Self {
         assert!(at <= u16::MAX as usize && len <= u8::MAX as usize);
@@ -35,9 +35,9 @@ impl Row {
 /// Spellings with what each consumes, sorted by bytes.
 #[derive(Clone, Copy)]
 pub struct Table {
-    /// What the rows are ranges of.
+    /// The text that the rows are ranges of.
     pub text: &'static [u8],
-    /// The spellings in their order.
+    /// The spellings in sorted order.
     pub rows: &'static [Row],
 }
 
@@ -49,7 +49,7 @@ impl Table {
             .unwrap_or_default()
     }
 
-    /// The longest spelling that covers `argument`: its number, its length and what it consumes.
+    /// The longest spelling that matches `argument`: its number, its length and what it consumes.
     #[must_use]
     pub fn longest(&self, argument: &[u8]) -> Option<(usize, usize, OptionKind)> {
         let mut key = argument;

@@ -1,4 +1,4 @@
-//! Command lines of any kind.
+//! Arbitrary command lines.
 
 use super::clang::tokens;
 use super::*;
@@ -58,7 +58,7 @@ fn a_large_response_file_is_read_in_linear_time() {
     fake.file("large.rsp", &("-DX='y z' ".repeat(1 << 20) + "-c a.cpp"));
     let start = std::time::Instant::now();
     assert_eq!(outcome_in(&fake, SCCACHE, "clang++ @large.rsp"), "launch");
-    // Unoptimised and on a busy machine; quadratic would take hours.
+    // Unoptimised and on a busy machine; a quadratic scan would take hours.
     assert!(start.elapsed().as_secs() < 30, "{:?}", start.elapsed());
 }
 
@@ -91,7 +91,7 @@ fn decide_bytes(argv: &[Vec<u8>], env: &[Vec<u8>], machine: &Fake) -> &'static s
     word(&decide(&call, machine))
 }
 
-/// Words as a command line has them, and words as none has them.
+/// Words that occur on command lines, and words that never do.
 fn words() -> impl Strategy<Value = Vec<Vec<u8>>> {
     let listed: Vec<Vec<u8>> = options_table::TABLE
         .lines()

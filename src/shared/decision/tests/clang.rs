@@ -1,4 +1,4 @@
-//! What is assumed of clang, compared with clang.
+//! Assumptions about clang, checked against clang.
 
 use super::*;
 
@@ -67,9 +67,9 @@ pub(super) fn tokens(text: &[u8]) -> Vec<String> {
     out
 }
 
-/// Runs a compiler of the test set-up: `apt-get install clang-15 clang-19`.
+/// Runs one of the test compilers: `apt-get install clang-15 clang-19`.
 fn clang(version: &str, args: &[&str]) -> (bool, String) {
-    // For some options it makes directories that it leaves behind, whether it is to run anything or not.
+    // For some options clang creates directories and leaves them behind, even if it runs nothing.
     let temporary = tempfile::tempdir().unwrap();
     let mut command = Command::new(format!("clang-{version}"));
     let output = command
@@ -113,7 +113,7 @@ fn response_files_are_quoted_as_clang_quotes() {
     ];
     let dir = tempfile::tempdir().unwrap();
     for (number, text) in texts.iter().enumerate() {
-        // Each argument becomes visible as one of the front end's: -D before each.
+        // -D before each argument makes it visible as a front-end argument.
         let mut content = String::new();
         for token in tokens(text.as_bytes()) {
             content += &token;
@@ -123,7 +123,7 @@ fn response_files_are_quoted_as_clang_quotes() {
         std::fs::write(&path, text).unwrap();
         let argument = format!("@{}", path.display());
         for version in ["15", "19"] {
-            // An argument that is no option is an input, and the driver names each that is missing.
+            // An argument that is not an option is an input, and the driver reports each missing input.
             let (_, stderr) = clang(version, &["-fsyntax-only", "-x", "c", &argument]);
             let mut seen = String::new();
             let marker = "no such file or directory: '";
@@ -137,7 +137,7 @@ fn response_files_are_quoted_as_clang_quotes() {
     }
 }
 
-/// Whether clang takes the word behind `option` as its value: then a second input is missing.
+/// Whether clang takes the word after `option` as its value: then only a second input is missing.
 fn consumed(version: &str, option: &str, values: usize) -> Option<bool> {
     let mut args = vec!["-###", "-fsyntax-only", "-x", "c", option];
     args.extend(std::iter::repeat_n("/nonexistent/value.c", values));
@@ -149,8 +149,8 @@ fn consumed(version: &str, option: &str, values: usize) -> Option<bool> {
     Some(!stderr.contains("no such file or directory: '/nonexistent/value.c'"))
 }
 
-/// What LLVM's search makes of the table: the longest spelling that begins the argument and whose kind
-/// accepts what is behind it.
+/// The result of LLVM's search in the table: the longest spelling that is a prefix of the argument and
+/// whose kind accepts the rest.
 fn longest_listed(argument: &[u8]) -> Option<&'static [u8]> {
     let lines = options_table::TABLE.lines();
     let fits = lines.filter_map(|line| {
@@ -180,7 +180,7 @@ fn clang_agrees_about_values() {
     let mut compared = 0;
     for line in options_table::TABLE.lines() {
         let (spelling, kind) = line.split_once(' ').unwrap();
-        // A whole argument of kind A has something behind the spelling.
+        // An argument of kind A needs something after the spelling.
         let (option, values) = match kind {
             "A" => (format!("{spelling}gfx906"), 1),
             "S" => (spelling.to_owned(), 1),
@@ -194,7 +194,7 @@ fn clang_agrees_about_values() {
             "{option}"
         );
         for version in ["15", "19"] {
-            // These end the driver or read the value as a file before inputs are looked at.
+            // These make the driver stop, or read the value as a file, before it looks at inputs.
             let reads = [
                 "--config",
                 "-ivfsoverlay",
@@ -208,7 +208,7 @@ fn clang_agrees_about_values() {
             match consumed(version, &option, values) {
                 Some(true) => compared += 1,
                 Some(false) => {
-                    // The versions disagree, and the generator was told so.
+                    // The versions disagree, and the generator has an entry for it.
                     let line = format!("clang++ -c a.cpp {option} x");
                     assert_ne!(outcome(OTHER, &line), "launch", "clang {version}");
                 }
@@ -219,7 +219,7 @@ fn clang_agrees_about_values() {
     assert!(compared > 200, "only {compared} compared");
 }
 
-/// Flags of the table that a launched call may have: behind each is an input.
+/// Flags of the table that a launched call may contain: the word after each is an input.
 fn harmless_flags() -> Vec<&'static str> {
     let lines = options_table::TABLE.lines();
     let flags = lines.filter_map(|line| line.strip_suffix(" F").or(line.strip_suffix(" J")));
@@ -233,7 +233,7 @@ fn clang_takes_what_is_behind_a_flag_for_an_input() {
     let flags = harmless_flags();
     assert!(flags.len() > 120, "only {}", flags.len());
     for version in ["15", "19"] {
-        // All in one call: the driver names every input that is missing.
+        // All in one call: the driver reports every missing input.
         let mut args = vec!["-###".to_owned(), "-fsyntax-only".into(), "-xc".into()];
         for (number, flag) in flags.iter().enumerate() {
             args.extend([(*flag).to_owned(), format!("/nonexistent/{number}.c")]);
@@ -251,7 +251,8 @@ fn clang_takes_what_is_behind_a_flag_for_an_input() {
 fn the_committed_option_table_is_what_the_script_writes() {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/generate-options.sh");
     let output = Command::new(script).arg("--check").output().unwrap();
-    // Past what keeps back the words of a test that succeeds: it may have had nothing to compare.
+    // Bypasses the test harness, which captures the output of a passing test: the test may have had nothing
+    // to compare.
     std::io::stderr().write_all(&output.stderr).unwrap();
     let text = [output.stdout, output.stderr].concat();
     assert!(

@@ -1,4 +1,4 @@
-//! What the environment decides, and what of it a launcher gets.
+//! What the environment decides, and which parts of it a launcher gets.
 
 use super::*;
 
@@ -226,7 +226,7 @@ fn an_ancestor_that_launches_is_noticed() {
 
 #[test]
 fn of_a_variable_that_is_given_twice_the_first_counts_as_with_getenv() {
-    // Each with a value that changes nothing, and one that shows.
+    // Each with a value that changes nothing and one that has an effect.
     for (name, quiet, loud) in [
         ("ROCK_WRAP_DISABLE", "0", "1"),
         ("CCC_OVERRIDE_OPTIONS", "", "+-g"),

@@ -1,4 +1,4 @@
-//! What a launched call is given, and which launcher gets it.
+//! What a launched call gets, and which launcher gets the call.
 
 use super::*;
 
@@ -148,7 +148,7 @@ fn what_a_key_needs_is_told() {
     assert_eq!(default_output(c"dir.d/a"), b"a.o");
 }
 
-/// What the launcher is given in the place of a call's arguments.
+/// The arguments that the launcher gets for a call.
 fn given(launcher: &str, line: &str, machine: &Fake) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     with("clang++", launcher, &[], &words, machine, |decision| {
@@ -192,7 +192,7 @@ fn spellings_that_launchers_do_not_know_are_put_in_the_ones_that_they_do() {
     assert_eq!(outcome_in(&machine, CCACHE, line), "launch");
 }
 
-/// What a launch adds to the arguments, ids left out.
+/// The arguments that a launch adds, without ids.
 fn added(launcher: &str, line: &str) -> String {
     let words: Vec<&str> = line.split_whitespace().collect();
     with("clang", launcher, &[], &words, &Fake::new(), |decision| {
@@ -236,7 +236,7 @@ fn sccache_is_told_the_name_of_a_dependency_file() {
     }
     assert_eq!(added(SCCACHE, "clang -c a.c -MD -MF b.d"), "");
     assert_eq!(added(SCCACHE, "clang -c a.c"), "");
-    // No place for it: clang will say so.
+    // There is no place for it; clang will report the error.
     assert_eq!(
         added(SCCACHE, "clang -c a.c -MD -o out"),
         "output-not-a-file"
@@ -274,10 +274,10 @@ fn sccaches_client_is_run_where_it_does_the_servers_work() {
     for on in ["1", "true", "On"] {
         let variable = format!("SCCACHE_CLIENT_SIDE={on}");
         assert!(!asked(new, &[&variable]), "{on}");
-        // Which sccache has it turn off again.
+        // sccache ignores the variable while it logs.
         assert!(asked(new, &[&variable, "SCCACHE_LOG=debug"]), "{on}");
         assert!(!asked(new, &[&variable, "SCCACHE_LOG="]), "{on}");
-        // Which knows nothing of it.
+        // sccache 0.16 does not know the variable.
         assert!(asked(Version(0, 16, 0), &[&variable]), "{on}");
     }
     for off in ["0", "false", "off", "", "maybe"] {

@@ -1,5 +1,5 @@
-//! The whole rule book as tables: a command line, an environment, a launcher, and what becomes of
-//! it. The real clang has the last word on quoting and on which options take a value.
+//! All rules as tables: a command line, an environment, a launcher, and the resulting decision. The real
+//! clang is the authority on quoting and on which options take a value.
 
 mod arguments;
 mod clang;
@@ -34,7 +34,7 @@ pub const OTHER: &str = "/usr/bin/distcc ?";
 /// Seconds since 1970 on the [`Fake`] machine.
 const NOW: u64 = 1_800_000_000;
 
-/// A machine in which the usual files are there.
+/// A machine on which the usual files exist.
 #[derive(Default)]
 pub struct Fake {
     files: BTreeMap<Vec<u8>, Vec<u8>>,
@@ -174,7 +174,7 @@ fn strings<S: AsRef<str>>(words: &[S]) -> Vec<CString> {
     words.iter().map(c).collect()
 }
 
-/// Decides and shows the decision to `look`. `launcher` is a path and a version, or empty.
+/// Decides and passes the decision to `look`. `launcher` is a path and a version, or empty.
 fn with<S: AsRef<str>, T>(
     name: &str,
     launcher: &str,
@@ -190,7 +190,7 @@ fn with<S: AsRef<str>, T>(
     decided_in(&config, launcher, env, argv, machine, look)
 }
 
-/// The same with an empty environment and more of the configuration, as a shim for clang++.
+/// The same with an empty environment and the given configuration, as a shim for clang++.
 pub fn decided<T>(
     config: &Config<'_>,
     launcher: &str,
@@ -241,7 +241,7 @@ pub fn word(decision: &Decision<'_>) -> &'static str {
     }
 }
 
-/// `env ... clang++ args`, split at spaces; the shim is the one of the compiler's name.
+/// `env ... clang++ args`, split at spaces; the shim is the one for the compiler's name.
 fn outcome_in(machine: &Fake, launcher: &str, line: &str) -> &'static str {
     let words: Vec<&str> = line.split_whitespace().collect();
     let start = words

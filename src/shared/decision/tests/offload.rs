@@ -1,11 +1,11 @@
-//! Which of clang's two offload drivers compiles a call, and what a launcher may then be given.
+//! Which of clang's two offload drivers compiles a call, and what a launcher may get as a result.
 
 use super::super::*;
 use super::{CCACHE, Fake, OTHER, SCCACHE, decided, word};
 use crate::shared::shim_config::Config;
 use crate::shared::stand_in;
 
-/// What becomes of `clang++ ARGS` in front of a compiler with this default; the id that is added with it.
+/// The outcome of `clang++ ARGS` for a compiler with this default, and whether an id is added.
 fn outcome(new_driver: bool, launcher: &str, args: &str) -> (&'static str, bool) {
     let config = Config {
         new_driver,
@@ -37,7 +37,7 @@ fn device_code_that_a_launcher_would_not_see_goes_direct() {
         (true, "-c a.cpp", "launch"),
         (false, "--offload-new-driver -c a.hip", DIRECT),
         (true, "--no-offload-new-driver -c a.hip", "launch"),
-        // The last one wins, wherever it stands.
+        // The last one wins, wherever it is.
         (
             false,
             "--offload-new-driver -c a.hip --no-offload-new-driver",
@@ -51,7 +51,7 @@ fn device_code_that_a_launcher_would_not_see_goes_direct() {
         (false, "@new.rsp -c a.hip", DIRECT),
         (true, "-c a.hip @old.rsp", "launch"),
         (false, "@new.rsp -c a.hip @old.rsp", "launch"),
-        // One side alone is what -E prints.
+        // If only one side is compiled, -E prints that side.
         (true, "--offload-host-only -c a.hip", "launch"),
         (true, "--cuda-host-only -c a.hip", "launch"),
         (

@@ -1,11 +1,11 @@
-//! The table of calls and the reasons for which they are not launched.
+//! The table of calls and the reasons why they are not launched.
 
 use super::*;
 
-/// (outcome, launcher, line). The files of [`Fake::new`] are there.
+/// (outcome, launcher, line). The files of [`Fake::new`] exist.
 #[rustfmt::skip]
 const TABLE: &[(&str, &str, &str)] = &[
-    // Who launches.
+    // Which launcher, if any.
     ("disabled", SCCACHE, "ROCK_WRAP_DISABLE=1 clang++ -c a.cpp -o a.o"),
     ("launch", SCCACHE, "ROCK_WRAP_DISABLE= clang++ -c a.cpp -o a.o"),
     ("launch", SCCACHE, "ROCK_WRAP_DISABLE=0 clang++ -c a.cpp -o a.o"),
@@ -14,7 +14,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("no-launcher", "", "HIP_CLANG_LAUNCHER= clang++ -c a.cpp -o a.o"),
     ("launch", "", "HIP_CLANG_LAUNCHER=sccache clang++ -c a.cpp -o a.o"),
     ("launch", SCCACHE, "HIP_CLANG_LAUNCHER= clang++ -c a.cpp -o a.o"),
-    // The name.
+    // The driver's name.
     ("launch", SCCACHE, "/opt/rocm/llvm/bin/clang++ -c a.cpp -o a.o"),
     ("launch", SCCACHE, "clang -c a.c -o a.o"),
     ("launch", SCCACHE, "clang-19 -c a.c -o a.o"),
@@ -56,7 +56,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("unusual-spelling", SCCACHE, "clang++ --language=hip -c a.cpp"),
     ("unusual-spelling", SCCACHE, "clang++ --write-dependencies -c a.cpp"),
     ("double-dash", SCCACHE, "clang++ -c -- a.cpp"),
-    // Values are no inputs, and the other way round.
+    // Values are not inputs, and inputs are not values.
     ("launch", SCCACHE, "clang++ -c -resource-dir b.cpp a.cpp"),
     ("launch", SCCACHE, "clang++ -c -fdebug-compilation-dir b.cpp a.cpp"),
     ("launch", SCCACHE, "clang++ -c -isystem b.cpp -I b.cpp -D b.cpp -include b.cpp a.cpp"),
@@ -105,7 +105,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", CCACHE, "clang++ -c a.c"),
     ("launch", OTHER, "clang++ -c a.c"),
     ("launch", SCCACHE, "clang++ -x c++ -c a.c"),
-    // What the input says.
+    // Directives in the input.
     ("included-data", SCCACHE, "clang++ -c incbin.cpp"),
     ("included-data", "/usr/bin/sccache 0.4.0", "clang++ -c incbin.cpp"),
     ("launch", SCCACHE, "clang++ -c embed.cpp"),
@@ -128,7 +128,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", SCCACHE, "clang++ --cuda-device-only -c a.hip -o a.o"),
     ("launch", SCCACHE, "clang++ --cuda-host-only -c a.hip"),
     ("launch", SCCACHE, "clang++ --cuda-device-only --cuda-host-only -c a.hip"),
-    // Other actions and questions.
+    // Other actions and queries.
     ("other-action", SCCACHE, "clang++ -E a.cpp"),
     ("other-action", SCCACHE, "clang++ -c -E a.cpp"),
     ("other-action", SCCACHE, "clang++ -M -c a.cpp"),
@@ -169,7 +169,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("side-output", SCCACHE, "clang++ -fproc-stat-report=x -c a.cpp"),
     ("side-output", SCCACHE, "clang++ -serialize-diagnostics x -c a.cpp"),
     ("side-output", SCCACHE, "clang++ -gen-reproducer=always -c a.cpp"),
-    // Written only when the compiler crashes, which is never in a cache.
+    // Written only if the compiler crashes, and a crash is never cached.
     ("launch", SCCACHE, "clang++ -fcrash-diagnostics-dir=x -c a.cpp"),
     ("depfile", SCCACHE, "clang++ -MD -MG -c a.cpp"),
     ("depfile", SCCACHE, "clang++ -MD -MF - -c a.cpp"),
@@ -189,7 +189,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("side-output", SCCACHE, "clang++ --ssaf-tu-summary-file=x -c a.cpp"),
     ("working-directory", SCCACHE, "clang++ -working-directory=dir -c a.cpp"),
     ("working-directory", SCCACHE, "clang++ -working-directory dir -c a.cpp"),
-    // Inputs that no key holds.
+    // Inputs that are in no key.
     ("config-file", SCCACHE, "clang++ --config x.cfg -c a.cpp"),
     ("config-file", SCCACHE, "clang++ --config=x.cfg -c a.cpp"),
     ("config-file", SCCACHE, "clang++ --config-user-dir=x -c a.cpp"),
@@ -247,7 +247,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", OTHER, "clang++ -march=native -c a.cpp"),
     ("random-cuid", SCCACHE, "clang++ -fuse-cuid=random -c a.hip"),
     ("launch", SCCACHE, "clang++ -fuse-cuid=hash -c a.hip"),
-    // What launchers get wrong.
+    // What launchers handle incorrectly.
     ("unbundled-output", SCCACHE, "clang++ --no-gpu-bundle-output --cuda-device-only -c a.hip -o x"),
     ("unbundled-output", SCCACHE, "clang++ -no-gpu-bundle-output --offload-arch=gfx900,gfx906 -c a.hip -o x"),
     ("launch", SCCACHE, "clang++ --no-gpu-bundle-output --offload-arch=gfx900 --cuda-device-only -c a.hip -o x"),
@@ -358,7 +358,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("passthrough", SCCACHE, "clang++ -Xpreprocessor -DX -c a.cpp"),
     ("passthrough", SCCACHE, "clang++ -Xassembler -x -c a.cpp"),
     ("passthrough", SCCACHE, "clang++ -Xclangas -x -c a.cpp"),
-    // Spellings whose versions disagree about what they are.
+    // Spellings whose meaning differs between versions.
     ("unusual-spelling", SCCACHE, "clang++ -use-spirv-backend -c a.hip"),
     ("unusual-spelling", SCCACHE, "clang++ -lifetime-safety-max-cfg-blocks=1 -c a.cpp"),
     ("offload-kind", SCCACHE, "clang++ -fopenmp -fopenmp-targets=amdgcn -c a.cpp"),
@@ -376,7 +376,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("launch", "/usr/bin/sccache 0.8.0", "clang++ -c a.hip"),
     ("launch", "/usr/bin/sccache ?", "clang++ -c a.hip"),
     ("launch", "/usr/bin/sccache 0.7.7", "clang++ -c a.cpp"),
-    // What hipcc and CMake really say.
+    // What hipcc and CMake actually pass.
     ("launch", SCCACHE, "clang++ -O3 --offload-arch=gfx906 --offload-arch=gfx90a -fPIC -MD -MT a.o -MF a.o.d -o a.o -x hip -c a.cpp"),
     ("launch", CCACHE, "clang++ --std=c++17 --cuda-gpu-arch=gfx906 --cuda-device-only -c -O3 -Wno-unused-command-line-argument -I. a.hip -o a.hip.o"),
     ("information", SCCACHE, "clang++ -v -MD -MT x -MF x.d -o x.o -c a.cpp"),
@@ -396,7 +396,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("nested-ccache", SCCACHE, "CCACHE_DISABLE=1 UNCACHED_ERR_FD=5 clang++ -c a.cpp"),
     ("launch", SCCACHE, "CCACHE_DISABLE=1 clang++ -c a.cpp"),
     ("nested-distcc", SCCACHE, "_DISTCC_SAFEGUARD=1 clang++ -c a.cpp"),
-    // Found earlier than nesting: it explains the call itself.
+    // Found before nesting: it explains the call itself.
     ("not-a-compile", SCCACHE, "ROCK_WRAP_GUARD=1 clang++ a.cpp"),
 ];
 
@@ -416,7 +416,7 @@ fn the_table_holds() {
 #[test]
 fn every_reason_is_reached() {
     let reached: BTreeSet<&str> = TABLE.iter().map(|row| row.0).collect();
-    // These have tests of their own, below, in `key_tests` or in `offload_tests`.
+    // These have their own tests: below, in `offload`, or in the tests of `key`.
     let elsewhere = [
         "response-file",
         "response-quoting",
