@@ -1,5 +1,5 @@
-//! May this call be launched? One pure function, [`decide`], answers for the shim and for `rock-wrap
-//! explain`.
+//! May this call be launched? One pure function, [`decide`], answers for the shim and for
+//! `rock-wrap explain`.
 //!
 //! Owns: the allow-list. The default is [`Direct`]: the real compiler runs as if rock-wrap were not there.
 //! A call is launched only if it is provably one compile of one regular file into another, and if the

@@ -22,7 +22,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// A word that may live as long as `argv`, or shorter.
+/// A word, and the same word in `argv` if it comes from there.
 #[derive(Clone, Copy)]
 struct Word<'w, 'a> {
     text: &'w CStr,

@@ -65,7 +65,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         {
             for arch in archs.split(|byte| *byte == b',') {
                 if arch == b"native" {
-                    // For a launcher without a key, the machine that compiles is unknown.
+                    // A launcher without a key may compile on another machine.
                     if self.launcher.kind == LauncherKind::Other {
                         return Err(Reason::NativeTarget);
                     }
