@@ -137,7 +137,7 @@ fn response_files_are_quoted_as_clang_quotes() {
     }
 }
 
-/// Whether clang takes the word after `option` as its value: then only a second input is missing.
+/// Whether clang takes the word after `option` as its value; otherwise it reports the word as a missing input.
 fn consumed(version: &str, option: &str, values: usize) -> Option<bool> {
     let mut args = vec!["-###", "-fsyntax-only", "-x", "c", option];
     args.extend(std::iter::repeat_n("/nonexistent/value.c", values));
