@@ -1,7 +1,7 @@
 //! Access lists of directories, as the kernel stores them (`include/uapi/linux/posix_acl_xattr.h`).
 
-/// The permissions that new files get from a directory's default access list, for owner, group and others, as a mode.
-/// A list that cannot be read grants all.
+/// The permissions that a directory's default access list grants to new files, for owner, group and others, as a
+/// mode. An unreadable list grants everything.
 #[must_use]
 pub fn granted_by_default(list: &[u8]) -> u32 {
     const HEAD: usize = 4;
@@ -10,13 +10,13 @@ pub fn granted_by_default(list: &[u8]) -> u32 {
     const GROUP_OBJ: u16 = 0x04;
     const MASK: u16 = 0x10;
     const OTHER: u16 = 0x20;
-    // A tag and permissions (2 bytes each, little endian), an id (4).
+    // An entry: tag and permissions (2 bytes each, little endian), then an id (4 bytes).
     let of = |wanted: u16| {
         let mut entries = list.get(HEAD..).unwrap_or_default().chunks_exact(ENTRY);
         let entry = entries.find(|entry| entry[..2] == wanted.to_le_bytes())?;
         Some(u32::from(entry[2] & 7))
     };
-    // The mode's group bits are the mask's, where there is one.
+    // If the list has a mask, the mode's group bits are the mask's.
     let group = of(MASK).or_else(|| of(GROUP_OBJ)).unwrap_or(7);
     of(USER_OBJ).unwrap_or(7) << 6 | group << 3 | of(OTHER).unwrap_or(7)
 }

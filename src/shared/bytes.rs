@@ -2,15 +2,15 @@
 
 use alloc::vec::Vec;
 
-/// The first `byte` of `text`. Eight at a time: every call looks through all witnesses, and some through
-/// whole sources.
+/// Finds the first `byte` in `text`. Compares eight bytes at a time, because every call scans all witnesses, and
+/// some calls scan whole sources.
 #[must_use]
 pub fn find(text: &[u8], byte: u8) -> Option<usize> {
     const LOW: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let (words, rest) = text.as_chunks::<8>();
     for (i, word) in words.iter().enumerate() {
-        // A byte of this is 0 where `byte` stands; the lowest high bit that is left marks the first.
+        // A byte of this word is 0 where `byte` occurs; the lowest high bit that remains marks the first match.
         let differs = u64::from_le_bytes(*word) ^ (LOW * u64::from(byte));
         let found = differs.wrapping_sub(LOW) & !differs & HIGH;
         if found != 0 {
@@ -21,7 +21,7 @@ pub fn find(text: &[u8], byte: u8) -> Option<usize> {
     Some(8 * words.len() + at)
 }
 
-/// The number that `digits` are in decimal; `None` where they are none, or too many.
+/// Parses decimal digits; `None` if `digits` is not a number or is too large.
 #[must_use]
 pub fn decimal(digits: &[u8]) -> Option<u64> {
     let number = digits.iter().try_fold(0_u64, |number, digit| {

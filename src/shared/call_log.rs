@@ -1,19 +1,18 @@
-//! The session's log of calls: one line for each, written by the shim, read by `rock-wrap run`.
+//! The session's call log: one line per call, written by the shim and read by `rock-wrap run`.
 //!
-//! Owns: the variable that asks for it and the format. Without the variable nothing is opened.
+//! Owns: the variable that enables the log, and its format. Without the variable, no file is opened.
 //!
 //! ```text
 //! direct <TAB> reason   <TAB> language <TAB> archs <TAB> pid <TAB> start <TAB> cwd <TAB> source <TAB> output
 //! launch <TAB> launcher <TAB> language <TAB> archs <TAB> pid <TAB> start <TAB> cwd <TAB> source <TAB> output
 //! ```
 //!
-//! `-` is what there is none of. `archs` is the number of offload architectures; `start` is the time
-//! of the decision in nanoseconds since boot (`CLOCK_BOOTTIME`: nobody sets it, and the kernel tells
-//! a process's own start by it); `cwd` is there if one of the two paths is relative. In the last
-//! three, a control character or a backslash is a backslash and two hexadecimal digits.
+//! `-` marks an absent field. `archs` is the number of offload architectures. `start` is the time of the decision
+//! in nanoseconds since boot (`CLOCK_BOOTTIME`: nobody can set that clock, and the kernel reports process start
+//! times by it). `cwd` is present if one of the two paths is relative. In the last three fields, a control
+//! character or a backslash is written as a backslash and two hexadecimal digits.
 //!
-//! A call that is launched was understood; of a direct one language, archs, source and output are
-//! what it looks like at a glance.
+//! A launched call was parsed completely. For a direct call, language, archs, source and output are a best guess.
 
 use crate::shared::bytes::push_decimal;
 use alloc::vec::Vec;
@@ -25,17 +24,17 @@ use crate::shared::decision::language::Language;
 use crate::shared::decision::unit::{WordRole, default_output};
 use crate::shared::sys;
 
-/// Names the log: a file that exists and that the shim may append to.
+/// Names the log: an existing file that the shim may append to.
 pub const VARIABLE: &str = "ROCK_WRAP_EVENTS";
 
-/// Appends what `decision` makes of `call` to the log that the environment names, if it names one.
-/// With `O_APPEND` and one write for each line, parallel calls lose none (the kernel holds the
-/// inode's lock over both).
+/// Appends a line about `call` and its `decision` to the log, if the environment names one. The log is opened with
+/// `O_APPEND` and each line is one write, so parallel calls lose no lines (the kernel holds the inode's lock while
+/// it seeks and writes).
 pub fn record(call: &Call<'_>, decision: &Decision<'_>) {
     let Some(path) = lookup(call.env, VARIABLE.as_bytes()) else {
         return;
     };
-    // A log that has gone away is no reason to bother a compile.
+    // A log that has disappeared must not disturb a compile.
     let Ok(log) = sys::File::append(path) else {
         return;
     };
@@ -48,7 +47,7 @@ pub fn record(call: &Call<'_>, decision: &Decision<'_>) {
     ));
 }
 
-/// The line for one call. `cwd` is asked if there is a relative path.
+/// Formats the line for one call. `cwd` is called only if a path is relative.
 fn line(
     argv: &[&CStr],
     decision: &Decision<'_>,
@@ -110,11 +109,11 @@ fn line(
     line
 }
 
-/// Stands for what there is none of. No input or output of a launched call is called so: that would
-/// be standard input or output.
+/// Placeholder for an absent field. No input or output of a launched call has this name: it would mean standard
+/// input or output.
 const NONE: &str = "-";
 
-/// What a call is about.
+/// What a call compiles.
 #[derive(Default)]
 struct Shape<'a> {
     language: Option<Language>,
@@ -160,7 +159,7 @@ fn push_escaped(text: &mut Vec<u8>, bytes: &[u8]) {
 #[cfg(not(rock_wrap_shim))]
 pub use read::{Event, read};
 
-/// The other end, which the shim has no use for.
+/// The reading end, which the shim does not need.
 #[cfg(not(rock_wrap_shim))]
 mod read {
     use std::ffi::OsString;
@@ -172,31 +171,31 @@ mod read {
     use super::{NONE, Vec};
     use crate::shared::decision::language::Language;
 
-    /// What a session's log says of one call.
+    /// One call in a session's log.
     #[derive(Clone, Debug, PartialEq, Eq)]
     pub struct Event {
-        /// Whether a launcher was given the call.
+        /// Whether the call went to a launcher.
         pub launched: bool,
-        /// The reason where it was not, else the kind of launcher.
+        /// The kind of launcher for a launched call, otherwise the reason for going direct.
         pub detail: String,
-        /// What was compiled.
+        /// The language of the source.
         pub language: Option<Language>,
         /// The number of offload architectures.
         pub archs: u32,
-        /// The process, which stays until the call has ended: as the launcher or the compiler from
-        /// then on, or waiting.
+        /// The process ID. It stays the same until the call ends: the process becomes the launcher or the compiler,
+        /// or waits for one.
         pub pid: u32,
-        /// When it was decided, since boot.
+        /// The time of the decision, since boot.
         pub start: Duration,
-        /// What the two paths are relative to, if one of them is.
+        /// The directory that the two paths are relative to, if one of them is relative.
         pub cwd: Option<PathBuf>,
-        /// The source as the call names it.
+        /// The source, as spelled in the call.
         pub source: Option<PathBuf>,
-        /// The output as the call names it, or as clang names it if the call does not.
+        /// The output as spelled in the call, or the name that clang chooses if the call gives none.
         pub output: Option<PathBuf>,
     }
 
-    /// Reads lines of a log. One that is not ours is passed over.
+    /// Parses the lines of a log. Skips lines that it does not recognise.
     #[must_use]
     pub fn read(log: &[u8]) -> Vec<Event> {
         log.split(|byte| *byte == b'\n').filter_map(event).collect()
@@ -233,7 +232,7 @@ mod read {
         })
     }
 
-    /// The outer `None` is for what is no escaped path.
+    /// Unescapes a path. The outer `None` means that the text is not a valid escaped path.
     fn path(escaped: &[u8]) -> Option<Option<PathBuf>> {
         if escaped == NONE.as_bytes() {
             return Some(None);

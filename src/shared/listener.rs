@@ -1,8 +1,8 @@
-//! Who listens at a port of the loopback interface: whose it is, and whether it sees the same files.
+//! Who owns the listener at a port of the loopback interface, and whether it sees the same files.
 //!
-//! Owns: telling the user's own server from another one. The kernel tells the user of a socket, and its process
-//! only by way of `/proc`, where every descriptor has to be looked at. So what was found is kept in the user's
-//! cache directory, for as long as the same socket listens in the same boot.
+//! Owns: distinguishing the user's own server from another one. The kernel reports the user of a socket, but its
+//! process can only be found through `/proc`, by looking at every descriptor. The result is therefore cached in the
+//! user's cache directory, valid as long as the same socket listens in the same boot.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -15,8 +15,8 @@ use crate::shared::namespaces::shares_namespaces;
 use crate::shared::socket::{self, Listener};
 use crate::shared::sys::{self, EntryNames, File};
 
-/// Whether the server at `port` belongs to this user, and is in this process's mount and PID namespaces. `env`
-/// says where the user's cache directory is.
+/// Whether the server at `port` belongs to this user and shares this process's mount and PID namespaces. `env`
+/// locates the user's cache directory.
 #[must_use]
 pub fn is_ours(port: u16, env: &[&CStr]) -> bool {
     let listener = match socket::listener(port) {
@@ -56,7 +56,7 @@ fn sees_our_files(port: u16, inode: u64, env: &[&CStr]) -> bool {
     }
 }
 
-/// What a process that was found holds for: this socket, this boot, and these namespaces.
+/// The state for which a found process stays valid: this socket, this boot and these namespaces.
 fn state(inode: u64) -> [u8; LEN] {
     let mut hasher = Hasher::new();
     let mut boot = [0; 64];
@@ -72,11 +72,11 @@ fn state(inode: u64) -> [u8; LEN] {
 /// The process that has a socket open.
 #[derive(Debug, PartialEq, Eq)]
 enum Holder {
-    /// This one.
+    /// The process with this ID.
     Process(usize),
-    /// None that can be seen from here: it is in another PID namespace.
+    /// No process visible from here: the holder is in another PID namespace.
     Nobody,
-    /// One of this user's processes does not show its descriptors, or there is no `/proc`.
+    /// Unknown: one of this user's processes does not show its descriptors, or there is no `/proc`.
     Untold,
 }
 
@@ -89,7 +89,7 @@ fn holder(inode: u64) -> Holder {
     push_decimal(&mut target, inode);
     target.push(b']');
     let mut untold = false;
-    // One buffer for all directories: the shim gives no memory back.
+    // One buffer for all directories, because the shim never frees memory.
     let (mut entries, mut room) = (Vec::new(), Vec::new());
     while processes.more_entries(&mut entries) {
         for process in EntryNames(&entries) {
@@ -113,7 +113,8 @@ fn holder(inode: u64) -> Holder {
     }
 }
 
-/// Whether a process has a descriptor that leads to `target`; `None` where one of this user's does not show it.
+/// Whether a process has a descriptor that leads to `target`; `None` if one of this user's processes does not show
+/// its descriptors.
 fn has_open(process: &CStr, target: &[u8], entries: &mut Vec<u8>) -> Option<bool> {
     let mut path = [0; 40];
     let parts = [b"/proc/", process.to_bytes(), b"/fd"].concat();
@@ -122,7 +123,7 @@ fn has_open(process: &CStr, target: &[u8], entries: &mut Vec<u8>) -> Option<bool
     let descriptors = match File::open(path) {
         Ok(descriptors) => descriptors,
         Err(errno) if errno.means_missing() => return Some(false),
-        // Another user's, or one that has ended meanwhile.
+        // Another user's process, or one that has ended meanwhile.
         Err(_) => {
             let owner = sys::stat(path).map(|stat| stat.user as usize);
             return (owner != Ok(sys::user())).then_some(false);
@@ -142,17 +143,17 @@ fn has_open(process: &CStr, target: &[u8], entries: &mut Vec<u8>) -> Option<bool
     Some(false)
 }
 
-/// Who listens at a port of the loopback interface, by the kernel's table; `None` where nobody does,
-/// or only at all interfaces. For kernels that do not answer [`listener`](socket::listener).
+/// Finds the listener at a port of the loopback interface in the kernel's table; `None` if there is none, or only
+/// one on all interfaces. For kernels that do not support [`listener`](socket::listener).
 ///
-/// A row at a time, since those who listen come first: to look for the next connection the kernel goes
-/// through all of its table, which takes 0.7 ms on a small machine.
+/// Reads a row at a time, because listening sockets come first: to find the next connection, the kernel walks its
+/// whole table, which takes 0.7 ms on a small machine.
 #[cold]
 fn listed(port: u16) -> Option<Listener> {
     const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
     const ROW: usize = 150;
     let digit = |at: usize| DIGITS[usize::from(port >> (12 - 4 * at) & 15)];
-    // Both ends and the state; 127.0.0.1 as one number, in this machine's order.
+    // Both endpoints and the state; 127.0.0.1 is one number in native byte order.
     let mut wanted = *b" 0100007F:#### 00000000:0000 0A ";
     (0..4).for_each(|at| wanted[10 + at] = digit(at));
     let table = File::open(c"/proc/self/net/tcp").ok()?;
@@ -164,7 +165,7 @@ fn listed(port: u16) -> Option<Listener> {
         }
         let row = row.get(..length)?;
         if let Some(at) = row.windows(wanted.len()).position(|part| part == wanted) {
-            // Queues, a timer, resent, the user, a time-out, the inode.
+            // Queues, timer, retransmits, user, timeout, inode.
             let rest = row[at + wanted.len()..].split(|byte| *byte == b' ');
             let mut rest = rest.filter(|field| !field.is_empty()).skip(3);
             let user = decimal(rest.next()?)? as usize;

@@ -1,9 +1,8 @@
-//! What both programs are made of: the decision about a call, what it is made by, and how its answers are
-//! passed on.
+//! Code shared by both programs: the decision about a call, its inputs, and the way its result is passed on.
 //!
-//! Owns: everything on which the command line and the shim must agree. `rock-wrap explain` calls the very
-//! functions that a compile goes through. `core` and `alloc` only, and no formatting, since the shim has
-//! neither a C library nor the room.
+//! Owns: everything that the command line and the shim must agree on. `rock-wrap explain` calls the same functions
+//! that a compile goes through. Uses only `core` and `alloc`, and no formatting, because the shim has no C library
+//! and must stay small.
 //!
 //! `build.rs` compiles this folder a second time, for the shim: see `src/freestanding.rs`.
 

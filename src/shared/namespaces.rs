@@ -6,8 +6,7 @@ use core::ffi::CStr;
 use crate::shared::bytes::push_decimal;
 use crate::shared::sys;
 
-/// Whether `process` sees the same files and processes as this one. Where that may not be looked at, it is
-/// taken to.
+/// Whether `process` sees the same files and processes as this one. Assumed true if this may not be inspected.
 #[must_use]
 pub fn shares_namespaces(process: usize) -> bool {
     let mut number = Vec::new();

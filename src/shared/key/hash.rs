@@ -1,13 +1,13 @@
 //! BLAKE2s-256 (RFC 7693), for cache keys and compilation unit ids.
 //!
-//! Of our own, since this is the hot path and links no library; checked against the RFC's example
-//! and the reference implementation. A compile's whole command line is hashed: it takes a third of
-//! SHA-256's instructions, and unlike BLAKE3 little code. Every text is hashed with its length, so
-//! that no two lists of texts look alike.
+//! An implementation of our own, because the hot path links no library; it is checked against the RFC's example and
+//! the reference implementation. The hash covers a compile's whole command line. BLAKE2s takes a third of SHA-256's
+//! instructions and, unlike BLAKE3, little code. Every text is hashed with its length, so that no two lists of
+//! texts produce the same input.
 
 use crate::shared::machine::FileState;
 
-/// Bytes of a digest.
+/// Length of a digest in bytes.
 pub const LEN: usize = 32;
 
 const BLOCK: usize = 64;
@@ -23,7 +23,7 @@ const INITIAL: [u32; 8] = [
     0x5be0_cd19,
 ];
 
-/// The order of a block's words in each round.
+/// The order in which each round uses a block's words.
 #[rustfmt::skip]
 const ORDERS: [[u8; 16]; 10] = [
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
@@ -45,12 +45,12 @@ static LANES: [[u8; 4]; 8] = [
     [0, 5, 10, 15], [1, 6, 11, 12], [2, 7, 8, 13], [3, 4, 9, 14],
 ];
 
-/// A digest in the making.
+/// An incremental hash.
 #[derive(Clone)]
 pub struct Hasher {
     state: [u32; 8],
     pending: [u8; BLOCK],
-    /// Bytes so far, those pending among them.
+    /// Bytes hashed so far, including pending ones.
     len: u64,
 }
 
@@ -61,11 +61,11 @@ impl Default for Hasher {
 }
 
 impl Hasher {
-    /// A digest of nothing yet.
+    /// A hash with no input yet.
     #[must_use]
     pub fn new() -> Self {
         let mut state = INITIAL;
-        // Of the parameters only the digest's length and the tree's shape (none) are not zero.
+        // The only nonzero parameters are the digest's length and the tree's shape (sequential).
         state[0] ^= 0x0101_0000 | LEN as u32;
         Self {
             state,
@@ -74,12 +74,13 @@ impl Hasher {
         }
     }
 
-    /// Adds bytes as they are.
+    /// Adds raw bytes.
     pub fn bytes(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let at = (self.len % BLOCK as u64) as usize;
             if at == 0 && self.len != 0 {
-                // The last block is another one's to finish, so a full one waits for more.
+                // The last block is compressed with a flag of its own, so a full block waits until more input
+                // arrives.
                 compress(&mut self.state, &self.pending, self.len, 0);
             }
             let (now, rest) = bytes.split_at(bytes.len().min(BLOCK - at));
@@ -94,22 +95,22 @@ impl Hasher {
         self.bytes(&number.to_le_bytes());
     }
 
-    /// Adds a text that ends where it ends, whatever follows.
+    /// Adds a text with its length, so that its end is unambiguous.
     pub fn text(&mut self, text: &[u8]) {
-        // No argument, variable or path is longer (`MAX_ARG_STRLEN`), nor a file that is read.
+        // No argument, variable or path is longer (`MAX_ARG_STRLEN`), nor is any file that is read.
         self.bytes(&(text.len() as u32).to_le_bytes());
         self.bytes(text);
     }
 
-    /// Adds the state of a file, without the device: a reboot or another container changes its number.
-    /// Whoever calls this adds the path, which tells the file systems of one machine apart.
+    /// Adds the state of a file, except its device number, which a reboot or another container changes. The caller
+    /// also adds the path, which distinguishes the file systems of one machine.
     pub fn file_state(&mut self, file_state: &FileState) {
         let times = [file_state.mtime, file_state.mtime_nsec];
         let numbers = [file_state.ino, file_state.size].into_iter().chain(times);
         numbers.for_each(|number| self.number(number));
     }
 
-    /// The digest.
+    /// Finishes the hash and returns the digest.
     #[must_use]
     pub fn finish(mut self) -> [u8; LEN] {
         let used = match (self.len % BLOCK as u64) as usize {
@@ -126,7 +127,7 @@ impl Hasher {
     }
 }
 
-/// Mixes a block in. `len` is that of all up to its end, `last` all ones for the last block.
+/// Mixes in one block. `len` is the total length up to the block's end; `last` is all ones for the last block.
 fn compress(state: &mut [u32; 8], block: &[u8; BLOCK], len: u64, last: u32) {
     let (words, _) = block.as_chunks::<4>();
     let mut v = [0_u32; 16];

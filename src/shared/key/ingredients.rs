@@ -1,23 +1,23 @@
-//! Whoever takes what a key is made of.
+//! The interface that collects the ingredients of a key.
 
 use crate::shared::key::hash::Hasher;
 use crate::shared::machine::FileState;
 
-/// Takes the ingredients of a key in their order. The [`Hasher`] makes the key of them; the command line shows
-/// them. What is called by a name ends where the next name begins.
+/// Receives the ingredients of a key in order. The [`Hasher`] turns them into the key; the command line prints
+/// them. A named ingredient extends to the next name.
 pub trait Ingredients {
-    /// The name of what follows.
+    /// Names the values that follow.
     fn name(&mut self, name: &'static str);
-    /// A text that ends where it ends, whatever follows.
+    /// Adds a text with its length, so that its end is unambiguous.
     fn text(&mut self, text: &[u8]);
-    /// A number.
+    /// Adds a number.
     fn number(&mut self, number: u64);
-    /// The state of a file.
+    /// Adds the state of a file.
     fn file_state(&mut self, state: &FileState);
 }
 
 impl Ingredients for Hasher {
-    /// Names are for people.
+    /// Names are for display only.
     fn name(&mut self, _: &'static str) {}
 
     fn text(&mut self, text: &[u8]) {

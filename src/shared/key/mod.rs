@@ -1,8 +1,8 @@
-//! What a cached result depends on and the launcher does not know of.
+//! Everything a cached result depends on that the launcher does not know about.
 //!
-//! Owns: the key that is handed to a caching launcher, and the compilation unit id. Both are pure
-//! functions of the call, the configuration and what [`Machine`] tells; neither depends on time, and
-//! on paths only as far as the output does. A launcher that does not cache gets neither.
+//! Owns: the key that is passed to a caching launcher, and the compilation unit id. Both are pure functions of the
+//! call, the configuration and the answers of [`Machine`]. Neither depends on the time, and they depend on paths
+//! only as far as the output does. A launcher that does not cache gets neither.
 
 use crate::shared::decision::reasons::Reason;
 use crate::shared::decision::unit::{Unit, WordRole, default_depfile, default_output};
@@ -31,65 +31,66 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// Changes whenever the same call may get another key, so that an entry of an older rock-wrap is
-/// never taken for one of this.
+/// Change this whenever the same call may get a different key, so that an entry of an older rock-wrap is never
+/// mistaken for one of this version.
 const FORMAT: &[u8] = b"rock-wrap key 3";
 
-/// What a launch of a caching launcher needs.
+/// What a caching launcher is given for a launch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// The environment entry, `NAME=VALUE`.
     pub entry: CString,
-    /// Where checkouts share, an entry that keeps their directories apart in a launcher's direct mode alone.
+    /// Where checkouts share results, an entry that keeps their directories apart in the launcher's direct mode
+    /// only.
     pub directory: Option<CString>,
-    /// The name of the dependency file that clang would choose, to be given with `-MF`: where the
-    /// launcher would otherwise not write it.
+    /// The dependency file's name that clang would choose, to be passed with `-MF`. Set where the launcher would
+    /// otherwise not write the file.
     pub depfile: Option<CString>,
-    /// `-cuid=...`: for a HIP compile without one of its own.
+    /// `-cuid=...`, for a HIP compile without one of its own.
     pub cuid: Option<CString>,
 }
 
 impl Key {
-    /// What is added to the environment.
+    /// The entries that are added to the environment.
     pub fn entries(&self) -> impl Iterator<Item = &CStr> {
         [Some(&*self.entry), self.directory.as_deref()]
             .into_iter()
             .flatten()
     }
 
-    /// Whether an entry of the caller's stays beside these.
+    /// Whether one of the caller's entries is kept beside these.
     #[must_use]
     pub fn keeps(&self, entry: &[u8]) -> bool {
         self.directory.is_none() || !entry.starts_with(DIRECT_MODE_ONLY)
     }
 
-    /// What is added behind the call's own arguments. Nothing else ever is.
+    /// The arguments that are appended to the call's own. Nothing else is ever appended.
     pub fn words(&self) -> impl Iterator<Item = &CStr> {
         let depfile = self.depfile.as_deref().map(|name| [c"-MF", name]);
         depfile.into_iter().flatten().chain(self.cuid.as_deref())
     }
 }
 
-/// What the key of a launch is made of.
+/// The inputs of a launch's key.
 pub struct Inputs<'k, 'a> {
     /// The call.
     pub call: &'k Call<'a>,
-    /// What is compiled.
+    /// The compile.
     pub unit: &'k Unit<'a>,
     /// The launcher.
     pub launcher: &'k NamedLauncher<'a>,
-    /// What of the environment counts.
+    /// The environment variables that affect the compile.
     pub steering: Steering<'a>,
-    /// What `native` stands for here.
+    /// The architectures that `native` means on this machine.
     pub native: Vec<u8>,
-    /// The directories of device libraries that the fingerprint holds.
+    /// The device library directories that the fingerprint covers.
     pub fingerprinted: Directories,
-    /// Paths, as they count.
+    /// Converts paths to the form used in keys.
     pub paths: Paths,
 }
 
 impl Inputs<'_, '_> {
-    /// The key, for the launcher's `variable`.
+    /// Computes the key, for the launcher's `variable`.
     pub fn key<M: Machine + ?Sized>(&self, variable: &[u8], machine: &M) -> Key {
         let mut hasher = Hasher::new();
         self.give(&mut hasher, machine);
@@ -109,13 +110,13 @@ impl Inputs<'_, '_> {
         }
     }
 
-    /// The dependency file whose name the launcher has to be given.
+    /// The dependency file whose name has to be passed to the launcher.
     fn named_depfile(&self) -> Option<Vec<u8>> {
         let wanted = self.launcher.wants_depfile_named(self.unit);
         wanted.then(|| default_depfile(self.unit))
     }
 
-    /// Gives what the key is made of.
+    /// Feeds the ingredients of the key.
     pub fn give<I: Ingredients, M: Machine + ?Sized>(&self, into: &mut I, machine: &M) {
         let Self {
             call,
@@ -148,15 +149,15 @@ impl Inputs<'_, '_> {
         loaded(into, steering, call.config, paths, machine);
         into.name("device-libraries");
         libraries(into, unit, steering, &self.fingerprinted, paths, machine);
-        // Debug information and some names of symbols hold it, and sccache's text has no line markers
-        // outside of direct mode (0.16, `clang.rs`).
+        // Debug information and some symbol names contain the input's path, and outside of direct mode sccache's
+        // text has no line markers (0.16, `clang.rs`).
         into.name("input");
         paths.argument(into, unit.input.to_bytes());
         into.name("output");
         paths.output(into, unit);
         into.name("native");
         into.text(&self.native);
-        // sccache has only the text that they lead to, and -fdebug-macro writes them into the object.
+        // sccache sees only the resulting text, but -fdebug-macro writes the options themselves into the object.
         into.name("preprocessor-options");
         for (_, text) in unit
             .words
@@ -173,7 +174,8 @@ impl Inputs<'_, '_> {
         {
             into.text(&machine.read(path).unwrap_or_default());
         }
-        // What a launcher reads of it differs from version to version, and there is no preprocessor.
+        // What a launcher reads of an assembler source differs between versions, and there is no preprocessor to
+        // ask.
         into.name("assembler-source");
         if unit.language == Language::Assembler {
             into.text(&machine.read(&unit.input).unwrap_or_default());
@@ -182,7 +184,7 @@ impl Inputs<'_, '_> {
         if unit.writes_depfile {
             depfile(into, unit, self.named_depfile().as_deref(), paths);
         }
-        // ccache has the directory in its own key, and minds prefix maps.
+        // ccache puts the directory into its own key and honours prefix maps.
         into.name("directory");
         if launcher.kind == LauncherKind::Sccache && unit.debug_info {
             debug_directory(into, unit, &paths.cwd);
@@ -193,7 +195,7 @@ impl Inputs<'_, '_> {
         }
     }
 
-    /// Whether the compile is given an id: a HIP compile without one of its own.
+    /// Whether the compile is given an id: true for a HIP compile without one of its own.
     #[must_use]
     pub fn takes_id(&self) -> bool {
         let unit = self.unit;
@@ -203,19 +205,19 @@ impl Inputs<'_, '_> {
 
     /// `-cuid=` for a HIP compile that has none.
     ///
-    /// clang makes `__hip_cuid_*` from the source's path and all options, `-o` among them; launchers
-    /// have neither in their keys, and objects that they share cannot be linked together (measured,
-    /// also without -fgpu-rdc on clang 19). The same call from another checkout gets the same id.
+    /// clang derives `__hip_cuid_*` from the source's path and all options, including `-o`. Launchers have neither
+    /// in their keys, and objects shared through the cache cannot be linked together (measured, also without
+    /// -fgpu-rdc on clang 19). The same call from another checkout gets the same id.
     fn id<M: Machine + ?Sized>(&self, machine: &M) -> CString {
         let mut hasher = Hasher::new();
         self.give_for_id(&mut hasher, machine);
         let mut option = Vec::from(b"-cuid=");
-        // As long as clang's own.
+        // As long as the id that clang makes.
         push_hex(&mut option, &hasher.finish()[..8]);
         CString::new(option).unwrap_or_default()
     }
 
-    /// Gives what the id is made of.
+    /// Feeds the ingredients of the id.
     pub fn give_for_id<I: Ingredients, M: Machine + ?Sized>(&self, into: &mut I, machine: &M) {
         into.name("format");
         into.text(FORMAT);
@@ -232,8 +234,8 @@ impl Inputs<'_, '_> {
             Ok::<(), Reason>(())
         };
         for argument in self.call.argv.iter().skip(1) {
-            // What a response file says is what counts, not what it is called. Each could be read, or the
-            // call would not be launched.
+            // A response file's content counts, not its name. All of them are readable, or the call would not be
+            // launched.
             let _ = match argument.to_bytes_with_nul() {
                 [b'@', name @ ..] if name.len() > 1 => {
                     let name = CStr::from_bytes_until_nul(name).unwrap_or_default();
@@ -245,15 +247,15 @@ impl Inputs<'_, '_> {
     }
 }
 
-/// Adds what the compiler takes from the name by which it is called, where that is not its own. clang up to 18
-/// looks from its directory for GCC's headers, whose paths the dependency file and debug information hold, and
-/// every release puts the name in front of the driver's messages.
+/// Adds what the compiler derives from the name it is called by, if that is not its own. clang up to 18 looks for
+/// GCC's headers from the directory of that name, and their paths end up in the dependency file and in debug
+/// information. Every release puts the name in front of the driver's messages.
 fn called_as(into: &mut impl Ingredients, call: &Call<'_>, paths: &Paths) {
     let called = call.called.to_bytes();
     let name = base_name(called);
     let dir = called.strip_suffix(name).unwrap_or_default();
     if call.config.home.is_empty() {
-        // Called by its own name, see `Real` in the shim.
+        // The compiler is called by its own name, see `Real` in the shim.
         return;
     }
     if dir != call.config.home {
@@ -266,8 +268,8 @@ fn called_as(into: &mut impl Ingredients, call: &Call<'_>, paths: &Paths) {
     }
 }
 
-/// Options that choose which architectures are compiled for, or how many at once. They are left out of
-/// the id, so that a device's object is the same whatever it is compiled together with.
+/// Options that choose which architectures are compiled for, or how many at once. The id leaves them out, so that a
+/// device's object is the same regardless of what is compiled together with it.
 const CHOICES: [&[u8]; 7] = [
     b"--offload-arch=",
     b"--no-offload-arch=",
@@ -278,9 +280,9 @@ const CHOICES: [&[u8]; 7] = [
     b"-parallel-jobs=",
 ];
 
-/// The target's name stands in the dependency file, so its text counts and not only where it is. A file
-/// that the launcher is given the name of counts as one that the call names: the launcher keeps it, and
-/// has not where it had no name.
+/// Adds the dependency file. Its content names the target, so the target's text counts as well as its location. A
+/// file whose name is passed to the launcher counts like one that the call names: the launcher stores it, which it
+/// would not do without a name.
 fn depfile(into: &mut impl Ingredients, unit: &Unit<'_>, named: Option<&[u8]>, paths: &Paths) {
     into.text(b"depfile");
     if let Some(name) = named {
@@ -311,12 +313,13 @@ fn depfile(into: &mut impl Ingredients, unit: &Unit<'_>, named: Option<&[u8]>, p
     }
 }
 
-/// The variable for include directories of Objective-C++, which is never launched. Both launchers have it in the
-/// key of their direct mode and not in that of the text.
+/// The variable for include directories of Objective-C++, which is never launched. Both launchers include it in the
+/// key of their direct mode, but not in the key of the preprocessed text.
 const DIRECT_MODE_ONLY: &[u8] = b"OBJCPLUS_INCLUDE_PATH=";
 
-/// See [`Key::directory`]: in its direct mode a launcher would look for a checkout's headers in the checkout where
-/// they were first compiled (sccache under SCCACHE_BASEDIRS), or where another directory's relative names lead.
+/// See [`Key::directory`]. Without it, a launcher in direct mode would look for a checkout's headers in the
+/// checkout where they were first compiled (sccache with SCCACHE_BASEDIRS), or wherever another directory's
+/// relative names lead.
 fn directory(cwd: &[u8]) -> CString {
     let mut hasher = Hasher::new();
     hasher.text(cwd);
@@ -406,7 +409,7 @@ fn loaded<M: Machine + ?Sized>(
     }
 }
 
-/// Where, below what names a ROCm tree, clang looks for device libraries (clang 15 and 19,
+/// Where clang looks for device libraries below the directory that names a ROCm tree (clang 15 and 19,
 /// `AMDGPU.cpp`, and ROCm's own layouts).
 const BITCODE_DIRS: [&[u8]; 3] = [
     b"/amdgcn/bitcode",
@@ -414,12 +417,12 @@ const BITCODE_DIRS: [&[u8]; 3] = [
     b"/lib/llvm/amdgcn/bitcode",
 ];
 
-/// Where clang 15 looks if the first of them is not there (measured; 19 does not). Not looked at
-/// otherwise: ROCm's `lib` has a thousand entries.
+/// Where clang 15 looks if the first of those does not exist (measured; 19 does not). Not searched otherwise:
+/// ROCm's `lib` has a thousand entries.
 const LATER_BITCODE_DIRS: [&[u8]; 2] = [b"/lib", b"/lib/bitcode"];
 
-/// Adds the device libraries that the call names and the fingerprint does not hold, by path, size,
-/// inode and time of change of each.
+/// Adds the device libraries that the call names and the fingerprint does not cover: path, size, inode and
+/// modification time of each.
 fn libraries<M: Machine + ?Sized>(
     into: &mut impl Ingredients,
     unit: &Unit<'_>,
@@ -441,7 +444,7 @@ fn libraries<M: Machine + ?Sized>(
             into.text(b"fingerprinted");
             return true;
         }
-        // Entries come in no order, so they are added up.
+        // Directory entries come in no particular order, so their hashes are summed.
         let mut sum = [0u64; 4];
         let is_library = |name: &CStr| name.to_bytes().ends_with(b".bc");
         machine.list(&path, is_library, &mut |name, file_state| {
@@ -478,14 +481,14 @@ fn libraries<M: Machine + ?Sized>(
                     look_below(value, &mut look);
                 }
             }
-            // The value alone of `-resource-dir`.
+            // The separate value of `-resource-dir`.
             None => look_below(text, &mut look),
         }
     }
 }
 
-/// Has `look` see where device libraries may be in the tree `root`; it tells whether that was
-/// fingerprinted.
+/// Calls `look` for each place where device libraries may be in the tree `root`. `look` returns whether the place
+/// was fingerprinted.
 fn look_below(root: &[u8], look: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
     let [is_known, ..] = BITCODE_DIRS.map(|below| look(root, below));
     if !is_known {

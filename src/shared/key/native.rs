@@ -1,7 +1,7 @@
-//! What `native` stands for: the architectures of this machine's GPUs.
+//! What `native` means: the architectures of this machine's GPUs.
 //!
-//! Owns: which of the tree's tools tells it, as it tells clang, and how long an answer holds. Must never
-//! guess: what is not known for certain is not known.
+//! Owns: which of the tree's tools is asked, matching clang's own choice, and how long an answer stays valid. Must
+//! never guess: anything uncertain counts as unknown.
 
 use crate::shared::call::Call;
 use crate::shared::call::user_cache_of;
@@ -11,28 +11,28 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// The tools beside the compiler, and how clang calls them for AMD's GPUs: the first up to 21, the second
-/// from 22 on (measured with 19, 22 and 23). Where both are there, both are asked.
+/// The tools beside the compiler, and how clang calls them for AMD GPUs: up to 21 the first, from 22 on the second
+/// (measured with 19, 22 and 23). If both exist, both are asked.
 const TOOLS: [(&CStr, Option<&CStr>); 2] = [
     (c"amdgpu-arch", None),
     (c"offload-arch", Some(c"--only=amdgpu")),
 ];
 
-/// Where the machine shows its GPUs: each entry of these directories counts.
+/// Where the kernel lists the GPUs: every entry of these directories counts.
 const DEVICES: [&CStr; 3] = [
     c"/dev/dri",
     c"/dev/kfd",
     c"/sys/class/kfd/kfd/topology/nodes",
 ];
 
-/// What changes when this becomes another machine, container or boot.
+/// Files that change when this becomes another machine, container or boot.
 const PLACES: [&CStr; 3] = [
     c"/proc/self/ns/mnt",
     c"/proc/self/ns/user",
     c"/proc/self/ns/cgroup",
 ];
 
-/// Variables by which a tool finds or hides GPUs, by how they begin.
+/// Prefixes of the variables by which a tool finds or hides GPUs.
 const VARIABLES: [&[u8]; 6] = [
     b"ROCR_",
     b"HIP_",
@@ -42,7 +42,7 @@ const VARIABLES: [&[u8]; 6] = [
     b"LD_",
 ];
 
-/// What the tree's tools say of this machine's GPUs; `None` where none tells an architecture.
+/// The architectures that the tree's tools report for this machine's GPUs; `None` if no tool reports any.
 pub fn architectures<M: Machine + ?Sized>(call: &Call<'_>, machine: &M) -> Option<Vec<u8>> {
     let own = machine.open_dir(c"")?;
     let tools = TOOLS.map(|tool| {
@@ -65,7 +65,7 @@ pub fn architectures<M: Machine + ?Sized>(call: &Call<'_>, machine: &M) -> Optio
         );
     }
     for directory in DEVICES {
-        // A device's own numbers do not matter, but that it is there; entries come in no order.
+        // Only the presence of a device matters, not its numbers. Entries come in no particular order.
         let mut sum = u64::from(machine.file_state(directory).is_some());
         machine.list(directory, |_| true, &mut |name, _| {
             let mut entry = Hasher::new();
@@ -110,10 +110,10 @@ pub fn architectures<M: Machine + ?Sized>(call: &Call<'_>, machine: &M) -> Optio
     Some(answer)
 }
 
-/// The end of an answer that was written as a whole.
+/// The end marker of a completely written answer.
 const END: &[u8] = b"end\n";
 
-/// Whether there are architectures, one a line, and nothing else.
+/// Whether the output consists of architectures, one per line, and nothing else.
 fn names_any(said: &[u8]) -> bool {
     let Some(lines) = said.strip_suffix(b"\n") else {
         return false;

@@ -1,4 +1,4 @@
-//! Paths in a form that two checkouts share.
+//! Paths in a form that is the same in two checkouts.
 
 use crate::shared::decision::sharing::Bases;
 use crate::shared::decision::unit::{Unit, WordRole, default_output};
@@ -6,35 +6,36 @@ use crate::shared::key::ingredients::Ingredients;
 use crate::shared::machine::Machine;
 use alloc::vec::Vec;
 
-/// Paths, in a form that two checkouts share.
+/// Paths in a form that is the same in two checkouts.
 pub struct Paths {
     bases: Bases,
-    /// The working directory; empty where it has no name.
+    /// The working directory; empty if it has no name.
     pub cwd: Vec<u8>,
 }
 
 impl Paths {
-    /// Those of a call for `input` on `machine`, which are shared below `base`.
+    /// The paths of a call for `input` on `machine`, shared below `base`.
     pub fn new<M: Machine + ?Sized>(machine: &M, base: Option<&[u8]>, input: &[u8]) -> Self {
         let cwd = machine.cwd();
         let bases = Bases::of(base, input, &cwd, machine);
         Self { bases, cwd }
     }
 
-    /// Whether there is a directory below which checkouts share.
+    /// Whether a base directory is set, below which checkouts share results.
     pub fn has_base(&self) -> bool {
         self.bases.iter().next().is_some()
     }
 
-    /// Whether the working directory has a name. The kernel knows none of one that was removed, and one that
-    /// is no path of one outside of this process's root.
+    /// Whether the working directory has a name. The kernel has none for a directory that was removed, and reports
+    /// no absolute path for one outside of this process's root.
     pub fn has_directory(&self) -> bool {
         self.cwd.first() == Some(&b'/')
     }
 
-    /// Adds `path`, made absolute, relative to the base where it lies below it. `..` stays: behind a
-    /// link it leads elsewhere than its spelling says. Never relative to the working directory: two directories of one build would give
-    /// the same (measured: their objects then share `__hip_cuid_*`).
+    /// Adds `path`, made absolute, and then relative to the base if it lies below the base. `..` stays: behind a
+    /// symbolic link it leads elsewhere than its spelling suggests. Paths are never relative to the working
+    /// directory, because two directories of one build would then produce the same key (measured: their objects
+    /// then share `__hip_cuid_*`).
     pub fn path(&self, into: &mut impl Ingredients, path: &[u8]) {
         let absolute = self.absolute(path);
         match self.bases.below(&absolute) {
@@ -49,7 +50,7 @@ impl Paths {
         }
     }
 
-    /// `path` from the root on, without empty parts and dots.
+    /// `path` as an absolute path, without empty components and dots.
     pub fn absolute(&self, path: &[u8]) -> Vec<u8> {
         let cwd: &[u8] = if path.first() == Some(&b'/') {
             b""
@@ -67,7 +68,7 @@ impl Paths {
         absolute
     }
 
-    /// Adds an argument, in which the base may stand anywhere.
+    /// Adds an argument, which may contain the base anywhere.
     pub fn argument(&self, into: &mut impl Ingredients, argument: &[u8]) {
         let mut shared = Vec::with_capacity(argument.len());
         let mut rest = argument;

@@ -13,7 +13,7 @@ fn a_hip_compile_gets_an_id_unless_it_has_one() {
 
 #[test]
 fn a_call_that_asks_for_a_hash_gets_the_id_in_its_place() {
-    // Of the words that the compiler is given, which launchers rewrite; -cuid= comes before it.
+    // Checks the arguments that the compiler is given, which launchers rewrite; -cuid= comes before that.
     for line in [
         "-fuse-cuid=hash",
         "-cuid=",

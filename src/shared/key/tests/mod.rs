@@ -16,7 +16,7 @@ use crate::shim_image::encode_witnesses;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-/// A machine with every file that is asked for, a working directory, and device libraries.
+/// A machine on which every requested file exists, with a working directory and device libraries.
 #[derive(Clone)]
 struct Fake {
     cwd: &'static str,
@@ -181,7 +181,7 @@ const WITNESSES: [Witness<'_>; 4] = [
     },
 ];
 
-/// What a call comes to: the key's entry and the id that is added, or the reason.
+/// The outcome of a call: the key's entry and the added id, or the reason.
 fn call(
     fingerprint: &[u8],
     launcher: &str,
@@ -341,7 +341,7 @@ fn another_output_has_another_key() {
 
 #[test]
 fn the_inputs_name_is_in_the_key_as_clang_sees_it() {
-    // sccache's text has no names in it outside of direct mode.
+    // Outside of direct mode, sccache's text contains no names.
     assert_ne!(key(&[], "-c x/a.cpp -o a.o"), key(&[], "-c y/a.cpp -o a.o"));
     assert_ne!(key(&[], "-c ./a.cpp -o a.o"), key(&[], "-c a.cpp -o a.o"));
 }
@@ -376,13 +376,13 @@ fn a_base_that_is_no_absolute_path_means_nothing() {
     ] {
         assert_eq!(key(&[base], PLAIN), key(&[], PLAIN), "{base}");
     }
-    // Not below it, although it begins so.
+    // Not below the base, although it has the same prefix.
     assert_eq!(key(&["ROCK_WRAP_BASE_DIR=/w/bui"], PLAIN), key(&[], PLAIN));
 }
 
 #[test]
 fn what_is_passed_to_the_preprocessor_alone_is_in_the_key() {
-    // -fdebug-macro writes it into the object; sccache has only the text that it leads to.
+    // -fdebug-macro writes it into the object; sccache sees only the resulting text.
     for launcher in ["sccache", "ccache"] {
         let of = |line: &str| key_in(&Fake::in_dir("/w"), launcher, &[], line);
         let with = |option: &str| of(&format!("{PLAIN} {option}"));
@@ -409,7 +409,7 @@ fn a_dependency_file_has_its_targets_text_in_the_key() {
     assert_ne!(key(&[], depfile), key(&[], PLAIN));
     assert_ne!(key(&[], depfile), key(&[], &format!("{depfile} -MT x")));
     assert_ne!(key(&[], depfile), key(&[], "-c a.cpp -o a.o -MD -MF b.d"));
-    // The same file, but the dependency file says so in other words.
+    // The same file, but the dependency file spells it differently.
     assert_ne!(key(&[], depfile), key(&[], "-c a.cpp -o ./a.o -MD -MF a.d"));
 }
 
@@ -440,8 +440,8 @@ fn with_debug_information_sccache_gets_the_directory() {
 
 #[test]
 fn a_device_number_is_not_in_the_key_and_a_path_is() {
-    // A reboot or another container mounts the same file system under another number; two file systems
-    // may hold a file of the same name with an equal inode, size and time.
+    // A reboot or another container mounts the same file system under another device number. Two file systems may
+    // hold files of the same name with equal inode, size and time.
     let on_device = |dev: u64| {
         let moved = |ino| FileState {
             dev,

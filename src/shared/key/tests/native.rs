@@ -1,10 +1,10 @@
-//! What `native` stands for.
+//! What `native` means.
 
 use super::*;
 
 const NATIVE: &str = "-x hip --offload-arch=native -c a.cpp -o a.o";
 
-/// A machine with a GPU, as an older clang asks for it.
+/// A machine with a GPU, queried the way an older clang does.
 fn with_gpu(architecture: &'static str) -> Fake {
     let mut machine = Fake::in_dir("/w").with("amdgpu-arch", file_state(40));
     machine.tools.insert("amdgpu-arch", architecture);
@@ -47,7 +47,7 @@ gfx1100
         )
         .is_ok()
     );
-    // As clang 22 and later ask for it.
+    // The way clang 22 and later query it.
     let mut newer = with_gpu(
         "gfx942
 ",
