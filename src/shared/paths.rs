@@ -2,28 +2,27 @@
 
 use alloc::vec::Vec;
 
-/// What is appended to a compiler's name to make its alias, the name under which a launcher is given
-/// the real compiler: digits behind a dot (`rock` on a telephone's keys, so that they are nobody
-/// else's). The alias lies in the compiler's own directory, on which clang's resource directory and
-/// configuration files depend.
+/// Appended to a compiler's name to form its alias, the name under which a launcher is given the real compiler:
+/// digits after a dot (`rock` on a telephone keypad, so that nobody else uses them). The alias is in the compiler's
+/// own directory, because clang's resource directory and configuration files depend on it.
 ///
-/// clang ignores such an ending everywhere, and no other kind (measured on clang 15 and 19, `clang`,
-/// `clang++` and `clang++-15`): driver mode, configuration files and the prefix of its messages stay those
-/// of `clang++`. The prefix of clang 19's messages is `argv[0]`, which the launcher chooses, without its
-/// extension; any other addition to the name would show in every warning. For the same reason sccache 0.16
-/// recognises the name as that of a known compiler, which saves a probe.
+/// This is the only kind of suffix that clang ignores everywhere (measured on clang 15 and 19, `clang`, `clang++`
+/// and `clang++-15`): driver mode, configuration files and the name in front of its messages stay those of
+/// `clang++`. In front of its messages clang 19 prints argv[0] without its extension, and the launcher chooses
+/// argv[0]: a prefix such as `clang++.7625` shows in every warning. For the same reason, sccache 0.16 recognises
+/// the name as a known compiler's and saves a probe.
 pub const ALIAS_SUFFIX: &[u8] = b".7625";
 
-/// What is appended to a compiler's name to make its stand-in, the program that a launcher is given as
-/// the compiler. These are the digits of `wrap` on a telephone's keys, as `.7625` are those of `rock`.
-/// It is the same kind of ending as [`ALIAS_SUFFIX`], and for the same reason.
+/// Appended to a compiler's name to form its stand-in, the program that a launcher is given as the compiler. The
+/// digits spell `wrap` on a telephone keypad, as `.7625` spells `rock`. It is the same kind of suffix as
+/// [`ALIAS_SUFFIX`], for the same reason.
 pub const STAND_IN_SUFFIX: &[u8] = b".9727";
 
-/// The file name of a shim that is called as a launcher. A value of HIP_CLANG_LAUNCHER with this
-/// name is rock-wrap itself, whatever directory it is in.
+/// The file name of a shim that is called as a launcher. A value of HIP_CLANG_LAUNCHER with this name is rock-wrap
+/// itself, whatever its directory.
 pub const LAUNCHER_NAME: &[u8] = b"rock-wrap-launcher";
 
-/// The part of `path` behind the last slash.
+/// The part of `path` after the last slash.
 #[must_use]
 pub fn base_name(path: &[u8]) -> &[u8] {
     match path.iter().rposition(|byte| *byte == b'/') {
@@ -32,9 +31,9 @@ pub fn base_name(path: &[u8]) -> &[u8] {
     }
 }
 
-/// rock-wrap's directory in the user's cache, without a slash at its end, by what `value` says of
-/// XDG_CACHE_HOME and HOME. `None` where neither is an absolute path: a relative one is to be ignored
-/// (XDG Base Directory Specification), and would be another directory for each that is worked in.
+/// rock-wrap's directory in the user's cache, without a trailing slash. `value` looks up XDG_CACHE_HOME and HOME.
+/// `None` if neither is an absolute path: a relative one must be ignored (XDG Base Directory Specification),
+/// because it would mean a different directory for every working directory.
 pub fn user_cache<V: AsRef<[u8]>>(value: impl Fn(&'static str) -> Option<V>) -> Option<Vec<u8>> {
     let below = |name, rest: &[u8]| {
         let dir = value(name)?;

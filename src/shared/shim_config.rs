@@ -1,13 +1,12 @@
-//! The installed file's own configuration: what `rock-wrap install` bakes into each shim.
+//! The configuration inside the installed file: what `rock-wrap install` writes into each shim.
 //!
-//! A shim is the freestanding executable of [`crate::shim`](../shim/index.html) with one block of
-//! bytes filled in. One inode then carries program and configuration, so the rename that puts a
-//! shim in place puts both in place, no side file can go missing, and reading the configuration
-//! costs no system call. The block is also the mark by which install and restore know a shim of
-//! ours from anything else.
+//! A shim is the freestanding executable of [`crate::shim`](../shim/index.html) with one block of bytes filled in.
+//! One inode therefore holds both program and configuration: the rename that puts a shim in place installs both, no
+//! side file can go missing, and reading the configuration costs no system call. The block is also the mark by
+//! which install and restore recognise our shims.
 //!
-//! Owns: the layout of the block. Shared by the shim (decoding) and the command line (decoding
-//! and, in [`shim_image`](../../shim_image/index.html), encoding). Uses `core` only.
+//! Owns: the layout of the block. Shared by the shim (decoding) and the command line (decoding and, in
+//! [`shim_image`](../../shim_image/index.html), encoding). Uses `core` only.
 //!
 //! ```text
 //! offset  size  field
@@ -18,8 +17,8 @@
 //!     32     .  payload: records of tag (1 byte), length (4 bytes, little endian), bytes
 //! ```
 //!
-//! A record with an unknown tag is skipped, so that an older rock-wrap can still name and restore
-//! what a newer one installed.
+//! Records with an unknown tag are skipped, so that an older rock-wrap can still identify and restore what a newer
+//! one installed.
 
 use crate::shared::bytes::find;
 use crate::shared::launchers::kind::Version;
@@ -28,59 +27,57 @@ use core::ffi::CStr;
 /// First bytes of the block.
 pub const MAGIC: [u8; 16] = *b"rock-wrap image\0";
 
-/// The block's format that this source writes and reads.
+/// The block format that this version writes and reads.
 pub const FORMAT: u32 = 1;
 
-/// Bytes before the payload. In a template they are all there is: see [`shim_image`](../../shim_image/index.html).
+/// The header's length. A template consists of the header only: see [`shim_image`](../../shim_image/index.html).
 pub const HEADER_LEN: usize = 32;
 
-/// What a shim knows, borrowed from the block.
+/// A shim's configuration, borrowed from the block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Config<'a> {
-    /// The name that the shim stands at, `clang++`; empty for one that is itself called as a
-    /// launcher, with the compiler as its first argument.
+    /// The name that the shim replaces, such as `clang++`; empty for a shim that is called as a launcher, with the
+    /// compiler as its first argument.
     pub name: &'a [u8],
-    /// The real compilers' directory, absolute and with the slash; empty where that is the shim's
-    /// own.
+    /// The real compilers' directory, absolute and with a trailing slash; empty if it is the shim's own directory.
     pub dir: &'a [u8],
-    /// Where a shim in the place of a compiler was put: a directory without links, and with the slash.
-    /// Empty where it is not known. A copy of the tree has the same.
+    /// The directory into which a shim that replaces a compiler was installed, without symbolic links and with a
+    /// trailing slash. Empty if unknown. A copy of the tree keeps this value.
     pub home: &'a [u8],
-    /// Absolute path of the launcher given at install; empty where none was.
+    /// The absolute path of the launcher given at install; empty if none was given.
     pub launcher: &'a [u8],
-    /// The version that this launcher printed at install, where it could be read.
+    /// The version that this launcher printed at install, if it could be read.
     pub launcher_version: Option<Version>,
-    /// Whether the launcher is sccache's own program, of a version whose server may be asked without
-    /// it.
+    /// Whether the launcher is sccache's own program, of a version whose server the shim may talk to directly.
     pub asks_server: bool,
-    /// Whether a launcher that cannot be run fails the call instead of being passed by.
+    /// Whether the call fails if the launcher cannot be run. Otherwise the shim runs the compiler without it.
     pub strict: bool,
     /// Whether the launcher's direct mode is turned off.
     pub exact: bool,
-    /// Whether the compiler uses the new offload driver where no option chooses.
+    /// Whether the compiler uses the new offload driver by default.
     pub new_driver: bool,
-    /// Whether the compiler uses `-cuid=` under the new offload driver.
+    /// Whether the compiler honours `-cuid=` under the new offload driver.
     pub new_driver_uses_id: bool,
     /// The version of the rock-wrap that wrote this shim.
     pub writer: &'a [u8],
-    /// The compiler's fingerprint; empty where it was not taken.
+    /// The compiler's fingerprint; empty if none was taken.
     pub fingerprint: &'a [u8],
-    /// The state of what the fingerprint was taken of; see [`witnesses`](Self::witnesses).
+    /// The state of the fingerprinted files; see [`witnesses`](Self::witnesses).
     pub witness: &'a [u8],
 }
 
-/// Why a block could not be read.
+/// Why a block cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigFault {
-    /// Nobody filled this block in.
+    /// A template that was never filled in.
     Template,
-    /// Written by a rock-wrap whose format this one does not know.
+    /// Written by a rock-wrap in a format unknown to this one.
     Format(u32),
-    /// Cut short, or the checksum does not match.
+    /// Truncated, or the checksum does not match.
     Damaged,
 }
 
-// 7 was a witness that named each file by its whole path.
+// Tag 7 was a kind of witness that named each file by its whole path.
 pub(crate) const TAG_NAME: u8 = 1;
 pub(crate) const TAG_LAUNCHER: u8 = 2;
 pub(crate) const TAG_LAUNCHER_VERSION: u8 = 3;
@@ -96,8 +93,8 @@ pub(crate) const TAG_NEW_DRIVER: u8 = 14;
 pub(crate) const TAG_NEW_DRIVER_USES_ID: u8 = 15;
 
 impl<'a> Config<'a> {
-    /// Reads a block. That it begins with [`MAGIC`] is how it was found: to compare here would put
-    /// a second copy of the mark into the shim.
+    /// Decodes a block. Does not check for [`MAGIC`], because the caller found the block by it, and comparing here
+    /// would put a second copy of the mark into the shim.
     ///
     /// # Errors
     /// See [`ConfigFault`].
@@ -154,14 +151,14 @@ impl<'a> Config<'a> {
 }
 
 impl<'a> Config<'a> {
-    /// Whether this file is called as a launcher is: `FILE COMPILER ARGUMENTS...`.
+    /// Whether this file is called as a launcher: `FILE COMPILER ARGUMENTS...`.
     #[must_use]
     pub fn is_launcher(&self) -> bool {
         self.name.is_empty()
     }
 
-    /// The files and directories whose state tells whether the compiler is still the one that was
-    /// fingerprinted. Those of one directory come together, and have the very same `dir`.
+    /// The files and directories whose state shows whether the compiler is still the one that was fingerprinted.
+    /// Witnesses in one directory are adjacent and share the identical `dir`.
     pub fn witnesses(&self) -> impl Iterator<Item = Witness<'a>> + use<'a> {
         let (mut dir, mut rest) = (c"", self.witness);
         core::iter::from_fn(move || {
@@ -175,53 +172,53 @@ impl<'a> Config<'a> {
     }
 }
 
-/// What a [`Witness`] speaks of.
+/// What a [`Witness`] describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WitnessKind {
     /// A file that was hashed.
     File,
-    /// A directory of device libraries, each of which is a witness too.
+    /// A directory of device libraries, each of which is also a witness.
     Directory,
-    /// Something that was not there, and would count if it were: a configuration file.
+    /// Something that did not exist and would matter if it did: a configuration file.
     Absent,
 }
 
-/// The state of one thing that decides what the compiler makes.
+/// The state of one file or directory that affects the compiler's output.
 ///
 /// ```text
 /// kind (1 byte), then little endian: inode, size, seconds, nanoseconds (8 bytes each), then the
 /// name and a NUL
 /// ```
 ///
-/// Before those of another directory: `WITNESS_DIR`, then the directory and a NUL.
+/// The witnesses of each further directory are preceded by [`WITNESS_DIR`], the directory and a NUL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Witness<'a> {
-    /// What it is.
+    /// The kind of witness.
     pub kind: WitnessKind,
-    /// The directory from which it is seen: empty, or with a slash at its end. Absolute, or relative to the
-    /// directory of the compiler, so that a copy of the tree looks at its own files.
+    /// The directory that the name is relative to: empty, or with a trailing slash. Absolute, or relative to the
+    /// compiler's directory, so that a copy of the tree checks its own files.
     pub dir: &'a CStr,
-    /// What is looked at there.
+    /// The name in that directory.
     pub name: &'a CStr,
     /// The inode.
     pub ino: u64,
-    /// The size in bytes; 0 of a directory, whose size means nothing.
+    /// The size in bytes; 0 for a directory, whose size means nothing.
     pub size: u64,
-    /// When it last changed, in seconds since 1970; two's complement.
+    /// The modification time in seconds since 1970; two's complement.
     pub mtime: u64,
-    /// The nanoseconds of that.
+    /// The nanoseconds of the modification time.
     pub mtime_nsec: u64,
 }
 
-/// Stands where a witness has its kind.
+/// Takes the place of a witness's kind.
 pub(crate) const WITNESS_DIR: u8 = 3;
 
-/// Bytes of a witness before its name.
+/// Length of a witness before its name.
 const WITNESS_HEAD: usize = 33;
 
 impl<'a> Witness<'a> {
-    /// Whether this is the state that was found. The change time is not asked: a new hard link
-    /// elsewhere (uv, conda and build farms make them) changes it.
+    /// Whether this is the recorded state. Ignores the change time, because a new hard link elsewhere (uv, conda
+    /// and build farms make them) changes it.
     #[must_use]
     pub fn is_of(&self, ino: u64, size: u64, mtime: u64, mtime_nsec: u64) -> bool {
         let size = self.kind == WitnessKind::Directory || size == self.size;
@@ -253,14 +250,14 @@ impl<'a> Witness<'a> {
     }
 }
 
-/// The string that `bytes` begin with, and what is behind its NUL.
+/// Splits off the string at the start of `bytes`; returns it and the bytes after its NUL.
 fn split_string(bytes: &[u8]) -> Option<(&CStr, &[u8])> {
     let (string, rest) = bytes.split_at_checked(find(bytes, 0)? + 1)?;
-    // SAFETY: it ends with the first NUL.
+    // SAFETY: the slice ends with its first NUL.
     Some((unsafe { CStr::from_bytes_with_nul_unchecked(string) }, rest))
 }
 
-/// Bytes behind the header of a block.
+/// Length of the payload after the header of a block.
 #[must_use]
 pub fn payload_len(header: &[u8]) -> usize {
     word(header, 20) as usize
@@ -270,9 +267,8 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
 }
 
-/// Guards against a file that was cut or overwritten, not against an attacker: FNV-1a over eight
-/// bytes at a time, since every call computes it, and with the high half folded in, which a
-/// multiplication alone would never carry down.
+/// Detects a truncated or overwritten file, not an attack. FNV-1a over eight bytes at a time, because every call
+/// computes it, with the high half folded in, because multiplication alone never carries high bits down.
 pub(crate) fn checksum(bytes: &[u8]) -> u64 {
     let mut hash = 0xcbf2_9ce4_8422_2325;
     let mut mix = |word: u64| {

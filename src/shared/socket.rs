@@ -1,5 +1,5 @@
-//! A connection to a server on this machine that may be mute: nothing in here waits for longer than it
-//! is told to. Layouts as in [`sys`](crate::shared::sys).
+//! A connection to a server on this machine that may not respond: no call here waits longer than it is told to.
+//! Layouts as in [`sys`](crate::shared::sys).
 
 use alloc::vec::Vec;
 
@@ -18,29 +18,29 @@ const AF_INET: u16 = 2;
 
 const SOL_SOCKET: usize = 1;
 
-/// For how long a call on a connection waits for the other end.
+/// How long a call on a connection waits for the other end.
 #[derive(Clone, Copy)]
 pub enum Wait {
     /// Not at all.
     Never,
-    /// So many seconds.
+    /// This many seconds.
     Seconds(u64),
 }
 
-/// A socket that takes connections.
+/// A listening socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listener {
-    /// Its user.
+    /// The user that owns it.
     pub user: usize,
-    /// Its number, of which the kernel gives no other socket the same for a long time.
+    /// Its inode number, which the kernel does not reuse for another socket for a long time.
     pub inode: u64,
 }
 
-/// The socket that a connection to a port of the loopback interface would reach, by the kernel's
-/// own look-up; `None` where there is none. Takes 5 us.
+/// The socket that a connection to a port of the loopback interface would reach, by the kernel's own lookup; `None`
+/// if there is none. Takes 5 us.
 ///
 /// # Errors
-/// Where the kernel does not tell (sock_diag(7)).
+/// If the kernel does not support the query (sock_diag(7)).
 pub fn listener(port: u16) -> Result<Option<Listener>, Errno> {
     const AF_NETLINK: usize = 16;
     const SOCK_RAW_CLOEXEC: usize = 0o2_000_003;
@@ -61,7 +61,7 @@ pub fn listener(port: u16) -> Result<Option<Listener>, Errno> {
     request[24..26].copy_from_slice(&port.to_be_bytes());
     request[28..32].copy_from_slice(&[127, 0, 0, 1]);
     request[64..].fill(0xff);
-    // SAFETY: takes numbers, and gives a descriptor that is nobody else's.
+    // SAFETY: takes numbers, and returns a descriptor that nothing else owns.
     let kernel = unsafe {
         let args = [AF_NETLINK, SOCK_RAW_CLOEXEC, NETLINK_SOCK_DIAG, 0, 0, 0];
         File::from_descriptor(syscall(SOCKET, args)?)
@@ -74,7 +74,7 @@ pub fn listener(port: u16) -> Result<Option<Listener>, Errno> {
         0,
         0,
     ];
-    // SAFETY: reads the array only.
+    // SAFETY: only reads the array.
     unsafe { syscall(SENDTO, args) }?;
     let mut answer = [0_u8; 512];
     let length = kernel.read(&mut answer)?;
@@ -96,11 +96,11 @@ pub fn listener(port: u16) -> Result<Option<Listener>, Errno> {
     }
 }
 
-/// A connection that is there or, for one that never waits, under way.
+/// A connection that is established or, with [`Wait::Never`], in progress.
 pub struct Socket(File);
 
 impl Socket {
-    /// To a port of the loopback interface; `None` where nobody listens.
+    /// Connects to a port of the loopback interface; `None` if nothing listens there.
     pub fn of_port(port: u16, wait: Wait) -> Option<Self> {
         let mut address = [0; 16];
         address[..2].copy_from_slice(&AF_INET.to_ne_bytes());
@@ -109,14 +109,14 @@ impl Socket {
         Self::connect(AF_INET, &address, wait)
     }
 
-    /// To a socket in the file system or, where `path` begins with a NUL, in Linux's own name space;
-    /// `None` where nobody listens.
+    /// Connects to a socket in the file system or, if `path` begins with a NUL, in Linux's abstract namespace;
+    /// `None` if nothing listens there.
     pub fn of_path(path: &[u8], wait: Wait) -> Option<Self> {
-        // Where a `struct sockaddr_un` has its path.
+        // Offset of the path in `struct sockaddr_un`.
         const PATH: usize = 2;
         let mut address = [0; 110];
         address[..PATH].copy_from_slice(&AF_UNIX.to_ne_bytes());
-        // As long as the path, in which any NUL that followed would count, were it no file's.
+        // The address is exactly as long as the path: in an abstract name, any NUL that followed would count.
         let address = address.get_mut(..PATH + path.len())?;
         address[PATH..].copy_from_slice(path);
         Self::connect(AF_UNIX, address, wait)
@@ -131,7 +131,7 @@ impl Socket {
             Wait::Never => SOCK_STREAM_CLOEXEC | SOCK_NONBLOCK,
             Wait::Seconds(_) => SOCK_STREAM_CLOEXEC,
         };
-        // SAFETY: takes numbers, and gives a descriptor that is nobody else's.
+        // SAFETY: takes numbers, and returns a descriptor that nothing else owns.
         let socket = unsafe {
             File::from_descriptor(syscall(SOCKET, [usize::from(family), kind, 0, 0, 0, 0]).ok()?)
         };
@@ -140,7 +140,7 @@ impl Socket {
             for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
                 let limit = (limit.as_ptr() as usize, size_of_val(&limit));
                 let args = [socket.descriptor(), SOL_SOCKET, option, limit.0, limit.1, 0];
-                // SAFETY: reads the struct timeval only.
+                // SAFETY: only reads the struct timeval.
                 unsafe { syscall(SETSOCKOPT, args) }.ok()?;
             }
         }
@@ -152,17 +152,17 @@ impl Socket {
             0,
             0,
         ];
-        // SAFETY: reads the slice only.
+        // SAFETY: only reads the slice.
         match (unsafe { syscall(CONNECT, args) }, wait) {
             (Ok(_), _) => Some(Self(socket)),
-            // A full queue: a TCP connection is made later, one in the file system is not.
+            // The queue is full: a TCP connection completes later, a Unix socket's does not.
             (Err(Errno::EINPROGRESS | Errno::EAGAIN), Wait::Never) => Some(Self(socket)),
             (Err(_), _) => None,
         }
     }
 
-    /// The process that listens at the other end, and its user, if that end is in the file system. Process
-    /// 0 is one that cannot be seen from here.
+    /// The process that listens at the other end and its user, for a Unix socket. Process 0 means one that is not
+    /// visible from here.
     pub fn peer(&self) -> Option<(usize, usize)> {
         const SO_PEERCRED: usize = 17;
         // struct ucred: process, user, group.
@@ -177,12 +177,12 @@ impl Socket {
             room.1,
             0,
         ];
-        // SAFETY: the kernel writes at most the length given, and then that.
+        // SAFETY: the kernel writes at most the given length, and then the actual length.
         unsafe { syscall(GETSOCKOPT, args) }.ok()?;
         Some((peer[0] as usize, peer[1] as usize))
     }
 
-    /// Whether who listens at the other end, which is in the file system, is of this user and in this process's
+    /// Whether the process at the other end of this Unix socket belongs to this user and shares this process's
     /// namespaces.
     #[must_use]
     pub fn is_ours(&self) -> bool {
@@ -190,13 +190,13 @@ impl Socket {
             .is_some_and(|(process, user)| user == sys::user() && shares_namespaces(process))
     }
 
-    /// Sends what is taken while it may wait, and whether that is all.
+    /// Sends `bytes`, within the time that the socket may wait. Returns whether everything was sent.
     pub fn send(&self, mut bytes: &[u8]) -> bool {
         const MSG_NOSIGNAL: usize = 0x4000;
         while !bytes.is_empty() {
             let (start, len) = (bytes.as_ptr() as usize, bytes.len());
             let args = [self.0.descriptor(), start, len, MSG_NOSIGNAL, 0, 0];
-            // SAFETY: reads the slice only.
+            // SAFETY: only reads the slice.
             match unsafe { syscall(SENDTO, args) } {
                 Ok(sent) => bytes = bytes.get(sent..).unwrap_or_default(),
                 Err(Errno::EINTR) => {}
@@ -206,15 +206,15 @@ impl Socket {
         true
     }
 
-    /// Adds what has arrived to `buffer`, as far as its capacity goes; 0 when the other end has hung up.
+    /// Appends received bytes to `buffer`, up to its capacity; 0 if the other end has hung up.
     ///
     /// # Errors
-    /// The kernel's; [`EAGAIN`](Errno::EAGAIN) where nothing has arrived in time.
+    /// The kernel's; [`EAGAIN`](Errno::EAGAIN) if nothing arrived in time.
     pub fn receive(&self, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
         self.0.read_more(buffer)
     }
 
-    /// Whether there is an answer, be it that the other end hangs up.
+    /// Whether there is an answer, which includes the other end hanging up.
     pub fn has_answer(&self) -> bool {
         let mut byte = 0_u8;
         let args = [self.0.descriptor(), &raw mut byte as usize, 1, 0, 0, 0];

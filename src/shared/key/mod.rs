@@ -328,9 +328,9 @@ fn directory(cwd: &[u8]) -> CString {
     CString::new(entry).unwrap_or_default()
 }
 
-/// Adds the directory that debug information holds: the working directory, or what prefix maps make
-/// of it. Which of several applies differs from clang 15 to 19, so all that could are added; a
-/// directory that is named outright (`-fdebug-compilation-dir=`) is in the arguments already.
+/// Adds the directory that debug information records: the working directory, or its replacement by prefix maps.
+/// clang 15 and 19 differ in which of several maps applies, so every one that could apply is added. A directory
+/// given explicitly (`-fdebug-compilation-dir=`) is already among the arguments.
 fn debug_directory(into: &mut impl Ingredients, unit: &Unit<'_>, cwd: &[u8]) {
     let mut mapped = false;
     for (role, text) in &unit.words {
@@ -356,8 +356,8 @@ fn debug_directory(into: &mut impl Ingredients, unit: &Unit<'_>, cwd: &[u8]) {
     }
 }
 
-/// Adds what prefix maps make of paths: ccache has the options in its key without their values (4.14,
-/// `ccache.cpp`). A directory that the call is made in counts by where in it that is.
+/// Adds the paths as rewritten by prefix maps: ccache's key contains these options without their values (4.14,
+/// `ccache.cpp`). A directory that contains the working directory counts by the working directory's position in it.
 fn prefix_maps(into: &mut impl Ingredients, unit: &Unit<'_>, paths: &Paths) {
     for (role, text) in &unit.words {
         if !matches!(role, WordRole::PrefixMap | WordRole::MacroPrefixMap) {
@@ -375,7 +375,7 @@ fn prefix_maps(into: &mut impl Ingredients, unit: &Unit<'_>, paths: &Paths) {
     }
 }
 
-/// Adds the state of what the loader would take in the place of the compiler's own libraries.
+/// Adds the state of files that the loader would use instead of the compiler's own libraries.
 fn loaded<M: Machine + ?Sized>(
     into: &mut impl Ingredients,
     steering: &Steering<'_>,
@@ -390,7 +390,7 @@ fn loaded<M: Machine + ?Sized>(
             into.file_state(&file_state);
         }
     };
-    // The loader parts the one at colons and semicolons, the other at colons and spaces (ld.so(8)).
+    // The loader splits LD_LIBRARY_PATH at colons and semicolons, and LD_PRELOAD at colons and spaces (ld.so(8)).
     let dirs = steering.ld_library_path.unwrap_or_default();
     let dirs = dirs.split(|byte| matches!(byte, b':' | b';'));
     for dir in dirs.filter(|dir| !dir.is_empty()) {

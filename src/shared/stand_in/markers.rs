@@ -1,20 +1,21 @@
 //! Line markers whose file sccache would look for in the wrong place.
 //!
-//! Owns: which markers those may be, and their line with another name in it. sccache takes `..` out of a name as
-//! text (0.16, `preprocessor_cache.rs`). Behind a link that leads elsewhere (`--sysroot=/` where `/lib` is a link to
-//! `/usr/lib`), and a file that it does not find costs the compile its direct mode.
+//! Owns: which markers these may be, and how to write their line with another name. sccache removes `..` from a
+//! name textually (0.16, `preprocessor_cache.rs`). Behind a symbolic link, the result leads elsewhere
+//! (`--sysroot=/` where `/lib` is a link to `/usr/lib`), and a file that sccache does not find costs the compile
+//! its direct mode.
 
 use crate::shared::stand_in::text::{marked_file, path_of};
 use alloc::vec::Vec;
 
-/// The name in `line`, if it is a line marker for a file that is named with `..` in its path.
+/// The name in `line`, if it is a line marker whose file name has `..` in its path.
 #[must_use]
 pub fn name_in(line: &[u8]) -> Option<&[u8]> {
     let name = marked_file(line.strip_prefix(b"#")?)?;
     name.windows(4).any(|part| part == b"/../").then_some(name)
 }
 
-/// Where in `line` the name begins, if it is a line marker for a file below `root`, which ends with a slash.
+/// The offset of the name in `line`, if it is a line marker for a file below `root`, which has a trailing slash.
 #[must_use]
 pub fn name_below(line: &[u8], root: &[u8]) -> Option<usize> {
     let name = marked_file(line.strip_prefix(b"#")?)?;
@@ -22,7 +23,7 @@ pub fn name_below(line: &[u8], root: &[u8]) -> Option<usize> {
     name.starts_with(root).then_some(quote + 1)
 }
 
-/// The absolute path that `name` stands for, with `..` taken out as text. `None` for a relative one.
+/// The absolute path `name` with `..` removed textually. `None` for a relative path.
 #[must_use]
 pub fn folded(name: &[u8]) -> Option<Vec<u8>> {
     let path = path_of(name).filter(|path| path.starts_with(b"/"))?;
@@ -42,7 +43,7 @@ pub fn folded(name: &[u8]) -> Option<Vec<u8>> {
     Some(folded)
 }
 
-/// `line` with `path` in the place of `name`, which it holds; `None` where the path could not be written as it is.
+/// `line` with `name`, which it contains, replaced by `path`; `None` if the path cannot be written without escapes.
 #[must_use]
 pub fn with_path(line: &[u8], name: &[u8], path: &[u8]) -> Option<Vec<u8>> {
     if !is_plain(path) {
@@ -53,7 +54,7 @@ pub fn with_path(line: &[u8], name: &[u8], path: &[u8]) -> Option<Vec<u8>> {
     Some([before, path, behind].concat())
 }
 
-/// Whether a marker has `path` in it as it is.
+/// Whether a marker contains `path` without escapes.
 #[must_use]
 pub fn is_plain(path: &[u8]) -> bool {
     let plain = |byte: &u8| (b' '..=b'~').contains(byte) && !matches!(byte, b'"' | b'\\');

@@ -1,13 +1,13 @@
-//! What a launcher is given as the compiler: a stand-in, which answers `-E` with all that decides a compile
-//! and is the real compiler otherwise.
+//! The stand-in that a launcher is given as the compiler: it answers `-E` with everything that affects a compile,
+//! and otherwise runs the real compiler.
 //!
-//! Owns: what the shim that launches tells the stand-in ([`StandInPlan`]), which of the launcher's calls are
-//! `-E` of the launched compile, and the command lines of the real compiler that answer them. Pure.
+//! Owns: what the launching shim tells the stand-in ([`StandInPlan`]), which of the launcher's calls are `-E` of
+//! the launched compile, and the real compiler's command lines that answer them. Pure.
 //!
-//! A launcher's key stands on what `-E` prints, which is less than what decides a compile: the new offload
-//! driver leaves device code out, layout is lost, and files that assembly reads are not named. The stand-in
-//! prints every side's text and a digest of every file that the texts name; what it cannot tell it answers
-//! so that nothing is found in the cache. The launcher's direct mode does not start it at all.
+//! A launcher derives its key from the output of `-E`, which does not contain everything that affects a compile:
+//! the new offload driver omits device code, layout is lost, and files that assembly reads are not named. The
+//! stand-in prints the text of every side and a digest of every file that the texts name. If it cannot determine
+//! something, its answer ensures a cache miss. The launcher's direct mode does not start the stand-in at all.
 
 pub mod markers;
 pub mod text;
@@ -24,48 +24,48 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// The variable by which the plan reaches the stand-in through the launcher. No launcher puts it into a key.
+/// The variable that carries the plan through the launcher to the stand-in. No launcher puts it into a key.
 pub const VARIABLE: &[u8] = b"ROCK_WRAP_STAND_IN";
 
-/// Changes whenever the stand-in answers the same call in another way. Part of every key, so that a release
-/// which does not change the answer finds what an earlier one has stored.
+/// Change this whenever the stand-in answers the same call differently. It is part of every key. A release that
+/// does not change the answer therefore finds the results stored by an earlier one.
 pub const ANSWER: &[u8] = b"rock-wrap answer 3";
 
-/// What the stand-in has to know of the launched call.
+/// What the stand-in needs to know about the launched call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StandInPlan<'a> {
-    /// The launcher, which decides how "this cannot be told" is said.
+    /// The launcher, which determines how the stand-in reports that it cannot tell.
     pub kind: LauncherKind,
     /// The real compiler's path.
     pub real: &'a [u8],
-    /// The name by which the real compiler is called.
+    /// The name under which the real compiler is called.
     pub name: &'a [u8],
-    /// The input, as it was given.
+    /// The input, as given.
     pub input: &'a [u8],
-    /// The name of the checkout's directory, with a slash at its end, and the way to it from the working
-    /// directory, where the result may be shared with other checkouts. Empty otherwise.
+    /// The placeholder name of the checkout's directory, with a trailing slash, and the path to it from the working
+    /// directory, if the result may be shared with other checkouts. Empty otherwise.
     pub root: &'a [u8],
     /// See `root`.
     pub up: &'a [u8],
-    /// Whether the compile is asked for colours where the call leaves that to the terminal.
+    /// Whether the compile is asked for colours when the call leaves that to the terminal.
     pub colours: bool,
     /// The texts that answer `-E`.
     pub texts: Vec<TextSide<'a>>,
 }
 
-/// One text of a compile.
+/// The preprocessed text of one side of a compile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TextSide<'a> {
-    /// What the compiler's own `-E` prints: all of a compile but a HIP one under the new driver.
+    /// The output of the compiler's own `-E`: complete except for a HIP compile under the new driver.
     Whole,
-    /// The host's.
+    /// The host's text.
     Host,
-    /// An architecture's; where it has no name, that of the compiler's default.
+    /// The text for an architecture; an empty name means the compiler's default.
     Device(&'a [u8]),
 }
 
-/// The texts of `unit`. The devices' come first, as the compiles do: what a device's text says of an error is
-/// said first, and the dependency file that is left is the host's.
+/// The texts of `unit`. The devices' come first, in the order of compilation: errors in a device's text are
+/// reported first, and the remaining dependency file is the host's.
 pub fn texts<'a>(unit: &'a Unit<'_>) -> Vec<TextSide<'a>> {
     let mut texts = Vec::with_capacity(unit.archs.len() + 1);
     if !unit.hides_device_text() {
@@ -86,18 +86,18 @@ pub fn texts<'a>(unit: &'a Unit<'_>) -> Vec<TextSide<'a>> {
     texts
 }
 
-/// Whether `launcher` is given a stand-in: a program that does not cache is given the compiler itself.
+/// Whether `launcher` is given a stand-in. A program that does not cache is given the compiler itself.
 #[must_use]
 pub fn is_used(launcher: &NamedLauncher<'_>) -> bool {
     launcher.kind != LauncherKind::Other
 }
 
 impl<'a> StandInPlan<'a> {
-    /// The plan of a launch of `unit`, with the real compiler at `real` and called `name`.
+    /// The plan for a launch of `unit`, with the real compiler at `real`, called `name`.
     ///
-    /// sccache's compiles are far from the terminal, so that clang leaves colours out. With them, the stored
-    /// result serves both: whoever shows it takes them out where it is no terminal's. The assembler calls the
-    /// option unused.
+    /// sccache compiles without a terminal, so clang would omit colours. With colours, the stored result serves
+    /// both cases: whoever displays it removes them if the output is not a terminal. The assembler reports the
+    /// option as unused.
     #[must_use]
     pub fn of(
         kind: LauncherKind,
@@ -118,7 +118,8 @@ impl<'a> StandInPlan<'a> {
         }
     }
 
-    /// The words of a compile, given the launcher's. The option comes first, so that the call's own wins.
+    /// The arguments of a compile, given the launcher's. The option comes first, so that the call's own option
+    /// wins.
     #[must_use]
     pub fn words<'w>(&self, args: &[&'w CStr]) -> Vec<&'w CStr> {
         let mut words = Vec::with_capacity(args.len() + 3);
@@ -133,7 +134,7 @@ impl<'a> StandInPlan<'a> {
         words
     }
 
-    /// As an entry of the environment: each field with its length in front, since a path may hold any byte
+    /// The plan as an environment entry: each field is preceded by its length, because a path may contain any byte
     /// but NUL.
     #[must_use]
     pub fn entry(&self) -> CString {
@@ -165,7 +166,7 @@ impl<'a> StandInPlan<'a> {
         CString::new(entry).unwrap_or_default()
     }
 
-    /// Reads the variable's value; `None` where it is none that [`entry`](Self::entry) writes.
+    /// Parses the variable's value; `None` if [`entry`](Self::entry) did not write it.
     #[must_use]
     pub fn parse(value: &'a [u8]) -> Option<Self> {
         let mut rest = value;
@@ -209,8 +210,8 @@ impl<'a> StandInPlan<'a> {
         })
     }
 
-    /// What `args`, the launcher's words behind the compiler, ask for, if they ask for the text of the launched
-    /// compile. A launcher also runs `-E` of files of its own, to find out what the compiler is.
+    /// The question in `args`, the launcher's arguments after the compiler, if they ask for the text of the
+    /// launched compile. A launcher also runs `-E` on files of its own, to identify the compiler.
     #[must_use]
     pub fn question<'q>(&self, args: &[&'q CStr]) -> Option<Question<'q>> {
         let name = base_name(self.input);
@@ -219,7 +220,7 @@ impl<'a> StandInPlan<'a> {
     }
 }
 
-/// The dependency file that `args`, a launcher's words behind the compiler, name.
+/// The dependency file named by `args`, a launcher's arguments after the compiler.
 #[must_use]
 pub fn depfile<'q>(args: &[&'q CStr]) -> Option<&'q CStr> {
     let mut args = args.iter();
@@ -248,26 +249,27 @@ fn split_field(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     rest.split_at_checked(len)
 }
 
-/// The number in front of a colon, and what is behind that.
+/// The number before a colon, and the bytes after the colon.
 fn split_number(bytes: &[u8]) -> Option<(usize, &[u8])> {
     let colon = bytes.iter().position(|byte| *byte == b':')?;
     let (digits, rest) = (bytes.get(..colon)?, bytes.get(colon + 1..)?);
     Some((usize::try_from(decimal(digits)?).ok()?, rest))
 }
 
-/// A question for text, and where the answer goes.
+/// A request for preprocessed text, and where the answer goes.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Question<'a> {
-    /// The words for the real compiler that all texts share.
+    /// The real compiler's arguments that all texts share.
     pub words: Vec<&'a CStr>,
-    /// The file that the text is written to; standard output where there is none.
+    /// The file to write the text to; `None` means standard output.
     pub output: Option<&'a CStr>,
 }
 
 impl<'a> Question<'a> {
-    /// Takes the launcher's words apart; `None` where they ask for no text. What would change the text's form is left out: sccache asks without
-    /// line markers (`-P`) outside its direct mode, and with fewer blanks (0.16, `clang.rs`). So is
-    /// `--offload-compress`, under which the old driver's `-E` prints compressed text (clang 21 and 22).
+    /// Parses the launcher's arguments; `None` if they do not ask for text. Drops options that would change the
+    /// text's form: outside its direct mode, sccache asks for text without line markers (`-P`) and with less white
+    /// space (0.16, `clang.rs`). Also drops `--offload-compress`, under which the old driver's `-E` prints
+    /// compressed text (clang 21 and 22).
     fn of(args: &[&'a CStr]) -> Option<Self> {
         let mut words = Vec::with_capacity(args.len());
         let mut output = None;
@@ -284,7 +286,7 @@ impl<'a> Question<'a> {
                 bytes => {
                     asks |= bytes == b"-E";
                     words.push(word);
-                    // A value may look like one of these options.
+                    // An option's value may look like one of these options.
                     let values = options::find(bytes).map_or(0, |found| found.values);
                     words.extend(args.by_ref().take(values));
                 }
@@ -293,8 +295,8 @@ impl<'a> Question<'a> {
         asks.then_some(Self { words, output })
     }
 
-    /// The words for the text of one side, to be put behind the others. The last of two options for the side
-    /// wins, and none of them may be called unused.
+    /// The arguments for the text of one side, to be appended to the others. The last of two options for the side
+    /// wins, and none of them may trigger a warning about unused arguments.
     #[must_use]
     pub fn for_side(side: TextSide<'_>) -> Vec<CString> {
         let own = |word: &[u8]| CString::new(word).unwrap_or_default();
@@ -315,7 +317,7 @@ impl<'a> Question<'a> {
     }
 }
 
-/// Whether a word that begins with `-o` is `-o` with its value joined, and no other option.
+/// Whether an argument that begins with `-o` is `-o` with its value joined, rather than another option.
 fn is_output(word: &CStr) -> bool {
     options::find(word.to_bytes()).is_some_and(|found| found.name == b"-o")
 }
@@ -396,7 +398,7 @@ mod tests {
         assert!(!asked(&[c"-x", c"c", c"-E", c"/tmp/sccache/testfile.c"]));
         assert!(!asked(&[c"-c", c"src/3:k.hip", c"-o", c"k.o"]));
         assert!(!asked(&[c"--version"]));
-        // A value is no option.
+        // A value is not an option.
         assert!(!asked(&[c"-MT", c"-E", c"-c", c"src/3:k.hip"]));
         assert!(!asked(&[c"-I", c"-E", c"-c", c"src/3:k.hip"]));
     }

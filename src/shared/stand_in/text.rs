@@ -1,21 +1,22 @@
-//! What a preprocessed text tells of the files behind it.
+//! What a preprocessed text reveals about the files behind it.
 //!
-//! Owns: finding the files that line markers name, and the inline assembly that makes the compiler read
-//! files which no marker names. Reads the text once, in pieces of any size, and keeps no more of it than
-//! the names. Understands C, C++ and HIP as `clang -E` prints them, bundles of several texts included.
+//! Owns: finding the files that line markers name, and the inline assembly that makes the compiler read files which
+//! no marker names. Reads the text once, in pieces of any size, and keeps only the names. Understands C, C++ and
+//! HIP as printed by `clang -E`, including bundles of several texts.
 
 use crate::shared::bytes::find;
 use crate::shared::key::hash::Hasher;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-/// The longest directive that is looked at. A longer one is no line marker.
+/// The longest directive that is inspected. No line marker is longer.
 const LONGEST_DIRECTIVE: usize = 16 * 1024;
 
-/// The longest identifier that means something here, and one byte more.
+/// The longest identifier that matters here, plus one byte.
 const LONGEST_WORD: usize = 27;
 
-/// What gives a path that the text does not show: where the source stands, or a type without a name was declared.
+/// Identifiers that expand to a path which the text does not show: the path of the source, or the place where an
+/// unnamed type was declared.
 const PLACES: [&[u8]; 6] = [
     b"__FUNCSIG__",
     b"__PRETTY_FUNCTION__",
@@ -25,7 +26,7 @@ const PLACES: [&[u8]; 6] = [
     b"__builtin_source_location",
 ];
 
-/// What may stand between `asm` and its parentheses.
+/// Qualifiers allowed between `asm` and its parentheses.
 const QUALIFIERS: [&[u8]; 10] = [
     b"volatile",
     b"__volatile",
@@ -42,7 +43,7 @@ const QUALIFIERS: [&[u8]; 10] = [
 /// The length of the longest word that [`names_date`] looks for.
 pub const LONGEST_DATE: usize = b"__TIMESTAMP__".len();
 
-/// Whether a macro for the date or a file's time is named in `source`.
+/// Whether `source` names a macro for the date or a file's time.
 #[must_use]
 pub fn names_date(source: &[u8]) -> bool {
     let mut rest = source;
@@ -55,15 +56,15 @@ pub fn names_date(source: &[u8]) -> bool {
     false
 }
 
-/// What reads one text after the other.
+/// Scans one text after another.
 #[derive(Default)]
 pub struct Scanner {
     names: BTreeSet<Vec<u8>>,
     untold: bool,
     state: TextState,
-    /// The directive so far.
+    /// The directive read so far.
     directive: Vec<u8>,
-    /// The identifier that is being read, or was read right before this byte.
+    /// The identifier that is being read, or that ended right before this byte.
     word: IdentifierStart,
     assembly: Assembly,
     /// The last bytes of a string literal or a directive.
@@ -73,29 +74,29 @@ pub struct Scanner {
     literals: Hasher,
 }
 
-/// Where in the text the next byte stands.
+/// The lexical state before the next byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum TextState {
-    /// At the start of a line, behind blanks at most.
+    /// At the start of a line, after at most some blanks.
     #[default]
     LineStart,
     /// In a line that begins with `#`.
     Directive,
     Code,
-    /// Behind a `/`.
+    /// After a `/`.
     Slash,
     LineComment,
-    /// In a comment; behind a `*`?
+    /// In a comment; whether the last byte was a `*`.
     BlockComment(bool),
-    /// In a number, in which quotes are separators.
+    /// In a number, where quotes are digit separators.
     Number,
-    /// In a literal that ends with this quote.
+    /// In a literal that this quote ends.
     Literal(u8),
-    /// Behind a backslash in one.
+    /// After a backslash in such a literal.
     Escape(u8),
     /// In the delimiter of a raw string.
     RawStart(Vec<u8>),
-    /// In a raw string that ends with these bytes, of which so many were just read.
+    /// In a raw string that these bytes end, and how many of them were just read.
     Raw(Vec<u8>, usize),
 }
 
@@ -123,7 +124,7 @@ impl IdentifierStart {
     }
 }
 
-/// The last bytes of a literal: as many as `__DATE__` has.
+/// The last bytes of a literal, as many as `__DATE__` expands to.
 #[derive(Default)]
 struct Recent([u8; 11]);
 
@@ -133,7 +134,7 @@ impl Recent {
         self.0[10] = byte;
     }
 
-    /// Whether they end with a date or a time, in the form that `__DATE__`, `__TIME__` and `__TIMESTAMP__` have.
+    /// Whether they end with a date or a time in the form of `__DATE__`, `__TIME__` or `__TIMESTAMP__`.
     fn is_time(&self) -> bool {
         const TIME: &[u8] = b"00:00:00";
         const DATE: &[u8] = b"Aaa _0 0000";
@@ -151,14 +152,14 @@ impl Recent {
     }
 }
 
-/// An `asm` statement or declaration, as far as it has been read.
+/// The part of an `asm` statement or declaration that was read so far.
 #[derive(Default)]
 enum Assembly {
     #[default]
     None,
-    /// Behind `asm`, or a qualifier of it.
+    /// After `asm` or one of its qualifiers.
     Keyword,
-    /// In its parentheses, this deep; whether the operands have begun; the last bytes of its text.
+    /// In its parentheses: the nesting depth, whether the operands have begun, and the last bytes of its text.
     Text(usize, bool, TextTail),
 }
 
@@ -172,7 +173,8 @@ impl TextTail {
         self.0[7] = byte.to_ascii_lowercase();
     }
 
-    /// Whether a directive has just been named that reads a file, or a means to put such a name together.
+    /// Whether they end with a directive that reads a file, or with a construct that can assemble such a
+    /// directive's name.
     fn reads_a_file(&self) -> bool {
         const ENDS: [&[u8]; 6] = [
             b"incbin",
@@ -185,7 +187,7 @@ impl TextTail {
         ENDS.iter().any(|end| self.0.ends_with(end)) || self.is_put_together()
     }
 
-    /// Whether an operand (`%0`) or a dialect's alternative (`{a|b}`) stands inside of what begins like such a
+    /// Whether an operand (`%0`) or a dialect alternative (`{a|b}`) occurs inside what begins like such a
     /// directive.
     fn is_put_together(&self) -> bool {
         const NAMES: [&[u8]; 2] = [b".incbin", b".include"];
@@ -198,47 +200,48 @@ impl TextTail {
 }
 
 impl Scanner {
-    /// The files that line markers have named, as they are written there.
+    /// The file names in the line markers so far, as spelled there.
     pub fn names(&self) -> impl Iterator<Item = &[u8]> {
         self.names.iter().map(Vec::as_slice)
     }
 
-    /// Whether the text may make the compiler read a file that no marker names: by `.incbin` or `.include`
-    /// in inline assembly, however that is spelled.
+    /// Whether the text may make the compiler read a file that no marker names, by `.incbin` or `.include` in
+    /// inline assembly in any spelling.
     #[must_use]
     pub fn is_untold(&self) -> bool {
         self.untold
     }
 
-    /// Whether a string holds a date or a time in the form of `__DATE__`, `__TIME__` or `__TIMESTAMP__`. Those
-    /// have been expanded here, wherever they stood: also in an option, or put together by other macros.
+    /// Whether a string contains a date or a time in the form of `__DATE__`, `__TIME__` or `__TIMESTAMP__`. The
+    /// macros are already expanded here, wherever they occurred, including in an option or assembled by other
+    /// macros.
     #[must_use]
     pub fn is_dated(&self) -> bool {
         self.dated
     }
 
-    /// Whether the compiler may put a path into the object that only line markers have in the text.
+    /// Whether the compiler may put a path into the object that the text shows only in line markers.
     #[must_use]
     pub fn is_placed(&self) -> bool {
         self.placed
     }
 
-    /// A digest of all that the text says in literals and directives, line markers aside.
+    /// A digest of all literals and directives in the text, except line markers.
     #[must_use]
     pub fn literals(&self) -> [u8; 32] {
         self.literals.clone().finish()
     }
 
-    /// Ends a text, behind which another may come.
+    /// Ends a text; another may follow.
     pub fn end_text(&mut self) {
         self.feed(b"\n");
-        // Broken off in the middle of something: it is not known what.
+        // The text ended inside an unfinished construct, so its meaning is unknown.
         self.untold |= self.state != TextState::LineStart;
         self.state = TextState::LineStart;
         self.assembly = Assembly::None;
     }
 
-    /// Reads on.
+    /// Scans the next piece of the text.
     pub fn feed(&mut self, text: &[u8]) {
         for &byte in text {
             self.step(byte);
@@ -287,7 +290,7 @@ impl Scanner {
             },
             TextState::Literal(quote) => match byte {
                 b'\\' => TextState::Escape(quote),
-                // A literal does not go beyond its line.
+                // A literal does not continue past its line.
                 b'\n' => TextState::LineStart,
                 _ if byte == quote => TextState::Code,
                 _ => {
@@ -299,7 +302,7 @@ impl Scanner {
                 match byte {
                     b'n' | b't' | b'r' => self.literal(quote, b' '),
                     b'"' | b'\'' | b'\\' | b'?' => self.literal(quote, byte),
-                    // A character by its number: any.
+                    // A numeric character escape can be any character.
                     _ => self.untold |= self.is_assembly() && quote == b'"',
                 }
                 TextState::Literal(quote)
@@ -357,7 +360,7 @@ impl Scanner {
         }
     }
 
-    /// Follows an `asm` from its keyword to the end of its parentheses. `word` has just ended before `byte`.
+    /// Tracks an `asm` from its keyword to its closing parenthesis. `word` has just ended before `byte`.
     fn assembly(&mut self, word: &[u8], byte: u8) {
         if matches!(word, b"asm" | b"_asm" | b"__asm" | b"__asm__") {
             self.assembly = Assembly::Keyword;
@@ -365,7 +368,7 @@ impl Scanner {
             && !word.is_empty()
             && !QUALIFIERS.contains(&word)
         {
-            // Instructions that are no string literal (-fasm-blocks, -fms-extensions).
+            // Instructions that are not a string literal (-fasm-blocks, -fms-extensions).
             self.untold = true;
             self.assembly = Assembly::None;
         }
@@ -382,7 +385,7 @@ impl Scanner {
             Assembly::Text(depth, operands, _) => match byte {
                 b'(' => {
                     *depth += 1;
-                    // The text is computed (clang 21 and later).
+                    // The assembler text is computed (clang 21 and later).
                     self.untold |= !*operands;
                 }
                 b')' if *depth == 1 => self.assembly = Assembly::None,
@@ -397,7 +400,7 @@ impl Scanner {
         matches!(self.assembly, Assembly::Text(..))
     }
 
-    /// A byte of a literal; those of one `asm` follow each other without a gap.
+    /// Handles a byte of a literal; the literals of one `asm` are concatenated without a gap.
     fn literal(&mut self, quote: u8, byte: u8) {
         self.recent.push(byte);
         self.dated |= self.recent.is_time();
@@ -410,7 +413,7 @@ impl Scanner {
 
     fn end_directive(&mut self) {
         if let Some(name) = marked_file(&self.directive) {
-            // A name that is not understood is a file that is not looked at.
+            // A name that cannot be decoded is a file that is not checked.
             self.untold |= path_of(name).is_none();
             if !self.names.contains(name) {
                 self.names.insert(name.to_vec());
@@ -418,24 +421,24 @@ impl Scanner {
             return;
         }
         self.literals.text(&self.directive);
-        // The name of a region is made of its file's inode.
+        // OpenMP derives a region's name from the inode of its file.
         let omp = self.directive.trim_ascii_start().starts_with(b"pragma omp");
         self.placed |= omp && self.directive.windows(6).any(|word| word == b"target");
-        // In a message that is shown again.
+        // A directive's message may contain a date, and the message is displayed again.
         self.recent = Recent::default();
         for byte in &self.directive {
             self.recent.push(*byte);
             self.dated |= self.recent.is_time();
         }
-        // It compares the times of two files.
+        // This pragma compares the times of two files.
         let words = self.directive.split(u8::is_ascii_whitespace);
         let mut words = words.filter(|word| !word.is_empty());
         self.untold |= words.next() == Some(b"pragma") && words.any(|word| word == b"dependency");
     }
 }
 
-/// The file that a line marker (` 1 "name" 2`, `line 1 "name"`) names, as it is written there. Not what
-/// stands for the compiler itself, as `<built-in>`.
+/// The file that a line marker (` 1 "name" 2`, `line 1 "name"`) names, as spelled there. Skips pseudo-files such as
+/// `<built-in>`.
 pub fn marked_file(directive: &[u8]) -> Option<&[u8]> {
     let rest = directive.trim_ascii_start();
     let rest = rest
@@ -458,8 +461,8 @@ pub fn marked_file(directive: &[u8]) -> Option<&[u8]> {
     (!name.is_empty() && !is_compilers).then_some(name)
 }
 
-/// The path that a line marker's name stands for: clang puts a backslash before a quote and a backslash, and
-/// writes what is not printable ASCII as `\t`, `\n` or three octal digits. `None` for any other escape.
+/// Decodes the path in a line marker: clang puts a backslash before a quote and a backslash, and writes characters
+/// that are not printable ASCII as `\t`, `\n` or three octal digits. `None` for any other escape.
 #[must_use]
 pub fn path_of(name: &[u8]) -> Option<Vec<u8>> {
     let mut path = Vec::with_capacity(name.len());

@@ -1,4 +1,4 @@
-//! Texts and what they name.
+//! Texts and the files they name.
 
 use super::*;
 use proptest::prelude::*;
