@@ -1,4 +1,4 @@
-//! What the decision may ask of the machine, answered by system calls.
+//! Answers what the decision asks the machine, with system calls.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -11,30 +11,30 @@ use crate::shared::decision::response::BUDGET;
 use crate::shared::machine::{FileKind, FileState, Machine, Visitor};
 use crate::shared::sys;
 
-/// The machine that this process runs on, with a compiler on it.
+/// The machine that this process runs on, including a compiler on it.
 pub struct ThisMachine<'a> {
-    /// Tells the compiler's directory, which is empty or has a slash at its end. Not before somebody
-    /// wants to know: it may have to be found out.
+    /// Returns the compiler's directory, which is empty or has a trailing slash. Called only on demand, because
+    /// finding it may take work.
     dir: &'a dyn Fn() -> &'a [u8],
     hands: Option<&'a dyn Hands>,
 }
 
-/// What this machine does for [`Machine`] beside looking: it runs a program, and writes a file.
+/// The actions on this machine that [`Machine`] needs besides inspection: running a program and writing a file.
 pub trait Hands {
-    /// What the program prints that is at a path, given that argument; `None` where it fails.
+    /// The output of a program, run with that argument; `None` if it fails.
     fn run(&self, program: &CStr, argument: Option<&CStr>) -> Option<Vec<u8>>;
     /// Writes a file in rock-wrap's directory in the user's cache.
     fn write(&self, path: &CStr, content: &[u8]);
 }
 
 impl<'a> ThisMachine<'a> {
-    /// With a compiler in the directory that `dir` tells, empty or with a slash at its end.
+    /// A machine with a compiler in the directory that `dir` returns, which is empty or has a trailing slash.
     #[must_use]
     pub fn new(dir: &'a dyn Fn() -> &'a [u8]) -> Self {
         Self { dir, hands: None }
     }
 
-    /// With hands, without which nothing is run and nothing written.
+    /// Adds the means to run programs and write files. Without them, neither happens.
     #[must_use]
     pub fn with(mut self, hands: &'a dyn Hands) -> Self {
         self.hands = Some(hands);
@@ -43,7 +43,7 @@ impl<'a> ThisMachine<'a> {
 }
 
 impl Machine for ThisMachine<'_> {
-    /// Never closed: the `execve` that follows does it, and no `drop` takes room in the shim.
+    /// Never closed: the following `execve` does that, and the shim has no `drop` code for it.
     type DirHandle = ManuallyDrop<sys::File>;
 
     fn kind(&self, path: &CStr) -> FileKind {
@@ -73,13 +73,13 @@ impl Machine for ThisMachine<'_> {
     }
 
     fn read(&self, path: &CStr) -> Option<Vec<u8>> {
-        // To open a pipe would wait for whoever writes it.
+        // Opening a pipe would block until there is a writer.
         if self.kind(path) != FileKind::Regular {
             return None;
         }
         let file = sys::File::open(path).ok()?;
         let size = usize::try_from(file.own_stat().ok()?.file_state.size).ok()?;
-        // One byte more shows the end, unless the file grows meanwhile.
+        // One extra byte detects the end of the file, unless the file grows meanwhile.
         let mut content = Vec::with_capacity(size.min(BUDGET) + 1);
         loop {
             if content.len().max(size) > BUDGET {
@@ -95,9 +95,9 @@ impl Machine for ThisMachine<'_> {
     }
 
     fn holds(&self, path: &CStr, mark: u8, word: &[u8]) -> bool {
-        // To touch more of the heap would cost more than another read.
+        // Touching more of the heap would cost more than another read.
         const PIECE: usize = 4096;
-        // A word that begins so near to the end of a piece is looked for in the next one.
+        // A word that begins this close to the end of a piece is searched for in the next one.
         const AGAIN: usize = 32;
         let Ok(file) = sys::File::open(path) else {
             return true;
@@ -181,15 +181,15 @@ impl Machine for ThisMachine<'_> {
             if pid <= 1 {
                 return;
             }
-            // As much as the name, of 64 bytes at most, and what is asked for can take.
+            // Enough for the name, of at most 64 bytes, and for what is requested.
             let mut room = [0; 128];
-            // The name by itself: the parent takes the kernel half as long again to tell (3.5 us, 5.7),
-            // and nobody asks for that of a build tool. One more file for each of the others.
+            // Reads the name on its own: asking for the parent as well takes the kernel about half as long again
+            // (3.5 us, 5.7), and a build tool's parent is not needed. Other processes cost one more file each.
             let Some(comm) = read(pid, b"/comm", &mut room) else {
                 return;
             };
             let comm = comm.strip_suffix(b"\n").unwrap_or(comm);
-            // Another user's process does not show its executable; its name still counts.
+            // Another user's process does not reveal its executable; its name still counts.
             let exe = || sys::readlink(&proc_path(pid, b"/exe")).unwrap_or_default();
             if visit(comm, &exe) {
                 return;
@@ -202,7 +202,7 @@ impl Machine for ThisMachine<'_> {
     }
 }
 
-/// Whether `word` stands behind `mark`, blanks aside. Assemblers do not mind capitals.
+/// Whether `word` follows `mark`, after optional blanks. Case-insensitive, as assemblers are.
 fn stands_behind(text: &[u8], mark: u8, word: &[u8]) -> bool {
     let mut rest = text;
     while let Some(at) = find(rest, mark) {
@@ -219,7 +219,7 @@ fn stands_behind(text: &[u8], mark: u8, word: &[u8]) -> bool {
     false
 }
 
-/// A file of `/proc/PID`, as far as the buffer goes.
+/// Reads a file of `/proc/PID`, truncated to the buffer.
 fn read<'b>(pid: usize, file: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     let len = sys::File::open(&proc_path(pid, file))
         .ok()?
@@ -228,15 +228,15 @@ fn read<'b>(pid: usize, file: &[u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     Some(&buffer[..len])
 }
 
-/// The parent of a process, of which `/proc/PID/stat` begins `PID (NAME) STATE PARENT`; the name may
-/// hold anything.
+/// The parent of a process. `/proc/PID/stat` begins with `PID (NAME) STATE PARENT`; the name may contain any
+/// character.
 fn parent(line: &[u8]) -> Option<usize> {
     let close = line.iter().rposition(|byte| *byte == b')')?;
     let digits = line.get(close + 4..)?.split(|byte| *byte == b' ').next()?;
     usize::try_from(decimal(digits)?).ok()
 }
 
-/// `/proc/PID` and what is behind it.
+/// The path `/proc/PID` followed by `file`.
 fn proc_path(pid: usize, file: &[u8]) -> CString {
     let mut path = Vec::from(b"/proc/");
     push_decimal(&mut path, pid as u64);

@@ -1,7 +1,7 @@
-//! The checkout's directory in what a launcher keeps: taken out where the compiler writes it, and put back where
-//! the launcher has answered.
+//! The checkout's directory in a launcher's stored results: removed where the compiler writes it, and restored
+//! after the launcher has answered.
 //!
-//! Owns: the files and pipes of that. Which calls share and how a path is put into another form is [`sharing`]'s.
+//! Owns: the files and pipes involved. [`sharing`] decides which calls share and how a path is rewritten.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -15,15 +15,15 @@ use crate::shared::stand_in::markers::name_below;
 use crate::shared::stand_in::{self, StandInPlan};
 use crate::shared::sys::{self, Errno, File};
 
-/// What a launcher is to make.
+/// The files that a launcher has to produce.
 pub struct ExpectedFiles<'a> {
     /// The object and the dependency file.
     pub outputs: &'a Outputs<'a>,
-    /// What is put back into the other files.
+    /// How to restore the directory in the other output, if needed.
     pub restored: Option<&'a Restored<'a>>,
 }
 
-/// What is put back when a launcher has answered.
+/// What to restore after a launcher has answered.
 pub struct Restored<'a> {
     /// The checkout.
     pub shared: &'a Shared,
@@ -32,13 +32,13 @@ pub struct Restored<'a> {
 }
 
 impl Restored<'_> {
-    /// Puts the directory back into the dependency file.
+    /// Restores the directory in the dependency file.
     pub fn depfile(&self) {
         let Some(path) = self.depfile else { return };
         rewrite(path, &self.shared.placeholder(), &self.shared.root);
     }
 
-    /// A message with the directory in it.
+    /// Restores the directory in a message.
     pub fn message(&self, text: &[u8]) -> Vec<u8> {
         let mut out = Vec::with_capacity(text.len());
         sharing::respell(
@@ -51,8 +51,8 @@ impl Restored<'_> {
     }
 }
 
-/// Adds the whole lines of `text` to `out`, with the way to the checkout in the place of its name in line
-/// markers, and returns what is left.
+/// Appends the complete lines of `text` to `out`, replacing the checkout's placeholder name in line markers by the
+/// path to the checkout. Returns the rest.
 pub fn markers<'t>(mut text: &'t [u8], plan: &StandInPlan<'_>, out: &mut Vec<u8>) -> &'t [u8] {
     while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
         let (line, behind) = text.split_at(end);
@@ -71,7 +71,7 @@ pub fn markers<'t>(mut text: &'t [u8], plan: &StandInPlan<'_>, out: &mut Vec<u8>
     text
 }
 
-/// Takes the directory out of the dependency file that `args` name.
+/// Removes the directory from the dependency file that `args` name.
 pub fn depfile(plan: &StandInPlan<'_>, args: &[&CStr]) {
     if plan.root.is_empty() {
         return;
@@ -81,8 +81,8 @@ pub fn depfile(plan: &StandInPlan<'_>, args: &[&CStr]) {
     }
 }
 
-/// Runs the compiler, and takes the directory out of what it says and out of the dependency file. Returns where
-/// the compiler cannot be run so.
+/// Runs the compiler, and removes the directory from its messages and from the dependency file. Returns if the
+/// compiler cannot be run this way.
 pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut() -> Errno) {
     let Ok((read, write)) = File::pipe() else {
         return;
@@ -99,7 +99,7 @@ pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut()
         child.kill();
         return;
     }
-    // The shim cannot put it back into what ccache says.
+    // The shim cannot restore the directory in ccache's messages.
     let to = match plan.kind {
         LauncherKind::Sccache => placeholder(plan),
         _ => plan.up.to_vec(),
@@ -120,7 +120,7 @@ fn placeholder(plan: &StandInPlan<'_>) -> Vec<u8> {
     .placeholder()
 }
 
-/// Writes what is read to standard error, with `to` in the place of `from`, a line at a time.
+/// Copies the pipe's content to standard error line by line, replacing `from` by `to`.
 fn pass_on(read: &File, from: &[u8], to: &[u8]) {
     const ROOM: usize = 16 * 1024;
     let (mut lines, mut out) = (Vec::with_capacity(ROOM), Vec::with_capacity(2 * ROOM));
@@ -147,7 +147,7 @@ fn pass_on(read: &File, from: &[u8], to: &[u8]) {
     }
 }
 
-/// Puts `to` in the place of `from` in a file, if that is in it.
+/// Replaces `from` by `to` in a file, if it occurs there.
 fn rewrite(path: &CStr, from: &[u8], to: &[u8]) {
     if !sys::is_regular(path) {
         return;

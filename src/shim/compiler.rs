@@ -1,4 +1,4 @@
-//! The real compiler: where it is, and becoming it.
+//! Locating and executing the real compiler.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -20,37 +20,36 @@ use crate::{database, heap, process, stand_in, supervise};
 enum CompilerPlace {
     /// Beside the shim, under their aliases.
     Beside,
-    /// In the directory that is baked in: under their own names, or under their aliases if that
-    /// directory is wrapped too.
+    /// In the configured directory: under their own names, or under their aliases if that directory is wrapped too.
     Elsewhere,
-    /// Wherever the caller said.
+    /// Wherever the caller specified.
     Foreign,
 }
 
-/// The real compiler of this shim, and how this call wants it run.
+/// This shim's real compiler, and how this call wants it run.
 pub struct Real {
-    /// The real compilers' directory, with the slash, once it is known. Where the shim stands in their
-    /// place, asked of the kernel and not baked in: a copy of the tree must find its own compiler, never
-    /// another tree's.
+    /// The real compilers' directory, with a trailing slash, once it is known. If the shim replaces them, the
+    /// kernel is asked and the configured directory is not used: a copy of the tree must find its own compiler,
+    /// never another tree's.
     dir: OnceCell<Vec<u8>>,
-    /// Where this file was put, likewise, which is where it is if it was called there.
+    /// The directory this file was installed into, likewise. The file is there if it was called there.
     home: &'static [u8],
-    /// The compiler's name in it.
+    /// The compiler's name in that directory.
     name: Vec<u8>,
     place: CompilerPlace,
     given: Given,
 }
 
-/// Has [`last_resort`] run `real`, which must live as long as the process.
+/// Makes [`last_resort`] run `real`, which must live as long as the process.
 pub fn set_last_resort(real: &Real) {
     heap::keep(ptr::from_ref(real).cast());
 }
 
-/// The real compiler, when the shim itself has failed.
+/// Runs the real compiler after the shim itself has failed.
 #[cold]
 pub fn last_resort() -> ! {
     say(&[b"internal error, please report it; compiling without a launcher"]);
-    // SAFETY: null, or of a value that lives as long as the process; nothing else is kept.
+    // SAFETY: null, or a pointer to a value that lives as long as the process; nothing else is ever kept.
     match unsafe { heap::kept().cast::<Real>().as_ref() } {
         Some(real) => real.exec(),
         None => sys::exit(EXIT_NOT_EXECUTABLE),
@@ -58,8 +57,8 @@ pub fn last_resort() -> ! {
 }
 
 impl Real {
-    /// For a shim that stands in the place of the compiler that `config` names. Without a configuration
-    /// to tell it, the name is the file's own.
+    /// For a shim that replaces the compiler named in `config`. Without a configuration, the file's own name is
+    /// used.
     pub fn beside(given: Given, config: Option<&Config<'static>>) -> Self {
         let home = config.map_or(&b""[..], |config| config.home);
         let (dir, name) = (OnceCell::new(), Vec::new());
@@ -77,8 +76,8 @@ impl Real {
         real
     }
 
-    /// For a shim elsewhere: the compiler of `config`'s directory or, for one that is called as a
-    /// launcher, the one that is its first argument.
+    /// For a shim elsewhere: the compiler in `config`'s directory or, if the shim is called as a launcher, the
+    /// compiler in its first argument.
     pub fn elsewhere(mut given: Given, config: &Config<'_>) -> Self {
         if !config.is_launcher() {
             let name = given
@@ -131,8 +130,8 @@ impl Real {
         }
     }
 
-    /// The directory that the real compilers lie in, with the slash and without links: clang 15 tells
-    /// headers by the path by which it is called, so that a launcher must be given one for all.
+    /// The real compilers' directory, with a trailing slash and without symbolic links. clang 15 records headers
+    /// under the path by which it is called, so all calls must give the launcher the same path.
     pub fn dir(&self) -> &[u8] {
         self.dir.get_or_init(|| {
             let home = self.called_dir().filter(|dir| *dir == self.home);
@@ -140,8 +139,8 @@ impl Real {
         })
     }
 
-    /// The directory, with the slash, in which the kernel was told to execute this file. `None` where
-    /// that was a link to it, or cannot be told.
+    /// The directory, with a trailing slash, of the path that the kernel was told to execute. `None` if that path
+    /// was a symbolic link to this file, or is unknown.
     fn called_dir(&self) -> Option<&[u8]> {
         let file = self
             .given
@@ -151,8 +150,8 @@ impl Real {
         file.strip_suffix(base_name(file))
     }
 
-    /// The same by the kernel's own account, with all links resolved. To have that told by /proc costs
-    /// as much as all else that becomes of a call without a launcher.
+    /// The same directory according to the kernel, with all links resolved. Reading it from /proc costs as much as
+    /// the rest of a call without a launcher.
     fn own_dir(&self) -> Vec<u8> {
         let mut path = self.own_path();
         path.truncate(path.len() - base_name(&path).len());
@@ -162,7 +161,7 @@ impl Real {
     fn own_path(&self) -> Vec<u8> {
         match sys::readlink(c"/proc/self/exe") {
             Ok(path) => path.strip_suffix(b" (deleted)").unwrap_or(&path).to_vec(),
-            // Without /proc, clang too takes its directory from argv[0].
+            // Without /proc, clang also derives its directory from argv[0].
             Err(_) => self
                 .given
                 .args
@@ -171,22 +170,22 @@ impl Real {
         }
     }
 
-    /// The environment as it was given.
+    /// The environment as received.
     pub fn envp(&self) -> StringList {
         self.given.envp
     }
 
-    /// The arguments, the compiler's name first.
+    /// The arguments, starting with the compiler's name.
     pub fn args(&self) -> &'static [&'static CStr] {
         self.given.args
     }
 
-    /// The compiler is the one that the caller named, and none of ours.
+    /// Marks the compiler as one that the caller named, rather than one of ours.
     pub fn make_foreign(&mut self) {
         self.place = CompilerPlace::Foreign;
     }
 
-    /// The path of the real compiler, as a launcher is given it.
+    /// The path of the real compiler, as passed to a launcher.
     pub fn path(&self) -> Path {
         let alias = Path::new(&[self.dir(), &self.name, ALIAS_SUFFIX]);
         match self.place {
@@ -200,12 +199,12 @@ impl Real {
         }
     }
 
-    /// The path of the stand-in, as a launcher is given it: beside this file.
+    /// The path of the stand-in, as passed to a launcher: beside this file.
     pub fn stand_in(&self) -> Path {
         if self.place == CompilerPlace::Beside {
             return Path::new(&[self.dir(), &self.name, STAND_IN_SUFFIX]);
         }
-        // Not by a link, which may have another name or lie elsewhere.
+        // A symbolic link to this file does not count: it may have another name or be elsewhere.
         let file = self
             .given
             .file
@@ -223,7 +222,7 @@ impl Real {
         Path::new(&[dir, name, STAND_IN_SUFFIX])
     }
 
-    /// What the stand-in is told of a launch.
+    /// The plan of a launch, as passed to the stand-in.
     #[cold]
     pub fn plan(&self, launch: &Launch<'_>) -> CString {
         let (real, name) = (self.path(), self.name_for_launch());
@@ -237,7 +236,7 @@ impl Real {
         .entry()
     }
 
-    /// The name by which the stand-in calls the real compiler: the caller's, where it is beside.
+    /// The name under which the stand-in calls the real compiler: the caller's, if the compiler is beside the shim.
     fn name_for_launch(&self) -> Vec<u8> {
         match self.given.args.first() {
             Some(name) if self.place == CompilerPlace::Beside => name.to_bytes().to_vec(),
@@ -245,7 +244,7 @@ impl Real {
         }
     }
 
-    /// Runs the real compiler, with the arguments and the environment exactly as given.
+    /// Runs the real compiler with the received arguments and environment, unchanged.
     pub fn exec(&self) -> ! {
         match self.place {
             CompilerPlace::Beside => self.exec_beside(),
@@ -266,9 +265,9 @@ impl Real {
         self.called_dir().map(become_in);
         let dir = self.own_dir();
         let alias = become_in(&dir);
-        // The tree may have been restored or installed anew since this process began. Then
-        // something else stands at the name by now: the original, or a shim that knows better. If
-        // this very file still stands there, to run it again would only lead back here.
+        // The tree may have been restored or reinstalled since this process began. Then the name now belongs to the
+        // original or to a newer shim. If this very file is still there, running it again would only lead back
+        // here.
         let own = Path::new(&[&dir, &self.name]);
         let is = |path| sys::stat(path).map(|stat| (stat.file_state.dev, stat.file_state.ino));
         if is(own.as_cstr()) != is(c"/proc/self/exe") {
@@ -282,8 +281,8 @@ impl Real {
         sys::exit(EXIT_NOT_FOUND)
     }
 
-    /// By its own name and directory, from which clang 15 finds its resource directory: the
-    /// caller's argv[0] may be in a directory that is gone tomorrow.
+    /// By its own name and directory, from which clang 15 finds its resource directory: the directory in the
+    /// caller's argv[0] may not exist later.
     fn exec_elsewhere(&self) -> ! {
         let path = self.path();
         let own = Path::new(&[self.dir(), &self.name]);
@@ -326,8 +325,8 @@ impl Real {
         sys::exit(EXIT_NOT_FOUND)
     }
 
-    /// Runs the real compiler and then has the compilation database that it wrote name it by its own name.
-    /// Returns where that is so anyway, or the compiler could not be run.
+    /// Runs the real compiler, and then replaces the alias by the compiler's own name in the compilation database
+    /// entry that it wrote. Returns if no replacement is needed, or if the compiler could not be run.
     #[cold]
     pub fn run_for_database(&self, database: &CStr) {
         let alias = Path::new(&[self.dir(), &self.name, ALIAS_SUFFIX]);
@@ -347,7 +346,7 @@ impl Real {
     }
 
     fn become_program(&self, path: &CStr) -> Errno {
-        // SAFETY: both are the kernel's own lists.
+        // SAFETY: both lists were made by the kernel.
         unsafe { sys::execve(path, self.given.argv, self.given.envp) }
     }
 }

@@ -1,7 +1,7 @@
 //! The entry of a compilation database that `-MJ` writes.
 //!
-//! Owns: putting the compiler's own name into it. clang writes the path of its executable there, and where that
-//! moved to an alias (Debian's layout) the path is gone after a restore.
+//! Owns: replacing the compiler's alias in it by the compiler's own name. clang writes the path of its executable
+//! there, and if the executable moved to an alias (Debian's layout), that path no longer exists after a restore.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -11,7 +11,7 @@ use crate::shared::paths::{ALIAS_SUFFIX, base_name};
 use crate::shared::sys::{self, File};
 use crate::shared::this_machine::ThisMachine;
 
-/// The file that a call's `-MJ` names, the last one as in clang; `None` for standard output.
+/// The file named by `-MJ`; the last one wins, as in clang. `None` for standard output.
 pub fn named<'a>(argv: &[&'a CStr]) -> Option<&'a CStr> {
     let at = argv
         .iter()
@@ -24,7 +24,7 @@ pub fn named<'a>(argv: &[&'a CStr]) -> Option<&'a CStr> {
     (file != c"-").then_some(file)
 }
 
-/// Takes the alias's ending off every compiler that `file` names.
+/// Removes the alias suffix from every compiler named in `file`.
 pub fn mend(file: &CStr) {
     let Some(text) = ThisMachine::new(&|| b"").read(file) else {
         return;

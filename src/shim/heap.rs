@@ -1,9 +1,9 @@
-//! Memory that is handed out and never taken back: the process is replaced within microseconds.
+//! An allocator that never frees memory: the process is replaced within microseconds.
 //!
-//! It lies on the stack, which every process has, beside the frames. Variables of the executable's own
-//! would need a segment: a C wrapper with a page of them takes 1.014 times what it takes without, and
-//! 1.006 with this instead. So the shim has no variables; what others would keep in one is kept here, and
-//! found by the register that leads to a thread's own data elsewhere.
+//! Its memory is on the stack, which every process has, next to the frames. Variables in the executable would need
+//! a segment: a C wrapper with one page of them takes 1.014 times as long as one without, and 1.006 times with this
+//! allocator. The shim therefore has no variables. State that would otherwise be in a variable is kept here, and is
+//! found through the register that other programs use for thread-local data.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::arch::asm;
@@ -13,16 +13,16 @@ use crate::shared::sys;
 const ARCH_PRCTL: usize = 158;
 const ARCH_SET_FS: usize = 0x1002;
 
-/// Bytes on the stack. clang needs some 40 KB of stack itself.
+/// Bytes reserved on the stack. clang needs some 40 KB of stack itself.
 pub const LEN: usize = 16 * 1024;
 
-/// What is asked of the kernel at least, beyond [`LEN`].
+/// The minimum request to the kernel once [`LEN`] is used up.
 const CHUNK: usize = 1024 * 1024;
 
-/// What the shim has for variables.
+/// The state that replaces variables.
 #[repr(C)]
 struct HeapState {
-    /// Its own address: the register can be read from, and not itself be read.
+    /// Its own address: the register can be used to address memory, but cannot be read itself.
     this: *mut Self,
     next: usize,
     end: usize,
@@ -31,20 +31,20 @@ struct HeapState {
 
 fn state() -> *mut HeapState {
     let state;
-    // SAFETY: `open` came first; nothing else sets the register.
+    // SAFETY: `open` ran first, and nothing else sets the register.
     unsafe { asm!("mov {}, fs:[0]", out(reg) state, options(nostack, pure, readonly)) };
     state
 }
 
-/// Makes everything here usable.
+/// Initialises this module.
 ///
 /// # Safety
-/// Comes first. `start` begins [`LEN`] bytes, aligned as the stack is, that nothing else uses as long as
-/// the process lives.
+/// Must be called first. `start` points to [`LEN`] bytes, aligned like the stack, that nothing else uses for the
+/// lifetime of the process.
 pub unsafe fn open(start: *mut u8) {
     let this = start.cast::<HeapState>();
     let end = start as usize + LEN;
-    // SAFETY: there is room, which nobody else knows; and nobody else uses the register.
+    // SAFETY: there is room, which nothing else refers to, and nothing else uses the register.
     unsafe {
         let next = this.add(1) as usize;
         this.write(HeapState {
@@ -53,14 +53,14 @@ pub unsafe fn open(start: *mut u8) {
             end,
             kept: core::ptr::null(),
         });
-        // Cannot fail for an address of this process.
+        // Cannot fail for an address in this process.
         let _ = sys::syscall(ARCH_PRCTL, [ARCH_SET_FS, this as usize, 0, 0, 0, 0]);
     }
 }
 
-/// Keeps a pointer for whoever asks by [`kept`].
+/// Stores a pointer for [`kept`].
 pub fn keep(pointer: *const ()) {
-    // SAFETY: one thread, and nobody holds a reference.
+    // SAFETY: there is one thread, and nothing holds a reference.
     unsafe { (*state()).kept = pointer }
 }
 
@@ -73,10 +73,10 @@ pub fn kept() -> *const () {
 /// A bump allocator for one thread.
 pub struct Heap;
 
-// SAFETY: every block lies in memory that nothing else uses, and is never handed out again.
+// SAFETY: every block is in memory that nothing else uses, and is never handed out again.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        // SAFETY: one thread, and no reference into the state outlives this call.
+        // SAFETY: there is one thread, and no reference into the state outlives this call.
         let state = unsafe { &mut *state() };
         let mut start = state.next.next_multiple_of(layout.align());
         if layout.size() > state.end.saturating_sub(start) {
@@ -94,7 +94,7 @@ unsafe impl GlobalAlloc for Heap {
 
     unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
 
-    /// Grows the newest block where it stands, so that a list which grows is not copied each time.
+    /// Grows the newest block in place, so that a growing list is not copied each time.
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         // SAFETY: as in `alloc`.
         let state = unsafe { &mut *state() };
@@ -103,7 +103,7 @@ unsafe impl GlobalAlloc for Heap {
             state.next = start + size;
             return block;
         }
-        // SAFETY: the caller's layout is valid, and so is this one of the same alignment.
+        // SAFETY: the caller's layout is valid, and so is this one with the same alignment.
         unsafe {
             let fresh = self.alloc(Layout::from_size_align_unchecked(size, layout.align()));
             if !fresh.is_null() {

@@ -17,7 +17,7 @@ impl File {
         Self::with_flags(path, 0)
     }
 
-    /// Opens the directory `path`, for looks at what is in it.
+    /// Opens the directory `path`, for lookups inside it.
     ///
     /// # Errors
     /// The kernel's.
@@ -25,7 +25,7 @@ impl File {
         Self::at(AT_FDCWD, path, O_PATH | O_DIRECTORY)
     }
 
-    /// Opens `path`, which must exist, for writing at its end.
+    /// Opens `path`, which must exist, for appending.
     ///
     /// # Errors
     /// The kernel's.
@@ -35,8 +35,8 @@ impl File {
         Self::with_flags(path, O_WRONLY | O_APPEND)
     }
 
-    /// Opens `path` for writing at its beginning, and makes it, for this user alone, if it is not
-    /// there. Never through a link.
+    /// Opens `path` for writing at its beginning; creates it, accessible to this user only, if it does not exist.
+    /// Never follows a symbolic link.
     ///
     /// # Errors
     /// The kernel's.
@@ -47,7 +47,8 @@ impl File {
         Self::with_flags(path, O_WRONLY | O_CREAT | O_NOFOLLOW)
     }
 
-    /// The same in rock-wrap's directory in the user's cache, which is made where it is not there.
+    /// Like [`create`](Self::create), but in rock-wrap's directory in the user's cache, which is created if
+    /// missing.
     #[must_use]
     #[cold]
     pub fn create_with_directories(path: &CStr) -> Option<Self> {
@@ -58,7 +59,7 @@ impl File {
         Self::create(path).ok()
     }
 
-    /// Opens `path` for writing and leaves nothing of what it held; makes it where it is not there.
+    /// Opens `path` for writing and truncates it; creates it if it does not exist.
     ///
     /// # Errors
     /// The kernel's.
@@ -69,7 +70,7 @@ impl File {
         Self::with_flags(path, O_WRONLY | O_CREAT | O_TRUNC)
     }
 
-    /// Opens `path`, which must be no link, for reading, and waits for nobody.
+    /// Opens `path`, which must not be a symbolic link, for reading, without blocking.
     ///
     /// # Errors
     /// The kernel's.
@@ -79,8 +80,7 @@ impl File {
         Self::with_flags(path, O_NONBLOCK | O_NOFOLLOW)
     }
 
-    /// A pipe: the end that is read from, and the one that is written to. Programs that are started do not
-    /// inherit it.
+    /// Creates a pipe: the read end, then the write end. Programs that are started do not inherit it.
     ///
     /// # Errors
     /// The kernel's.
@@ -94,7 +94,7 @@ impl File {
         Ok((Self(read as usize), Self(write as usize)))
     }
 
-    /// A file without a name.
+    /// Creates an anonymous file.
     #[must_use]
     pub fn anonymous() -> Option<Self> {
         const MFD_CLOEXEC: usize = 1;
@@ -109,22 +109,22 @@ impl File {
         file.ok().map(File)
     }
 
-    /// A file that is open already.
+    /// Wraps a descriptor that is already open.
     ///
     /// # Safety
-    /// Nobody else closes `descriptor`.
+    /// Nothing else closes `descriptor`.
     #[must_use]
     pub unsafe fn from_descriptor(descriptor: usize) -> Self {
         Self(descriptor)
     }
 
-    /// The number that the kernel knows it by.
+    /// The descriptor's number.
     #[must_use]
     pub fn descriptor(&self) -> usize {
         self.0
     }
 
-    /// The state of this file itself.
+    /// The state of the open file itself.
     ///
     /// # Errors
     /// The kernel's.
@@ -133,7 +133,7 @@ impl File {
         stat_at(self.0, c"", AT_EMPTY_PATH)
     }
 
-    /// Sets who may do what with it, if that is allowed.
+    /// Sets the file's mode, if permitted.
     pub fn set_mode(&self, mode: u32) {
         // SAFETY: takes numbers.
         let _ = unsafe { syscall(FCHMOD, [self.0, mode as usize, 0, 0, 0, 0]) };
@@ -158,7 +158,7 @@ impl File {
         unsafe { syscall(OPENAT, args) }.map(File)
     }
 
-    /// The state of `path` as seen from this directory.
+    /// The state of `path` relative to this directory.
     ///
     /// # Errors
     /// The kernel's.
@@ -166,7 +166,7 @@ impl File {
         stat_at(self.0, path, 0)
     }
 
-    /// Reads the next entries of this directory, as many as it likes; nothing at the end.
+    /// Reads the next entries of this directory, as many as the kernel returns at once; empty at the end.
     ///
     /// # Errors
     /// The kernel's.
@@ -178,7 +178,7 @@ impl File {
         })
     }
 
-    /// Reads the next entries of this directory into a buffer that is used again; false at the end.
+    /// Reads the next entries of this directory into a reusable buffer; false at the end.
     pub fn more_entries(&self, buffer: &mut Vec<u8>) -> bool {
         const AT_ONCE: usize = 8192;
         buffer.clear();
@@ -186,12 +186,12 @@ impl File {
         let args = [self.0, buffer.as_mut_ptr() as usize, AT_ONCE, 0, 0, 0];
         // SAFETY: the kernel writes at most the room that was reserved.
         let length = unsafe { syscall(GETDENTS64, args) }.unwrap_or(0);
-        // SAFETY: so much was written.
+        // SAFETY: the kernel wrote this many bytes.
         unsafe { buffer.set_len(length) };
         length > 0
     }
 
-    /// What the link `name` in this directory leads to, as far as the buffer goes; its length.
+    /// Reads the target of the symbolic link `name` in this directory, truncated to the buffer; returns its length.
     ///
     /// # Errors
     /// The kernel's.
@@ -202,7 +202,7 @@ impl File {
         unsafe { syscall(READLINKAT, args) }
     }
 
-    /// Writes at once; what does not fit into one write is dropped.
+    /// Writes with a single call; drops what does not fit into it.
     pub fn write(&self, bytes: &[u8]) {
         write(self.0, bytes);
     }
@@ -217,21 +217,21 @@ impl File {
         unsafe { syscall(READ, args) }
     }
 
-    /// Reads behind what `buffer` holds, as far as its capacity goes; 0 at the end.
+    /// Appends to `buffer`, up to its capacity; 0 at the end.
     ///
     /// # Errors
     /// The kernel's.
     pub fn read_more(&self, buffer: &mut Vec<u8>) -> Result<usize, Errno> {
         let room = buffer.spare_capacity_mut();
         let args = [self.0, room.as_mut_ptr() as usize, room.len(), 0, 0, 0];
-        // SAFETY: the kernel writes at most the length of what is free.
+        // SAFETY: the kernel writes at most the length of the spare capacity.
         let read = unsafe { syscall(READ, args) }?;
-        // SAFETY: so much was written behind what was there.
+        // SAFETY: the kernel wrote this many bytes after the existing content.
         unsafe { buffer.set_len(buffer.len() + read) };
         Ok(read)
     }
 
-    /// The same as [`read`](Self::read) from the beginning, wherever others read or write.
+    /// Like [`read`](Self::read), but from the start of the file, independent of the file offset.
     ///
     /// # Errors
     /// The kernel's.
@@ -242,7 +242,7 @@ impl File {
     }
 }
 
-/// The names in what [`File::entries`] gave.
+/// Iterates over the names in the result of [`File::entries`].
 pub struct EntryNames<'b>(pub &'b [u8]);
 
 impl<'b> Iterator for EntryNames<'b> {

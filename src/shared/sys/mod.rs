@@ -1,8 +1,7 @@
 //! The system calls that the shim makes, and no others.
 //!
-//! Raw, since there is no libc: each function is one `syscall` instruction with its types put
-//! right. Numbers and layouts are those of x86-64 Linux (`asm/unistd_64.h`, `asm/stat.h`), which
-//! never change.
+//! Raw, because there is no libc: each function is one `syscall` instruction with typed arguments. Numbers and
+//! layouts are those of x86-64 Linux (`asm/unistd_64.h`, `asm/stat.h`), which never change.
 
 use crate::shared::paths::base_name;
 use alloc::ffi::CString;
@@ -17,7 +16,7 @@ use core::mem::MaybeUninit;
 
 use crate::shared::machine::FileState;
 
-/// An error number of the kernel.
+/// A kernel error number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Errno(pub i32);
 
@@ -26,22 +25,22 @@ impl Errno {
     pub const ENOENT: Self = Self(2);
     /// Interrupted by a signal.
     pub const EINTR: Self = Self(4);
-    /// Not now.
+    /// Try again.
     pub const EAGAIN: Self = Self(11);
     /// Argument list too long.
     pub const E2BIG: Self = Self(7);
     /// Not a directory.
     pub const ENOTDIR: Self = Self(20);
-    /// Under way.
+    /// Operation in progress.
     pub const EINPROGRESS: Self = Self(115);
 
-    /// Whether a path led nowhere.
+    /// Whether the error means that a path does not exist.
     #[must_use]
     pub fn means_missing(self) -> bool {
         matches!(self, Self::ENOENT | Self::ENOTDIR)
     }
 
-    /// The reasons for which the kernel refuses to execute a file that is there.
+    /// Why the kernel refuses to execute an existing file.
     #[must_use]
     #[cold]
     pub fn text(self) -> &'static [u8] {
@@ -87,7 +86,7 @@ const PIPE2: usize = 293;
 const GETRANDOM: usize = 318;
 const MEMFD_CREATE: usize = 319;
 
-/// The working directory, where a directory is asked for.
+/// Stands for the working directory where a directory descriptor is expected.
 const AT_FDCWD: usize = -100_isize as usize;
 const O_DIRECTORY: usize = 0o200_000;
 const O_PATH: usize = 0o10_000_000;
@@ -98,7 +97,7 @@ const O_PATH: usize = 0o10_000_000;
 /// The arguments must be what the call with this number expects.
 pub unsafe fn syscall(number: usize, args: [usize; 6]) -> Result<usize, Errno> {
     let result: isize;
-    // SAFETY: the kernel changes only rax, rcx, r11 and what the caller's pointers lead to.
+    // SAFETY: the kernel changes only rax, rcx, r11 and the memory that the caller's pointers lead to.
     unsafe {
         asm!("syscall", inlateout("rax") number => result, in("rdi") args[0], in("rsi") args[1],
             in("rdx") args[2], in("r10") args[3], in("r8") args[4], in("r9") args[5],
@@ -111,10 +110,10 @@ pub unsafe fn syscall(number: usize, args: [usize; 6]) -> Result<usize, Errno> {
     }
 }
 
-/// A list of C strings that ends with a null pointer, as `execve` takes it.
+/// A null-terminated list of C strings, as `execve` takes it.
 pub type StringList = *const *const u8;
 
-/// Replaces this process; returns only where that fails.
+/// Replaces this process; returns only on failure.
 ///
 /// # Safety
 /// Both lists end with a null pointer and all their strings with a NUL.
@@ -130,7 +129,7 @@ pub unsafe fn execve(path: &CStr, argv: StringList, envp: StringList) -> Errno {
     // SAFETY: the caller vouches for the lists.
     match unsafe { syscall(EXECVE, args) } {
         Err(errno) => errno,
-        // The kernel does not return from an execve that worked.
+        // A successful execve does not return.
         Ok(_) => Errno(0),
     }
 }
@@ -143,22 +142,21 @@ pub fn exit(code: i32) -> ! {
     }
 }
 
-/// The longest path that the kernel takes or gives, with its NUL.
+/// The longest path that the kernel accepts or returns, including its NUL.
 const PATH_MAX: usize = 4096;
 
-/// What a call that fills a buffer has filled in, of at most `max` bytes. Not a buffer in a stack
-/// frame, of which every page would be touched, and not filled with zeros: what stays untouched costs
-/// nothing.
+/// The bytes that a call writes into a buffer of at most `max` bytes. The buffer is not in a stack frame, all of
+/// whose pages would be touched, and is not zeroed: untouched memory costs nothing.
 fn filled(max: usize, fill: impl FnOnce(usize) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
     let mut buffer = Vec::<u8>::with_capacity(max);
     let len = fill(buffer.as_mut_ptr() as usize)?;
-    // SAFETY: the kernel wrote as many bytes as it says, and no more than the room that it was told of.
+    // SAFETY: the kernel wrote as many bytes as it returned, and no more than the room that it was given.
     unsafe { buffer.set_len(len) };
     buffer.shrink_to_fit();
     Ok(buffer)
 }
 
-/// The target of a symbolic link; a target longer than the kernel's paths is cut.
+/// The target of a symbolic link, truncated to the kernel's longest path.
 ///
 /// # Errors
 /// The kernel's.
@@ -170,23 +168,23 @@ pub fn readlink(path: &CStr) -> Result<Vec<u8>, Errno> {
     })
 }
 
-/// The process that started this one; 0 where it is in another PID namespace.
+/// The parent process's ID; 0 if the parent is in another PID namespace.
 pub fn getppid() -> usize {
-    // SAFETY: takes nothing, cannot fail.
+    // SAFETY: takes no arguments, cannot fail.
     unsafe { syscall(GETPPID, [0; 6]) }.unwrap_or(0)
 }
 
-/// The user whose rights this process has.
+/// The effective user ID of this process.
 #[must_use]
 pub fn user() -> usize {
-    // SAFETY: takes nothing, cannot fail.
+    // SAFETY: takes no arguments, cannot fail.
     unsafe { syscall(GETEUID, [0; 6]) }.unwrap_or(0)
 }
 
-/// This process.
+/// The ID of this process.
 #[must_use]
 pub fn getpid() -> usize {
-    // SAFETY: takes nothing, cannot fail.
+    // SAFETY: takes no arguments, cannot fail.
     unsafe { syscall(GETPID, [0; 6]) }.unwrap_or(0)
 }
 
@@ -197,7 +195,7 @@ pub fn now() -> u64 {
     clock(CLOCK_REALTIME)
 }
 
-/// Nanoseconds since boot, suspended time included.
+/// Nanoseconds since boot, including time suspended.
 #[must_use]
 pub fn since_boot() -> u64 {
     const CLOCK_BOOTTIME: usize = 7;
@@ -212,21 +210,21 @@ fn clock(which: usize) -> u64 {
     time[0] * 1_000_000_000 + time[1]
 }
 
-/// A file, as `stat` knows it.
+/// The metadata of a file, as `stat` returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stat {
-    /// Which file it is, and the state of its content.
+    /// The file's identity and the state of its content.
     pub file_state: FileState,
-    /// `st_mode`: kind and permissions.
+    /// `st_mode`: file type and permissions.
     pub mode: u32,
-    /// How many names it has.
+    /// Number of hard links.
     pub links: u64,
     /// Its owner.
     pub user: u32,
 }
 
 impl Stat {
-    /// Who may do what with it.
+    /// The permission bits.
     #[must_use]
     pub fn permissions(&self) -> u32 {
         self.mode & 0o7777
@@ -241,7 +239,7 @@ impl Stat {
     }
 }
 
-/// The file that `path` leads to.
+/// The metadata of the file at `path`, following links.
 ///
 /// # Errors
 /// The kernel's.
@@ -249,13 +247,13 @@ pub fn stat(path: &CStr) -> Result<Stat, Errno> {
     stat_at(AT_FDCWD, path, 0)
 }
 
-/// Whether `path` is a regular file itself, and no link to one.
+/// Whether `path` itself is a regular file, rather than a link to one.
 #[must_use]
 pub fn is_regular(path: &CStr) -> bool {
     stat_itself(path).is_ok_and(|stat| stat.is_regular())
 }
 
-/// The file at `path`, which may be a link.
+/// The metadata of the file at `path`, without following a link.
 ///
 /// # Errors
 /// The kernel's.
@@ -272,7 +270,7 @@ pub fn may_write(path: &CStr) -> bool {
     unsafe { syscall(ACCESS, [path.as_ptr() as usize, W_OK, 0, 0, 0, 0]) }.is_ok()
 }
 
-/// Reads an extended attribute of the file that `path` leads to; its length.
+/// Reads an extended attribute of the file at `path`, following links; returns its length.
 ///
 /// # Errors
 /// The kernel's.
@@ -283,10 +281,10 @@ pub fn attribute(path: &CStr, name: &CStr, buffer: &mut [u8]) -> Result<usize, E
     unsafe { syscall(GETXATTR, args) }
 }
 
-/// What the umask leaves of `mode`, as it is of a file that is made.
+/// `mode` without the umask's bits: the mode of a newly created file.
 #[must_use]
 pub fn new_mode(mode: u32) -> u32 {
-    // It can only be read by being set. This process has one thread.
+    // The umask can only be read by setting it. This process has one thread.
     // SAFETY: takes a number.
     let set = |mask: usize| unsafe { syscall(UMASK, [mask, 0, 0, 0, 0, 0]) }.unwrap_or(0);
     let mask = set(0o077);
@@ -308,8 +306,8 @@ fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
     unsafe { syscall(NEWFSTATAT, args) }?;
     // SAFETY: the kernel has filled it in.
     let stat = unsafe { stat.assume_init() };
-    // st_dev, st_ino, st_nlink, st_mode in the lower half of the fourth word; st_size at 48, st_mtim
-    // at 88.
+    // st_dev, st_ino, st_nlink; st_mode is the lower half of the fourth word; st_size is at offset 48, st_mtim at
+    // 88.
     let file_state = FileState {
         dev: stat[0],
         ino: stat[1],
@@ -325,11 +323,11 @@ fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
     })
 }
 
-/// The working directory; empty if it cannot be told.
+/// The working directory; empty if unknown.
 #[must_use]
 pub fn getcwd() -> Vec<u8> {
     let cwd = filled(PATH_MAX, |room| {
-        // SAFETY: the kernel writes at most the buffer's length, a NUL at the end of it.
+        // SAFETY: the kernel writes at most the buffer's length, including a final NUL.
         unsafe { syscall(GETCWD, [room, PATH_MAX, 0, 0, 0, 0]) }
     });
     let mut cwd = cwd.unwrap_or_default();
@@ -337,34 +335,34 @@ pub fn getcwd() -> Vec<u8> {
     cwd
 }
 
-/// Makes a directory for this user alone, if it is not there.
+/// Creates a directory accessible to this user only, if it does not exist.
 pub fn make_dir(path: &CStr) {
     const USER_ONLY: usize = 0o700;
-    // SAFETY: `path` ends with a NUL. What is not made will be missed by whoever opens a file in it.
+    // SAFETY: `path` ends with a NUL. If this fails, opening a file in the directory reports it.
     let _ = unsafe { syscall(MKDIR, [path.as_ptr() as usize, USER_ONLY, 0, 0, 0, 0]) };
 }
 
-/// Writes to standard error; what does not fit into one write is dropped.
+/// Writes to standard error with a single call; drops what does not fit into it.
 pub fn write_stderr(bytes: &[u8]) {
     write(2, bytes);
 }
 
-/// Writes all of `bytes`, however long that takes, and tells whether that was done: what nobody takes any
-/// more is dropped.
+/// Writes all of `bytes`, however long that takes. Returns whether it succeeded; if the reader is gone, the rest is
+/// dropped.
 #[cold]
 pub fn write_all(descriptor: usize, mut bytes: &[u8]) -> bool {
     const POLLOUT: u64 = 4;
     while !bytes.is_empty() {
         let args = [descriptor, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
-        // SAFETY: reads the slice only.
+        // SAFETY: only reads the slice.
         match unsafe { syscall(WRITE, args) } {
             Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => {
-                // struct pollfd: descriptor (4 bytes), what is waited for and what is there (2 each).
+                // struct pollfd: descriptor (4 bytes), requested and returned events (2 each).
                 let mut poll = descriptor as u64 | POLLOUT << 32;
                 let args = [&raw mut poll as usize, 1, usize::MAX, 0, 0, 0];
-                // SAFETY: one struct pollfd.
+                // SAFETY: points to one struct pollfd.
                 let _ = unsafe { syscall(POLL, args) };
             }
             Err(_) => return false,
@@ -373,7 +371,7 @@ pub fn write_all(descriptor: usize, mut bytes: &[u8]) -> bool {
     true
 }
 
-/// Bytes that nobody can foresee; zeros where the kernel has none.
+/// Unpredictable bytes; zeros if the kernel has none.
 #[must_use]
 pub fn random() -> [u8; 16] {
     let mut bytes = [0; 16];
@@ -389,23 +387,23 @@ pub fn is_terminal(descriptor: usize) -> bool {
     const TCGETS: usize = 0x5401;
     let mut settings = [0_u64; 8];
     let args = [descriptor, TCGETS, settings.as_mut_ptr() as usize, 0, 0, 0];
-    // SAFETY: room for a struct termios of the kernel, 36 bytes.
+    // SAFETY: there is room for the kernel's struct termios, 36 bytes.
     unsafe { syscall(IOCTL, args) }.is_ok()
 }
 
-/// Makes the descriptor `to` another name of `from`.
+/// Makes the descriptor `to` a duplicate of `from`.
 pub fn duplicate(from: usize, to: usize) {
-    // SAFETY: takes numbers. Where it fails, `from` is closed, and `to` stays what it was.
+    // SAFETY: takes numbers. It fails only if `from` is closed; then `to` keeps its meaning.
     let _ = unsafe { syscall(DUP2, [from, to, 0, 0, 0, 0]) };
 }
 
 fn write(descriptor: usize, bytes: &[u8]) {
     let args = [descriptor, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0];
-    // SAFETY: reads the slice only. Nothing can be done about a message that nobody takes.
+    // SAFETY: only reads the slice. Nothing can be done about a message that cannot be written.
     let _ = unsafe { syscall(WRITE, args) };
 }
 
-/// `len` bytes of fresh zeroed memory, or null.
+/// Maps `len` bytes of zeroed memory; null on failure.
 pub fn map(len: usize) -> *mut u8 {
     const PROT_READ_WRITE: usize = 3;
     const MAP_PRIVATE_ANONYMOUS: usize = 0x22;
@@ -417,7 +415,7 @@ pub fn map(len: usize) -> *mut u8 {
         usize::MAX,
         0,
     ];
-    // SAFETY: asks for new pages at an address of the kernel's choice.
+    // SAFETY: requests new pages at an address of the kernel's choice.
     let address = unsafe { syscall(MMAP, args) };
     address.map_or(core::ptr::null_mut(), |address| address as *mut u8)
 }
