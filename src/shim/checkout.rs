@@ -19,7 +19,7 @@ use crate::shared::sys::{self, Errno, File};
 pub struct ExpectedFiles<'a> {
     /// The object and the dependency file.
     pub outputs: &'a Outputs<'a>,
-    /// How to restore the directory in the other output, if needed.
+    /// What to restore in the dependency file and in messages, if anything.
     pub restored: Option<&'a Restored<'a>>,
 }
 

@@ -1,4 +1,4 @@
-//! Handing a compile to a launcher, and what follows where the launcher fails by itself.
+//! Handing a compile to a launcher, and recovering when the launcher itself fails.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -26,10 +26,10 @@ use crate::shared::sys::{self, Errno};
 use crate::supervise;
 use crate::tell;
 
-/// Hands the compile to the launcher, with `args`; where that cannot be run or fails by itself, to the real
-/// compiler or, if the installation is strict, to nobody.
+/// Hands the compile to the launcher, with `args`. If the launcher cannot be run or itself fails, runs the real
+/// compiler or, if the installation is strict, fails the call.
 ///
-/// `launch` is what is compiled, where that is known.
+/// `launch` describes the compile, if it is known.
 pub fn launch(
     real: &Real,
     call: &Call<'_>,
@@ -92,7 +92,7 @@ pub fn launch(
         env: variables,
     };
 
-    // What the end of a launcher means is known of one that was given a key.
+    // The launcher's exit status can only be interpreted if it was given a key.
     let failure = if let Some(outputs) = &outputs {
         let expected = ExpectedFiles { outputs, restored };
         match supervise::launch(call, launcher.kind, &expected, &mut program) {
@@ -109,7 +109,7 @@ pub fn launch(
         failure
     };
     if failure == Errno::E2BIG {
-        // What the launcher adds was too much; without it the call may still fit.
+        // The launcher's additions exceeded the limit; the call may still fit without them.
         real.exec()
     }
     let source: &[u8] = match launcher.from {
@@ -136,7 +136,7 @@ pub fn launch(
     sys::exit(exit)
 }
 
-/// Has the launcher's server do it. Returns where the launcher itself is still to be run.
+/// Asks the launcher's server to do the compile. Returns if the launcher itself still has to be run.
 #[cold]
 #[inline(never)]
 fn ask_server(
@@ -149,7 +149,7 @@ fn ask_server(
     env: &[&CStr],
 ) {
     let directory = sys::getcwd();
-    // A path that is none from everywhere is the client's to look up.
+    // Only absolute paths can be sent; the client resolves any other.
     let ([b'/', ..], [b'/', ..]) = (compiler.as_bytes(), &directory[..]) else {
         return;
     };
@@ -158,7 +158,7 @@ fn ask_server(
     match server::compile(Server::of(call.env), &request, expected, call.env) {
         RequestOutcome::NotAsked => {}
         RequestOutcome::NotCached => real.exec(),
-        // The client goes on without it too, whatever is made of other failures.
+        // The client also continues without its server, regardless of the setting for other failures.
         RequestOutcome::Lost => {
             let word = launcher.word;
             say(&[
@@ -172,7 +172,7 @@ fn ask_server(
     }
 }
 
-/// Goes on after a launcher that failed by itself.
+/// Continues after a launcher that itself failed.
 #[cold]
 fn after(real: &Real, call: &Call<'_>, launcher: &NamedLauncher<'_>, failed: &LaunchFailure) -> ! {
     let word = launcher.word;

@@ -3,21 +3,21 @@
 use crate::shared::launchers::failure::End;
 use crate::shared::sys::Errno;
 
-/// Why a launcher has not done its work.
+/// Why a launcher did not do its work.
 pub enum LaunchFailure {
     /// It did not start.
     NotRun(Errno),
-    /// It failed by itself.
+    /// The launcher itself failed.
     Failed {
         /// How it ended.
         end: End,
-        /// Whether it will again.
+        /// Whether it will fail again.
         lasting: bool,
     },
-    /// Its server is another user's, or sees other files.
+    /// Its server belongs to another user or sees other files.
     Stranger,
-    /// It has said that all is well, and the output is not there.
+    /// It reported success, but the output does not exist.
     NoOutput,
-    /// Its server takes connections and does not answer; it was killed.
+    /// Its server accepts connections and does not answer; the launcher was killed.
     Mute,
 }

@@ -1,14 +1,13 @@
-//! The installed file: stands at `clang` or `clang++` and replaces itself by the real compiler or
-//! by a launcher in front of it.
+//! The installed file: replaces `clang` or `clang++`, and then replaces its own process by the real compiler or by
+//! a launcher in front of it.
 //!
-//! Owns: the hot path from `execve` to `execve`. It is freestanding (`core` and `alloc`, raw
-//! system calls, no libc, no loader), for two reasons that were measured: a C library's start-up
-//! costs several times the shim's own work, and a Rust `main` would leave SIGPIPE ignored in the
-//! compiler. Signal masks, dispositions, descriptors and the environment pass through because
-//! nothing here ever touches them.
+//! Owns: the hot path from `execve` to `execve`. It is freestanding (`core` and `alloc`, raw system calls, no libc,
+//! no loader), for two measured reasons: a C library's start-up costs several times the shim's own work, and a Rust
+//! `main` would leave SIGPIPE ignored in the compiler. Signal masks, dispositions, descriptors and the environment
+//! pass through because nothing here ever touches them.
 //!
-//! Must never write to standard output, start a thread, or end without having tried
-//! the real compiler. What it decides is [`decide`]'s business, what it knows is [`image`]'s.
+//! Must never write to standard output, start a thread, or end without having tried the real compiler. Decisions
+//! belong to [`decide`], configuration to [`image`].
 
 #![no_std]
 #![no_main]
@@ -51,7 +50,7 @@ use shared::this_machine::ThisMachine;
 #[global_allocator]
 static HEAP: heap::Heap = heap::Heap;
 
-/// The head of the block that `rock-wrap install` fills in; in this source only its mark is there.
+/// The header of the block that `rock-wrap install` fills in; here it contains only the magic.
 #[repr(C, align(32))]
 struct Block([u8; HEADER_LEN]);
 
@@ -64,7 +63,7 @@ static BLOCK: Block = {
     Block(bytes)
 };
 
-/// Bytes of the deepest frames of a call that is launched, or a few more.
+/// The stack depth of a launched call, or slightly more, in bytes.
 const FRAMES: usize = 2816;
 const _: () = assert!(
     FRAMES.is_multiple_of(16),
@@ -75,10 +74,10 @@ const _: () = assert!(
     "the heap ends below what the kernel has laid out"
 );
 
-/// Where the kernel begins: its argument is the stack, with `argc` on top.
+/// The kernel's entry point. The argument is the stack pointer, with `argc` on top of the stack.
 ///
-/// What comes on the stack begins inside of a page: the frames grow to its start and the heap, above them,
-/// to its end, so that most calls touch no other.
+/// The shim's stack use is placed within a page: the frames grow down to the page's start and the heap, above them,
+/// up to its end, so that most calls touch no other page.
 #[unsafe(naked)]
 #[unsafe(no_mangle)]
 unsafe extern "C" fn _start() -> ! {
@@ -97,15 +96,15 @@ unsafe extern "C" fn _start() -> ! {
     )
 }
 
-/// Takes the process apart as the kernel laid it out: `argc`, the arguments, a null pointer, the
+/// Parses the process's initial stack as the kernel lays it out: `argc`, the arguments, a null pointer, the
 /// environment, a null pointer, the auxiliary vector.
 ///
 /// # Safety
-/// `stack` is the stack pointer at the process's first instruction, and `memory` the heap's.
+/// `stack` is the stack pointer at the process's first instruction, and `memory` is the heap's start.
 unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
-    // SAFETY: nothing was allocated yet, and `_start` has left so much room there.
+    // SAFETY: nothing has been allocated yet, and `_start` has reserved the heap's room there.
     unsafe { heap::open(memory) };
-    // SAFETY: this is the layout of the x86-64 ABI, and it stays as long as the process.
+    // SAFETY: this is the layout of the x86-64 ABI, and it lives as long as the process.
     let given = unsafe {
         let argv = stack.add(1).cast::<*const u8>();
         let envp = argv.add(*stack + 1);
@@ -172,28 +171,28 @@ unsafe extern "C" fn entry(stack: *const usize, memory: *mut u8) -> ! {
     }
 }
 
-/// The block as the file holds it: the installer has made the segment longer than this source knows.
+/// The block as present in the file: the installer makes the segment longer than this source declares.
 fn block() -> &'static [u8] {
-    // Opaque to the optimiser, which must neither take the template's bytes for the file's nor the
-    // block for as short as it is declared.
+    // Opaque to the optimiser, which must not substitute the template's bytes for the file's, nor assume that the
+    // block is as short as declared.
     let start = black_box(&raw const BLOCK).cast::<u8>();
-    // SAFETY: the head is there in any case, and says how much is mapped behind it.
+    // SAFETY: the header always exists, and gives the length of what is mapped after it.
     unsafe {
         let head = core::slice::from_raw_parts(start, HEADER_LEN);
         core::slice::from_raw_parts(start, HEADER_LEN + shim_config::payload_len(head))
     }
 }
 
-/// The strings of a list that ends with a null pointer.
+/// The strings of a null-terminated list.
 ///
-/// The kernel lays the strings of a process out one behind the other, in the lists' order (`fs/exec.c`,
-/// `copy_strings`), so that where one begins the one before has ended: only the last is searched for
-/// its NUL, and what somebody else has laid out otherwise (an emulator).
+/// The kernel lays out a process's strings one after another, in the order of the lists (`fs/exec.c`,
+/// `copy_strings`). Each string therefore ends where the next one begins, and only the last has to be searched for
+/// its NUL, as well as any string that something other than the kernel (an emulator) laid out differently.
 ///
 /// # Safety
-/// `list` is one of those that the kernel made, and it and its strings live as long as the process.
+/// `list` is one of the lists that the kernel made, and the list and its strings live as long as the process.
 unsafe fn strings(list: sys::StringList) -> &'static [&'static CStr] {
-    // SAFETY: stops at the null pointer, behind which nothing is read.
+    // SAFETY: stops at the null pointer and reads nothing after it.
     unsafe {
         let count = (0..).take_while(|at| !(*list.add(*at)).is_null()).count();
         let list = core::slice::from_raw_parts(list, count);
@@ -213,14 +212,14 @@ unsafe fn strings(list: sys::StringList) -> &'static [&'static CStr] {
     }
 }
 
-/// The path by which the kernel was told to execute this file; `None` where it did not say.
+/// The path by which the kernel was told to execute this file; `None` if it does not say.
 ///
 /// # Safety
-/// `list` is the auxiliary vector: pairs of a kind and a value, the last of kind 0.
+/// `list` is the auxiliary vector: pairs of a type and a value, the last of type 0.
 unsafe fn executed(list: *const [usize; 2]) -> Option<&'static CStr> {
     const AT_NULL: usize = 0;
     const AT_EXECFN: usize = 31;
-    // SAFETY: stops at the last pair; the value of that kind is a string of the kernel's.
+    // SAFETY: stops at the last pair; the value of that type is a string made by the kernel.
     unsafe {
         let pairs = (0..)
             .map(|at| *list.add(at))
@@ -230,7 +229,7 @@ unsafe fn executed(list: *const [usize; 2]) -> Option<&'static CStr> {
     }
 }
 
-/// A bug in the decision must not cost a compile: step aside.
+/// A bug in the decision must not cost a compile: run the real compiler.
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     compiler::last_resort()

@@ -1,6 +1,6 @@
-//! Putting a file's real path into the line markers by which sccache would not find it.
+//! Replacing file names in line markers by real paths, for files that sccache would not find otherwise.
 //!
-//! Owns: the looks at the file system. Which markers and how is [`markers`]'s.
+//! Owns: the file system lookups. [`markers`] decides which markers and how.
 
 use alloc::collections::BTreeMap;
 use alloc::ffi::CString;
@@ -12,12 +12,12 @@ use crate::shared::stand_in::markers::{folded, is_plain, name_in, with_path};
 use crate::shared::stand_in::text::path_of;
 use crate::shared::sys::{self, File};
 
-/// The names that were looked at, and of each the path to take in its place.
+/// The names looked up so far, each with the path that replaces it.
 #[derive(Default)]
 pub struct MarkerNames(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
 
 impl MarkerNames {
-    /// The path to name the file `name` by, where that is not its name.
+    /// The path that replaces the file name `name`, if it needs replacing.
     pub fn path_for(&mut self, name: &[u8]) -> Option<&[u8]> {
         if !self.0.contains_key(name) {
             self.0.insert(name.to_vec(), real_path(name));
@@ -25,7 +25,7 @@ impl MarkerNames {
         self.0.get(name)?.as_deref()
     }
 
-    /// Adds the whole lines of `text` to `out`, with such paths in them, and returns what is left.
+    /// Appends the complete lines of `text` to `out`, with those paths replaced, and returns the rest.
     pub fn rename<'t>(&mut self, mut text: &'t [u8], out: &mut Vec<u8>) -> &'t [u8] {
         while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
             let (line, behind) = text.split_at(end);
@@ -39,7 +39,7 @@ impl MarkerNames {
     }
 }
 
-/// The path of the file without links, where its name leads elsewhere when `..` is taken out of it as text.
+/// The file's path without links, if removing `..` from its name textually would lead elsewhere.
 fn real_path(name: &[u8]) -> Option<Vec<u8>> {
     let own = |path: Vec<u8>| CString::new(path).ok();
     let (path, folded) = (own(path_of(name)?)?, own(folded(name)?)?);

@@ -1,7 +1,7 @@
 //! The memory functions that the compiler calls for copies, fills and comparisons.
 //!
-//! A freestanding executable has no libc to take them from. Each is in the processor's own words, so
-//! that the optimiser cannot turn a loop in here back into a call of the function itself.
+//! A freestanding executable has no libc to provide them. They are written in assembly, because the optimiser could
+//! turn a loop in here into a call of the function itself.
 
 use core::arch::asm;
 
@@ -26,7 +26,7 @@ unsafe extern "C" fn memcpy(dest: *mut u8, src: *const u8, n: usize) -> *mut u8 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn memmove(dest: *mut u8, src: *const u8, n: usize) -> *mut u8 {
     if (dest as usize).wrapping_sub(src as usize) >= n {
-        // SAFETY: copying upwards never overwrites a byte of `src` that is still to be read.
+        // SAFETY: copying upwards never overwrites a byte of `src` before it is read.
         return unsafe { memcpy(dest, src, n) };
     }
     // SAFETY: `n` is not 0 here, so both last bytes exist; the direction flag is cleared again.
@@ -51,7 +51,7 @@ unsafe extern "C" fn memset(dest: *mut u8, value: i32, n: usize) -> *mut u8 {
     dest
 }
 
-/// The sign of the first difference of two ranges of `n` bytes, 0 where there is none.
+/// The sign of the first difference between two ranges of `n` bytes, 0 if they are equal.
 ///
 /// # Safety
 /// As C's `memcmp`.
@@ -59,8 +59,8 @@ unsafe extern "C" fn memset(dest: *mut u8, value: i32, n: usize) -> *mut u8 {
 #[inline(never)]
 unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     let difference: i32;
-    // SAFETY: the caller vouches for both ranges, of which no byte behind the first difference is read.
-    // Not `repe cmpsb`: what is compared here differs early, and that takes long to begin.
+    // SAFETY: the caller vouches for both ranges; no byte after the first difference is read. `repe cmpsb` would be
+    // slower: the ranges compared here differ early, and it is slow to start.
     unsafe {
         asm!("xor {at:e}, {at:e}", "xor {left:e}, {left:e}",
             "2:", "cmp {at}, {n}", "je 3f",
@@ -73,7 +73,7 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     difference
 }
 
-/// As [`memcmp`], of which only zero or not zero is asked.
+/// Like [`memcmp`], but only zero or nonzero matters.
 ///
 /// # Safety
 /// As C's `bcmp`.
@@ -83,14 +83,14 @@ unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
     unsafe { memcmp(a, b, n) }
 }
 
-/// The length of a NUL-terminated string, which `CStr::from_ptr` asks for.
+/// The length of a NUL-terminated string, for `CStr::from_ptr`.
 ///
 /// # Safety
 /// As C's `strlen`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn strlen(s: *const u8) -> usize {
     let end: *const u8;
-    // SAFETY: the caller vouches for a NUL at or behind `s`; `repne scasb` stops there.
+    // SAFETY: the caller vouches for a NUL at or after `s`; `repne scasb` stops there.
     unsafe {
         asm!("repne scasb", inout("rcx") usize::MAX => _, inout("rdi") s => end, in("al") 0u8,
             options(nostack, readonly));

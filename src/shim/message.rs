@@ -1,11 +1,11 @@
-//! What the shim says, always on standard error and always as `rock-wrap: ...`.
+//! The shim's messages, always on standard error and always prefixed with `rock-wrap: `.
 
 use alloc::vec::Vec;
 
 use crate::shared::sys;
 
-/// Writes one line in one write, so that parallel compiles do not mix theirs. Control characters
-/// of foreign text become `?`, so that a path cannot steer a terminal.
+/// Writes one line with a single write, so that the lines of parallel compiles do not mix. Control characters
+/// become `?`, so that a path cannot control the terminal.
 #[cold]
 pub fn say(parts: &[&[u8]]) {
     let mut line = Vec::with_capacity(512);

@@ -1,8 +1,8 @@
-//! The modes of the files that a launched compile has made: those that the compiler would have given them.
+//! Gives the files of a launched compile the modes that the compiler would have given them.
 //!
-//! sccache's server compiles with a umask of its own, and a hit of either launcher has the mode that the launcher
-//! chooses: sccache the one that was stored, ccache 0666 without the umask's bits also for a linked code object, which
-//! is executable (sccache 0.16 and 0.17, ccache 4.7.5 and 4.14.2, measured).
+//! sccache's server compiles with its own umask, and on a hit either launcher chooses the mode: sccache the stored
+//! one, ccache 0666 without the umask's bits, even for a linked code object, which is executable (sccache 0.16 and
+//! 0.17, ccache 4.7.5 and 4.14.2, measured).
 
 use alloc::ffi::CString;
 use core::ffi::CStr;
@@ -12,18 +12,18 @@ use crate::shared::decision::unit::{Text, Unit};
 use crate::shared::paths::base_name;
 use crate::shared::sys::{self, File, Stat};
 
-/// What a compile makes.
+/// The files that a compile produces.
 pub struct Outputs<'u> {
     /// The object.
     pub object: Text<'u>,
-    /// Whether it may be a linked code object.
+    /// Whether the object may be a linked code object.
     linked: bool,
-    /// The dependency file and, where one was there, its permissions: clang writes into it.
+    /// The dependency file and, if it already existed, its permissions: clang writes into the existing file.
     depfile: Option<(Text<'u>, Option<u32>)>,
 }
 
 impl<'u> Outputs<'u> {
-    /// Those of `unit`, before it is compiled.
+    /// The outputs of `unit`, before it is compiled.
     pub fn of(unit: &'u Unit<'_>) -> Self {
         let depfile = unit.depfile().map(|path| {
             let before = sys::stat_itself(&path).ok();
@@ -36,7 +36,8 @@ impl<'u> Outputs<'u> {
         }
     }
 
-    /// Gives them the modes that the compiler would have given them. One that failed has made no object.
+    /// Gives the outputs the modes that the compiler would have given them. A failed compile has produced no
+    /// object.
     pub fn mend(&self, failed: bool) {
         if !failed {
             set(&self.object, |file| {
@@ -50,8 +51,8 @@ impl<'u> Outputs<'u> {
     }
 }
 
-/// Gives the file at `path` the mode that `mode` chooses. Not through a link, and not if the file has another name:
-/// both are not the compile's but somebody else's, or ccache's own (`hard_link`).
+/// Gives the file at `path` the mode that `mode` chooses. Skips symbolic links and files with more than one hard
+/// link: those belong to someone else, or to ccache (`hard_link`).
 fn set(path: &CStr, mode: impl FnOnce(&File) -> u32) {
     let Ok(file) = File::open_itself(path) else {
         return;
@@ -65,7 +66,7 @@ fn set(path: &CStr, mode: impl FnOnce(&File) -> u32) {
     }
 }
 
-/// The mode of a new file at `path` for which a program asks for `mode`.
+/// The mode of a new file at `path` when a program requests `mode`.
 fn new_mode(path: &CStr, mode: u32) -> u32 {
     let path = path.to_bytes();
     let dir = match path.strip_suffix(base_name(path)) {
@@ -73,7 +74,7 @@ fn new_mode(path: &CStr, mode: u32) -> u32 {
         Some(dir) => dir,
     };
     let dir = CString::new(dir).unwrap_or_default();
-    // A directory's access list for new files takes the umask's place (acl(5)).
+    // A directory's default access list replaces the umask (acl(5)).
     let mut list = [0; 1024];
     match sys::attribute(&dir, c"system.posix_acl_default", &mut list) {
         Ok(length) => mode & granted_by_default(list.get(..length).unwrap_or_default()),
@@ -81,7 +82,8 @@ fn new_mode(path: &CStr, mode: u32) -> u32 {
     }
 }
 
-/// Whether lld has made it: a shared object in ELF (elf(5)). Front end, assembler and bundler make no such files.
+/// Whether lld produced the file: an ELF shared object (elf(5)). The front end, assembler and bundler produce no
+/// such files.
 fn is_linked(file: &File) -> bool {
     const ET_DYN: u8 = 3;
     let mut head = [0; 18];

@@ -1,5 +1,4 @@
-//! The system calls with which the shim starts a program and waits for it. Layouts as in
-//! [`sys`].
+//! The system calls with which the shim starts a program and waits for it. Layouts as in [`sys`].
 
 use alloc::vec::Vec;
 use core::arch::asm;
@@ -9,7 +8,7 @@ use crate::shared::bytes::decimal;
 use crate::shared::launchers::failure::End;
 use crate::shared::sys::{self, Errno, syscall};
 
-/// Signals that ask a program to end and that somebody may send to the shim alone.
+/// Signals that ask a program to terminate and that may be sent to the shim alone.
 const REQUESTS: [i32; 4] = [1, 2, 3, 15];
 const SIGKILL: i32 = 9;
 const SIGTERM: i32 = 15;
@@ -24,7 +23,7 @@ const FCNTL: usize = 72;
 const RT_SIGTIMEDWAIT: usize = 128;
 const PRCTL: usize = 157;
 
-/// Bytes of a set of signals.
+/// Size of a signal set in bytes.
 const SET_LEN: usize = 8;
 const SIG_BLOCK: usize = 0;
 const SIG_UNBLOCK: usize = 1;
@@ -34,19 +33,19 @@ fn bit(signal: i32) -> u64 {
     1 << (signal - 1)
 }
 
-/// `struct sigaction` of the kernel: handler, flags, restorer, mask.
+/// The kernel's `struct sigaction`: handler, flags, restorer, mask.
 type Action = [usize; 4];
 const DEFAULT: Action = [0; 4];
 const IGNORE: usize = 1;
 
-/// The signals' dispositions and mask as the shim was given them, while it waits.
+/// The signal dispositions and mask that the shim inherited, saved while it waits.
 pub struct SavedSignals {
     mask: u64,
     child: Action,
 }
 
 impl SavedSignals {
-    /// Keeps back what has to be passed on, and what says that a child has ended.
+    /// Blocks the signals that have to be passed on, and SIGCHLD.
     pub fn hold() -> Self {
         let held = REQUESTS
             .iter()
@@ -56,13 +55,13 @@ impl SavedSignals {
             child: action(SIGCHLD, None),
         };
         if signals.child[0] == IGNORE {
-            // Where it is ignored the kernel throws a child's status away.
+            // If SIGCHLD is ignored, the kernel discards a child's status.
             action(SIGCHLD, Some(&DEFAULT));
         }
         signals
     }
 
-    /// Everything as the shim was given it.
+    /// Restores everything as the shim inherited it.
     pub fn release(&self) {
         if self.child[0] == IGNORE {
             action(SIGCHLD, Some(&self.child));
@@ -71,7 +70,7 @@ impl SavedSignals {
     }
 }
 
-/// Changes the mask of signals, and returns what it was.
+/// Changes the signal mask and returns the previous one.
 fn change_mask(how: usize, set: u64) -> u64 {
     let mut old = 0_u64;
     let args = [
@@ -82,32 +81,31 @@ fn change_mask(how: usize, set: u64) -> u64 {
         0,
         0,
     ];
-    // SAFETY: both are sets of the length given.
+    // SAFETY: both are sets of the given length.
     let _ = unsafe { syscall(RT_SIGPROCMASK, args) };
     old
 }
 
-/// Sets a signal's disposition, if one is given, and returns what it was.
+/// Sets a signal's disposition, if one is given, and returns the previous one.
 fn action(signal: i32, new: Option<&Action>) -> Action {
     let mut old = DEFAULT;
     let new = new.map_or(ptr::null(), ptr::from_ref) as usize;
     let args = [signal as usize, new, &raw mut old as usize, SET_LEN, 0, 0];
-    // SAFETY: null or an action, and room for one; no disposition that is set here is a handler.
+    // SAFETY: null or an action, and room for one; no disposition set here is a handler.
     let _ = unsafe { syscall(RT_SIGACTION, args) };
     old
 }
 
-/// Descriptors beside the three standard ones that this process was given, while they are kept from the
-/// program that it becomes.
+/// Inherited descriptors other than the three standard ones, withheld from the program that this process becomes.
 ///
-/// sccache's client hands all that it has to a server that it starts, up to 0.17 (mozilla/sccache#2313).
-/// That server outlives the build by ten minutes, and so does a pipe that it holds: whoever reads it waits
-/// for so long (`make 3>&1 | tee`, a configure script's `exec 6>&1`). The client itself uses none of them:
-/// it has a job server of its own, and takes that of make from what it runs.
+/// sccache's client passes all its descriptors to a server that it starts, up to 0.17 (mozilla/sccache#2313). That
+/// server outlives the build by ten minutes and keeps any pipe open. The pipe's reader waits that long (`make 3>&1
+/// | tee`, a configure script's `exec 6>&1`). The client itself uses none of these descriptors: it has its own job
+/// server, and withholds make's from what it runs.
 pub struct Inherited(Vec<usize>);
 
 impl Inherited {
-    /// Has the kernel close them when this process becomes another program.
+    /// Makes the kernel close them when this process executes another program.
     pub fn hold_back() -> Self {
         let mut held = Vec::new();
         let Ok(descriptors) = sys::File::open(c"/proc/self/fd") else {
@@ -123,7 +121,7 @@ impl Inherited {
         Self(held)
     }
 
-    /// Undoes that, where this process has become none.
+    /// Undoes that after a failed execve.
     pub fn give_back(&self) {
         for number in &self.0 {
             close_on_exec(*number, false);
@@ -131,8 +129,7 @@ impl Inherited {
     }
 }
 
-/// Sets whether a descriptor is closed when this process becomes another program. Whether it was not
-/// so before.
+/// Sets whether a descriptor is closed on exec. Returns whether this changed it.
 fn close_on_exec(descriptor: usize, close: bool) -> bool {
     const F_GETFD: usize = 1;
     const F_SETFD: usize = 2;
@@ -144,23 +141,23 @@ fn close_on_exec(descriptor: usize, close: bool) -> bool {
     before.is_ok_and(|before| before & FD_CLOEXEC != now) && fcntl(F_SETFD, now).is_ok()
 }
 
-/// A program that was started.
+/// A started program.
 #[derive(Clone, Copy)]
 pub struct Child(usize);
 
-/// What woke the one who waits.
+/// Why a wait ended.
 pub enum WakeUp {
-    /// The child has ended.
+    /// The child ended.
     Ended(End),
-    /// The time is over.
+    /// The time is up.
     Timeout,
 }
 
 impl Child {
-    /// Starts a process that runs `body`, which must become another program by `execve`, or end. It
-    /// shares this one's memory until then, and this one stands still: nothing is copied.
+    /// Starts a process that runs `body`, which must `execve` another program or exit. Until then the child shares
+    /// this process's memory and this process is suspended: nothing is copied.
     ///
-    /// Should the shim die, it is asked to end.
+    /// If the shim dies, the child is asked to terminate.
     ///
     /// # Errors
     /// The kernel's.
@@ -169,8 +166,8 @@ impl Child {
         const CLONE_VFORK: usize = 0x4000;
         let flags = CLONE_VM | CLONE_VFORK | SIGCHLD as usize;
         let result: isize;
-        // SAFETY: the child runs below what this thread has on its stack, aligned as the ABI asks, and
-        // never returns. The parent goes on only when the child has let go of the memory.
+        // SAFETY: the child runs below this thread's stack frames, aligned as the ABI requires, and never returns.
+        // The parent continues only when the child no longer uses the memory.
         unsafe {
             asm!(
                 "lea rsi, [rsp - 256]",
@@ -195,7 +192,7 @@ impl Child {
         }
     }
 
-    /// Waits for its end or for `seconds`, passing on what asks the shim to end.
+    /// Waits for the child's end or for `seconds`, passing on signals that ask the shim to terminate.
     pub fn wait(self, seconds: Option<u64>) -> WakeUp {
         const SI_KERNEL: i32 = 0x80;
         let held = REQUESTS
@@ -210,7 +207,7 @@ impl Child {
                 ptr::null()
             };
             let (set, room) = (&raw const held as usize, &raw mut info as usize);
-            // SAFETY: a set of the length given, room for a siginfo (128 bytes), null or a timespec.
+            // SAFETY: a set of the given length, room for a siginfo (128 bytes), null or a timespec.
             let signal =
                 unsafe { syscall(RT_SIGTIMEDWAIT, [set, room, limit as usize, SET_LEN, 0, 0]) };
             match signal {
@@ -219,7 +216,7 @@ impl Child {
                         return WakeUp::Ended(end);
                     }
                 }
-                // A terminal's reaches the child by itself.
+                // A signal from the terminal also reaches the child directly.
                 Ok(signal) if info[2] != SI_KERNEL => self.send(signal as i32),
                 Ok(_) | Err(Errno::EINTR) => {}
                 Err(_) => return WakeUp::Timeout,
@@ -227,12 +224,12 @@ impl Child {
         }
     }
 
-    /// Waits for its end, with nothing to pass on.
+    /// Waits for the child's end, without passing on signals.
     pub fn ended(self) -> End {
         self.reap(true).unwrap_or(End::Exited(1))
     }
 
-    /// Ends it at once.
+    /// Kills the child.
     pub fn kill(self) {
         self.send(SIGKILL);
         self.reap(true);
@@ -243,19 +240,19 @@ impl Child {
         let _ = unsafe { syscall(KILL, [self.0, signal as usize, 0, 0, 0, 0]) };
     }
 
-    /// Takes its status, if it has ended or when it has.
+    /// Collects the child's status, if it has ended or, with `wait`, once it ends.
     fn reap(self, wait: bool) -> Option<End> {
         const WNOHANG: usize = 1;
         let mut status = 0_i32;
         let options = if wait { 0 } else { WNOHANG };
         let args = [self.0, &raw mut status as usize, options, 0, 0, 0];
-        // SAFETY: room for a status; no usage is asked for.
+        // SAFETY: there is room for a status; no usage is requested.
         let reaped = unsafe { syscall(WAIT4, args) };
         match (reaped, status & 0x7f) {
             (Ok(0), _) => None,
             (Ok(_), 0) => Some(End::Exited(status >> 8 & 0xff)),
             (Ok(_), signal) => Some(End::Killed(signal)),
-            // Not known any more, which cannot be: nobody else takes it.
+            // The child is unknown. This cannot happen: nothing else reaps it.
             (Err(_), _) => Some(End::Exited(1)),
         }
     }
@@ -266,19 +263,19 @@ unsafe extern "C" fn in_child(body: *mut &mut dyn FnMut()) -> ! {
     const PR_SET_PDEATHSIG: usize = 1;
     // SAFETY: takes numbers.
     let _ = unsafe { syscall(PRCTL, [PR_SET_PDEATHSIG, SIGTERM as usize, 0, 0, 0, 0]) };
-    // SAFETY: the parent's, which stands still.
+    // SAFETY: `body` belongs to the parent, which is suspended.
     unsafe { (*body)() };
     sys::exit(1)
 }
 
-/// Ends this process as the child was.
+/// Ends this process the way the child ended.
 pub fn end(end: End) -> ! {
     const PR_SET_DUMPABLE: usize = 4;
     let signal = match end {
         End::Exited(status) => sys::exit(status),
         End::Killed(signal) => signal,
     };
-    // The child has dumped its core.
+    // The child has already dumped core.
     // SAFETY: takes numbers.
     let _ = unsafe { syscall(PRCTL, [PR_SET_DUMPABLE, 0, 0, 0, 0, 0]) };
     action(signal, Some(&DEFAULT));

@@ -1,4 +1,4 @@
-//! Programs to become: what this process was given, and how another is run in its place.
+//! What this process was given, and how it executes another program in its place.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -7,23 +7,23 @@ use core::ptr;
 use crate::shared::call::lookup;
 use crate::shared::sys::{self, Errno, StringList};
 
-/// What is to be run is there and cannot be executed, as shells report it.
+/// The exit status for a program that exists but cannot be executed, as in shells.
 pub const EXIT_NOT_EXECUTABLE: i32 = 126;
 
-/// What is to be run is not there, as shells report it.
+/// The exit status for a program that does not exist, as in shells.
 pub const EXIT_NOT_FOUND: i32 = 127;
 
-/// What the process was given, as the kernel laid it out and as slices.
+/// What the kernel passed to this process, in its original form and as slices.
 pub struct Given {
     /// The arguments.
     pub args: &'static [&'static CStr],
     /// The environment.
     pub env: &'static [&'static CStr],
-    /// The arguments, to be handed on untouched.
+    /// The arguments, to be passed on unchanged.
     pub argv: StringList,
-    /// The environment, to be handed on untouched.
+    /// The environment, to be passed on unchanged.
     pub envp: StringList,
-    /// The path of this file as it was executed, whatever `argv[0]` says.
+    /// The path by which this file was executed, regardless of `argv[0]`.
     pub file: Option<&'static CStr>,
 }
 
@@ -36,26 +36,26 @@ impl Given {
         }
     }
 
-    /// What is left when the first argument is taken away.
+    /// Removes the first argument.
     pub fn shift(&mut self) {
         self.args = self.args.get(1..).unwrap_or_default();
-        // SAFETY: the list has that argument, and at least its null pointer behind it.
+        // SAFETY: the list has that argument, and at least its null pointer after it.
         self.argv = unsafe { self.argv.add(1) };
     }
 }
 
 /// A launcher, ready to be run.
 pub struct LauncherProgram {
-    /// Where it may be; the first that can be run is.
+    /// The candidate paths; the first that can be executed is used.
     pub paths: Vec<Path>,
-    /// The arguments, with room for the path in front and a null pointer at the end.
+    /// The arguments, with a free slot for the path in front and a null pointer at the end.
     pub argv: Vec<*const u8>,
     /// The environment, with a null pointer at the end.
     pub env: Vec<*const u8>,
 }
 
 impl LauncherProgram {
-    /// Replaces this process; returns only where that fails.
+    /// Replaces this process; returns only on failure.
     pub fn execute(&mut self) -> Errno {
         let mut failure = Errno::ENOENT;
         for path in &self.paths {
@@ -63,8 +63,7 @@ impl LauncherProgram {
             let (argv, env) = (self.argv.as_ptr(), self.env.as_ptr());
             // SAFETY: both lists end with a null pointer, and their strings outlive the call.
             let errno = unsafe { sys::execve(path.as_cstr(), argv, env) };
-            // As in a shell: a file that is there and cannot be run explains more than one that is
-            // not.
+            // As in a shell: a file that exists but cannot be executed is a better explanation than a missing one.
             if !errno.means_missing() {
                 failure = errno;
             }
@@ -72,7 +71,7 @@ impl LauncherProgram {
         failure
     }
 
-    /// Has it launch `compiler` instead, with `variables` beside the others.
+    /// Replaces the compiler to launch by `compiler`, and adds `variables` to the environment.
     pub fn replace(&mut self, compiler: &'static CStr, variables: &[&'static CStr]) {
         self.argv[1] = start(&compiler);
         self.env.pop();
@@ -81,8 +80,8 @@ impl LauncherProgram {
     }
 }
 
-/// The paths that `word` may mean: itself if it has a slash; else one for each directory of PATH, as
-/// the shell has it that hipcc calls.
+/// The paths that `word` may mean: itself if it has a slash, otherwise one for each directory of PATH, as in the
+/// shell that hipcc calls.
 pub fn candidates<'a>(env: &[&'a CStr], word: &'a [u8]) -> impl Iterator<Item = Path> + use<'a> {
     const DEFAULT: &[u8] = b"/usr/local/bin:/usr/bin:/bin";
     let is_path = word.contains(&b'/');
@@ -97,12 +96,12 @@ pub fn candidates<'a>(env: &[&'a CStr], word: &'a [u8]) -> impl Iterator<Item = 
     })
 }
 
-/// A string as `execve` takes it.
+/// A pointer to a string, as `execve` takes it.
 pub fn start(string: &&CStr) -> *const u8 {
     string.as_ptr().cast()
 }
 
-/// A path, put together, with the NUL that the kernel wants.
+/// A path assembled from parts, with the NUL that the kernel requires.
 pub struct Path(Vec<u8>);
 impl Path {
     pub fn new(parts: &[&[u8]]) -> Self {
@@ -115,7 +114,7 @@ impl Path {
     }
 
     pub fn as_cstr(&self) -> &CStr {
-        // The parts come from C strings and from the block, in which no path has a NUL.
+        // The parts come from C strings and from the block, whose paths contain no NUL.
         CStr::from_bytes_until_nul(&self.0).unwrap_or_default()
     }
 
