@@ -1,6 +1,6 @@
-//! sccache's server: where it listens, whether it answers, and a compile that is asked of it.
+//! sccache's server: where it listens, whether it responds, and how to request a compile from it.
 //!
-//! Owns: everything that is said to it. The words are [`sccache`]'s.
+//! Owns: all communication with it. [`sccache`] defines the messages.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -17,14 +17,14 @@ use crate::shared::listener;
 use crate::shared::socket::{Socket, Wait};
 use crate::shared::sys::{self, Errno};
 
-/// Seconds after which a server that has not answered is asked whether it can, and which it has for an
-/// answer then. sccache's client itself has no limit (0.4 and 0.16, measured).
+/// After this many seconds without an answer, the server is probed, and has as long again to respond. sccache's
+/// client itself has no time limit (0.4 and 0.16, measured).
 pub const PATIENCE: u64 = 5;
 
-/// How sccache's client ends where it has no server, or one that does not know the compiler.
+/// The exit of sccache's client if it has no server, or one that does not know the compiler.
 pub const NO_SERVER: End = End::Exited(2);
 
-/// How it ends where sccache itself has failed: its own -2.
+/// Its exit if sccache itself failed: its own -2.
 const FAILED: End = End::Exited(254);
 
 /// Where sccache's client looks for its server.
@@ -35,21 +35,21 @@ pub struct Server<'a> {
 }
 
 impl<'a> Server<'a> {
-    /// As the environment has it.
+    /// The address given by the environment.
     pub fn of(env: &'a [&'a CStr]) -> Self {
         let value = |name: &[u8]| lookup(env, name).map(CStr::to_bytes);
         let address = Address::of(value(b"SCCACHE_SERVER_UDS"), value(b"SCCACHE_SERVER_PORT"));
         Self { address, env }
     }
 
-    /// Whether somebody listens there whom nothing may be asked, see [`is_ours`](Self::is_ours).
+    /// Whether the listener there is one that must not be asked, see [`is_ours`](Self::is_ours).
     pub fn is_strangers(self) -> bool {
         let socket = self.connect(Wait::Seconds(PATIENCE));
         socket.is_some_and(|socket| !self.is_ours(&socket))
     }
 
-    /// Whether the server at the other end of `socket` is this user's, and sees the same files: what it
-    /// answers becomes the object.
+    /// Whether the server at the other end of `socket` belongs to this user and sees the same files. This matters
+    /// because its answer becomes the object.
     fn is_ours(self, socket: &Socket) -> bool {
         match self.address {
             Address::Path(_) | Address::Abstract(_) => socket.is_ours(),
@@ -57,7 +57,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Whether it takes questions and answers them.
+    /// Whether it accepts requests and answers them.
     #[cold]
     fn answers(self) -> bool {
         let socket = self.connect(Wait::Seconds(PATIENCE));
@@ -78,14 +78,14 @@ impl<'a> Server<'a> {
     }
 }
 
-/// How long a server is waited for that has something to do.
+/// How long to wait for a busy server.
 pub struct Patience<'a> {
     server: Server<'a>,
     asked: Option<Socket>,
 }
 
 impl<'a> Patience<'a> {
-    /// With a server that has just been given something to do.
+    /// Starts waiting for a server that has just received work.
     pub fn with(server: Server<'a>) -> Self {
         Self {
             server,
@@ -93,8 +93,7 @@ impl<'a> Patience<'a> {
         }
     }
 
-    /// Whether the server is mute, now that another [`PATIENCE`] has gone by: it takes questions and
-    /// does not answer.
+    /// Whether the server is mute, after another [`PATIENCE`] has passed: it accepts requests and does not answer.
     pub fn is_over(&mut self) -> bool {
         match self.asked.take() {
             Some(question) => !question.has_answer(),
@@ -109,19 +108,19 @@ impl<'a> Patience<'a> {
     }
 }
 
-/// What became of a request, where this process goes on.
+/// The outcome of a request after which this process continues.
 pub enum RequestOutcome {
-    /// Nobody took it: the launcher may start a server, or say what is the matter.
+    /// Nobody accepted it: the launcher may start a server or report the problem.
     NotAsked,
-    /// The server does not cache such a call, or has made it and cannot send the answer.
+    /// The server does not cache this call, or has compiled it and cannot send the answer.
     NotCached,
-    /// It went away over the compile.
+    /// The server went away during the compile.
     Lost,
     /// It did not do its work.
     Failed(LaunchFailure),
 }
 
-/// Has `server` do what `request` asks for, which is to make what is expected, and ends as the compiler did.
+/// Asks `server` to do what `request` contains, which produces the expected files, and ends as the compiler did.
 #[cold]
 pub fn compile(
     server: Server<'_>,
@@ -148,7 +147,7 @@ pub fn compile(
         let message = match conversation.next() {
             Ok(message) => message,
             Err(HungUp::ByItself) if !started => return RequestOutcome::NotAsked,
-            // It hangs up over messages that are too long for its protocol, too.
+            // It also hangs up on messages that are too long for its protocol.
             Err(HungUp::ByItself) if server.answers() => return RequestOutcome::NotCached,
             Err(HungUp::ByItself) => return RequestOutcome::Lost,
             Err(HungUp::Mute) => return RequestOutcome::Failed(LaunchFailure::Mute),
@@ -198,21 +197,21 @@ pub fn compile(
                     }
                 };
             }
-            // A signal has ended the compiler. What it said it will say again.
+            // A signal ended the compiler. A repeated compile repeats its messages.
             Some(ServerAnswer::Finished { status: None, .. }) => {
                 return RequestOutcome::Failed(LaunchFailure::Failed {
                     end: FAILED,
                     lasting: false,
                 });
             }
-            // Something else listens there: the client says so in its own way.
+            // Something else listens there: the client reports it in its own way.
             None if !started => return RequestOutcome::NotAsked,
             None => return RequestOutcome::Lost,
         }
     }
 }
 
-/// Why nothing more is heard.
+/// Why no more messages arrive.
 enum HungUp {
     /// The other end has closed the connection.
     ByItself,
@@ -220,7 +219,7 @@ enum HungUp {
     Mute,
 }
 
-/// What is said after the request.
+/// The exchange after the request.
 struct Conversation<'a> {
     socket: Socket,
     heard: Vec<u8>,
@@ -228,13 +227,13 @@ struct Conversation<'a> {
 }
 
 impl Conversation<'_> {
-    /// Bytes that are read at once, at least.
+    /// The minimum size of a read in bytes.
     const ROOM: usize = 4096;
-    /// The longest message that sccache sends or takes (tokio-util, `LengthDelimitedCodec`). What claims to be
-    /// longer is none.
+    /// The longest message that sccache sends or accepts (tokio-util, `LengthDelimitedCodec`). Anything that claims
+    /// to be longer is not a message.
     const LONGEST: usize = 8 << 20;
 
-    /// The next message, without its head.
+    /// The next message, without its length prefix.
     fn next(&mut self) -> Result<Vec<u8>, HungUp> {
         loop {
             let need = match self.heard.first_chunk() {
@@ -262,9 +261,9 @@ impl Conversation<'_> {
     }
 }
 
-/// Writes what the compiler wrote, and takes out the colours that the stand-in has asked for where clang would
-/// have left them out: where nobody asked for them, and it is no terminal's or NO_COLOR is set. On a dumb
-/// terminal clang 23 writes them too.
+/// Writes the compiler's output, and removes the colours that the stand-in requested if clang would have omitted
+/// them: that is, if the user did not request them and either the output is not a terminal or NO_COLOR is set. On a
+/// dumb terminal clang 23 writes them too.
 fn show(stdout: &[u8], stderr: &[u8], colours: Option<bool>, env: &[&CStr]) {
     sys::write_all(1, stdout);
     let dumb = || lookup(env, b"TERM").is_none_or(|term| term.to_bytes() == b"dumb");

@@ -1,8 +1,7 @@
-//! The stand-in: what runs when a launcher runs what it takes for the compiler.
+//! The stand-in: what a launcher runs in the belief that it is the compiler.
 //!
-//! Owns: carrying the answer out. Which calls are answered and how is [`stand_in`]'s. Everything that is no
-//! question for the text of the launched compile becomes the real compiler, by the name by which the caller
-//! of the shim called it.
+//! Owns: carrying out the answer. [`stand_in`] decides which calls are answered and how. Every other call becomes
+//! the real compiler, under the name by which the shim was called.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -23,17 +22,17 @@ use crate::shared::stand_in::text::{LONGEST_DATE, Scanner, names_date, path_of};
 use crate::shared::stand_in::{Question, StandInPlan, TextSide, VARIABLE};
 use crate::shared::sys::{self, Errno, File};
 
-/// Bytes of text that are read at once.
+/// The size of a read of text in bytes.
 const PIECE: usize = 64 * 1024;
 
-/// Whether a launcher runs this file as the compiler: by the name that only the stand-in has.
+/// Whether a launcher runs this file as the compiler, recognised by a name that only the stand-in has.
 pub fn is_called(args: &[&CStr]) -> bool {
     args.first()
         .is_some_and(|name| name.to_bytes().ends_with(STAND_IN_SUFFIX))
 }
 
-/// Answers the launcher. Returns where the call is not that of a launch, as a probe of the launcher's that is
-/// made without the shim's environment.
+/// Answers the launcher. Returns if the call does not belong to a launch, such as a launcher's probe made without
+/// the shim's environment.
 pub fn answer(given: &Given) {
     let Some(value) = lookup(given.env, VARIABLE) else {
         return;
@@ -54,7 +53,7 @@ pub fn answer(given: &Given) {
     become_compiler(&plan, args, given)
 }
 
-/// Becomes the real compiler.
+/// Replaces this process by the real compiler.
 fn become_compiler(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> ! {
     let errno = execute(plan, &plan.words(args), given);
     say(&[
@@ -71,15 +70,15 @@ fn become_compiler(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> ! {
     })
 }
 
-/// Runs the real compiler in this process. Where its alias is gone, the tree was restored since the launch, and
-/// the compiler stands at its own name again.
+/// Runs the real compiler in this process. If its alias no longer exists, the tree was restored since the launch,
+/// and the compiler is back under its own name.
 fn execute(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> Errno {
     let own = |bytes: &[u8]| CString::new(bytes).unwrap_or_default();
     let (real, name) = (own(plan.real), own(plan.name));
     let words = [name.as_c_str()];
     let words = words.iter().chain(args).map(|word| word.as_ptr().cast());
     let argv: Vec<*const u8> = words.chain([ptr::null()]).collect();
-    // SAFETY: the list was ended above and its strings outlive the call; the environment is the kernel's own.
+    // SAFETY: the list was ended above and its strings outlive the call; the environment was made by the kernel.
     let errno = unsafe { sys::execve(&real, argv.as_ptr(), given.envp) };
     let restored = plan.real.strip_suffix(ALIAS_SUFFIX).map(own);
     let is = |path: &CStr| sys::stat(path).map(|stat| (stat.file_state.dev, stat.file_state.ino));
@@ -92,7 +91,7 @@ fn execute(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> Errno {
     }
 }
 
-/// Prints every text of the compile, and a digest of each file that they name. The exit status.
+/// Prints every text of the compile, and a digest of each file that they name. Returns the exit status.
 fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     const FAILED: i32 = 1;
     let output = match question.output.map(File::replace) {
@@ -109,10 +108,10 @@ fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> 
     });
     let told = told && !scanner.is_untold();
     if !told && plan.kind == LauncherKind::Ccache {
-        // It then compiles without its cache, and says nothing. The compiler's errors come from that compile.
+        // The launcher then compiles without its cache, silently. The compiler's errors come from that compile.
         return FAILED;
     }
-    // Memory is never given back (see `heap`): one buffer serves all files.
+    // Memory is never freed (see `heap`): one buffer serves all files.
     let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
     let mut dated = scanner.is_dated();
     let known = scanner.names().fold(told, |known, name| {
@@ -128,8 +127,8 @@ fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> 
             },
         };
         let named = digest(name, shown, &mut piece, &mut rest);
-        // Of a header in which one of these words stands, be it in a comment, sccache's direct mode compares
-        // the size and not the content (0.16 to 0.19, `preprocessor_cache.rs`).
+        // If a header contains one of these words, even in a comment, sccache's direct mode compares its size and
+        // not its content (0.16 to 0.19, `preprocessor_cache.rs`).
         dated |= named == NamedContent::Known { dated: true }
             && plan.kind == LauncherKind::Sccache
             && name != plan.input;
@@ -139,7 +138,7 @@ fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> 
         return FAILED;
     }
     match plan.kind {
-        // Its server may take directories out of the text (`SCCACHE_BASEDIRS`), wherever they stand.
+        // Its server may remove directories from the text (`SCCACHE_BASEDIRS`), wherever they occur.
         LauncherKind::Sccache => {
             let mut hasher = Hasher::new();
             hasher.bytes(&scanner.literals());
@@ -165,7 +164,7 @@ fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> 
     if sys::write_all(to, &rest) { 0 } else { FAILED }
 }
 
-/// Prints one text as the real compiler makes it. Whether it made one.
+/// Prints one text as produced by the real compiler. Returns whether it produced one.
 fn give_side(
     side: TextSide<'_>,
     plan: &StandInPlan<'_>,
@@ -181,7 +180,7 @@ fn give_side(
     let Ok((read, write)) = File::pipe() else {
         return false;
     };
-    // What stands on the caller's standard input is the compile's to read.
+    // The caller's standard input is reserved for the compile.
     let nothing = File::open(c"/dev/null");
     let child = Child::start(&mut || {
         nothing
@@ -193,7 +192,7 @@ fn give_side(
     drop(write);
     let Ok(child) = child else { return false };
     let mut piece = Vec::with_capacity(PIECE);
-    // A line of which the end is still to come, and what is printed of a piece.
+    // An incomplete line, and the output for one piece.
     let (mut line, mut out) = (Vec::with_capacity(PIECE), Vec::with_capacity(2 * PIECE));
     let mut is_whole = true;
     loop {
@@ -212,7 +211,7 @@ fn give_side(
                     };
                     let left = left.len();
                     line.drain(..line.len() - left);
-                    // No marker is as long as that.
+                    // No marker is that long.
                     if line.len() > PIECE {
                         out.append(&mut line);
                     }
@@ -234,9 +233,9 @@ fn give_side(
     child.ended() == End::Exited(0) && is_whole
 }
 
-/// Adds a line marker for the file called `name`, by the name `shown`, and a line with the digest of its bytes: the form that is inert
-/// to both launchers, and from which both take the file for their direct mode. A file that is not there has a
-/// content that is known, too.
+/// Appends a line marker for the file `name`, displayed as `shown`, and a line with the digest of its content. Both
+/// launchers treat this form as inert, and both record the file for their direct mode from it. The content of a
+/// missing file also counts as known.
 fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> NamedContent {
     out.extend_from_slice(b"# 1 \"");
     out.extend_from_slice(shown);
@@ -252,7 +251,7 @@ fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> 
             }
             None => NamedContent::Unknown,
         },
-        // A pipe or a device: it was read, and cannot be read again.
+        // A pipe or a device: it has been read, and cannot be read again.
         Ok(_) => NamedContent::Unknown,
         Err(_) => {
             out.extend_from_slice(b"absent");
@@ -263,7 +262,7 @@ fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> 
     known
 }
 
-/// What is known of a file's content.
+/// What is known about a file's content.
 #[derive(PartialEq, Eq)]
 enum NamedContent {
     Unknown,
@@ -273,14 +272,14 @@ enum NamedContent {
     },
 }
 
-/// The digest of a file's bytes, and whether they name a macro for the date.
+/// The digest of a file's content, and whether it names a macro for the date.
 fn content(path: &CStr, piece: &mut Vec<u8>) -> Option<([u8; 32], bool)> {
     let file = File::open(path).ok()?;
     let mut hasher = Hasher::new();
     let mut dated = false;
     piece.clear();
     loop {
-        // A word that began in the piece before.
+        // Keeps the start of a word that may continue in the next piece.
         let kept = piece.len().min(LONGEST_DATE - 1);
         piece.drain(..piece.len() - kept);
         match file.read_more(piece) {
@@ -295,21 +294,21 @@ fn content(path: &CStr, piece: &mut Vec<u8>) -> Option<([u8; 32], bool)> {
     }
 }
 
-/// Adds what no other answer has, so that this compile is not found in the cache by its text, and a marker for
-/// a file that is not there, so that it is not found by direct mode either.
+/// Appends something unique, so that this compile is not found in the cache by its text, and a marker for a file
+/// that does not exist, so that it is not found by direct mode either.
 fn never_the_same(out: &mut Vec<u8>) {
     out.extend_from_slice(b"# 1 \"/nonexistent/rock-wrap/");
     push_hex(out, &sys::random());
     out.extend_from_slice(b"\"\n#pragma rock-wrap untold\n");
 }
 
-/// Adds a marker for a file that is not there: this compile is found by its text, in which the time is, and not
-/// by direct mode, which does not see the time pass.
+/// Appends a marker for a file that does not exist: this compile can be found by its text, which contains the time,
+/// but not by direct mode, which would not notice that time passes.
 fn by_text_alone(out: &mut Vec<u8>) {
     out.extend_from_slice(b"# 1 \"/nonexistent/rock-wrap/dated\"\n#pragma rock-wrap dated\n");
 }
 
-/// The name of the compiler that this stand-in is for.
+/// The name of the compiler that this stand-in represents.
 pub fn compiler_of(name: &[u8]) -> &[u8] {
     let name = base_name(name);
     name.strip_suffix(STAND_IN_SUFFIX).unwrap_or(name)

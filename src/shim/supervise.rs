@@ -1,7 +1,7 @@
 //! Waiting for a launcher that may fail, and finding out whether it did.
 //!
-//! Owns: the question that clears up what ccache's status leaves open. What an end means is
-//! [`failure`](crate::shared::launchers::failure)'s.
+//! Owns: the additional run that resolves an ambiguous exit status of ccache.
+//! [`failure`](crate::shared::launchers::failure) interprets exit statuses.
 
 use crate::checkout::ExpectedFiles;
 use crate::launch_failure::LaunchFailure;
@@ -14,8 +14,8 @@ use crate::shared::launchers::failure::{Blame, End};
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::sys::{self, Errno};
 
-/// Runs a launcher of this kind, which is to make what is expected, and ends as it ends, unless that is its own
-/// failure.
+/// Runs a launcher of this kind, which has to produce the expected files, and ends as the launcher ends. Returns if
+/// the launcher itself failed.
 pub fn launch(
     call: &Call<'_>,
     kind: LauncherKind,
@@ -57,8 +57,8 @@ pub fn launch(
     }
 }
 
-/// Starts what `execute` becomes, a launcher with this server or the compiler, and waits for its end. What is
-/// sent to the shim alone is passed on.
+/// Starts the program that `execute` becomes, which is a launcher with this server or the compiler, and waits for
+/// its end. Passes on signals sent to the shim alone.
 pub fn run(
     server: Option<Server<'_>>,
     execute: &mut dyn FnMut() -> Errno,
@@ -67,7 +67,7 @@ pub fn run(
     let mut failure = None;
     let child = Child::start(&mut || {
         if server.is_some() {
-            // sccache says some things of its own there; a compile of one file says nothing.
+            // sccache prints some messages of its own there; the compile of a single file prints nothing.
             sys::duplicate(2, 1);
             Inherited::hold_back();
         }
@@ -100,8 +100,8 @@ fn watch(child: Child, server: Option<Server<'_>>) -> Result<End, LaunchFailure>
     }
 }
 
-/// Whether ccache fails before it would run a compiler: it is run again in front of a program that
-/// fails at once and says nothing.
+/// Whether ccache fails before it would run a compiler. To find out, runs it again in front of a program that fails
+/// at once and prints nothing.
 #[cold]
 #[inline(never)]
 fn fails_by_itself(program: &mut LauncherProgram) -> bool {

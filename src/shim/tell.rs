@@ -1,9 +1,9 @@
-//! What one call of a build has to tell the others, by files in the user's cache directory whose
-//! time of change says when it was told.
+//! State that one call of a build leaves for the others, as files in the user's cache directory whose modification
+//! time records when it was left.
 //!
-//! Owns: telling a person that the compiler has changed, once for a build and not for every call of
-//! it (a session is not told at all: `rock-wrap run` reports the reason with its count); and marking
-//! a launcher that failed, see [`failure`]; and what the tree's tools say of the machine.
+//! Owns: telling the user that the compiler has changed, once per build rather than once per call (not in a
+//! session, where `rock-wrap run` reports the reason with its count); marking a launcher that failed, see
+//! [`failure`]; and storing what the tree's tools report about the machine.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -19,10 +19,10 @@ use crate::shared::sys;
 use crate::shared::sys::StringList;
 use crate::shared::{call_log, this_machine};
 
-/// A build makes no pause of this many seconds between two compiles.
+/// The pause between two compiles, in seconds, that marks the start of a new build.
 const PAUSE: u64 = 600;
 
-/// Says that what `changed` names is not what it was at install.
+/// Reports that the file `changed` differs from its state at install.
 #[cold]
 pub fn compiler_changed(env: &[&CStr], changed: &[u8]) {
     if lookup(env, call_log::VARIABLE.as_bytes()).is_some() || told_lately(env) {
@@ -34,7 +34,7 @@ pub fn compiler_changed(env: &[&CStr], changed: &[u8]) {
     ]);
 }
 
-/// Whether a call of this build has told it already. Where that cannot be known, it has not.
+/// Whether a call of this build has already reported it. False if that cannot be determined.
 fn told_lately(env: &[&CStr]) -> bool {
     let Some(mut path) = user_cache_of(env) else {
         return false;
@@ -50,12 +50,12 @@ fn told_lately(env: &[&CStr]) -> bool {
         let now = sys::now() / 1_000_000_000;
         stat.file_state.size > 0 && now.wrapping_sub(stat.file_state.mtime) < PAUSE
     });
-    // Sets the time, whether it is told now or was.
+    // Updates the time, whether it is reported now or was before.
     file.write(b"\n");
     told
 }
 
-/// Has the calls that follow keep away from a launcher, by the time of the file `mark`.
+/// Makes later calls avoid a launcher, by the modification time of the file `mark`.
 #[cold]
 pub fn launcher_failed(mark: &CStr) {
     if let Some(file) = sys::File::create_with_directories(mark) {
@@ -63,9 +63,9 @@ pub fn launcher_failed(mark: &CStr) {
     }
 }
 
-/// Runs the tree's tools, and keeps what they said.
+/// Runs the tree's tools, and stores their output.
 pub struct ShimHands {
-    /// The environment that they are given.
+    /// The environment for the tools.
     pub envp: StringList,
 }
 
@@ -78,12 +78,12 @@ impl this_machine::Hands for ShimHands {
         let argv = [program.as_ptr().cast(), argument, ptr::null()];
         let signals = SavedSignals::hold();
         let child = Child::start(&mut || {
-            // As clang does it.
+            // As clang does.
             sys::duplicate(nothing.descriptor(), 0);
             sys::duplicate(said.descriptor(), 1);
             sys::duplicate(nothing.descriptor(), 2);
             signals.release();
-            // SAFETY: both lists end with null, and their strings with NUL.
+            // SAFETY: both lists end with a null pointer, and their strings with a NUL.
             let _ = unsafe { sys::execve(program, argv.as_ptr(), self.envp) };
         });
         let end = child.map(|child| child.wait(None));
