@@ -15,7 +15,7 @@ use crate::shared::stand_in::StandInPlan;
 use crate::shared::sys::{self, Errno, StringList};
 use crate::{database, heap, process, stand_in, supervise};
 
-/// Where the real compilers are.
+/// Where the real compilers are, relative to the shim.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CompilerPlace {
     /// Beside the shim, under their aliases.
@@ -290,8 +290,8 @@ impl Real {
         let mut argv = Vec::with_capacity(self.given.args.len() + 1);
         argv.push(own.as_cstr().as_ptr().cast());
         argv.extend(rest.chain([ptr::null()]));
-        // SAFETY: the list was ended above and its strings outlive the call; the environment is the
-        // kernel's own.
+        // SAFETY: the list was ended above and its strings outlive the call; the environment was made by the
+        // kernel.
         let errno = unsafe { sys::execve(path.as_cstr(), argv.as_ptr(), self.given.envp) };
         if !errno.means_missing() {
             cannot_execute(&path, errno)

@@ -1,4 +1,4 @@
-//! What can go wrong with a launcher.
+//! The ways in which a launcher can fail.
 
 use crate::shared::launchers::failure::End;
 use crate::shared::sys::Errno;
@@ -18,6 +18,6 @@ pub enum LaunchFailure {
     Stranger,
     /// It reported success, but the output does not exist.
     NoOutput,
-    /// Its server accepts connections and does not answer; the launcher was killed.
+    /// Its server accepts connections and does not answer. A launcher process that waited for it was killed.
     Mute,
 }

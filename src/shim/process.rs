@@ -45,7 +45,7 @@ pub struct SavedSignals {
 }
 
 impl SavedSignals {
-    /// Blocks the signals that have to be passed on, and SIGCHLD.
+    /// Blocks the signals that have to be passed on, and SIGCHLD, which reports the end of a child.
     pub fn hold() -> Self {
         let held = REQUESTS
             .iter()

@@ -116,7 +116,7 @@ pub enum RequestOutcome {
     NotCached,
     /// The server went away during the compile.
     Lost,
-    /// It did not do its work.
+    /// The server failed to do the compile.
     Failed(LaunchFailure),
 }
 
@@ -197,7 +197,8 @@ pub fn compile(
                     }
                 };
             }
-            // A signal ended the compiler. A repeated compile repeats its messages.
+            // A signal ended the compiler. Its messages are dropped here, because a second compile prints them
+            // again.
             Some(ServerAnswer::Finished { status: None, .. }) => {
                 return RequestOutcome::Failed(LaunchFailure::Failed {
                     end: FAILED,

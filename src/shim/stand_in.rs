@@ -279,7 +279,7 @@ fn content(path: &CStr, piece: &mut Vec<u8>) -> Option<([u8; 32], bool)> {
     let mut dated = false;
     piece.clear();
     loop {
-        // Keeps the start of a word that may continue in the next piece.
+        // The last bytes may be the start of a word that continues in the next piece.
         let kept = piece.len().min(LONGEST_DATE - 1);
         piece.drain(..piece.len() - kept);
         match file.read_more(piece) {

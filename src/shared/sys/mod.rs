@@ -91,7 +91,7 @@ const AT_FDCWD: usize = -100_isize as usize;
 const O_DIRECTORY: usize = 0o200_000;
 const O_PATH: usize = 0o10_000_000;
 
-/// Calls the kernel.
+/// Makes a system call.
 ///
 /// # Safety
 /// The arguments must be what the call with this number expects.
