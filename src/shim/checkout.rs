@@ -51,8 +51,8 @@ impl Restored<'_> {
     }
 }
 
-/// Appends the complete lines of `text` to `out`, replacing the checkout's placeholder name in line markers by the
-/// path to the checkout. Returns the rest.
+/// Appends the complete lines of `text` to `out`, replacing the checkout's directory in line markers by the
+/// relative path to it. Returns the rest.
 pub fn markers<'t>(mut text: &'t [u8], plan: &StandInPlan<'_>, out: &mut Vec<u8>) -> &'t [u8] {
     while let Some(end) = text.iter().position(|byte| *byte == b'\n') {
         let (line, behind) = text.split_at(end);

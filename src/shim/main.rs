@@ -7,7 +7,7 @@
 //! pass through because nothing here ever touches them.
 //!
 //! Must never write to standard output, start a thread, or end without having tried the real compiler. Decisions
-//! belong to [`decide`], configuration to [`image`].
+//! belong to [`decision`], the configuration to [`shim_config`].
 
 #![no_std]
 #![no_main]

@@ -42,8 +42,8 @@ pub struct StandInPlan<'a> {
     pub name: &'a [u8],
     /// The input, as given.
     pub input: &'a [u8],
-    /// The placeholder name of the checkout's directory, with a trailing slash, and the path to it from the working
-    /// directory, if the result may be shared with other checkouts. Empty otherwise.
+    /// The checkout's directory, with a trailing slash, and the relative path to it from the working directory, if
+    /// the result may be shared with other checkouts. Empty otherwise.
     pub root: &'a [u8],
     /// See `root`.
     pub up: &'a [u8],

@@ -15,8 +15,8 @@ const LONGEST_DIRECTIVE: usize = 16 * 1024;
 /// The longest identifier that matters here, plus one byte.
 const LONGEST_WORD: usize = 27;
 
-/// Identifiers that expand to a path which the text does not show: the path of the source, or the place where an
-/// unnamed type was declared.
+/// Identifiers through which the compiler may use a path that the text does not show: the location of the source,
+/// or the place where an unnamed type was declared.
 const PLACES: [&[u8]; 6] = [
     b"__FUNCSIG__",
     b"__PRETTY_FUNCTION__",
