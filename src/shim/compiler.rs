@@ -32,7 +32,8 @@ pub struct Real {
     /// kernel is asked and the configured directory is not used: a copy of the tree must find its own compiler,
     /// never another tree's.
     dir: OnceCell<Vec<u8>>,
-    /// The directory this file was installed into, likewise. The file is there if it was called there.
+    /// The directory that this file was installed into, with a trailing slash. If the file was called by that
+    /// directory, the kernel need not be asked where it is.
     home: &'static [u8],
     /// The compiler's name in that directory.
     name: Vec<u8>,

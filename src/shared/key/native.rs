@@ -1,7 +1,8 @@
 //! What `native` means: the architectures of this machine's GPUs.
 //!
-//! Owns: which of the tree's tools is asked, matching clang's own choice, and how long an answer stays valid. Must
-//! never guess: anything uncertain counts as unknown.
+//! Owns: which of the tree's tools is asked, matching clang's own choice, and how long an answer stays valid.
+//!
+//! Must never guess: anything uncertain counts as unknown.
 
 use crate::shared::call::Call;
 use crate::shared::call::user_cache_of;
