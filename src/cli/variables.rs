@@ -85,8 +85,29 @@ pub const OTHERS: &[Group] = &[
                 "set for each launched call; a value that you set is hashed into it",
             ),
             (
-                "CCACHE_COMPILER, CCACHE_NODEPEND, CCACHE_CPP2",
+                "CCACHE_COMPILER, CCACHE_NODEPEND, CCACHE_CPP2, CCACHE_BASEDIR, CCACHE_HASHDIR, \
+                 CCACHE_IGNOREHEADERS, CCACHE_IGNOREOPTIONS",
                 "set for each call launched through ccache, whatever ccache.conf says",
+            ),
+            (
+                "CCACHE_SLOPPINESS",
+                "set for each call launched through ccache; of your values, and of those in \
+                 ccache.conf, only `include_file_ctime` and `include_file_mtime` are kept",
+            ),
+            (
+                "SCCACHE_CONF",
+                "if this file turns on `ignore_time_macros` or `file_stat_matches`, calls are \
+                 launched without sccache's direct mode",
+            ),
+            (
+                "SCCACHE_BASEDIRS",
+                "read by sccache's server only: the checkouts that share results although they \
+                 use absolute names",
+            ),
+            (
+                "OBJCPLUS_INCLUDE_PATH",
+                "set for each launched call if `ROCK_WRAP_BASE_DIR` is set, to keep directories \
+                 apart in the launcher's direct mode",
             ),
             (
                 "CCACHE_STATSLOG",
