@@ -68,7 +68,7 @@ pub const CASES: &[Case] = &[
         plugin(t, "");
         t.state(&call);
         // As LLVM's PassPlugin.h has it: a plugin that registers nothing. Its last part is of version 2.
-        let version = if t.site.clang < 23 { 1 } else { 2 };
+        let version = if t.site.clang < 22 { 1 } else { 2 };
         let source = "struct info { unsigned version; const char *name, *text; void (*add)(void *), *later; };
              static void nothing(void *builder) { (void)builder; }
              struct info llvmGetPassPluginInfo(void) { return (struct info){VERSION, \"p\", \"1\", nothing, 0}; }";
