@@ -16,7 +16,10 @@ pub fn main(args: &InstallArgs) -> Result<Exit, CliError> {
     let named = named.transpose()?;
     let tree = Tree::find(args.tree.rocm_path.as_deref(), &args.wrap.compilers)?;
     let bin = Bin::open(&tree.bin)?;
-    let prepare = || prepare(&tree, &bin, named, args.wrap.policy());
+    let prepare = || -> Result<_, CliError> {
+        let observed = bin.observe()?;
+        Ok(prepare(&tree, &bin, observed, named, args.wrap.policy())?)
+    };
     if args.plan.dry_run {
         let prepared = prepare()?;
         show(

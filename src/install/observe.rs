@@ -212,6 +212,12 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Whether a shim of ours stands at any name.
+    #[must_use]
+    pub fn has_shims(&self) -> bool {
+        self.names.iter().any(|known| known.at.is_shim())
+    }
+
     /// The state of `name`, if it was observed.
     #[must_use]
     pub fn name(&self, name: &OsStr) -> Option<&ObservedName> {

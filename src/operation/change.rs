@@ -40,10 +40,10 @@ pub struct Prepared {
 pub fn prepare(
     tree: &Tree,
     bin: &Bin,
+    observed: Observed,
     named: Option<Launcher>,
     policy: Policy,
 ) -> Result<Prepared, OperationError> {
-    let observed = bin.observe()?;
     let (launcher, policy) = match named {
         Some(launcher) => (Some(launcher), policy),
         None => {

@@ -18,4 +18,9 @@ pub trait Messages {
     fn note(&self, text: &str);
     /// Reports something that the user may not expect.
     fn warning(&self, text: &str);
+
+    /// Several of those.
+    fn warnings(&self, texts: &[String]) {
+        texts.iter().for_each(|text| self.warning(text));
+    }
 }

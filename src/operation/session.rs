@@ -69,7 +69,7 @@ pub fn attach(
     let (way, why) = choose(
         request.attach,
         AttachFacts {
-            wrapped: observed.names.iter().any(|known| known.at.is_shim()),
+            wrapped: observed.has_shims(),
             hipcc: tree.hipcc.as_ref(),
             writable: is_writable(&tree.bin),
         },
@@ -88,10 +88,7 @@ pub fn attach(
         )?,
         Way::Shadow => {
             let outside = shims()?;
-            outside
-                .warnings
-                .iter()
-                .for_each(|text| messages.warning(text));
+            messages.warnings(&outside.warnings);
             let cache = paths::cache_dir().ok_or(AttachError::NoPlace)?;
             let shadow = Shadow::enter(&tree.bin, &outside.shims, &cache)?;
             variables.extend(shadow.variables(&tree.bin));
@@ -100,10 +97,7 @@ pub fn attach(
         }
         Way::Launcher => {
             let outside = shims()?;
-            outside
-                .warnings
-                .iter()
-                .for_each(|text| messages.warning(text));
+            messages.warnings(&outside.warnings);
             let path = place(&outside.launcher)?;
             variables.push((HIP_CLANG_LAUNCHER, Some(path.clone().into())));
             if !is_set("CMAKE_HIP_COMPILER_LAUNCHER") {
@@ -181,7 +175,7 @@ fn in_place(
         let known = observed.name(name.as_os_str());
         known.is_some_and(|known| known.at.is_shim())
     };
-    let wrapped = observed.names.iter().any(|known| known.at.is_shim());
+    let wrapped = observed.has_shims();
     let keeper = locked.keeper()?;
     if wrapped && keeper != Keeper::Abandoned {
         // Do not add names for this build: afterwards they could not be told from the others.
@@ -215,7 +209,7 @@ fn in_place(
     // launcher in front of the shim.
     variables.push((HIP_CLANG_LAUNCHER, None));
     let wrap = || -> Result<_, OperationError> {
-        let prepared = prepare(tree, &bin, Some(launcher.clone()), request.policy)?;
+        let prepared = prepare(tree, &bin, observed, Some(launcher.clone()), request.policy)?;
         // From here on the session's file is on disk. Without a shim it has no effect.
         let share = locked.join()?;
         // Start the guard before the first shim, so that shims are removed if we are killed while
@@ -228,17 +222,15 @@ fn in_place(
                 return Err(error);
             }
         };
-        let warnings = prepared.survey.warnings.iter().chain(&outcome.warnings);
-        warnings.for_each(|text| messages.warning(text));
+        messages.warnings(&prepared.survey.warnings);
+        messages.warnings(&outcome.warnings);
         Ok((share, guard))
     };
     let (share, guard) = wrap().inspect_err(|_| {
         // Remaining shims, even those of an abandoned session, must not count as installed
         // permanently. The next session takes them over and restores.
         let observed = bin.observe();
-        let stands = observed.map_or(true, |observed| {
-            observed.names.iter().any(|known| known.at.is_shim())
-        });
+        let stands = observed.map_or(true, |observed| observed.has_shims());
         if stands {
             return;
         }
@@ -350,10 +342,7 @@ pub fn leave_tree(
     if let Err(error) = locked.forget() {
         messages.warning(&chain(&error));
     }
-    outcome
-        .notable()
-        .iter()
-        .for_each(|text| messages.warning(text));
+    messages.warnings(&outcome.notable());
     Ok(())
 }
 

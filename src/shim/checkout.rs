@@ -11,9 +11,11 @@ use crate::process::{self, Child};
 use crate::shared::decision::sharing::{self, Shared};
 use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::machine::Machine;
 use crate::shared::stand_in::markers::name_below;
 use crate::shared::stand_in::{self, StandInPlan};
 use crate::shared::sys::{self, Errno, File};
+use crate::shared::this_machine::ThisMachine;
 
 /// The files that a launcher has to produce.
 pub struct ExpectedFiles<'a> {
@@ -35,7 +37,11 @@ impl Restored<'_> {
     /// Restores the directory in the dependency file.
     pub fn depfile(&self) {
         let Some(path) = self.depfile else { return };
-        rewrite(path, &self.shared.placeholder(), &self.shared.root);
+        rewrite(
+            path,
+            &sharing::placeholder(&self.shared.up),
+            &self.shared.root,
+        );
     }
 
     /// Restores the directory in a message.
@@ -43,7 +49,7 @@ impl Restored<'_> {
         let mut out = Vec::with_capacity(text.len());
         sharing::respell(
             text,
-            &self.shared.placeholder(),
+            &sharing::placeholder(&self.shared.up),
             &self.shared.root,
             &mut out,
         );
@@ -77,7 +83,7 @@ pub fn depfile(plan: &StandInPlan<'_>, args: &[&CStr]) {
         return;
     }
     if let Some(path) = stand_in::depfile(args) {
-        rewrite(path, plan.root, &placeholder(plan));
+        rewrite(path, plan.root, &sharing::placeholder(plan.up));
     }
 }
 
@@ -101,7 +107,7 @@ pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut()
     }
     // The shim cannot restore the directory in ccache's messages.
     let to = match plan.kind {
-        LauncherKind::Sccache => placeholder(plan),
+        LauncherKind::Sccache => sharing::placeholder(plan.up),
         _ => plan.up.to_vec(),
     };
     pass_on(&read, plan.root, &to);
@@ -110,14 +116,6 @@ pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut()
         depfile(plan, args);
     }
     process::end(end)
-}
-
-fn placeholder(plan: &StandInPlan<'_>) -> Vec<u8> {
-    Shared {
-        root: Vec::new(),
-        up: plan.up.to_vec(),
-    }
-    .placeholder()
 }
 
 /// Copies the pipe's content to standard error line by line, replacing `from` by `to`.
@@ -152,25 +150,14 @@ fn rewrite(path: &CStr, from: &[u8], to: &[u8]) {
     if !sys::is_regular(path) {
         return;
     }
-    let Some(text) = content(path) else { return };
+    let Some(text) = ThisMachine::new(&|| b"").read(path) else {
+        return;
+    };
     let mut out = Vec::with_capacity(2 * text.len());
     sharing::respell(&text, from, to, &mut out);
     if out != text
         && let Ok(file) = File::replace(path)
     {
         sys::write_all(file.descriptor(), &out);
-    }
-}
-
-fn content(path: &CStr) -> Option<Vec<u8>> {
-    let file = File::open(path).ok()?;
-    let mut text = Vec::new();
-    loop {
-        text.reserve(16 * 1024);
-        match file.read_more(&mut text) {
-            Ok(0) => return Some(text),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return None,
-        }
     }
 }

@@ -55,17 +55,14 @@ pub fn launch(
         None => call.argv.get(1..).unwrap_or_default().to_vec(),
     };
     key.iter().for_each(|key| args.extend(key.words()));
+    let keeps = |entry: &&&CStr| {
+        let entry = entry.to_bytes();
+        edits.keeps(entry) && key.is_none_or(|key| key.keeps(entry))
+    };
     let mut env = Vec::<&CStr>::with_capacity(call.env.len() + 8);
-    env.extend(
-        call.env
-            .iter()
-            .filter(|entry| edits.keeps(entry.to_bytes())),
-    );
+    env.extend(call.env.iter().filter(keeps));
     edits.added().for_each(|entry| env.push(entry));
-    if let Some(key) = key {
-        env.retain(|entry| key.keeps(entry.to_bytes()));
-        env.extend(key.entries());
-    }
+    key.iter().for_each(|key| env.extend(key.entries()));
     plan.iter().for_each(|plan| env.push(plan));
 
     let restored = launch.and_then(|launch| {
@@ -75,10 +72,12 @@ pub fn launch(
             depfile: launch.unit.word(WordRole::Depfile),
         })
     });
-    let restored = restored.as_ref();
-    if let Some(outputs) = outputs.as_ref().filter(|_| launcher.asks_server) {
-        let expected = ExpectedFiles { outputs, restored };
-        ask_server(real, call, launcher, &compiler, &args, &expected, &env);
+    let expected = outputs.as_ref().map(|outputs| ExpectedFiles {
+        outputs,
+        restored: restored.as_ref(),
+    });
+    if let Some(expected) = expected.as_ref().filter(|_| launcher.asks_server) {
+        ask_server(real, call, launcher, &compiler, &args, expected, &env);
     }
 
     let mut argv = Vec::with_capacity(args.len() + 3);
@@ -93,9 +92,8 @@ pub fn launch(
     };
 
     // The launcher's exit status can only be interpreted if it was given a key.
-    let failure = if let Some(outputs) = &outputs {
-        let expected = ExpectedFiles { outputs, restored };
-        match supervise::launch(call, launcher.kind, &expected, &mut program) {
+    let failure = if let Some(expected) = &expected {
+        match supervise::launch(call, launcher.kind, expected, &mut program) {
             LaunchFailure::NotRun(errno) => errno,
             failed => after(real, call, launcher, &failed),
         }

@@ -126,12 +126,16 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
     {
         return Err(Reason::IncludedData.into());
     }
-    let key = match launcher.kind.key_variable() {
+    let (key, shared) = match launcher.kind.key_variable() {
         Some(variable) => {
             let inputs = key_inputs(call, &unit, &launcher, variable, &environment, machine)?;
-            Some(inputs.key(variable, machine))
+            let paths = &inputs.paths;
+            (
+                Some(inputs.key(variable, machine)),
+                sharing::shared(call, &unit, &paths.bases, &paths.cwd),
+            )
         }
-        None => None,
+        None => (None, None),
     };
     Ok(Launch {
         edits: match launcher.kind {
@@ -145,9 +149,7 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
             }
             LauncherKind::Other => launcher.edits(call.config.exact),
         },
-        shared: key
-            .as_ref()
-            .and_then(|_| sharing::shared(call, &unit, environment.steering.base_dir, machine)),
+        shared,
         launcher,
         unit,
         key,

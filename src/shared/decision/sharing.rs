@@ -27,12 +27,11 @@ pub struct Shared {
     pub up: Vec<u8>,
 }
 
-impl Shared {
-    /// The replacement for [`root`](Shared::root) in stored results: `HERE`, then [`up`](Shared::up).
-    #[must_use]
-    pub fn placeholder(&self) -> Vec<u8> {
-        [HERE, &self.up].concat()
-    }
+/// What replaces a checkout's directory in stored results: `HERE`, then `up`, the path to it from the working
+/// directory.
+#[must_use]
+pub fn placeholder(up: &[u8]) -> Vec<u8> {
+    [HERE, up].concat()
 }
 
 /// The names of the directory below which checkouts share.
@@ -106,16 +105,8 @@ fn by_another_name<M: Machine + ?Sized>(base: &[u8], path: &[u8], machine: &M) -
 
 /// The checkout, if other checkouts may share the result of `call`: as far as the options reveal, its
 /// object cannot contain the checkout's path, and the call uses only one name for it.
-pub fn shared<M: Machine + ?Sized>(
-    call: &Call<'_>,
-    unit: &Unit<'_>,
-    base: Option<&[u8]>,
-    machine: &M,
-) -> Option<Shared> {
-    base?;
-    let cwd = machine.cwd();
-    let bases = Bases::of(base, unit.input.to_bytes(), &cwd, machine);
-    let up = bases.below(&[&cwd, &b"/"[..]].concat()).map(|below| {
+pub fn shared(call: &Call<'_>, unit: &Unit<'_>, bases: &Bases, cwd: &[u8]) -> Option<Shared> {
+    let up = bases.below(&[cwd, b"/"].concat()).map(|below| {
         let parts = below.split(|byte| *byte == b'/');
         b"../".repeat(parts.filter(|part| !part.is_empty()).count())
     })?;

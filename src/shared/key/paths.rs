@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 
 /// Paths in a form that is the same in two checkouts.
 pub struct Paths {
-    bases: Bases,
+    /// The names of the directory below which checkouts share results.
+    pub bases: Bases,
     /// The working directory; empty if it has no name.
     pub cwd: Vec<u8>,
 }
