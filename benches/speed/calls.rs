@@ -17,8 +17,7 @@ use rock_wrap::shim_image;
 
 use super::contest::{Call, Contest, Estimate};
 use super::report::{Bar, Report};
-use super::trace;
-use super::{Setup, executable, witnessed};
+use super::{Setup, executable, trace, witnessed};
 
 /// A link: the most frequent call that goes directly to the compiler.
 const LINK: [&str; 5] = ["main.o", "kernel.o", "-O2", "-o", "main"];

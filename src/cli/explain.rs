@@ -3,8 +3,7 @@
 
 mod ingredients;
 
-use crate::shared::key;
-use crate::shared::stand_in;
+use crate::shared::{key, stand_in};
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -14,14 +13,13 @@ use serde::Serialize;
 
 use super::{CliError, Exit, ExplainArgs, output};
 use crate::shared::call::Call;
-use crate::shared::decision;
 use crate::shared::decision::{Decision, Launch};
 use crate::shared::launchers::Source;
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::shim_config::Config;
 use crate::shared::stand_in::StandInPlan;
-use crate::shared::this_machine;
 use crate::shared::this_machine::ThisMachine;
+use crate::shared::{decision, this_machine};
 use crate::shim_image;
 
 /// The output.

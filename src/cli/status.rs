@@ -8,12 +8,10 @@ use serde::Serialize;
 
 use super::{CliError, Exit, StatusArgs, output};
 use crate::fingerprint::IdentityError;
-use crate::install;
-use crate::install::freshness;
 use crate::install::freshness::Standing;
-use crate::install::{Bin, Entry, Keeper, ObservedName as Known, Phase, Record};
+use crate::install::{Bin, Entry, Keeper, ObservedName as Known, Phase, Record, freshness};
 use crate::rocm::Tree;
-use crate::shim_image;
+use crate::{install, shim_image};
 
 /// The output.
 #[derive(Serialize)]

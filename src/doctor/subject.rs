@@ -5,9 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::fingerprint::{Identity, Memo};
-use crate::install::shims;
 use crate::install::shims::{Policy, WrapError};
-use crate::install::{Entry, Observed};
+use crate::install::{Entry, Observed, shims};
 use crate::launcher::Launcher;
 use crate::rocm::{CompilerName, Tree};
 use crate::shared::shim_config::Config;

@@ -24,11 +24,9 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use crate::fingerprint::elf;
 use crate::fingerprint::elf::Dynamic;
-use crate::fingerprint::ldcache;
 use crate::fingerprint::ldcache::LdCache;
-use crate::fingerprint::{IdentityError, is_missing};
+use crate::fingerprint::{IdentityError, elf, is_missing, ldcache};
 
 /// The loader's default directories on Debian, Fedora and Arch. Files directly in one of them
 /// belong to the system.

@@ -53,10 +53,9 @@ mod testing;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 

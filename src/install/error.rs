@@ -2,9 +2,8 @@
 //!
 //! Display does not print the source. Whoever reports an error prints the whole chain.
 
-use std::fmt;
-use std::io;
 use std::path::PathBuf;
+use std::{fmt, io};
 
 use crate::install::goal::Refusal;
 

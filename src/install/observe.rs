@@ -13,9 +13,8 @@ use rustix::io::Errno;
 use crate::install::error::Error;
 use crate::install::fs::{EntryKind, Fs, Meta};
 use crate::install::goal::{Keep, Want};
-use crate::install::journal;
 use crate::install::journal::Journal;
-use crate::install::names;
+use crate::install::{journal, names};
 use crate::shim_image;
 use crate::trampoline::trampoline;
 

@@ -6,8 +6,7 @@ use crate::attach::AttachError;
 use crate::install::shims::WrapError;
 use crate::install::{Error as InstallError, Failure, Refusal};
 use crate::launcher::LauncherError;
-use crate::rocm::CompilerName;
-use crate::rocm::TreeError;
+use crate::rocm::{CompilerName, TreeError};
 
 /// An operation failed.
 #[derive(Debug, thiserror::Error)]

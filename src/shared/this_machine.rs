@@ -5,8 +5,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 use core::mem::ManuallyDrop;
 
-use crate::shared::bytes::find;
-use crate::shared::bytes::{decimal, push_decimal};
+use crate::shared::bytes::{decimal, find, push_decimal};
 use crate::shared::decision::response::BUDGET;
 use crate::shared::machine::{FileKind, FileState, Machine, Visitor};
 use crate::shared::sys;

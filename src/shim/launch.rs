@@ -9,7 +9,6 @@ use crate::compiler::Real;
 use crate::launch_failure::LaunchFailure;
 use crate::message::say;
 use crate::outputs::Outputs;
-use crate::process;
 use crate::process::Inherited;
 use crate::program::{
     EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, LauncherProgram, Path, candidates, start,
@@ -19,12 +18,10 @@ use crate::shared::call::Call;
 use crate::shared::decision::Launch;
 use crate::shared::decision::unit::WordRole;
 use crate::shared::launchers::edits::Edits;
-use crate::shared::launchers::failure;
 use crate::shared::launchers::kind::LauncherKind;
-use crate::shared::launchers::{NamedLauncher, Source, sccache};
+use crate::shared::launchers::{NamedLauncher, Source, failure, sccache};
 use crate::shared::sys::{self, Errno};
-use crate::supervise;
-use crate::tell;
+use crate::{process, supervise, tell};
 
 /// Hands the compile to the launcher, with `args`. If the launcher cannot be run or itself fails, runs the real
 /// compiler or, if the installation is strict, fails the call.

@@ -41,11 +41,10 @@ use core::hint::black_box;
 use compiler::Real;
 use program::Given;
 use shared::call::Call;
-use shared::call_log;
 use shared::decision::{self, Decision};
 use shared::shim_config::{self, Config, HEADER_LEN, MAGIC};
-use shared::sys;
 use shared::this_machine::ThisMachine;
+use shared::{call_log, sys};
 
 #[global_allocator]
 static HEAP: heap::Heap = heap::Heap;

@@ -12,12 +12,10 @@ use core::ptr;
 
 use crate::message::say;
 use crate::process::{Child, SavedSignals, WakeUp};
-use crate::shared::call::lookup;
-use crate::shared::call::user_cache_of;
+use crate::shared::call::{lookup, user_cache_of};
 use crate::shared::launchers::failure::End;
-use crate::shared::sys;
 use crate::shared::sys::StringList;
-use crate::shared::{call_log, this_machine};
+use crate::shared::{call_log, sys, this_machine};
 
 /// The pause between two compiles, in seconds, that marks the start of a new build.
 const PAUSE: u64 = 600;

@@ -3,11 +3,10 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fmt;
-use std::fs;
 use std::io::ErrorKind::PermissionDenied;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
+use std::{fmt, fs};
 
 /// The kernel's limit on symbolic links in one look-up.
 const MAX_LINKS: usize = 40;

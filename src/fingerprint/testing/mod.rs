@@ -1,8 +1,7 @@
 //! Provides fixtures for this module's tests: directories with small libraries in them, and a small
 //! tree with a compiler that answers as clang does.
 
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

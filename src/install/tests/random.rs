@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::install::goal::Goal;
 use crate::install::step::Did;
-use crate::install::tests::sim::{RUNGS, SimFs};
+use crate::install::tests::sim::{Caps, RUNGS, SimFs};
 use crate::install::tests::state::State;
 use crate::install::tests::{CCACHE, ELF, LAYOUTS, Layout, SCCACHE, os, own, run};
 
@@ -130,6 +130,43 @@ fn names() -> [&'static str; 2] {
     ["clang", "clang++"]
 }
 
+/// The state after `act`. With changes by `others` an install may be refused; without, it has to work.
+fn after(act: Act, mut state: State, layout: Layout, caps: Caps, others: bool) -> State {
+    let install = |state, goal: &Goal| {
+        let fs = SimFs::new(state, caps, None);
+        let installed = run(&fs, goal);
+        assert!(others || installed.is_ok(), "{installed:?}");
+        settled(fs)
+    };
+    match act {
+        Act::Install(one) => install(state, &goal(layout, Goalish::Install(one))),
+        Act::InstallBy(newer) => install(state, &by(layout, newer)),
+        Act::Restore => {
+            let fs = SimFs::new(state, caps, None);
+            run(&fs, &Goal::Restore).unwrap();
+            settled(fs)
+        }
+        Act::Crash(what, at, loss) => {
+            let fs = SimFs::new(state, caps, Some(at));
+            let _ = run(&fs, &goal(layout, what));
+            let mut crashes = fs.into_state().crashes();
+            let at = loss.index(crashes.len());
+            crashes.swap_remove(at)
+        }
+        Act::Kill(what, at) => {
+            let fs = SimFs::new(state, caps, Some(at));
+            let _ = run(&fs, &goal(layout, what));
+            fs.into_state()
+        }
+        Act::Foreign(foreign) => {
+            if others {
+                meddle(&mut state, foreign);
+            }
+            state
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 1000, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -144,36 +181,7 @@ proptest! {
         let original = State::layout(layout);
         let mut state = original.clone();
         for act in acts {
-            state = match act {
-                Act::Install(one) => {
-                    let fs = SimFs::new(state, caps, None);
-                    run(&fs, &goal(layout, Goalish::Install(one))).unwrap();
-                    settled(fs)
-                }
-                Act::InstallBy(newer) => {
-                    let fs = SimFs::new(state, caps, None);
-                    run(&fs, &by(layout, newer)).unwrap();
-                    settled(fs)
-                }
-                Act::Restore => {
-                    let fs = SimFs::new(state, caps, None);
-                    run(&fs, &Goal::Restore).unwrap();
-                    settled(fs)
-                }
-                Act::Crash(what, at, loss) => {
-                    let fs = SimFs::new(state, caps, Some(at));
-                    let _ = run(&fs, &goal(layout, what));
-                    let mut crashes = fs.into_state().crashes();
-                    let at = loss.index(crashes.len());
-                    crashes.swap_remove(at)
-                }
-                Act::Kill(what, at) => {
-                    let fs = SimFs::new(state, caps, Some(at));
-                    let _ = run(&fs, &goal(layout, what));
-                    fs.into_state()
-                }
-                Act::Foreign(_) => state,
-            };
+            state = after(act, state, layout, caps, false);
             for name in names() {
                 prop_assert_eq!(state.works(name), Ok(()));
             }
@@ -195,39 +203,7 @@ proptest! {
         let caps = RUNGS[rung];
         let mut state = State::layout(layout);
         for act in acts {
-            state = match act {
-                Act::Install(one) => {
-                    let fs = SimFs::new(state, caps, None);
-                    let _ = run(&fs, &goal(layout, Goalish::Install(one)));
-                    settled(fs)
-                }
-                Act::InstallBy(newer) => {
-                    let fs = SimFs::new(state, caps, None);
-                    let _ = run(&fs, &by(layout, newer));
-                    settled(fs)
-                }
-                Act::Restore => {
-                    let fs = SimFs::new(state, caps, None);
-                    run(&fs, &Goal::Restore).unwrap();
-                    settled(fs)
-                }
-                Act::Crash(what, at, loss) => {
-                    let fs = SimFs::new(state, caps, Some(at));
-                    let _ = run(&fs, &goal(layout, what));
-                    let mut crashes = fs.into_state().crashes();
-                    let at = loss.index(crashes.len());
-                    crashes.swap_remove(at)
-                }
-                Act::Kill(what, at) => {
-                    let fs = SimFs::new(state, caps, Some(at));
-                    let _ = run(&fs, &goal(layout, what));
-                    fs.into_state()
-                }
-                Act::Foreign(foreign) => {
-                    meddle(&mut state, foreign);
-                    state
-                }
-            };
+            state = after(act, state, layout, caps, true);
         }
         meddle(&mut state, last);
         let fs = SimFs::new(state.clone(), caps, None);

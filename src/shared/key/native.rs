@@ -4,8 +4,7 @@
 //!
 //! Must never guess: anything uncertain counts as unknown.
 
-use crate::shared::call::Call;
-use crate::shared::call::user_cache_of;
+use crate::shared::call::{Call, user_cache_of};
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::machine::Machine;
 use alloc::ffi::CString;

@@ -3,8 +3,7 @@
 //! Owns: whether the launcher or the compiler caused an exit status, and the file through which the calls
 //! of a build tell each other about a failure. `docs/correctness.md` has the measurements.
 
-use crate::shared::call::Call;
-use crate::shared::call::user_cache_of;
+use crate::shared::call::{Call, user_cache_of};
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::launchers::NamedLauncher;
 use crate::shared::launchers::kind::LauncherKind;

@@ -1,6 +1,7 @@
 //! Settings of the launcher's own that concern its key: ccache.conf, and the variables in which a
 //! user adds to the key.
 
+use super::site::Call;
 use super::trial::{SOURCE, Trial};
 use super::{Case, case};
 
@@ -96,12 +97,7 @@ pub const CASES: &[Case] = &[
         |t| {
             configured(t, "sloppiness = system_headers", |t| {
                 let call = t.hip(&["-isystem", "../sys"]);
-                t.write("src/k.hip", format!("#include <s.h>\n{SOURCE}"));
-                t.write("sys/s.h", "#define V 1\n");
-                t.state(&call);
-                t.write("sys/s.h", "#define V 2\n");
-                t.state(&call);
-                t.differs();
+                system_header_edited(t, &call);
             });
         },
     ),
@@ -161,12 +157,7 @@ pub const CASES: &[Case] = &[
         ]
         .into_iter()
         .fold(call, |call, (name, value)| call.env(name, value));
-        t.write("src/k.hip", format!("#include <s.h>\n{SOURCE}"));
-        t.write("sys/s.h", "#define V 1\n");
-        t.state(&call);
-        t.write("sys/s.h", "#define V 2\n");
-        t.state(&call);
-        t.differs();
+        system_header_edited(t, &call);
     }),
     case(
         "`-ffile-prefix-map=`: another name for a header's directory",
@@ -220,5 +211,15 @@ fn edited(t: &mut Trial<'_>) {
     t.state(&call);
     t.write("src/v.h", "#define V 2\n");
     t.state(&call);
+    t.differs();
+}
+
+/// `call` includes a header from `sys`, which is edited.
+fn system_header_edited(t: &mut Trial<'_>, call: &Call) {
+    t.write("src/k.hip", format!("#include <s.h>\n{SOURCE}"));
+    t.write("sys/s.h", "#define V 1\n");
+    t.state(call);
+    t.write("sys/s.h", "#define V 2\n");
+    t.state(call);
     t.differs();
 }

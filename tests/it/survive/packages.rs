@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::tree::{NAMES, Tree, clean, ok, stderr};
 use crate::support::manifest::Manifest;
-use crate::support::tree::Layout;
-use crate::support::tree::copy;
+use crate::support::tree::{Layout, copy};
 
 /// Something that happens to the compilers' directory, as a script run in it; `$NEW` is another
 /// compiler, `$ELF` the name of the real one.
@@ -96,6 +95,16 @@ fn change(tree: &Tree, new: &Path, layout: Layout, change: &Change) {
         .env("ELF", super::tree::executable(layout)));
 }
 
+/// Two trees in which a package manager has made a change: one that is wrapped, and one that never was.
+fn changed(layout: Layout, it: &Change) -> (Tree, Tree) {
+    let (tree, never) = (Tree::fake(layout), Tree::fake(layout));
+    let new = newer(&never);
+    tree.install();
+    change(&never, &new, layout, it);
+    change(&tree, &new, layout, it);
+    (tree, never)
+}
+
 /// What is compared with a tree that was never wrapped.
 fn comparable(tree: &Tree) -> Manifest {
     tree.manifest().without_inode_numbers()
@@ -111,11 +120,7 @@ fn replaced(tree: &Tree, names: &[&str]) -> Vec<u64> {
 fn a_restore_after_a_package_change_leaves_what_the_package_manager_would_have_left() {
     for layout in Layout::ALL {
         for it in &CHANGES {
-            let (tree, never) = (Tree::fake(layout), Tree::fake(layout));
-            let new = newer(&never);
-            tree.install();
-            change(&never, &new, layout, it);
-            change(&tree, &new, layout, it);
+            let (tree, never) = changed(layout, it);
             let what = format!("{layout}, {}", it.what);
             tree.assert_compiles(&what);
             if it.replaces.is_empty() {
@@ -146,11 +151,7 @@ fn a_restore_after_a_package_change_leaves_what_the_package_manager_would_have_l
 fn an_install_after_a_package_change_starts_afresh() {
     for layout in Layout::ALL {
         for it in &CHANGES {
-            let (tree, never) = (Tree::fake(layout), Tree::fake(layout));
-            let new = newer(&never);
-            tree.install();
-            change(&never, &new, layout, it);
-            change(&tree, &new, layout, it);
+            let (tree, never) = changed(layout, it);
             let what = format!("{layout}, {}", it.what);
             tree.install();
             assert_eq!(tree.state(), "wrapped", "{what}");

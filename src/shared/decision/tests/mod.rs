@@ -10,14 +10,10 @@ mod table;
 
 use super::*;
 use crate::shared::decision::language::Language;
-use crate::shared::decision::unit::Sides;
-use crate::shared::decision::unit::default_depfile;
-use crate::shared::decision::unit::default_output;
+use crate::shared::decision::unit::{Sides, default_depfile, default_output};
 use crate::shared::launchers::Source;
 use crate::shared::launchers::kind::{LauncherKind, Version};
-use crate::shared::machine::FileKind;
-use crate::shared::machine::FileState;
-use crate::shared::machine::Visitor;
+use crate::shared::machine::{FileKind, FileState, Visitor};
 use crate::shared::paths::STAND_IN_SUFFIX;
 use crate::shared::shim_config::Config;
 use proptest::prelude::*;

@@ -5,13 +5,9 @@ mod id;
 mod native;
 
 use super::*;
-use crate::shared::decision::Decision;
-use crate::shared::decision::decide;
-use crate::shared::machine::FileKind;
-use crate::shared::machine::FileState;
-use crate::shared::machine::Visitor;
-use crate::shared::shim_config::Witness;
-use crate::shared::shim_config::WitnessKind;
+use crate::shared::decision::{Decision, decide};
+use crate::shared::machine::{FileKind, FileState, Visitor};
+use crate::shared::shim_config::{Witness, WitnessKind};
 use crate::shim_image::encode_witnesses;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
