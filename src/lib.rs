@@ -11,6 +11,7 @@ pub mod fingerprint;
 pub mod install;
 pub mod launcher;
 pub mod operation;
+pub mod parts;
 pub mod report;
 pub mod rocm;
 pub mod session;

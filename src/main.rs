@@ -3,5 +3,8 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = rock_wrap::parts::main(std::env::args_os()) {
+        return code;
+    }
     rock_wrap::cli::main().into()
 }

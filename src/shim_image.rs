@@ -4,7 +4,7 @@
 use crate::shared::shim_config::{
     Config, ConfigFault, FORMAT, HEADER_LEN, MAGIC, TAG_ASKS_SERVER, TAG_DIR, TAG_EXACT,
     TAG_FINGERPRINT, TAG_HOME, TAG_LAUNCHER, TAG_LAUNCHER_VERSION, TAG_NAME, TAG_NEW_DRIVER,
-    TAG_NEW_DRIVER_USES_ID, TAG_STRICT, TAG_WITNESS, TAG_WRITER, WITNESS_DIR, Witness, WitnessKind,
+    TAG_NEW_DRIVER_USES_ID, TAG_PARTS, TAG_STRICT, TAG_WITNESS, TAG_WRITER, WITNESS_DIR, Witness, WitnessKind,
     checksum,
 };
 use std::path::Path;
@@ -120,7 +120,11 @@ fn payload(config: &Config<'_>) -> Vec<u8> {
     record(TAG_WRITER, config.writer);
     record(TAG_FINGERPRINT, config.fingerprint);
     record(TAG_WITNESS, config.witness);
-    for (tag, dir) in [(TAG_DIR, config.dir), (TAG_HOME, config.home)] {
+    for (tag, dir) in [
+        (TAG_DIR, config.dir),
+        (TAG_HOME, config.home),
+        (TAG_PARTS, config.parts),
+    ] {
         if !dir.is_empty() {
             record(tag, dir);
         }

@@ -178,6 +178,7 @@ fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<S
             launch.shared.as_ref(),
             real.as_os_str().as_bytes(),
             name,
+            None,
         )
     })
 }

@@ -42,6 +42,7 @@ impl WrapArgs {
     /// How the launcher is used.
     pub fn policy(&self) -> Policy {
         Policy {
+            per_arch: self.per_arch,
             strict: self.strict,
             exact: self.exact,
         }

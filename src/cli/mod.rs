@@ -29,6 +29,7 @@ pub use error::CliError;
 pub use exit::Exit;
 
 use crate::attach::Attach;
+use crate::install::shims::PerArch;
 use crate::rocm::NamedCompiler;
 use crate::support::signals::die_by;
 
@@ -150,6 +151,10 @@ struct WrapArgs {
     /// knows; every hit then runs the preprocessor
     #[arg(long)]
     exact: bool,
+    /// Whether a HIP compile for several architectures is also cached by architecture, so that adding
+    /// an architecture, or editing code that one of them sees, compiles that one
+    #[arg(long, value_name = "WHEN", default_value_t = PerArch::default(), value_enum)]
+    per_arch: PerArch,
     /// A compiler to wrap: clang, clang++, or one with a version such as clang-19. A name is looked
     /// up in the tree; a path such as /usr/lib/llvm-21/bin/clang++ selects that directory instead.
     /// Can be repeated [default: the compiler that hipcc calls, and clang and clang++]

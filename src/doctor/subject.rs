@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::fingerprint::{Identity, Memo};
-use crate::install::shims::{Policy, WrapError};
+use crate::install::shims::{PerArch, Policy, WrapError};
 use crate::install::{Entry, Observed, shims};
 use crate::launcher::Launcher;
 use crate::rocm::{CompilerName, Tree};
@@ -62,6 +62,7 @@ impl Subject {
             None => {
                 let names = [name.clone()];
                 let policy = Policy {
+                    per_arch: PerArch::Never,
                     strict: true,
                     exact: false,
                 };

@@ -15,6 +15,7 @@ use crate::launcher::{self, Launcher};
 use crate::rocm::compiler::{CompilerError, CompilerVersion};
 use crate::rocm::{Compiler, CompilerName, Hipcc, Layout, Tree};
 use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::parts;
 use crate::shared::paths::base_name;
 use crate::shared::shim_config::{Config, Witness, WitnessKind};
 use crate::shim_image;
@@ -22,9 +23,47 @@ use crate::support::paths::relative;
 use crate::support::time::Time;
 use crate::trampoline::trampoline;
 
+/// Whether a compile for several architectures is cached by architecture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum PerArch {
+    /// Where it pays
+    Auto,
+    /// Wherever it can be done
+    Always,
+    /// Only as a whole
+    #[default]
+    Never,
+}
+
+impl PerArch {
+    /// What a shim's configuration says.
+    #[must_use]
+    pub fn of(config: &Config<'_>) -> Self {
+        match config.parts.first() {
+            Some(&parts::ALWAYS) => Self::Always,
+            Some(_) => Self::Auto,
+            None => Self::Never,
+        }
+    }
+
+    /// The shim's record, which names this program as the parts program. If the program does not know its own
+    /// path, nothing is split.
+    fn record(self) -> Vec<u8> {
+        let letter = match self {
+            Self::Auto => parts::AUTO,
+            Self::Always => parts::ALWAYS,
+            Self::Never => return Vec::new(),
+        };
+        let program = std::env::current_exe();
+        program.map_or_else(|_| Vec::new(), |path| [&[letter], path.as_os_str().as_bytes()].concat())
+    }
+}
+
 /// Options for using a launcher.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
+    /// Whether compiles are split.
+    pub per_arch: PerArch,
     /// Whether a launcher failure fails the compile.
     pub strict: bool,
     /// Whether to turn off its direct mode, in which it relies on a list of headers.
@@ -148,6 +187,7 @@ pub fn outside(
     let image = |name: &CompilerName, called: &[u8], identity: &Identity, watched: &[&Identity]| {
         shim_image::stamp(&Config {
             dir: &dir,
+            parts: &policy.per_arch.record(),
             ..config(
                 called,
                 Some(launcher),
@@ -238,6 +278,7 @@ fn config<'a>(
         witness,
         dir: b"",
         home: b"",
+        parts: b"",
     }
 }
 
@@ -321,6 +362,7 @@ fn want(
     let home = [tree.bin.as_os_str().as_bytes(), b"/"].concat();
     let image = shim_image::stamp(&Config {
         home: &home,
+        parts: &policy.per_arch.record(),
         ..config(
             compiler.name.as_os_str().as_bytes(),
             launcher,

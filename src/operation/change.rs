@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use super::{Messages, OperationError};
-use crate::install::shims::{self, Policy, ShimSurvey};
+use crate::install::shims::{self, PerArch, Policy, ShimSurvey};
 use crate::install::{
     Applied, Bin, Entry, Error, Goal, Keeper, Locked, Observed, Plan, PlanError, ProcDrain,
 };
@@ -49,6 +49,7 @@ pub fn prepare(
         None => {
             let (launcher, kept) = installed_launcher(&observed)?;
             let policy = Policy {
+                per_arch: policy.per_arch,
                 strict: kept.strict || policy.strict,
                 exact: kept.exact || policy.exact,
             };
@@ -99,6 +100,7 @@ pub fn installed_launcher(
     };
     let launcher = Launcher::find(OsStr::from_bytes(config.launcher))?;
     let policy = Policy {
+        per_arch: PerArch::of(&config),
         strict: config.strict,
         exact: config.exact,
     };

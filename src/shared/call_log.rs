@@ -34,6 +34,10 @@ pub fn record(call: &Call<'_>, decision: &Decision<'_>) {
     let Some(path) = lookup(call.env, VARIABLE.as_bytes()) else {
         return;
     };
+    // The parts program's calls belong to a call that has its line.
+    if lookup(call.env, crate::shared::parts::VARIABLE).is_some() {
+        return;
+    }
     // A log that has disappeared must not disturb a compile.
     let Ok(log) = sys::File::append(path) else {
         return;
@@ -157,7 +161,37 @@ fn push_escaped(text: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 #[cfg(not(rock_wrap_shim))]
+pub use parts::record_parts;
+#[cfg(not(rock_wrap_shim))]
 pub use read::{Event, read};
+
+/// What the parts program records.
+#[cfg(not(rock_wrap_shim))]
+mod parts {
+    use std::fs::OpenOptions;
+    use std::io::Write;
+
+    use super::{VARIABLE, Vec, push_escaped};
+
+    /// Appends a line about the parts of this process's call: each architecture, and whether the launcher had it.
+    pub fn record_parts(parts: &[(&[u8], bool)]) {
+        let Some(path) = std::env::var_os(VARIABLE) else {
+            return;
+        };
+        let mut line = Vec::from(b"parts\t");
+        line.extend(std::process::id().to_string().bytes());
+        for (arch, hit) in parts {
+            line.push(b'\t');
+            push_escaped(&mut line, arch);
+            line.extend_from_slice(if *hit { b"=hit" } else { b"=miss" });
+        }
+        line.push(b'\n');
+        // A log that has disappeared must not disturb a compile.
+        if let Ok(mut log) = OpenOptions::new().append(true).open(path) {
+            let _ = log.write_all(&line);
+        }
+    }
+}
 
 /// The reading end, which the shim does not need.
 #[cfg(not(rock_wrap_shim))]

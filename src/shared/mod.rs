@@ -16,6 +16,7 @@ pub mod launchers;
 pub mod listener;
 pub mod machine;
 pub mod namespaces;
+pub mod parts;
 pub mod paths;
 pub mod shim_config;
 pub mod socket;

@@ -58,6 +58,9 @@ pub struct Config<'a> {
     pub new_driver: bool,
     /// Whether the compiler honours `-cuid=` under the new offload driver.
     pub new_driver_uses_id: bool,
+    /// How a compile for several architectures is cached by architecture, see [`Parts`](super::parts::Parts::record);
+    /// empty if it is cached only as a whole.
+    pub parts: &'a [u8],
     /// The version of the rock-wrap that wrote this shim.
     pub writer: &'a [u8],
     /// The compiler's fingerprint; empty if none was taken.
@@ -91,6 +94,7 @@ pub(crate) const TAG_HOME: u8 = 12;
 pub(crate) const TAG_WITNESS: u8 = 13;
 pub(crate) const TAG_NEW_DRIVER: u8 = 14;
 pub(crate) const TAG_NEW_DRIVER_USES_ID: u8 = 15;
+pub(crate) const TAG_PARTS: u8 = 16;
 
 impl<'a> Config<'a> {
     /// Decodes a block. Does not check for [`MAGIC`], because the caller found the block by it, and comparing here
@@ -142,6 +146,7 @@ impl<'a> Config<'a> {
                 TAG_ASKS_SERVER => config.asks_server = value == [1],
                 TAG_HOME => config.home = value,
                 TAG_NEW_DRIVER => config.new_driver = value == [1],
+                TAG_PARTS => config.parts = value,
                 TAG_NEW_DRIVER_USES_ID => config.new_driver_uses_id = value == [1],
                 _ => {}
             }

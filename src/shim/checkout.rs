@@ -23,6 +23,8 @@ pub struct ExpectedFiles<'a> {
     pub outputs: &'a Outputs<'a>,
     /// What to restore in the dependency file and in messages, if anything.
     pub restored: Option<&'a Restored<'a>>,
+    /// Whether the stand-in may decline the compile.
+    pub may_decline: bool,
 }
 
 /// What to restore after a launcher has answered.

@@ -9,6 +9,7 @@ use core::ptr;
 use crate::message::say;
 use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given, Path, candidates, start};
 use crate::shared::decision::Launch;
+use crate::shared::parts::{MAKER, Parts};
 use crate::shared::paths::{ALIAS_SUFFIX, LAUNCHER_NAME, STAND_IN_SUFFIX, base_name};
 use crate::shared::shim_config::Config;
 use crate::shared::stand_in::StandInPlan;
@@ -38,6 +39,8 @@ pub struct Real {
     /// The compiler's name in that directory.
     name: Vec<u8>,
     place: CompilerPlace,
+    /// Whether the shim was called as a launcher.
+    is_launcher: bool,
     given: Given,
 }
 
@@ -68,6 +71,7 @@ impl Real {
             home,
             name,
             place: CompilerPlace::Beside,
+            is_launcher: false,
             given,
         };
         real.name = match config {
@@ -91,6 +95,7 @@ impl Real {
                 home: b"",
                 name: name.to_vec(),
                 place: CompilerPlace::Elsewhere,
+                is_launcher: false,
                 given,
             };
         }
@@ -107,6 +112,7 @@ impl Real {
             home: b"",
             name: name.to_vec(),
             place: CompilerPlace::Elsewhere,
+            is_launcher: true,
             given,
         }
     }
@@ -127,6 +133,7 @@ impl Real {
             home: b"",
             name,
             place: CompilerPlace::Elsewhere,
+            is_launcher: false,
             given,
         }
     }
@@ -225,7 +232,7 @@ impl Real {
 
     /// The plan of a launch, as passed to the stand-in.
     #[cold]
-    pub fn plan(&self, launch: &Launch<'_>) -> CString {
+    pub fn plan(&self, launch: &Launch<'_>, parts: Option<Parts<'_>>) -> CString {
         let (real, name) = (self.path(), self.name_for_launch());
         StandInPlan::of(
             launch.launcher.kind,
@@ -233,6 +240,7 @@ impl Real {
             launch.shared.as_ref(),
             real.as_bytes(),
             &name,
+            parts,
         )
         .entry()
     }
@@ -243,6 +251,22 @@ impl Real {
             Some(name) if self.place == CompilerPlace::Beside => name.to_bytes().to_vec(),
             _ => [self.dir(), &self.name].concat(),
         }
+    }
+
+    /// Becomes the parts program, with the environment as received. Returns if it cannot be executed.
+    #[cold]
+    pub fn make_parts(&self, parts: &Parts<'_>) {
+        let own = |bytes: &[u8]| CString::new(bytes).unwrap_or_default();
+        let (program, dir) = (own(parts.program()), own(parts.dir));
+        let file = self.given.file.map_or_else(|| own(&self.own_path()), CString::from);
+        let mut argv = Vec::with_capacity(self.given.args.len() + 5);
+        argv.extend([MAKER, &dir, &file].map(|word| start(&word)));
+        // A shim that was called as a launcher has dropped its own name.
+        argv.extend(self.is_launcher.then(|| start(&file.as_c_str())));
+        argv.extend(self.given.args.iter().map(start).chain([ptr::null()]));
+        // SAFETY: the list was ended above and its strings outlive the call; the environment was made by the
+        // kernel.
+        unsafe { sys::execve(&program, argv.as_ptr(), self.given.envp) };
     }
 
     /// Runs the real compiler with the received arguments and environment, unchanged.

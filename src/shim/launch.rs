@@ -14,12 +14,14 @@ use crate::program::{
     EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, LauncherProgram, Path, candidates, start,
 };
 use crate::server::{self, RequestOutcome, Server};
+use crate::shared::bytes::push_decimal;
 use crate::shared::call::Call;
 use crate::shared::decision::Launch;
 use crate::shared::decision::unit::WordRole;
 use crate::shared::launchers::edits::Edits;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::launchers::{NamedLauncher, Source, failure, sccache};
+use crate::shared::parts::{self, Parts, Phase};
 use crate::shared::sys::{self, Errno};
 use crate::{process, supervise, tell};
 
@@ -39,9 +41,12 @@ pub fn launch(
     let outputs = launch
         .filter(|_| key.is_some())
         .map(|launch| Outputs::of(&launch.unit));
-    let plan = launch
-        .filter(|_| crate::shared::stand_in::is_used(launcher))
-        .map(|launch| real.plan(launch));
+    let stood_in = launch.filter(|_| crate::shared::stand_in::is_used(launcher));
+    let value = stood_in.and_then(|launch| parts::value(call, &launch.unit, unique));
+    let parts = value
+        .as_deref()
+        .and_then(|value| Parts::parse(value, call.config.parts));
+    let plan = stood_in.map(|launch| real.plan(launch, parts));
     let compiler = if plan.is_some() {
         real.stand_in()
     } else {
@@ -72,9 +77,10 @@ pub fn launch(
     let expected = outputs.as_ref().map(|outputs| ExpectedFiles {
         outputs,
         restored: restored.as_ref(),
+        may_decline: parts.is_some_and(|parts| parts.phase == Phase::Ask),
     });
     if let Some(expected) = expected.as_ref().filter(|_| launcher.asks_server) {
-        ask_server(real, call, launcher, &compiler, &args, expected, &env);
+        ask_server(real, call, launcher, &compiler, &args, expected, &env, parts);
     }
 
     let mut argv = Vec::with_capacity(args.len() + 3);
@@ -92,11 +98,11 @@ pub fn launch(
     let failure = if let Some(expected) = &expected {
         match supervise::launch(call, launcher.kind, expected, &mut program) {
             LaunchFailure::NotRun(errno) => errno,
-            failed => after(real, call, launcher, &failed),
+            failed => after(real, call, launcher, &failed, parts),
         }
     } else {
         if launcher.kind == LauncherKind::Sccache && Server::of(call.env).is_strangers() {
-            after(real, call, launcher, &LaunchFailure::Stranger)
+            after(real, call, launcher, &LaunchFailure::Stranger, None)
         }
         let held = (launcher.kind == LauncherKind::Sccache).then(Inherited::hold_back);
         let failure = program.execute();
@@ -131,6 +137,15 @@ pub fn launch(
     sys::exit(exit)
 }
 
+/// What distinguishes the directory of this compile from any other's.
+fn unique() -> Vec<u8> {
+    let mut name = Vec::with_capacity(32);
+    push_decimal(&mut name, sys::now());
+    name.push(b'-');
+    push_decimal(&mut name, sys::getpid() as u64);
+    name
+}
+
 /// Asks the launcher's server to do the compile. Returns if the launcher itself still has to be run.
 #[cold]
 #[inline(never)]
@@ -142,6 +157,7 @@ fn ask_server(
     args: &[&CStr],
     expected: &ExpectedFiles<'_>,
     env: &[&CStr],
+    parts: Option<Parts<'_>>,
 ) {
     let directory = sys::getcwd();
     // Only absolute paths can be sent; the client resolves any other.
@@ -163,16 +179,26 @@ fn ask_server(
             ]);
             real.exec()
         }
-        RequestOutcome::Failed(failed) => after(real, call, launcher, &failed),
+        RequestOutcome::Failed(failed) => after(real, call, launcher, &failed, parts),
     }
 }
 
 /// Continues after a launcher that itself failed.
 #[cold]
-fn after(real: &Real, call: &Call<'_>, launcher: &NamedLauncher<'_>, failed: &LaunchFailure) -> ! {
+fn after(
+    real: &Real,
+    call: &Call<'_>,
+    launcher: &NamedLauncher<'_>,
+    failed: &LaunchFailure,
+    parts: Option<Parts<'_>>,
+) -> ! {
     let word = launcher.word;
     let strict = call.config.strict;
     let (what, end, lasting): (&[u8], _, _) = match *failed {
+        LaunchFailure::Declined => {
+            parts.iter().for_each(|parts| real.make_parts(parts));
+            real.exec()
+        }
         LaunchFailure::Failed { end, lasting } => (b" failed", end, lasting),
         LaunchFailure::Mute | LaunchFailure::NotRun(_) => (
             b" waits for a server that does not answer",

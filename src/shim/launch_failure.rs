@@ -18,6 +18,8 @@ pub enum LaunchFailure {
     Stranger,
     /// It reported success, but the output does not exist.
     NoOutput,
+    /// It has no result for the compile, which the stand-in has declined.
+    Declined,
     /// Its server accepts connections and does not answer. A launcher process that waited for it was killed.
     Mute,
 }

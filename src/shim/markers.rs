@@ -2,7 +2,6 @@
 //!
 //! Owns: the file system lookups. [`markers`] decides which markers and how.
 
-use alloc::collections::BTreeMap;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -12,17 +11,22 @@ use crate::shared::stand_in::markers::{folded, is_plain, name_in, with_path};
 use crate::shared::stand_in::text::path_of;
 use crate::shared::sys::{self, File};
 
-/// The names looked up so far, each with the path that replaces it.
+/// The names looked up so far in sorted order, each with the path that replaces it. A text has a few hundred at most,
+/// and a map's code would be twenty times as long.
 #[derive(Default)]
-pub struct MarkerNames(BTreeMap<Vec<u8>, Option<Vec<u8>>>);
+pub struct MarkerNames(Vec<(Vec<u8>, Option<Vec<u8>>)>);
 
 impl MarkerNames {
     /// The path that replaces the file name `name`, if it needs replacing.
     pub fn path_for(&mut self, name: &[u8]) -> Option<&[u8]> {
-        if !self.0.contains_key(name) {
-            self.0.insert(name.to_vec(), real_path(name));
-        }
-        self.0.get(name)?.as_deref()
+        let at = match self.0.binary_search_by(|(known, _)| known.as_slice().cmp(name)) {
+            Ok(at) => at,
+            Err(at) => {
+                self.0.insert(at, (name.to_vec(), real_path(name)));
+                at
+            }
+        };
+        self.0.get(at)?.1.as_deref()
     }
 
     /// Appends the complete lines of `text` to `out`, with those paths replaced, and returns the rest.

@@ -14,6 +14,7 @@ use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::launchers::sccache;
 use crate::shared::launchers::sccache::{Address, ServerAnswer};
 use crate::shared::listener;
+use crate::shared::parts::DECLINED;
 use crate::shared::socket::{Socket, Wait};
 use crate::shared::sys::{self, Errno};
 
@@ -168,6 +169,9 @@ pub fn compile(
                 stderr,
                 colours,
             }) => {
+                if expected.may_decline && status == DECLINED {
+                    return RequestOutcome::Failed(LaunchFailure::Declined);
+                }
                 if status == 0 && sys::stat(&expected.outputs.object).is_err() {
                     return RequestOutcome::Failed(LaunchFailure::NoOutput);
                 }

@@ -17,6 +17,7 @@ use crate::shared::call::lookup;
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::parts::{COMPILER, DECLINED, Phase, is_compile};
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::stand_in::text::{LONGEST_DATE, Scanner, names_date, path_of};
 use crate::shared::stand_in::{Question, StandInPlan, TextSide, VARIABLE};
@@ -77,7 +78,18 @@ fn execute(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> Errno {
     let (real, name) = (own(plan.real), own(plan.name));
     let words = [name.as_c_str()];
     let words = words.iter().chain(args).map(|word| word.as_ptr().cast());
-    let argv: Vec<*const u8> = words.chain([ptr::null()]).collect();
+    let mut argv: Vec<*const u8> = words.chain([ptr::null()]).collect();
+    if let Some(parts) = plan.parts.filter(|_| is_compile(args, plan.input)) {
+        let program = own(parts.program());
+        argv[0] = COMPILER.as_ptr().cast();
+        // SAFETY: as below.
+        unsafe { sys::execve(&program, argv.as_ptr(), given.envp) };
+        // The compiler's own result is not a part's.
+        if parts.phase == Phase::Part {
+            sys::exit(DECLINED)
+        }
+        argv[0] = name.as_ptr().cast();
+    }
     // SAFETY: the list was ended above and its strings outlive the call; the environment was made by the kernel.
     let errno = unsafe { sys::execve(&real, argv.as_ptr(), given.envp) };
     let restored = plan.real.strip_suffix(ALIAS_SUFFIX).map(own);
@@ -113,6 +125,8 @@ fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> 
     }
     // Memory is never freed (see `heap`): one buffer serves all files.
     let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
+    let ready = plan.parts.filter(|parts| parts.phase == Phase::Ready);
+    let since = ready.map_or(u64::MAX, |parts| parts.unchanged_since());
     let mut dated = scanner.is_dated();
     let known = scanner.names().fold(told, |known, name| {
         let respelled;
@@ -126,7 +140,7 @@ fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> 
                 _ => name,
             },
         };
-        let named = digest(name, shown, &mut piece, &mut rest);
+        let named = digest(name, shown, since, &mut piece, &mut rest);
         // If a header contains one of these words, even in a comment, sccache's direct mode compares its size and
         // not its content (0.16 to 0.19, `preprocessor_cache.rs`).
         dated |= named == NamedContent::Known { dated: true }
@@ -177,20 +191,34 @@ fn give_side(
     let more = Question::for_side(side);
     let words = question.words.iter().copied();
     let words: Vec<&CStr> = words.chain(more.iter().map(CString::as_c_str)).collect();
-    let Ok((read, write)) = File::pipe() else {
-        return false;
+    let kept = kept_text(side, plan);
+    let ready = match &kept {
+        Some((Phase::Ready, path)) => File::open(path).ok(),
+        _ => None,
     };
-    // The caller's standard input is reserved for the compile.
-    let nothing = File::open(c"/dev/null");
-    let child = Child::start(&mut || {
-        nothing
-            .iter()
-            .for_each(|nothing| sys::duplicate(nothing.descriptor(), 0));
-        sys::duplicate(write.descriptor(), 1);
-        execute(plan, &words, given);
-    });
-    drop(write);
-    let Ok(child) = child else { return false };
+    let (read, child) = match ready {
+        Some(text) => (text, None),
+        None => {
+            let Ok((read, write)) = File::pipe() else {
+                return false;
+            };
+            // The caller's standard input is reserved for the compile.
+            let nothing = File::open(c"/dev/null");
+            let child = Child::start(&mut || {
+                nothing
+                    .iter()
+                    .for_each(|nothing| sys::duplicate(nothing.descriptor(), 0));
+                sys::duplicate(write.descriptor(), 1);
+                execute(plan, &words, given);
+            });
+            let Ok(child) = child else { return false };
+            (read, Some(child))
+        }
+    };
+    let copy = match &kept {
+        Some((Phase::Part, path)) => File::replace(path).ok(),
+        _ => None,
+    };
     let mut piece = Vec::with_capacity(PIECE);
     // An incomplete line, and the output for one piece.
     let (mut line, mut out) = (Vec::with_capacity(PIECE), Vec::with_capacity(2 * PIECE));
@@ -201,6 +229,9 @@ fn give_side(
             Ok(0) => break,
             Ok(_) => {
                 scanner.feed(&piece);
+                is_whole &= copy
+                    .as_ref()
+                    .is_none_or(|copy| sys::write_all(copy.descriptor(), &piece));
                 let rewritten = plan.kind == LauncherKind::Sccache || !plan.root.is_empty();
                 is_whole &= if rewritten {
                     out.clear();
@@ -230,13 +261,25 @@ fn give_side(
     drop(read);
     scanner.end_text();
     is_whole &= sys::write_all(to, &line);
-    child.ended() == End::Exited(0) && is_whole
+    child.is_none_or(|child| child.ended() == End::Exited(0)) && is_whole
+}
+
+/// Where the text of a side is kept while a compile is made by architecture: a part's call writes it, and the call
+/// for the whole reads it. The parts program checks afterwards that no file has changed in between.
+fn kept_text(side: TextSide<'_>, plan: &StandInPlan<'_>) -> Option<(Phase, CString)> {
+    let parts = plan.parts.filter(|parts| parts.phase != Phase::Ask)?;
+    let TextSide::Device(arch) = side else {
+        return None;
+    };
+    let path = [parts.dir, b"/text.", arch].concat();
+    let path = CString::new(path).ok().filter(|_| !arch.contains(&b'/'))?;
+    Some((parts.phase, path))
 }
 
 /// Appends a line marker for the file `name`, displayed as `shown`, and a line with the digest of its content. Both
 /// launchers treat this form as inert, and both record the file for their direct mode from it. The content of a
-/// missing file also counts as known.
-fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> NamedContent {
+/// missing file also counts as known; a file that has changed at the time `since` or later does not.
+fn digest(name: &[u8], shown: &[u8], since: u64, piece: &mut Vec<u8>, out: &mut Vec<u8>) -> NamedContent {
     out.extend_from_slice(b"# 1 \"");
     out.extend_from_slice(shown);
     out.extend_from_slice(b"\"\n#pragma rock-wrap ");
@@ -244,14 +287,14 @@ fn digest(name: &[u8], shown: &[u8], piece: &mut Vec<u8>, out: &mut Vec<u8>) -> 
         .and_then(|path| CString::new(path).ok())
         .unwrap_or_default();
     let known = match sys::stat(&path) {
-        Ok(stat) if stat.is_regular() => match content(&path, piece) {
+        Ok(stat) if stat.is_regular() && stat.changed < since => match content(&path, piece) {
             Some((digest, dated)) => {
                 push_hex(out, &digest);
                 NamedContent::Known { dated }
             }
             None => NamedContent::Unknown,
         },
-        // A pipe or a device: it has been read, and cannot be read again.
+        // A pipe or a device has been read, and cannot be read again.
         Ok(_) => NamedContent::Unknown,
         Err(_) => {
             out.extend_from_slice(b"absent");

@@ -12,6 +12,7 @@ use crate::shared::call::Call;
 use crate::shared::launchers::failure;
 use crate::shared::launchers::failure::{Blame, End};
 use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::parts::DECLINED;
 use crate::shared::sys::{self, Errno};
 
 /// Runs a launcher of this kind, which has to produce the expected files, and ends as the launcher ends. Returns if
@@ -30,6 +31,9 @@ pub fn launch(
         Ok(end) => end,
         Err(failure) => return failure,
     };
+    if expected.may_decline && end == End::Exited(DECLINED) {
+        return LaunchFailure::Declined;
+    }
     if end == End::Exited(0)
         && kind != LauncherKind::Other
         && sys::stat(&expected.outputs.object).is_err()

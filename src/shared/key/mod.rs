@@ -24,6 +24,7 @@ use crate::shared::decision::response;
 use crate::shared::launchers::NamedLauncher;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::machine::Machine;
+use crate::shared::parts;
 use crate::shared::paths::base_name;
 use crate::shared::shim_config::Config;
 use crate::shared::stand_in;
@@ -154,7 +155,10 @@ impl Inputs<'_, '_> {
         into.name("input");
         paths.argument(into, unit.input.to_bytes());
         into.name("output");
-        paths.output(into, unit);
+        // A part's output is an intermediate file, whose name is different each time.
+        if !parts::is_part(call) {
+            paths.output(into, unit);
+        }
         into.name("native");
         into.text(&self.native);
         // sccache sees only the resulting text, but -fdebug-macro writes the options themselves into the object.

@@ -19,6 +19,7 @@ use crate::shared::decision::sharing::Shared;
 use crate::shared::decision::unit::{Sides, Unit};
 use crate::shared::launchers::NamedLauncher;
 use crate::shared::launchers::kind::LauncherKind;
+use crate::shared::parts::{PART_OPTION, Parts, Phase};
 use crate::shared::paths::base_name;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -49,6 +50,8 @@ pub struct StandInPlan<'a> {
     pub up: &'a [u8],
     /// Whether the compile is asked for colours when the call leaves that to the terminal.
     pub colours: bool,
+    /// What is known about a compile that is cached by architecture.
+    pub parts: Option<Parts<'a>>,
     /// The texts that answer `-E`.
     pub texts: Vec<TextSide<'a>>,
 }
@@ -64,11 +67,11 @@ pub enum TextSide<'a> {
     Device(&'a [u8]),
 }
 
-/// The texts of `unit`. The devices' come first, in the order of compilation: errors in a device's text are
+/// The texts of `unit`, one for each side if `by_side` or if the compiler's own answer is incomplete. The devices' come first, in the order of compilation: errors in a device's text are
 /// reported first, and the remaining dependency file is the host's.
-pub fn texts<'a>(unit: &'a Unit<'_>) -> Vec<TextSide<'a>> {
+pub fn texts<'a>(unit: &'a Unit<'_>, by_side: bool) -> Vec<TextSide<'a>> {
     let mut texts = Vec::with_capacity(unit.archs.len() + 1);
-    if !unit.hides_device_text() {
+    if !unit.hides_device_text() && !by_side {
         texts.push(TextSide::Whole);
         return texts;
     }
@@ -105,6 +108,7 @@ impl<'a> StandInPlan<'a> {
         shared: Option<&'a Shared>,
         real: &'a [u8],
         name: &'a [u8],
+        parts: Option<Parts<'a>>,
     ) -> Self {
         Self {
             kind,
@@ -114,7 +118,8 @@ impl<'a> StandInPlan<'a> {
             root: shared.map_or(b"", |shared| &shared.root),
             up: shared.map_or(b"", |shared| &shared.up),
             colours: kind == LauncherKind::Sccache && unit.language != Language::Assembler,
-            texts: texts(unit),
+            parts,
+            texts: texts(unit, parts.is_some()),
         }
     }
 
@@ -152,6 +157,14 @@ impl<'a> StandInPlan<'a> {
         ] {
             push_field(&mut entry, field);
         }
+        match &self.parts {
+            Some(parts) => {
+                push_field(&mut entry, &[parts.phase.letter()]);
+                push_field(&mut entry, parts.dir);
+                push_field(&mut entry, parts.record);
+            }
+            None => push_field(&mut entry, b""),
+        }
         push_number(&mut entry, self.texts.len());
         for text in &self.texts {
             match text {
@@ -183,6 +196,17 @@ impl<'a> StandInPlan<'a> {
         let (real, name, input) = (field()?, field()?, field()?);
         let (root, up) = (field()?, field()?);
         let colours = field()? == b"c";
+        let parts = match field()? {
+            [] => None,
+            [letter, ..] => {
+                let (dir, record) = (field()?, field()?);
+                Some(Parts {
+                    phase: Phase::of_letter(*letter)?,
+                    dir,
+                    record,
+                })
+            }
+        };
         let (count, mut rest) = split_number(rest)?;
         let mut field = || {
             let (field, behind) = split_field(rest)?;
@@ -206,6 +230,7 @@ impl<'a> StandInPlan<'a> {
             root,
             up,
             colours,
+            parts,
             texts,
         })
     }
@@ -214,10 +239,15 @@ impl<'a> StandInPlan<'a> {
     /// launched compile. A launcher also runs `-E` on files of its own, to identify the compiler.
     #[must_use]
     pub fn question<'q>(&self, args: &[&'q CStr]) -> Option<Question<'q>> {
-        let name = base_name(self.input);
-        let of_input = args.iter().any(|arg| base_name(arg.to_bytes()) == name);
-        Question::of(args).filter(|_| of_input)
+        Question::of(args).filter(|_| names(args, self.input))
     }
+}
+
+/// Whether `args`, a launcher's arguments after the compiler, name `input`. ccache may make a path relative.
+#[must_use]
+pub fn names(args: &[&CStr], input: &[u8]) -> bool {
+    let name = base_name(input);
+    args.iter().any(|arg| base_name(arg.to_bytes()) == name)
 }
 
 /// The dependency file named by `args`, a launcher's arguments after the compiler.
@@ -274,21 +304,24 @@ impl<'a> Question<'a> {
         let mut words = Vec::with_capacity(args.len());
         let mut output = None;
         let mut asks = false;
-        let mut args = args.iter().copied();
-        while let Some(word) = args.next() {
+        let mut args = args.iter();
+        while let Some(word) = args.next().copied() {
             match word.to_bytes() {
                 b"-P" | b"-fminimize-whitespace" | b"--offload-compress" => {}
-                b"-o" => output = args.next(),
+                b"-o" => output = args.next().copied(),
                 [b'-', b'o', _, ..] if is_output(word) => {
                     let joined = word.to_bytes_with_nul().get(2..).unwrap_or_default();
                     output = CStr::from_bytes_until_nul(joined).ok();
+                }
+                b"-mllvm" if args.as_slice().first().is_some_and(is_part) => {
+                    args.next();
                 }
                 bytes => {
                     asks |= bytes == b"-E";
                     words.push(word);
                     // An option's value may look like one of these options.
                     let values = options::find(bytes).map_or(0, |found| found.values);
-                    words.extend(args.by_ref().take(values));
+                    words.extend(args.by_ref().take(values).copied());
                 }
             }
         }
@@ -317,6 +350,12 @@ impl<'a> Question<'a> {
     }
 }
 
+/// Whether an argument is the value of `-mllvm` in the call for an architecture's part. The compiler does not know
+/// it.
+fn is_part(value: &&CStr) -> bool {
+    value.to_bytes().starts_with(PART_OPTION)
+}
+
 /// Whether an argument that begins with `-o` is `-o` with its value joined, rather than another option.
 fn is_output(word: &CStr) -> bool {
     options::find(word.to_bytes()).is_some_and(|found| found.name == b"-o")
@@ -335,6 +374,7 @@ mod tests {
             root: b"/a b/",
             up: b"../",
             colours: true,
+            parts: None,
             texts: texts.to_vec(),
         }
     }

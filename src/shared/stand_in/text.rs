@@ -6,7 +6,6 @@
 
 use crate::shared::bytes::find;
 use crate::shared::key::hash::Hasher;
-use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// The longest directive that is inspected. No line marker is longer.
@@ -59,7 +58,8 @@ pub fn names_date(source: &[u8]) -> bool {
 /// Scans one text after another.
 #[derive(Default)]
 pub struct Scanner {
-    names: BTreeSet<Vec<u8>>,
+    /// Sorted. A text has a few hundred names at most, and a set's code would be much longer.
+    names: Vec<Vec<u8>>,
     untold: bool,
     state: TextState,
     /// The directive read so far.
@@ -415,8 +415,8 @@ impl Scanner {
         if let Some(name) = marked_file(&self.directive) {
             // A name that cannot be decoded is a file that is not checked.
             self.untold |= path_of(name).is_none();
-            if !self.names.contains(name) {
-                self.names.insert(name.to_vec());
+            if let Err(at) = self.names.binary_search_by(|known| known.as_slice().cmp(name)) {
+                self.names.insert(at, name.to_vec());
             }
             return;
         }

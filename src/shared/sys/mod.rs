@@ -221,6 +221,8 @@ pub struct Stat {
     pub links: u64,
     /// Its owner.
     pub user: u32,
+    /// When its content, name or metadata last changed, in nanoseconds since 1970.
+    pub changed: u64,
 }
 
 impl Stat {
@@ -307,7 +309,7 @@ fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
     // SAFETY: the kernel has filled it in.
     let stat = unsafe { stat.assume_init() };
     // st_dev, st_ino, st_nlink; st_mode is the lower half of the fourth word; st_size is at offset 48, st_mtim at
-    // 88.
+    // 88, st_ctim at 104.
     let file_state = FileState {
         dev: stat[0],
         ino: stat[1],
@@ -320,6 +322,7 @@ fn stat_at(directory: usize, path: &CStr, flags: usize) -> Result<Stat, Errno> {
         mode: stat[3] as u32,
         links: stat[2],
         user: (stat[3] >> 32) as u32,
+        changed: stat[13] * 1_000_000_000 + stat[14],
     })
 }
 

@@ -125,7 +125,7 @@ fn with_a_stand_in_every_side_is_told_under_the_new_driver() {
                     panic!("{args}: {decision:?}");
                 };
                 let own = |side: TextSide<'_>| format!("{side:?}");
-                stand_in::texts(&launch.unit)
+                stand_in::texts(&launch.unit, false)
                     .into_iter()
                     .map(own)
                     .collect::<Vec<_>>()

@@ -1,0 +1,146 @@
+//! Runs commands in processes that end with this one.
+//!
+//! Owns: collecting their messages, and passing on signals. A child is started by the main thread, because the
+//! kernel sends a child the signal of its parent's death when the thread ends that started it.
+
+use std::io;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rustix::process::{Signal as DeathSignal, set_parent_process_death_signal};
+
+use crate::support::signals::Signals;
+
+/// How often signals are looked for, and free permits.
+const TURN: Duration = Duration::from_millis(10);
+
+/// Runs commands, several at once.
+pub struct Children {
+    signals: Signals,
+    told: bool,
+    running: Vec<(usize, Pid)>,
+    ended: Receiver<(usize, io::Result<Output>)>,
+    end: Sender<(usize, io::Result<Output>)>,
+}
+
+impl Children {
+    /// Watches for signals from now on.
+    ///
+    /// # Errors
+    /// If a signal handler cannot be installed.
+    pub fn new() -> io::Result<Self> {
+        let (end, ended) = channel();
+        Ok(Self {
+            signals: Signals::watch()?,
+            told: false,
+            running: Vec::new(),
+            ended,
+            end,
+        })
+    }
+
+    /// Starts a command, whose output is collected. `number` identifies it.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start(&mut self, number: usize, mut command: Command) -> io::Result<()> {
+        command.stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        end_with_parent(&mut command);
+        let child = command.spawn()?;
+        self.running.push((number, pid_of(child.id())));
+        let end = self.end.clone();
+        // An error would mean that nobody waits any more.
+        thread::spawn(move || drop(end.send((number, child.wait_with_output()))));
+        Ok(())
+    }
+
+    /// How many commands run.
+    pub fn count(&self) -> usize {
+        self.running.len()
+    }
+
+    /// The next command that has ended; `None` after a while, so that the caller can look for something else.
+    pub fn next(&mut self) -> Option<(usize, io::Result<Output>)> {
+        let ended = self.ended.recv_timeout(TURN).ok();
+        if let Some((number, _)) = &ended {
+            self.running.retain(|(running, _)| running != number);
+        }
+        if let Some(signal) = self.signal()
+            && !self.told
+        {
+            self.told = true;
+            for (_, pid) in &self.running {
+                let _ = kill(*pid, Signal::try_from(signal).ok());
+            }
+        }
+        ended
+    }
+
+    /// The signal that asked this process to end, if one has.
+    pub fn signal(&self) -> Option<i32> {
+        self.signals.pending()
+    }
+
+    /// Runs one command to its end, with its output collected.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub fn output(&mut self, command: Command) -> io::Result<Output> {
+        self.start(usize::MAX, command)?;
+        loop {
+            if let Some((_, output)) = self.next() {
+                return output;
+            }
+        }
+    }
+
+    /// Runs one command to its end, with this process's own input and output.
+    ///
+    /// # Errors
+    /// If it cannot be run.
+    pub fn status(&mut self, mut command: Command) -> io::Result<ExitStatus> {
+        end_with_parent(&mut command);
+        let mut child = command.spawn()?;
+        self.running.push((usize::MAX, pid_of(child.id())));
+        let end = self.end.clone();
+        thread::spawn(move || {
+            let ended = child.wait().map(|status| Output {
+                status,
+                stdout: Vec::new(),
+                stderr: Vec::new(),
+            });
+            drop(end.send((usize::MAX, ended)));
+        });
+        loop {
+            if let Some((_, output)) = self.next() {
+                return output.map(|output| output.status);
+            }
+        }
+    }
+}
+
+/// Lets the kernel end the command's process when this one is killed.
+fn end_with_parent(command: &mut Command) {
+    let set = || Ok(set_parent_process_death_signal(Some(DeathSignal::TERM))?);
+    // SAFETY: one system call, and no allocation.
+    unsafe { command.pre_exec(set) };
+}
+
+fn pid_of(id: u32) -> Pid {
+    Pid::from_raw(id.cast_signed())
+}
+
+/// The exit status of a process that ended like this, as a shell gives it.
+#[must_use]
+pub fn code(status: ExitStatus) -> i32 {
+    status
+        .code()
+        .or_else(|| status.signal().map(|signal| 128 + signal))
+        .unwrap_or(1)
+}

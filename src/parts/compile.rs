@@ -1,0 +1,109 @@
+//! What the stand-in is asked to compile, while a compile is split.
+//!
+//! Owns: declining the whole compile, running a part's commands, and handing over what was made. Where it cannot do
+//! that, it becomes the compiler, except for a part: the compiler's own result is not the part's.
+
+use std::ffi::{CString, OsString};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, ExitCode, Stdio};
+
+use super::arguments::refusal;
+use super::directory::{Asked, CompileDir, path_of};
+use crate::shared::parts::{DECLINED, PART_OPTION, Parts, Phase};
+use crate::shared::stand_in::{StandInPlan, VARIABLE};
+
+/// Answers the launcher, whose arguments are `args`.
+pub fn main(args: &[OsString]) -> ExitCode {
+    let value = std::env::var_os(std::ffi::OsStr::from_bytes(VARIABLE)).unwrap_or_default();
+    let Some(plan) = StandInPlan::parse(value.as_bytes()) else {
+        return declined();
+    };
+    let Some(parts) = plan.parts else {
+        return declined();
+    };
+    match parts.phase {
+        Phase::Part => part(&parts, args).unwrap_or_else(|_| declined()),
+        Phase::Ready => hand_over(&parts, &plan, args).unwrap_or_else(|_| declined()),
+        Phase::Ask => ask(&parts, &plan, args),
+    }
+}
+
+fn declined() -> ExitCode {
+    ExitCode::from(u8::try_from(DECLINED).unwrap_or(1))
+}
+
+/// Notes the compile and declines it, or does it if it is not to be split.
+fn ask(parts: &Parts<'_>, plan: &StandInPlan<'_>, args: &[OsString]) -> ExitCode {
+    let owned: Vec<CString> = super::c_strings(args.iter().map(|arg| arg.as_bytes()));
+    let borrowed: Vec<_> = owned.iter().map(CString::as_c_str).collect();
+    if refusal(&borrowed).is_none() {
+        let note = || {
+            let dir = CompileDir::create(path_of(parts.dir).as_os_str())?;
+            dir.write_asked(&asked(plan, args))
+        };
+        if note().is_ok() {
+            return declined();
+        }
+    }
+    let mut command = Command::new(path_of(plan.real));
+    let error = command.arg0(OsString::from_vec(plan.name.to_vec())).args(args).exec();
+    eprintln!("rock-wrap: cannot execute {}: {error}", command.get_program().display());
+    ExitCode::from(127)
+}
+
+fn asked(plan: &StandInPlan<'_>, args: &[OsString]) -> Asked {
+    Asked {
+        real: plan.real.to_vec(),
+        name: plan.name.to_vec(),
+        words: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
+    }
+}
+
+/// Runs the commands of the part that `args` name. The last of them writes the launcher's output.
+fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
+    let dir = CompileDir::open(path_of(parts.dir).as_os_str())?;
+    let digest = args.iter().find_map(|arg| arg.as_bytes().strip_prefix(PART_OPTION));
+    let digest = digest.and_then(|digest| str::from_utf8(digest).ok());
+    let digest = digest.ok_or(io::ErrorKind::InvalidInput)?;
+    let part = dir.part(digest)?;
+    dir.note_compiled(digest)?;
+    let output = args.iter().skip_while(|arg| *arg != "-o").nth(1);
+    let output = output.ok_or(io::ErrorKind::InvalidInput)?;
+    for command in &part.commands {
+        let mut command = command.clone();
+        command.replace(&part.output, output.as_bytes());
+        let mut process = command.to_process();
+        process.stdin(Stdio::null());
+        let succeeded = if command.quiet {
+            let said = process.output()?;
+            said.status.success() && said.stdout.is_empty() && said.stderr.is_empty()
+        } else {
+            process.status()?.success()
+        };
+        if !succeeded {
+            return Ok(declined());
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Gives the launcher what was made, if it asks for exactly that.
+fn hand_over(parts: &Parts<'_>, plan: &StandInPlan<'_>, args: &[OsString]) -> io::Result<ExitCode> {
+    let dir = CompileDir::open(path_of(parts.dir).as_os_str())?;
+    let made = dir.made()?;
+    if made.asked != asked(plan, args) {
+        return Ok(declined());
+    }
+    // clang replaces an object, and writes into an existing dependency file.
+    let (object, path) = (path_of(&made.object), path_of(&made.object_path));
+    let _ = fs::remove_file(&path);
+    fs::copy(object, path)?;
+    if let Some((from, to)) = &made.depfile {
+        File::create(path_of(to))?.write_all(&fs::read(path_of(from))?)?;
+    }
+    io::stderr().write_all(&made.messages)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,204 @@
+//! The directory of one compile.
+//!
+//! Owns: its files, who may use it, and removing what a killed process left. The stand-in creates it when it declines
+//! the compile; the process that makes the parts holds a lock on it, and removes it.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::FlockOperation;
+use serde::{Deserialize, Serialize};
+
+use super::pipeline::Part;
+use crate::shared::parts::DIRECTORY;
+
+/// How long a directory that nobody holds may be needed: between the decline and the start of the parts program.
+const HANDOVER: Duration = Duration::from_secs(60);
+
+/// The compile as the launcher asked the stand-in for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asked {
+    /// The real compiler's path.
+    pub real: Vec<u8>,
+    /// The name by which it is called.
+    pub name: Vec<u8>,
+    /// The arguments.
+    pub words: Vec<Vec<u8>>,
+}
+
+/// What was made of the whole compile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+    /// What it was made for.
+    pub asked: Asked,
+    /// The object, in the directory.
+    pub object: Vec<u8>,
+    /// Where the object is to be put.
+    pub object_path: Vec<u8>,
+    /// The dependency file, in the directory, and where it is to be put.
+    pub depfile: Option<(Vec<u8>, Vec<u8>)>,
+    /// The compiler's messages.
+    pub messages: Vec<u8>,
+}
+
+/// The directory of a compile.
+#[derive(Debug)]
+pub struct CompileDir {
+    path: PathBuf,
+}
+
+impl CompileDir {
+    /// Creates the directory, for this user alone.
+    ///
+    /// # Errors
+    /// If it cannot be created, or exists.
+    pub fn create(path: &OsStr) -> io::Result<Self> {
+        DirBuilder::new().mode(0o700).create(path)?;
+        Ok(Self { path: path.into() })
+    }
+
+    /// The existing directory at `path`.
+    ///
+    /// # Errors
+    /// If there is none, or if it does not belong to this user alone.
+    pub fn open(path: &OsStr) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        let own = metadata.is_dir()
+            && metadata.uid() == rustix::process::geteuid().as_raw()
+            && metadata.mode() & 0o077 == 0;
+        if !own {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        Ok(Self { path: path.into() })
+    }
+
+    /// Marks the directory as in use, as long as the returned file is open.
+    ///
+    /// # Errors
+    /// If another process uses it.
+    pub fn hold(&self) -> io::Result<File> {
+        let file = File::open(&self.path)?;
+        rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        Ok(file)
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes what the launcher asked for.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_asked(&self, asked: &Asked) -> io::Result<()> {
+        write(&self.file("asked"), asked)
+    }
+
+    /// What the launcher asked for.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn asked(&self) -> io::Result<Asked> {
+        read(&self.file("asked"))
+    }
+
+    /// Writes what was made.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_made(&self, made: &Made) -> io::Result<()> {
+        write(&self.file("made"), made)
+    }
+
+    /// What was made.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn made(&self) -> io::Result<Made> {
+        read(&self.file("made"))
+    }
+
+    /// Writes the commands of a part.
+    ///
+    /// # Errors
+    /// If the file cannot be written.
+    pub fn write_part(&self, digest: &str, part: &Part) -> io::Result<()> {
+        write(&self.file(&format!("part.{digest}")), part)
+    }
+
+    /// The commands of a part.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn part(&self, digest: &str) -> io::Result<Part> {
+        read(&self.file(&format!("part.{digest}")))
+    }
+
+    /// Notes that a part had to be compiled.
+    ///
+    /// # Errors
+    /// If the file cannot be created.
+    pub fn note_compiled(&self, digest: &str) -> io::Result<()> {
+        File::create(self.file(&format!("compiled.{digest}"))).map(drop)
+    }
+
+    /// Whether a part had to be compiled, rather than being found by the launcher.
+    pub fn was_compiled(&self, digest: &str) -> bool {
+        self.file(&format!("compiled.{digest}")).exists()
+    }
+
+    /// Removes the directory and everything in it.
+    pub fn remove(self) {
+        // What cannot be removed now, a later call tries to remove.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+
+    /// Removes the directories beside this one that killed processes of this user left.
+    pub fn sweep_neighbours(&self) {
+        let Some(Ok(entries)) = self.path.parent().map(fs::read_dir) else {
+            return;
+        };
+        let start = [DIRECTORY, b"-"].concat();
+        for entry in entries.flatten() {
+            let name: OsString = entry.file_name();
+            if !name.as_bytes().starts_with(&start) || entry.path() == self.path {
+                continue;
+            }
+            let Ok(left) = Self::open(entry.path().as_os_str()) else {
+                continue;
+            };
+            let age = entry.metadata().and_then(|metadata| metadata.modified());
+            let age = age.ok().and_then(|time| time.elapsed().ok());
+            if age.is_some_and(|age| age > HANDOVER)
+                && let Ok(_held) = left.hold()
+            {
+                left.remove();
+            }
+        }
+    }
+}
+
+fn write<T: Serialize>(path: &Path, value: &T) -> io::Result<()> {
+    let bytes = postcard::to_stdvec(value).map_err(io::Error::other)?;
+    fs::write(path, bytes)
+}
+
+fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> io::Result<T> {
+    postcard::from_bytes(&fs::read(path)?).map_err(io::Error::other)
+}
+
+/// A path of these bytes.
+pub fn path_of(bytes: &[u8]) -> PathBuf {
+    OsString::from_vec(bytes.to_vec()).into()
+}

@@ -1,0 +1,332 @@
+//! Making a compile that a launcher does not have, by architecture.
+//!
+//! Owns: the order of the work, and its end: whatever happened, the whole call is made once more, and this process
+//! ends as that call did.
+
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, ExitStatus};
+
+use super::arguments::PartCall;
+use super::children::{Children, code};
+use super::commands::{self, parse};
+use super::directory::{Asked, CompileDir, Made, path_of};
+use super::permits::{Permit, Permits};
+use super::pipeline::{Part, Pipeline};
+use super::wrapper;
+use crate::shared::call_log;
+use crate::shared::decision::reasons::Reason;
+use crate::shared::decision::response;
+use crate::shared::parts::{DECLINED, Phase, VARIABLE, WHOLE};
+use crate::shared::this_machine::ThisMachine;
+use crate::support::signals::die_by;
+
+/// Why a compile is made whole after all.
+#[derive(Debug, thiserror::Error)]
+enum Whole {
+    /// A file could not be read or written, or a program not be run.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The driver printed something that is not understood.
+    #[error("the driver's commands are not understood")]
+    Commands,
+    /// A command failed, or its messages would come out in another order.
+    #[error("a part failed")]
+    Failed,
+    /// A response file cannot be read.
+    #[error("a response file cannot be read")]
+    ResponseFile,
+    /// A signal arrived.
+    #[error("signal {0}")]
+    Signal(i32),
+}
+
+impl From<Reason> for Whole {
+    fn from(_: Reason) -> Self {
+        Self::ResponseFile
+    }
+}
+
+/// The call that is split.
+struct Maker {
+    /// The shim's path.
+    shim: OsString,
+    /// `argv[0]` for it.
+    name: OsString,
+    /// Its arguments.
+    args: Vec<OsString>,
+    children: Children,
+}
+
+/// A part on its way.
+struct Running {
+    digest: String,
+    messages: Option<Vec<u8>>,
+}
+
+/// Does the work. `args` are the directory, the shim's path, and the shim's arguments from `argv[0]` on.
+pub fn main(args: Vec<OsString>) -> ExitCode {
+    let mut args = args.into_iter();
+    let (Some(dir), Some(shim), Some(name)) = (args.next(), args.next(), args.next()) else {
+        eprintln!("rock-wrap: this program name is for the shim's own use");
+        return ExitCode::FAILURE;
+    };
+    let mut maker = match Children::new() {
+        Ok(children) => Maker {
+            shim,
+            name,
+            args: args.collect(),
+            children,
+        },
+        Err(error) => {
+            eprintln!("rock-wrap: cannot watch for signals: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let ended = maker.run(&dir);
+    if let Some(signal) = maker.children.signal() {
+        die_by(signal);
+    }
+    match ended {
+        Ok(status) => ExitCode::from(u8::try_from(code(status)).unwrap_or(1)),
+        Err(error) => {
+            eprintln!("rock-wrap: cannot execute {}: {error}", maker.shim.display());
+            ExitCode::from(127)
+        }
+    }
+}
+
+impl Maker {
+    /// Makes the parts and then the whole call.
+    fn run(&mut self, dir: &OsStr) -> io::Result<ExitStatus> {
+        let Ok(dir) = CompileDir::open(dir) else {
+            return self.whole(WHOLE);
+        };
+        dir.sweep_neighbours();
+        if is_in_vain() {
+            dir.remove();
+            return self.whole(WHOLE);
+        }
+        let held = dir.hold();
+        let split = held.map_err(Whole::from).and_then(|held| {
+            self.split(&dir)?;
+            Ok(held)
+        });
+        let ended = match &split {
+            Ok(_held) => {
+                let ready = value(Phase::Ready, dir.path());
+                let status = self.whole(&ready)?;
+                match status.code() {
+                    Some(DECLINED) => self.whole(WHOLE),
+                    _ => Ok(status),
+                }
+            }
+            Err(Whole::Signal(_)) => Ok(ExitStatus::default()),
+            Err(_) => self.whole(WHOLE),
+        };
+        dir.remove();
+        ended
+    }
+
+    /// Makes the whole call, with this process's own input and output.
+    fn whole(&mut self, value: &[u8]) -> io::Result<ExitStatus> {
+        let mut command = self.call(value);
+        command.args(&self.args);
+        self.children.status(command)
+    }
+
+    /// A call of the shim without arguments.
+    fn call(&self, value: &[u8]) -> Command {
+        let mut command = Command::new(&self.shim);
+        command.arg0(&self.name);
+        command.env(OsStr::from_bytes(VARIABLE), OsStr::from_bytes(value));
+        command
+    }
+
+    /// Makes the object of the whole call in `dir`.
+    fn split(&mut self, dir: &CompileDir) -> Result<(), Whole> {
+        let asked = dir.asked()?;
+        let printed = self.children.output(driver(&asked))?;
+        if !printed.status.success() || !printed.stdout.is_empty() {
+            return Err(Whole::Commands);
+        }
+        let commands = parse(&printed.stderr).ok_or(Whole::Commands)?;
+        let commands = wrapper::expand(commands, dir.path())?.ok_or(Whole::Commands)?;
+        let mut pipeline = Pipeline::of(commands).ok_or(Whole::Commands)?;
+        let object_path = pipeline.move_to(dir.path().as_os_str().as_bytes());
+        let object = dir.file("object.o").into_os_string();
+        let object = object.as_bytes();
+        let last = pipeline.rest.last_mut().ok_or(Whole::Commands)?;
+        write_to(last, &object_path, object);
+        let mut depfile = None;
+        for command in pipeline.parts.iter_mut().flat_map(|part| &mut part.commands) {
+            name_depfile(command, &dir.file("part.d"));
+        }
+        for command in &mut pipeline.rest {
+            let path = dir.file("object.d");
+            if let Some(named) = name_depfile(command, &path) {
+                depfile = Some((path.into_os_string().as_bytes().to_vec(), named));
+            }
+        }
+        let mut messages = self.parts(dir, &asked, &pipeline.parts)?;
+        for command in &pipeline.rest {
+            let said = self.children.output(command.to_process())?;
+            self.check_signal()?;
+            if !said.status.success() || !said.stdout.is_empty() {
+                return Err(Whole::Failed);
+            }
+            messages.extend(said.stderr);
+        }
+        dir.write_made(&Made {
+            asked,
+            object: object.to_vec(),
+            object_path,
+            depfile,
+            messages,
+        })?;
+        Ok(())
+    }
+
+    /// Asks the launcher for every part, several at once. Returns the messages in the driver's order.
+    fn parts(&mut self, dir: &CompileDir, asked: &Asked, parts: &[Part]) -> Result<Vec<u8>, Whole> {
+        let args = self.expanded()?;
+        let args: Vec<&CStr> = args.iter().map(CString::as_c_str).collect();
+        let permits = Permits::of(&args);
+        let cuid = asked.words.iter().find(|word| word.starts_with(b"-cuid="));
+        let mut running: Vec<Running> = Vec::new();
+        let mut held: Vec<Option<(usize, Option<Permit>)>> = Vec::new();
+        loop {
+            while running.len() < parts.len() {
+                let permit = match self.children.count() {
+                    0 => permits.first(),
+                    count => match permits.another(count) {
+                        Some(permit) => Some(permit),
+                        None => break,
+                    },
+                };
+                let number = running.len();
+                let part = &parts[number];
+                let digest = part.digest();
+                dir.write_part(&digest, part)?;
+                let call = PartCall {
+                    arch: &part.arch,
+                    digest: &digest,
+                    output: &part.output,
+                    cuid: cuid.map(Vec::as_slice),
+                    coloured: part.commands.iter().any(|command| command.has(b"-fcolor-diagnostics")),
+                };
+                let mut command = self.call(&value(Phase::Part, dir.path()));
+                command.args(call.arguments(&args).iter().map(|arg| OsStr::from_bytes(arg)));
+                self.children.start(number, command)?;
+                held.push(Some((number, permit)));
+                running.push(Running {
+                    digest,
+                    messages: None,
+                });
+            }
+            if let Some((number, said)) = self.children.next() {
+                held.retain(|permit| permit.as_ref().is_none_or(|(of, _)| *of != number));
+                let said = said?;
+                if !said.status.success() || !said.stdout.is_empty() {
+                    self.wait_for_others();
+                    self.check_signal()?;
+                    return Err(Whole::Failed);
+                }
+                running[number].messages = Some(said.stderr);
+            }
+            if self.children.signal().is_some() {
+                self.wait_for_others();
+                self.check_signal()?;
+            }
+            if running.len() == parts.len() && running.iter().all(|part| part.messages.is_some()) {
+                break;
+            }
+        }
+        let outcomes: Vec<_> = parts
+            .iter()
+            .zip(&running)
+            .map(|(part, running)| (part.arch.as_slice(), !dir.was_compiled(&running.digest)))
+            .collect();
+        call_log::record_parts(&outcomes);
+        Ok(running.into_iter().filter_map(|part| part.messages).flatten().collect())
+    }
+
+    /// The shim's arguments, with those in response files.
+    fn expanded(&self) -> Result<Vec<CString>, Whole> {
+        let mut out = Vec::new();
+        let machine = ThisMachine::new(&|| b"");
+        for arg in super::c_strings(self.args.iter().map(|arg| arg.as_bytes())) {
+            match arg.to_bytes_with_nul() {
+                [b'@', name @ ..] if name.len() > 1 => {
+                    let name = CStr::from_bytes_until_nul(name).unwrap_or_default();
+                    response::expand(&machine, name, &mut |arg| {
+                        out.push(arg.to_owned());
+                        Ok::<(), Whole>(())
+                    })?;
+                }
+                _ => out.push(arg),
+            }
+        }
+        Ok(out)
+    }
+
+    fn wait_for_others(&mut self) {
+        while self.children.count() > 0 {
+            self.children.next();
+        }
+    }
+
+    fn check_signal(&self) -> Result<(), Whole> {
+        self.children.signal().map_or(Ok(()), |signal| Err(Whole::Signal(signal)))
+    }
+}
+
+/// Whether the launcher is told not to look up or not to store, so that a part's look-up would be in vain.
+/// The launchers give the compiler some of these variables themselves, so the caller's environment is what counts.
+fn is_in_vain() -> bool {
+    const VARIABLES: [&str; 5] = [
+        "SCCACHE_RECACHE",
+        "CCACHE_RECACHE",
+        "CCACHE_READONLY",
+        "CCACHE_READONLY_DIRECT",
+        "CCACHE_DISABLE",
+    ];
+    VARIABLES.iter().any(|name| std::env::var_os(name).is_some())
+}
+
+/// The variable's value for a call.
+fn value(phase: Phase, dir: &Path) -> Vec<u8> {
+    [&[phase.letter()], dir.as_os_str().as_bytes()].concat()
+}
+
+/// The driver, asked for its commands.
+fn driver(asked: &Asked) -> Command {
+    let mut command = Command::new(path_of(&asked.real));
+    command.arg0(OsStr::from_bytes(&asked.name)).arg("-###");
+    command.args(asked.words.iter().map(|word| OsStr::from_bytes(word)));
+    command
+}
+
+/// Lets a command write to another file than `from`. Other words that are equal to it stay: the dependency file
+/// names the object.
+fn write_to(command: &mut commands::Command, from: &[u8], to: &[u8]) {
+    let words = &mut command.words;
+    for at in 0..words.len() {
+        let is_value = at.checked_sub(1).is_some_and(|before| words[before] == b"-o");
+        if is_value && words[at] == from {
+            words[at] = to.to_vec();
+        } else if words[at].strip_prefix(b"-output=") == Some(from) {
+            words[at] = [b"-output=", to].concat();
+        }
+    }
+}
+
+/// Lets a command write its dependency file to `path`. Returns the name that it had, if it writes one.
+fn name_depfile(command: &mut commands::Command, path: &Path) -> Option<Vec<u8>> {
+    let at = command.words.iter().position(|word| word == b"-dependency-file")?;
+    let named = command.words.get_mut(at + 1)?;
+    Some(std::mem::replace(named, path.as_os_str().as_bytes().to_vec()))
+}

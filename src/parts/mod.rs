@@ -1,0 +1,56 @@
+//! The parts program: compiles a call for several architectures one architecture at a time, so that a launcher looks
+//! up and stores each by itself.
+//!
+//! Owns: what happens between a launcher's miss and its second look-up of the whole compile. The shim and the
+//! stand-in become this program, see [`shared::parts`](crate::shared::parts) for when. It runs the compiler's own
+//! commands, as `-###` prints them, in another order and with other names for intermediate files. Whatever it does
+//! not recognise, and any part that fails, ends in the whole compile.
+//!
+//! ```text
+//! commands    the driver's commands, parsed                                      (pure)
+//! pipeline    which of them make a part, and which put the parts together        (pure)
+//! arguments   what a launcher is called with for a part; which calls are whole   (pure)
+//! wrapper     the commands behind clang-linker-wrapper
+//! directory   the compile's directory
+//! permits     how many parts may run at once
+//! children    running commands, and passing signals on to them
+//! compile     what the stand-in is asked to do
+//! make        what the shim is asked to do
+//! ```
+
+mod arguments;
+mod children;
+mod commands;
+mod compile;
+mod directory;
+mod make;
+mod permits;
+mod pipeline;
+mod wrapper;
+
+pub use arguments::refusal;
+pub use commands::Command;
+
+use std::ffi::{CString, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::process::ExitCode;
+
+use crate::shared::parts::{COMPILER, MAKER};
+
+/// Does the work if this process was started as the parts program.
+#[must_use]
+pub fn main(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
+    let name = args.next()?;
+    if name.as_bytes() == MAKER.to_bytes() {
+        return Some(make::main(args.collect()));
+    }
+    if name.as_bytes() == COMPILER.to_bytes() {
+        return Some(compile::main(&args.collect::<Vec<_>>()));
+    }
+    None
+}
+
+/// Words as C strings. A word of a command line has no NUL.
+fn c_strings<'a>(words: impl Iterator<Item = &'a [u8]>) -> Vec<CString> {
+    words.map(|word| CString::new(word).unwrap_or_default()).collect()
+}

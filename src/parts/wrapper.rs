@@ -1,0 +1,126 @@
+//! The commands behind `clang-linker-wrapper`.
+//!
+//! Owns: replacing the packager and the wrapper, which link all architectures in one command under the new offload
+//! driver, by the commands that the wrapper would run: one link for each architecture, and the bundler. The wrapper
+//! itself prints them (`--dry-run`), given a package with an empty file for each architecture.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::process::Stdio;
+
+use std::os::unix::ffi::OsStrExt;
+
+use super::commands::Command;
+use super::pipeline::field;
+
+const WRAPPER: &[u8] = b"clang-linker-wrapper";
+
+/// Replaces the wrapper's command, if there is one. `None` if its own commands are not understood.
+///
+/// # Errors
+/// If a file in `dir` cannot be written, or a program cannot be run.
+pub fn expand(mut commands: Vec<Command>, dir: &Path) -> io::Result<Option<Vec<Command>>> {
+    let Some(at) = commands.iter().position(|command| command.program() == WRAPPER) else {
+        return Ok(Some(commands));
+    };
+    let Some(packed) = at.checked_sub(1) else {
+        return Ok(None);
+    };
+    let (package, wrapper) = (commands[packed].clone(), commands[at].clone());
+    let Some(printed) = ask(&package, &wrapper, dir)? else {
+        return Ok(None);
+    };
+    let Some(linked) = commands_of(&printed, &package, &wrapper) else {
+        return Ok(None);
+    };
+    commands.splice(packed..=at, linked);
+    Ok(Some(commands))
+}
+
+/// What the wrapper prints.
+fn ask(package: &Command, wrapper: &Command, dir: &Path) -> io::Result<Option<Vec<u8>>> {
+    let nothing = dir.join("nothing.o");
+    File::create(&nothing)?;
+    let mut package_now = package.clone();
+    for image in images(package) {
+        let Some(file) = field(image, b"file=") else {
+            return Ok(None);
+        };
+        package_now.replace(&file, nothing.as_os_str().as_bytes());
+    }
+    let mut wrapper_now = wrapper.clone();
+    let (Some(packed), Some(bundle)) = (package.output(), wrapper.output()) else {
+        return Ok(None);
+    };
+    let package_file = dir.join("nothing.out");
+    package_now.replace(packed, package_file.as_os_str().as_bytes());
+    wrapper_now.replace(packed, package_file.as_os_str().as_bytes());
+    wrapper_now.replace(bundle, dir.join("nothing.hipfb").as_os_str().as_bytes());
+    wrapper_now.words.push(b"--dry-run".to_vec());
+    for command in [&package_now, &wrapper_now] {
+        let output = command.to_process().stdin(Stdio::null()).output()?;
+        if !output.status.success() {
+            return Ok(None);
+        }
+        if command == &wrapper_now {
+            return Ok(Some([output.stdout, output.stderr].concat()));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads the wrapper's commands and lets them read what the compiler wrote, and write what the host's compile reads.
+fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<Vec<Command>> {
+    let mut commands = Vec::new();
+    for line in printed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        // Only the program's path is quoted. A word with a blank could not be told from two.
+        let line = line.strip_prefix(b" \"")?;
+        let end = line.iter().position(|byte| *byte == b'"')?;
+        let rest = line[end + 1..].split(|byte| *byte == b' ');
+        let rest = rest.filter(|word| !word.is_empty()).map(<[u8]>::to_vec);
+        commands.push(Command {
+            words: [line[..end].to_vec()].into_iter().chain(rest).collect(),
+            quiet: true,
+        });
+    }
+    if wrapper.words.iter().any(|word| word.iter().any(u8::is_ascii_whitespace)) {
+        return None;
+    }
+    let (bundler, links) = commands.split_last_mut()?;
+    if bundler.program() != b"clang-offload-bundler" || links.len() != images(package).count() {
+        return None;
+    }
+    let bundle = bundler.output()?.to_vec();
+    bundler.replace(&bundle, wrapper.output()?);
+    for link in links {
+        let arch = link.words.iter().find_map(|word| word.strip_prefix(b"-mcpu="))?.to_vec();
+        let image = images(package).find(|image| field(image, b"arch=").as_ref() == Some(&arch))?;
+        let input = input(link)?;
+        link.replace(&input, &field(image, b"file=")?);
+    }
+    Some(commands)
+}
+
+fn images(package: &Command) -> impl Iterator<Item = &[u8]> {
+    package.words.iter().filter_map(|word| word.strip_prefix(b"--image="))
+}
+
+/// The only input of a link.
+fn input(link: &Command) -> Option<Vec<u8>> {
+    let mut inputs = Vec::new();
+    let mut words = link.words.iter().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_slice() {
+            b"-o" | b"-dumpdir" | b"-Xlinker" | b"-mllvm" | b"-Xclang" => {
+                words.next();
+            }
+            [b'-', ..] => {}
+            file => inputs.push(file.to_vec()),
+        }
+    }
+    match inputs.as_mut_slice() {
+        [input] => Some(core::mem::take(input)),
+        _ => None,
+    }
+}
