@@ -32,8 +32,8 @@ need_cargo
 # hipcc brings clang-15 with it. The others are: C library and linker for cargo; make and CMake for the sample
 # project; for the tests attr and acl, which show what a restore must bring back, strace, which kills and fails
 # system calls, libclang's headers, which contain clang's own option table, and rocPRIM and hipRAND, for sources as
-# large as ROCm's own.
-need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace shellcheck \
+# large as ROCm's own; and the shells and formatters that completions and manual pages are for.
+need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace shellcheck zsh fish groff-base mandoc \
     hipcc libamdhip64-dev rocm-device-libs \
     clang-15 clang-tools-15 lld-15 llvm-15 \
     clang-19 clang-tools-19 lld-19 llvm-19 libclang-rt-19-dev \

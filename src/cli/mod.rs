@@ -3,6 +3,7 @@
 //! Owns: option parsing, output, exit codes. The work of each command is in the modules that it
 //! calls. Errors are printed only here.
 
+mod completions;
 mod doctor;
 mod error;
 pub mod exit;
@@ -11,6 +12,7 @@ mod fingerprint;
 mod guard;
 pub mod hints;
 mod install;
+mod man;
 mod output;
 mod report;
 mod restore;
@@ -22,7 +24,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand};
+use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueHint};
 use tracing_subscriber::EnvFilter;
 
 pub use error::CliError;
@@ -123,6 +125,19 @@ Without --launcher, the launcher is the first of HIP_CLANG_LAUNCHER, sccache and
 is. When the build ends, the tree is put back as it was; a tree that was wrapped before stays
 wrapped. If rock-wrap is killed, a guard process ends the build and puts the tree back.")]
     Run(RunArgs),
+    /// Print a script that completes rock-wrap's commands and options in a shell
+    #[command(after_help = "\
+Examples:
+  eval \"$(rock-wrap completions bash)\"       # in ~/.bashrc
+  rock-wrap completions zsh >~/.zfunc/_rock-wrap
+  rock-wrap completions fish >~/.config/fish/completions/rock-wrap.fish")]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all manual pages to a directory
+    #[command(after_help = "\
+Examples:
+  rock-wrap man | man -l -
+  rock-wrap man --output ~/.local/share/man/man1")]
+    Man(ManArgs),
     /// Detach if `run` is killed
     #[command(hide = true)]
     Guard(GuardArgs),
@@ -134,7 +149,7 @@ struct TreeArgs {
     /// The ROCm tree, or the directory of its compilers [default: the first that has a compiler of
     /// ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`, hipcc's compiler, `hipconfig --rocmpath` and
     /// /opt/rocm]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     rocm_path: Option<PathBuf>,
 }
 
@@ -142,7 +157,7 @@ struct TreeArgs {
 #[derive(Debug, Args)]
 struct WrapArgs {
     /// The launcher: a path, or a name to look up on PATH; see below for the default
-    #[arg(long, value_name = "NAME|PATH")]
+    #[arg(long, value_name = "NAME|PATH", value_hint = ValueHint::CommandName)]
     launcher: Option<OsString>,
     /// Let a compile fail if its launcher fails, instead of compiling without the launcher
     #[arg(long)]
@@ -206,7 +221,7 @@ struct DoctorArgs {
     tree: TreeArgs,
     /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
     /// HIP_CLANG_LAUNCHER, the installed launcher, sccache and ccache]
-    #[arg(long, value_name = "NAME|PATH")]
+    #[arg(long, value_name = "NAME|PATH", value_hint = ValueHint::CommandName)]
     launcher: Option<OsString>,
     /// Print the answer as JSON
     #[arg(long)]
@@ -275,6 +290,19 @@ enum OnLauncherFailure {
 }
 
 #[derive(Debug, Args)]
+struct CompletionsArgs {
+    /// The shell
+    shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+struct ManArgs {
+    /// Write a page for rock-wrap and one for each of its commands to DIR, which is created
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct GuardArgs {
     /// The tree to restore
     #[arg(long, value_name = "DIR")]
@@ -306,6 +334,8 @@ pub fn main() -> Exit {
         Command::Explain(args) => explain::main(&args),
         Command::Fingerprint(args) => fingerprint::main(&args),
         Command::Run(args) => run::main(&args),
+        Command::Completions(args) => Ok(completions::main(&args)),
+        Command::Man(args) => man::main(&args),
         Command::Guard(args) => guard::main(&args),
     };
     result.unwrap_or_else(|error| {

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::launchers::{ccache, sccache};
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap};
 
-const COMMANDS: [&str; 7] = [
+const COMMANDS: [&str; 9] = [
     "install",
     "restore",
     "status",
@@ -14,6 +14,8 @@ const COMMANDS: [&str; 7] = [
     "explain",
     "fingerprint",
     "run",
+    "completions",
+    "man",
 ];
 
 const ESCAPE: char = '\u{1b}';

@@ -9,6 +9,7 @@
 
 mod attach;
 mod cli;
+mod completions;
 mod doctor;
 mod elsewhere;
 mod exact;
