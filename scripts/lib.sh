@@ -17,6 +17,7 @@
 #   need_newest_sccache     gets the newest release of sccache, built by cargo
 #   need_wheel_tools gets a Python environment that builds wheels: $TOOLS/python-wheels
 #   need_torch       the same with PyTorch (several gigabytes): $TOOLS/python-torch
+#   need_package_tools      gets what package.sh needs; sets MATURIN, WHEEL, CARGO_DEB, CARGO_GENERATE_RPM
 #   need_cargo       fails if there is no Rust tool chain; never installs one
 #   forget_environment  unsets variables that the caller's shell has for other builds
 #   build_rock_wrap  makes a release build; sets ROCK_WRAP, and RELEASE_OPTIONS for further cargo commands
@@ -96,21 +97,36 @@ forget_environment() {
     done
 }
 
+# toml_strings WORD...: print the words as TOML's strings, separated by commas.
+toml_strings() {
+    local word
+    for word; do
+        word=${word//\\/\\\\}
+        printf '"%s", ' "${word//\"/\\\"}"
+    done
+}
+
 # build_rock_wrap: make a release build, static if the tool chain can. A static executable starts in half the time
 # of a dynamic one, and runs in containers with an older C library than this machine's. With glibc it is also
 # linked at a fixed address: otherwise its self-relocation copies 45 pages, a quarter of its start-up time. (With
-# musl, rustup's default is used: not tried.)
+# musl, rustup's default is used: not tried.) Directories of this machine are not named in it: the same sources and
+# tool chain give the same bytes in every directory.
 build_rock_wrap() {
     need_cargo
-    local musl=x86_64-unknown-linux-musl gnu=x86_64-unknown-linux-gnu dir=release archive
+    local musl=x86_64-unknown-linux-musl gnu=x86_64-unknown-linux-gnu dir=release target archive flags=()
+    flags=("--remap-path-prefix=$ROOT=/rock-wrap"
+        "--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=/crates")
     RELEASE_OPTIONS=(--locked --manifest-path "$ROOT/Cargo.toml" --target-dir "$ROOT/target")
     if [[ -d $(rustc --print target-libdir --target "$musl" 2>/dev/null) ]]; then
-        RELEASE_OPTIONS+=(--target "$musl") dir=$musl/release
+        target=$musl
     elif [[ -d $(rustc --print target-libdir --target "$gnu" 2>/dev/null) ]] &&
         archive=$(cc -print-file-name=libc.a 2>/dev/null) && [[ $archive == /* ]]; then
-        RELEASE_OPTIONS+=(--target "$gnu"
-            --config "target.$gnu.rustflags = ['-C', 'target-feature=+crt-static', '-C', 'relocation-model=static']")
-        dir=$gnu/release
+        target=$gnu
+        flags+=(-C target-feature=+crt-static -C relocation-model=static)
+    fi
+    if [[ -n ${target-} ]]; then
+        RELEASE_OPTIONS+=(--target "$target" --config "target.$target.rustflags = [$(toml_strings "${flags[@]}")]")
+        dir=$target/release
     fi
     say "building rock-wrap"
     cargo build --quiet --release "${RELEASE_OPTIONS[@]}" >&2
@@ -198,6 +214,11 @@ need_newest_sccache() {
 WHEEL_TOOLS=(setuptools==84.2.1 scikit-build-core==1.1.2 cmake==4.4.4 ninja==1.13.2)
 TORCH=torch==2.15.0
 
+# What makes packages, and what tries them.
+PACKAGE_TOOLS=(maturin==1.16.0 auditwheel==6.8.2 uv==0.13.9 pipx==1.18.4 wheel==0.48.0)
+CARGO_DEB_VERSION=3.8.0
+CARGO_GENERATE_RPM_VERSION=0.21.1
+
 # need_python NAME REQUIREMENT...: make a virtual environment at $TOOLS/python-NAME with only these packages. It
 # uses Debian's Python, because its headers are a package.
 need_python() {
@@ -216,6 +237,39 @@ need_python() {
             "$dir/bin/python" -m pip -q --disable-pip-version-check install --no-cache-dir "$@" &&
             echo "$*" >"$dir/requirements"
     ) 9>"$dir.lock" || die "could not make a Python environment with $*"
+}
+
+# need_package_tools: get what makes packages; sets MATURIN, WHEEL, CARGO_DEB and CARGO_GENERATE_RPM. The two for cargo are
+# built once, in ten minutes on two cores.
+need_package_tools() {
+    need_python packages "${PACKAGE_TOOLS[@]}"
+    need_packages binutils
+    # shellcheck disable=SC2034 # for package.sh
+    MATURIN=$TOOLS/python-packages/bin/maturin WHEEL=$TOOLS/python-packages/bin/wheel
+    # shellcheck disable=SC2034
+    CARGO_DEB=$(cargo_tool cargo-deb "$CARGO_DEB_VERSION") || exit 1
+    # shellcheck disable=SC2034
+    CARGO_GENERATE_RPM=$(cargo_tool cargo-generate-rpm "$CARGO_GENERATE_RPM_VERSION") || exit 1
+}
+
+# cargo_tool NAME VERSION: print the path of a program of this version from PATH, or build it in $TOOLS.
+cargo_tool() {
+    local name=$1 version=$2 dir=$TOOLS/$1-$2 work
+    if [[ -x $dir/$name ]]; then
+        printf '%s\n' "$dir/$name"
+        return 0
+    fi
+    if command -v "$name" >/dev/null && [[ $("$name" --version) == *"$version"* ]]; then
+        command -v "$name"
+        return 0
+    fi
+    work=$(mktemp -d -- "$TOOLS/.get.XXXXXX")
+    say "building $name $version"
+    cargo install --quiet "$name" --version "$version" --locked --root "$work" --target-dir "$work/target" >&2 ||
+        die "could not build $name $version"
+    mv -T -- "$work/bin" "$dir" 2>/dev/null || [[ -x $dir/$name ]] || die "could not make $dir"
+    rm -rf -- "$work"
+    printf '%s\n' "$dir/$name"
 }
 
 need_wheel_tools() { need_python wheels "${WHEEL_TOOLS[@]}"; }

@@ -4,7 +4,7 @@
 # usage: test.sh [--full] [TEST-FILTER...]
 #
 #   --full   also the long forms: every injection point, every layout, compiler and launcher, the thirty-second
-#            race, PyTorch (5 GB)
+#            race, PyTorch (5 GB), older versions of rock-wrap; and the packages, made and tried
 #
 # TEST-FILTER is passed to cargo test. ROCK_WRAP_TEST_CLANGS=22,23 selects the compilers that the tests use.
 # Tests for compilers or launchers that are not available are skipped, and counted at the end.
@@ -12,11 +12,11 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-filter=() setup=(--debian-launchers)
+filter=() full=no setup=(--debian-launchers)
 for arg in "$@"; do
     case $arg in
     -h | --help) usage && exit 0 ;;
-    --full) export ROCK_WRAP_TEST_FULL=1 && setup=(--full) ;;
+    --full) export ROCK_WRAP_TEST_FULL=1 && full=yes setup=(--full) ;;
     *) filter+=("$arg") ;;
     esac
 done
@@ -37,5 +37,10 @@ if [[ -s $skips ]]; then
         { count[$1]++; why[$1] = $3 }
         END { for (what in count) printf "skipped: %d tests want %s, which could not be had: %s\n",
             count[what], what, why[what] }' | sort
+fi
+# Not if only some tests were asked for.
+if [[ $full == yes && ${#filter[@]} == 0 ]]; then
+    say "packages"
+    "$ROOT/scripts/test-packages.sh" || status=1
 fi
 exit "$status"
