@@ -107,6 +107,25 @@ pub fn installed_launcher(
     Ok((Some(launcher), policy))
 }
 
+/// Says that the shims are those of another version of rock-wrap, whose decisions and keys are not
+/// this one's.
+pub fn other_version(observed: &Observed) -> Option<String> {
+    observed.names.iter().find_map(|known| {
+        let Entry::Shim { image, .. } = &known.at else {
+            return None;
+        };
+        let writer = shim_image::read(image)?.ok()?.writer;
+        let by = match String::from_utf8_lossy(writer) {
+            writer if writer != env!("CARGO_PKG_VERSION") => format!("rock-wrap {writer}"),
+            _ if known.has_stand_in() => return None,
+            _ => "an older rock-wrap".to_owned(),
+        };
+        Some(format!(
+            "the shims there were installed by {by}; run `rock-wrap install` to upgrade them"
+        ))
+    })
+}
+
 /// A locked directory, to which plans can be applied.
 pub struct Change<'a> {
     what: &'static str,

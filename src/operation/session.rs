@@ -3,7 +3,7 @@
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::change::{Change, installed_launcher, prepare, restore_plan};
+use super::change::{Change, installed_launcher, other_version, prepare, restore_plan};
 use super::{Messages, OperationError};
 use crate::attach::shadow::Shadow;
 use crate::attach::{Attach, AttachError, AttachFacts, Variables, Way, choose, file};
@@ -199,6 +199,9 @@ fn in_place(
                 "{} is wrapped already and stays so",
                 tree.bin.display()
             ));
+            if let Some(warning) = other_version(&observed) {
+                messages.warning(&warning);
+            }
             return guarded(tree, Part::None);
         }
         let share = locked.join()?;

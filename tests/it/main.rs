@@ -21,6 +21,7 @@ mod install;
 mod links;
 mod modes;
 mod nested;
+mod older;
 mod packages;
 mod reference;
 mod report;
