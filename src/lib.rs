@@ -5,6 +5,7 @@
 extern crate alloc;
 
 pub mod attach;
+pub mod ci;
 pub mod cli;
 pub mod doctor;
 pub mod fingerprint;

@@ -4,8 +4,8 @@
 use crate::shared::shim_config::{
     Config, ConfigFault, FORMAT, HEADER_LEN, MAGIC, TAG_ASKS_SERVER, TAG_DIR, TAG_EXACT,
     TAG_FINGERPRINT, TAG_HOME, TAG_LAUNCHER, TAG_LAUNCHER_VERSION, TAG_NAME, TAG_NEW_DRIVER,
-    TAG_NEW_DRIVER_USES_ID, TAG_PARTS, TAG_STRICT, TAG_WITNESS, TAG_WRITER, WITNESS_DIR, Witness, WitnessKind,
-    checksum,
+    TAG_NEW_DRIVER_USES_ID, TAG_PARTS, TAG_STRICT, TAG_WITNESS, TAG_WRITER, WITNESS_DIR, Witness,
+    WitnessKind, checksum,
 };
 use std::path::Path;
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::Exit;
 use crate::attach::AttachError;
+use crate::ci::CiError;
 use crate::doctor::scratch::DoctorError;
 use crate::fingerprint::IdentityError;
 use crate::install::shims::WrapError;
@@ -24,6 +25,9 @@ pub enum CliError {
     /// A compiler's identity could not be taken.
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    /// A command for CI refuses the request.
+    #[error(transparent)]
+    Ci(#[from] CiError),
     /// The launcher exists but does not work.
     #[error(transparent)]
     Health(#[from] HealthError),
@@ -126,6 +130,7 @@ impl CliError {
             | Self::Bench(_) => Exit::Failed,
             Self::NothingSaved | Self::NothingSeen(_) | Self::UseUnknown => Exit::NothingSaved,
             Self::Health(_)
+            | Self::Ci(_)
             | Self::Identity(_)
             | Self::Output { .. }
             | Self::NoCompiler(_)

@@ -77,7 +77,7 @@ fn tell(notes: &[String]) {
 }
 
 /// One of the tree's compilers; all are names of the same executable.
-fn first_of(tree: &Tree) -> PathBuf {
+pub fn first_of(tree: &Tree) -> PathBuf {
     let names = &tree.names;
     let files = names
         .iter()

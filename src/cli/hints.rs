@@ -32,6 +32,7 @@ pub fn of(error: &CliError) -> Vec<String> {
             "run `rock-wrap install` to take a new fingerprint; objects cached since the change \
              may be the old compiler's",
         ),
+        CliError::Ci(error) => one(error.remedy()),
         CliError::Bench(trouble) => one(trouble.remedy()),
         CliError::NoCompiler(_) => one("name it by its path, or by a name that is on PATH"),
         CliError::Events(_) => one("set TMPDIR to a directory that this user may write to"),

@@ -3,6 +3,7 @@
 //! Owns: option parsing, output, exit codes. The work of each command is in the modules that it
 //! calls. Errors are printed only here.
 
+mod cache_key;
 mod completions;
 mod doctor;
 mod error;
@@ -12,6 +13,7 @@ mod fingerprint;
 mod guard;
 pub mod hints;
 mod install;
+mod job;
 mod man;
 mod output;
 mod report;
@@ -31,6 +33,7 @@ pub use error::CliError;
 pub use exit::Exit;
 
 use crate::attach::Attach;
+use crate::ci::Policy;
 use crate::install::shims::PerArch;
 use crate::rocm::NamedCompiler;
 use crate::support::signals::die_by;
@@ -139,6 +142,17 @@ Examples:
   rock-wrap man | man -l -
   rock-wrap man --output ~/.local/share/man/man1")]
     Man(ManArgs),
+    /// Print the key under which a CI system keeps the job's cache
+    #[command(after_help = "\
+Examples:
+  rock-wrap cache-key --prefix torch --policy ci --arch gfx942,gfx90a
+  rock-wrap cache-key --prefix torch --policy ci --arch gfx942,gfx90a --restore-keys
+  rock-wrap cache-key --arch gfx942 --wider-arch gfx942,gfx950 --restore-keys
+
+The key holds the operating system, the machine, the policy, the launcher's major version, the
+architectures, the ROCm release and the compiler's fingerprint. It has at most 512 bytes and is the
+same wherever these are the same. A job that builds a fork's code has keys of its own.")]
+    CacheKey(CacheKeyArgs),
     /// Detach if `run` is killed
     #[command(hide = true)]
     Guard(GuardArgs),
@@ -280,6 +294,32 @@ struct RunArgs {
     command: Vec<OsString>,
 }
 
+#[derive(Debug, Args)]
+struct CacheKeyArgs {
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// What tells this cache from others of the same repository; the key begins with it
+    #[arg(long, value_name = "PREFIX", default_value = "rock-wrap")]
+    prefix: String,
+    /// Print the keys whose caches may be restored in place of this one, the most specific first
+    #[arg(long)]
+    restore_keys: bool,
+    /// The offload architectures of the build, separated by commas [default: PYTORCH_ROCM_ARCH]
+    #[arg(long, value_name = "LIST")]
+    arch: Option<String>,
+    /// With caching by architecture: a list that another job builds for, whose cache may be restored
+    /// if it contains --arch. Can be repeated
+    #[arg(long, value_name = "LIST", requires = "restore_keys")]
+    wider_arch: Vec<String>,
+    /// Which caches the job may use
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t)]
+    policy: Policy,
+    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
+    /// HIP_CLANG_LAUNCHER, sccache and ccache]
+    #[arg(long, value_name = "NAME|PATH")]
+    launcher: Option<OsString>,
+}
+
 /// What `run` does if the launcher does not work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 enum OnLauncherFailure {
@@ -343,6 +383,7 @@ pub fn main() -> Exit {
         Command::Run(args) => run::main(&args),
         Command::Completions(args) => Ok(completions::main(&args)),
         Command::Man(args) => man::main(&args),
+        Command::CacheKey(args) => cache_key::main(&args),
         Command::Guard(args) => guard::main(&args),
     };
     result.unwrap_or_else(|error| {

@@ -12,7 +12,7 @@ use std::process::Command;
 use tempfile::NamedTempFile;
 
 use super::report::ReportOutputs;
-use super::{CliError, Exit, OnLauncherFailure, RunArgs, output};
+use super::{CliError, Exit, OnLauncherFailure, RunArgs, job, output};
 use crate::launcher::alive::Alive;
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher, health};
 use crate::operation::{self, OperationError, Request};
@@ -41,7 +41,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
         ));
         return Err(become_command(&program, command));
     }
-    let launcher = choose_launcher(args)?;
+    let launcher = job::find_launcher(args.wrap.launcher.as_deref())?;
     let outputs = args.report.open()?;
     let signals = Signals::watch().map_err(CliError::Signals)?;
     if let Err(error) = health::check(&launcher, health::LIMIT) {
@@ -197,15 +197,4 @@ fn become_command(program: &Path, mut command: Command) -> CliError {
         source: command.exec(),
     }
     .into()
-}
-
-/// The launcher for this run: the one named, the one that hipcc would use, or one on PATH.
-fn choose_launcher(args: &RunArgs) -> Result<Launcher, CliError> {
-    if let Some(word) = &args.wrap.launcher {
-        return Ok(Launcher::find(word)?);
-    }
-    match Launcher::from_environment()? {
-        Some(launcher) => Ok(launcher),
-        None => Ok(Launcher::find_any()?.ok_or(OperationError::NoLauncher)?),
-    }
 }

@@ -55,7 +55,10 @@ impl PerArch {
             Self::Never => return Vec::new(),
         };
         let program = std::env::current_exe();
-        program.map_or_else(|_| Vec::new(), |path| [&[letter], path.as_os_str().as_bytes()].concat())
+        program.map_or_else(
+            |_| Vec::new(),
+            |path| [&[letter], path.as_os_str().as_bytes()].concat(),
+        )
     }
 }
 

@@ -103,7 +103,9 @@ impl PartCall<'_> {
                 || is_for_depfile(name)
                 || name == b"-o"
                 || bytes.starts_with(b"-cuid=")
-                || bytes.strip_prefix(b"-Xarch_").is_some_and(|arch| self.is_for_another(arch));
+                || bytes
+                    .strip_prefix(b"-Xarch_")
+                    .is_some_and(|arch| self.is_for_another(arch));
             if !dropped {
                 out.push(bytes.to_vec());
                 out.extend(values.iter().map(|value| value.to_bytes().to_vec()));
@@ -127,7 +129,11 @@ impl PartCall<'_> {
 
     /// Whether `-Xarch_ARCH` is for another architecture than this part's.
     fn is_for_another(&self, arch: &[u8]) -> bool {
-        let own = self.arch.split(|byte| *byte == b':').next().unwrap_or_default();
+        let own = self
+            .arch
+            .split(|byte| *byte == b':')
+            .next()
+            .unwrap_or_default();
         arch.starts_with(b"gfx") && arch != own && arch != self.arch
     }
 }

@@ -111,7 +111,9 @@ fn is_heading(line: &[u8]) -> bool {
         || STARTS.iter().any(|start| line.starts_with(start))
         || memchr::memmem::find(line, b"clang version ").is_some_and(|at| {
             // The vendor's name stands in front of it.
-            line[..at].iter().all(|byte| byte.is_ascii_alphabetic() || *byte == b' ')
+            line[..at]
+                .iter()
+                .all(|byte| byte.is_ascii_alphabetic() || *byte == b' ')
         })
 }
 
@@ -150,7 +152,14 @@ mod tests {
         let printed = b"Debian clang version 22.1.8 (3)\nTarget: x86_64-pc-linux-gnu\nThread model: posix\n\
             InstalledDir: /opt/a b/bin\n \"/opt/a b/bin/clang-22\" \"-cc1\" \"-DX=\\\"1\\\\\" \"\" \"-o\" \"k.o\"\n";
         let commands = parse(printed).unwrap();
-        let words: [&[u8]; 6] = [b"/opt/a b/bin/clang-22", b"-cc1", b"-DX=\"1\\", b"", b"-o", b"k.o"];
+        let words: [&[u8]; 6] = [
+            b"/opt/a b/bin/clang-22",
+            b"-cc1",
+            b"-DX=\"1\\",
+            b"",
+            b"-o",
+            b"k.o",
+        ];
         assert_eq!(commands[0].words, words);
         assert_eq!(commands[0].program(), b"clang-22");
         assert_eq!(commands[0].output(), Some(&b"k.o"[..]));

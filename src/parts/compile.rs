@@ -49,8 +49,14 @@ fn ask(parts: &Parts<'_>, plan: &StandInPlan<'_>, args: &[OsString]) -> ExitCode
         }
     }
     let mut command = Command::new(path_of(plan.real));
-    let error = command.arg0(OsString::from_vec(plan.name.to_vec())).args(args).exec();
-    eprintln!("rock-wrap: cannot execute {}: {error}", command.get_program().display());
+    let error = command
+        .arg0(OsString::from_vec(plan.name.to_vec()))
+        .args(args)
+        .exec();
+    eprintln!(
+        "rock-wrap: cannot execute {}: {error}",
+        command.get_program().display()
+    );
     ExitCode::from(127)
 }
 
@@ -65,7 +71,9 @@ fn asked(plan: &StandInPlan<'_>, args: &[OsString]) -> Asked {
 /// Runs the commands of the part that `args` name. The last of them writes the launcher's output.
 fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
     let dir = CompileDir::open(path_of(parts.dir).as_os_str())?;
-    let digest = args.iter().find_map(|arg| arg.as_bytes().strip_prefix(PART_OPTION));
+    let digest = args
+        .iter()
+        .find_map(|arg| arg.as_bytes().strip_prefix(PART_OPTION));
     let digest = digest.and_then(|digest| str::from_utf8(digest).ok());
     let digest = digest.ok_or(io::ErrorKind::InvalidInput)?;
     let part = dir.part(digest)?;

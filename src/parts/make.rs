@@ -93,7 +93,10 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
     match ended {
         Ok(status) => ExitCode::from(u8::try_from(code(status)).unwrap_or(1)),
         Err(error) => {
-            eprintln!("rock-wrap: cannot execute {}: {error}", maker.shim.display());
+            eprintln!(
+                "rock-wrap: cannot execute {}: {error}",
+                maker.shim.display()
+            );
             ExitCode::from(127)
         }
     }
@@ -162,7 +165,11 @@ impl Maker {
         let last = pipeline.rest.last_mut().ok_or(Whole::Commands)?;
         write_to(last, &object_path, object);
         let mut depfile = None;
-        for command in pipeline.parts.iter_mut().flat_map(|part| &mut part.commands) {
+        for command in pipeline
+            .parts
+            .iter_mut()
+            .flat_map(|part| &mut part.commands)
+        {
             name_depfile(command, &dir.file("part.d"));
         }
         for command in &mut pipeline.rest {
@@ -216,10 +223,17 @@ impl Maker {
                     digest: &digest,
                     output: &part.output,
                     cuid: cuid.map(Vec::as_slice),
-                    coloured: part.commands.iter().any(|command| command.has(b"-fcolor-diagnostics")),
+                    coloured: part
+                        .commands
+                        .iter()
+                        .any(|command| command.has(b"-fcolor-diagnostics")),
                 };
                 let mut command = self.call(&value(Phase::Part, dir.path()));
-                command.args(call.arguments(&args).iter().map(|arg| OsStr::from_bytes(arg)));
+                command.args(
+                    call.arguments(&args)
+                        .iter()
+                        .map(|arg| OsStr::from_bytes(arg)),
+                );
                 self.children.start(number, command)?;
                 held.push(Some((number, permit)));
                 running.push(Running {
@@ -251,7 +265,11 @@ impl Maker {
             .map(|(part, running)| (part.arch.as_slice(), !dir.was_compiled(&running.digest)))
             .collect();
         call_log::record_parts(&outcomes);
-        Ok(running.into_iter().filter_map(|part| part.messages).flatten().collect())
+        Ok(running
+            .into_iter()
+            .filter_map(|part| part.messages)
+            .flatten()
+            .collect())
     }
 
     /// The shim's arguments, with those in response files.
@@ -280,7 +298,9 @@ impl Maker {
     }
 
     fn check_signal(&self) -> Result<(), Whole> {
-        self.children.signal().map_or(Ok(()), |signal| Err(Whole::Signal(signal)))
+        self.children
+            .signal()
+            .map_or(Ok(()), |signal| Err(Whole::Signal(signal)))
     }
 }
 
@@ -294,7 +314,9 @@ fn is_in_vain() -> bool {
         "CCACHE_READONLY_DIRECT",
         "CCACHE_DISABLE",
     ];
-    VARIABLES.iter().any(|name| std::env::var_os(name).is_some())
+    VARIABLES
+        .iter()
+        .any(|name| std::env::var_os(name).is_some())
 }
 
 /// The variable's value for a call.
@@ -315,7 +337,9 @@ fn driver(asked: &Asked) -> Command {
 fn write_to(command: &mut commands::Command, from: &[u8], to: &[u8]) {
     let words = &mut command.words;
     for at in 0..words.len() {
-        let is_value = at.checked_sub(1).is_some_and(|before| words[before] == b"-o");
+        let is_value = at
+            .checked_sub(1)
+            .is_some_and(|before| words[before] == b"-o");
         if is_value && words[at] == from {
             words[at] = to.to_vec();
         } else if words[at].strip_prefix(b"-output=") == Some(from) {
@@ -326,7 +350,13 @@ fn write_to(command: &mut commands::Command, from: &[u8], to: &[u8]) {
 
 /// Lets a command write its dependency file to `path`. Returns the name that it had, if it writes one.
 fn name_depfile(command: &mut commands::Command, path: &Path) -> Option<Vec<u8>> {
-    let at = command.words.iter().position(|word| word == b"-dependency-file")?;
+    let at = command
+        .words
+        .iter()
+        .position(|word| word == b"-dependency-file")?;
     let named = command.words.get_mut(at + 1)?;
-    Some(std::mem::replace(named, path.as_os_str().as_bytes().to_vec()))
+    Some(std::mem::replace(
+        named,
+        path.as_os_str().as_bytes().to_vec(),
+    ))
 }

@@ -52,5 +52,7 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
 
 /// Words as C strings. A word of a command line has no NUL.
 fn c_strings<'a>(words: impl Iterator<Item = &'a [u8]>) -> Vec<CString> {
-    words.map(|word| CString::new(word).unwrap_or_default()).collect()
+    words
+        .map(|word| CString::new(word).unwrap_or_default())
+        .collect()
 }

@@ -92,12 +92,18 @@ fn cores() -> Vec<PathBuf> {
     if fs::create_dir_all(&dir).is_err() {
         return Vec::new();
     }
-    (0..count).map(|number| dir.join(number.to_string())).collect()
+    (0..count)
+        .map(|number| dir.join(number.to_string()))
+        .collect()
 }
 
 fn free(locks: &[PathBuf]) -> Option<Permit> {
     locks.iter().find_map(|path| {
-        let file = OpenOptions::new().create(true).append(true).open(path).ok()?;
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .ok()?;
         rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
         Some(Permit::Core { _lock: file })
     })

@@ -67,10 +67,16 @@ impl Pipeline {
             reader > writer && mentions(&commands[reader], &outputs[writer])
         };
         let count = commands.len();
-        let readers =
-            |writer: usize| (0..count).filter(move |reader| reads(*reader, writer)).collect::<Vec<_>>();
-        let sources =
-            |reader: usize| (0..count).filter(move |writer| reads(reader, *writer)).collect::<Vec<_>>();
+        let readers = |writer: usize| {
+            (0..count)
+                .filter(move |reader| reads(*reader, writer))
+                .collect::<Vec<_>>()
+        };
+        let sources = |reader: usize| {
+            (0..count)
+                .filter(move |writer| reads(reader, *writer))
+                .collect::<Vec<_>>()
+        };
         // Every command but the last writes what one later command reads.
         let last = count.checked_sub(1)?;
         if !(0..last).all(|writer| readers(writer).len() == 1) {
@@ -91,7 +97,9 @@ impl Pipeline {
         let archs = archs(&commands, &outputs)?;
         let parts = chains.iter().map(|chain| {
             let end = *chain.last()?;
-            let (arch, _) = archs.iter().find(|(_, file)| chain.iter().any(|at| outputs[*at] == *file))?;
+            let (arch, _) = archs
+                .iter()
+                .find(|(_, file)| chain.iter().any(|at| outputs[*at] == *file))?;
             Some(Part {
                 arch: arch.clone(),
                 commands: chain.iter().map(|at| commands[*at].clone()).collect(),
@@ -110,13 +118,21 @@ impl Pipeline {
 
     /// Gives every intermediate file a place in `dir`, whose name is distinct. Returns the object's name.
     pub fn move_to(&mut self, dir: &[u8]) -> Vec<u8> {
-        let all = self.parts.iter().flat_map(|part| &part.commands).chain(&self.rest);
-        let mut files: Vec<_> = all.filter_map(Command::output).map(<[u8]>::to_vec).collect();
+        let all = self
+            .parts
+            .iter()
+            .flat_map(|part| &part.commands)
+            .chain(&self.rest);
+        let mut files: Vec<_> = all
+            .filter_map(Command::output)
+            .map(<[u8]>::to_vec)
+            .collect();
         let object = files.pop().unwrap_or_default();
         for (number, from) in files.iter().enumerate() {
             let to = [dir, b"/", number.to_string().as_bytes(), extension(from)].concat();
             let all = self.parts.iter_mut().flat_map(|part| &mut part.commands);
-            all.chain(&mut self.rest).for_each(|command| command.replace(from, &to));
+            all.chain(&mut self.rest)
+                .for_each(|command| command.replace(from, &to));
             for part in self.parts.iter_mut().filter(|part| part.output == *from) {
                 part.output.clone_from(&to);
             }
@@ -139,7 +155,10 @@ impl Part {
                 for output in &outputs {
                     word = replaced(&word, output, b"");
                 }
-                let end = word.iter().position(|byte| *byte == b'/').unwrap_or(word.len());
+                let end = word
+                    .iter()
+                    .position(|byte| *byte == b'/')
+                    .unwrap_or(word.len());
                 hasher.update(&(end as u64).to_le_bytes());
                 hasher.update(&word[..end]);
             }
@@ -158,7 +177,9 @@ fn archs(commands: &[Command], outputs: &[Vec<u8>]) -> Option<Vec<(Vec<u8>, Vec<
             b"clang-offload-bundler" => {
                 let joined = |name: &[u8]| {
                     let words = command.words.iter();
-                    words.filter_map(|word| word.strip_prefix(name)).collect::<Vec<_>>()
+                    words
+                        .filter_map(|word| word.strip_prefix(name))
+                        .collect::<Vec<_>>()
                 };
                 let targets = joined(b"-targets=");
                 let targets = targets.first()?.split(|byte| *byte == b',');
@@ -169,7 +190,10 @@ fn archs(commands: &[Command], outputs: &[Vec<u8>]) -> Option<Vec<(Vec<u8>, Vec<
                 }
             }
             b"llvm-offload-binary" | b"clang-offload-packager" => {
-                let images = command.words.iter().filter_map(|word| word.strip_prefix(b"--image="));
+                let images = command
+                    .words
+                    .iter()
+                    .filter_map(|word| word.strip_prefix(b"--image="));
                 for image in images {
                     found.push((field(image, b"arch=")?, field(image, b"file=")?));
                 }
@@ -189,7 +213,9 @@ fn arch_of(target: &[u8]) -> Option<Vec<u8>> {
 /// A field of the packager's `--image=file=...,triple=...,arch=...`.
 pub fn field(image: &[u8], name: &[u8]) -> Option<Vec<u8>> {
     let fields = image.split(|byte| *byte == b',');
-    { fields }.find_map(|field| field.strip_prefix(name)).map(<[u8]>::to_vec)
+    { fields }
+        .find_map(|field| field.strip_prefix(name))
+        .map(<[u8]>::to_vec)
 }
 
 /// Whether a word of `command` contains `file`, which is not only the start of a longer name.
@@ -198,8 +224,7 @@ fn mentions(command: &Command, file: &[u8]) -> bool {
         memchr::memmem::find_iter(word, file).any(|at| {
             let before = at.checked_sub(1).map(|before| word[before]);
             let after = word.get(at + file.len());
-            matches!(before, None | Some(b'=' | b','))
-                && matches!(after, None | Some(b','))
+            matches!(before, None | Some(b'=' | b',')) && matches!(after, None | Some(b','))
         })
     })
 }
@@ -211,5 +236,7 @@ fn is_number(text: &[u8]) -> bool {
 /// The extension of a path's last component, with its dot.
 fn extension(path: &[u8]) -> &[u8] {
     let name = crate::shared::paths::base_name(path);
-    name.iter().rposition(|byte| *byte == b'.').map_or(b"", |dot| &name[dot..])
+    name.iter()
+        .rposition(|byte| *byte == b'.')
+        .map_or(b"", |dot| &name[dot..])
 }

@@ -21,7 +21,10 @@ const WRAPPER: &[u8] = b"clang-linker-wrapper";
 /// # Errors
 /// If a file in `dir` cannot be written, or a program cannot be run.
 pub fn expand(mut commands: Vec<Command>, dir: &Path) -> io::Result<Option<Vec<Command>>> {
-    let Some(at) = commands.iter().position(|command| command.program() == WRAPPER) else {
+    let Some(at) = commands
+        .iter()
+        .position(|command| command.program() == WRAPPER)
+    else {
         return Ok(Some(commands));
     };
     let Some(packed) = at.checked_sub(1) else {
@@ -73,7 +76,10 @@ fn ask(package: &Command, wrapper: &Command, dir: &Path) -> io::Result<Option<Ve
 /// Reads the wrapper's commands and lets them read what the compiler wrote, and write what the host's compile reads.
 fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<Vec<Command>> {
     let mut commands = Vec::new();
-    for line in printed.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+    for line in printed
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+    {
         // Only the program's path is quoted. A word with a blank could not be told from two.
         let line = line.strip_prefix(b" \"")?;
         let end = line.iter().position(|byte| *byte == b'"')?;
@@ -84,7 +90,11 @@ fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<V
             quiet: true,
         });
     }
-    if wrapper.words.iter().any(|word| word.iter().any(u8::is_ascii_whitespace)) {
+    if wrapper
+        .words
+        .iter()
+        .any(|word| word.iter().any(u8::is_ascii_whitespace))
+    {
         return None;
     }
     let (bundler, links) = commands.split_last_mut()?;
@@ -94,7 +104,11 @@ fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<V
     let bundle = bundler.output()?.to_vec();
     bundler.replace(&bundle, wrapper.output()?);
     for link in links {
-        let arch = link.words.iter().find_map(|word| word.strip_prefix(b"-mcpu="))?.to_vec();
+        let arch = link
+            .words
+            .iter()
+            .find_map(|word| word.strip_prefix(b"-mcpu="))?
+            .to_vec();
         let image = images(package).find(|image| field(image, b"arch=").as_ref() == Some(&arch))?;
         let input = input(link)?;
         link.replace(&input, &field(image, b"file=")?);
@@ -103,7 +117,10 @@ fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<V
 }
 
 fn images(package: &Command) -> impl Iterator<Item = &[u8]> {
-    package.words.iter().filter_map(|word| word.strip_prefix(b"--image="))
+    package
+        .words
+        .iter()
+        .filter_map(|word| word.strip_prefix(b"--image="))
 }
 
 /// The only input of a link.

@@ -122,7 +122,11 @@ impl<'a> Parts<'a> {
     /// parts were made from an earlier state than the whole, and would not fit together.
     #[must_use]
     pub fn unchanged_since(&self) -> u64 {
-        let name = self.dir.split(|byte| *byte == b'/').next_back().unwrap_or_default();
+        let name = self
+            .dir
+            .split(|byte| *byte == b'/')
+            .next_back()
+            .unwrap_or_default();
         let time = name.get(DIRECTORY.len() + 1..).unwrap_or_default();
         let time = time.split(|byte| *byte == b'-').next().and_then(decimal);
         time.unwrap_or(0).saturating_sub(TICK)
@@ -132,7 +136,11 @@ impl<'a> Parts<'a> {
 /// The letter and the directory for the launch of `unit`; `None` if it is not to be split. `unique` makes the
 /// directory's name.
 #[must_use]
-pub fn value(call: &Call<'_>, unit: &Unit<'_>, unique: impl FnOnce() -> Vec<u8>) -> Option<Vec<u8>> {
+pub fn value(
+    call: &Call<'_>,
+    unit: &Unit<'_>,
+    unique: impl FnOnce() -> Vec<u8>,
+) -> Option<Vec<u8>> {
     if call.config.parts.is_empty() {
         return None;
     }
@@ -141,7 +149,11 @@ pub fn value(call: &Call<'_>, unit: &Unit<'_>, unique: impl FnOnce() -> Vec<u8>)
     }
     can_split(unit).then(|| {
         let temporary = lookup(call.env, b"TMPDIR").map_or(&b""[..], CStr::to_bytes);
-        let temporary = if temporary.starts_with(b"/") { temporary } else { b"/tmp" };
+        let temporary = if temporary.starts_with(b"/") {
+            temporary
+        } else {
+            b"/tmp"
+        };
         let mut value = Vec::with_capacity(128);
         value.push(Phase::Ask.letter());
         for piece in [temporary, b"/", DIRECTORY, b"-", &unique()] {

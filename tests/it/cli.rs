@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::launchers::{ccache, sccache};
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "install",
     "restore",
     "status",
@@ -16,6 +16,7 @@ const COMMANDS: [&str; 9] = [
     "run",
     "completions",
     "man",
+    "cache-key",
 ];
 
 const ESCAPE: char = '\u{1b}';

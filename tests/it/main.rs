@@ -8,6 +8,7 @@
 //! current directory, umask, signal dispositions, limits. Children are given what they need instead.
 
 mod attach;
+mod ci;
 mod cli;
 mod completions;
 mod doctor;

@@ -415,7 +415,10 @@ impl Scanner {
         if let Some(name) = marked_file(&self.directive) {
             // A name that cannot be decoded is a file that is not checked.
             self.untold |= path_of(name).is_none();
-            if let Err(at) = self.names.binary_search_by(|known| known.as_slice().cmp(name)) {
+            if let Err(at) = self
+                .names
+                .binary_search_by(|known| known.as_slice().cmp(name))
+            {
                 self.names.insert(at, name.to_vec());
             }
             return;

@@ -470,3 +470,14 @@ pub(super) fn examinations() -> Vec<CliError> {
     errors.extend(troubles.map(CliError::Bench));
     errors
 }
+
+pub(super) fn ci() -> Vec<CliError> {
+    [
+        CiError::NotAnArch("942".to_owned()),
+        CiError::NativeArch,
+        CiError::Prefix("a,b".to_owned()),
+        CiError::LongPrefix(200),
+    ]
+    .map(CliError::from)
+    .into()
+}

@@ -12,6 +12,7 @@ use crate::support::golden::{assert_current, source};
 use crate::support::rocm::{ran, rock_wrap};
 use clap::{Command, CommandFactory};
 use rock_wrap::attach::AttachError;
+use rock_wrap::ci::CiError;
 use rock_wrap::cli::{Cli, CliError, hints};
 use rock_wrap::doctor::scratch::DoctorError;
 use rock_wrap::fingerprint::IdentityError;
@@ -81,7 +82,7 @@ fn messages_about_a_wrong_command_line_read_as_committed() {
 #[test]
 fn errors_read_as_committed() {
     type Family = (&'static str, fn() -> Vec<CliError>);
-    let families: [Family; 7] = [
+    let families: [Family; 8] = [
         ("The tree", trees),
         ("The launcher", launchers),
         ("The compiler and its fingerprint", compilers),
@@ -89,6 +90,7 @@ fn errors_read_as_committed() {
         ("Install and restore", failures),
         ("run and explain", sessions),
         ("doctor and status", examinations),
+        ("The commands for CI", ci),
     ];
     let mut text = String::new();
     for (title, family) in families {

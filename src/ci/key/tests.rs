@@ -1,0 +1,336 @@
+use super::*;
+
+/// The facts of one job, to be varied.
+#[derive(Clone, Copy)]
+struct Job {
+    prefix: &'static str,
+    system: &'static str,
+    machine: &'static str,
+    policy: &'static str,
+    launcher: &'static str,
+    rocm: Option<&'static str>,
+    compiler: &'static str,
+    archs: &'static str,
+}
+
+const JOB: Job = Job {
+    prefix: "torch",
+    system: "linux.ubuntu24.04",
+    machine: "x86_64",
+    policy: "ci",
+    launcher: "ccache4",
+    rocm: Some("7.2.0"),
+    compiler: "0123456789abcdef0123456789abcdef",
+    archs: "gfx90a,gfx942",
+};
+
+impl Job {
+    fn with<T>(self, use_facts: impl FnOnce(&KeyFacts<'_>) -> T) -> T {
+        let archs = ArchSet::parse(self.archs).unwrap();
+        use_facts(&KeyFacts {
+            prefix: self.prefix,
+            system: self.system,
+            machine: self.machine,
+            policy: self.policy,
+            launcher: self.launcher,
+            rocm: self.rocm,
+            compiler: self.compiler,
+            archs: &archs,
+        })
+    }
+
+    fn key(self) -> String {
+        self.with(|facts| facts.key().unwrap())
+    }
+
+    /// Whether this job restores what `other` saved with `-1` after its key, if it names these lists.
+    fn restores(self, other: Self, lists: &[&str]) -> bool {
+        let wider: Vec<_> = lists
+            .iter()
+            .map(|list| ArchSet::parse(list).unwrap())
+            .collect();
+        let keys = self.with(|facts| facts.restore_keys(&wider).unwrap());
+        let saved = format!("{}-1", other.key());
+        keys.iter().any(|key| saved.starts_with(key))
+    }
+}
+
+#[test]
+fn a_key_reads_as_what_it_stands_for() {
+    assert_eq!(
+        JOB.key(),
+        "torch-v1-linux.ubuntu24.04-x86_64-ci-ccache4-gfx90a_gfx942-rocm7.2.0-0123456789abcdef"
+    );
+}
+
+#[test]
+fn pairs_that_must_be_equal() {
+    let archs = |archs| Job { archs, ..JOB };
+    for (one, other) in [
+        (JOB, JOB),
+        (JOB, archs("gfx942,gfx90a")),
+        (JOB, archs("gfx942;gfx90a;gfx942")),
+        (JOB, archs(" gfx90a gfx942 ")),
+        (
+            JOB,
+            archs("--offload-arch=gfx90a,amdgcn-amd-amdhsa--gfx942"),
+        ),
+        (archs("fiji"), archs("gfx803")),
+        (archs("polaris11,tonga"), archs("gfx802,gfx803")),
+        (
+            archs("gfx90a:xnack+:sramecc-"),
+            archs("gfx90a:sramecc-:xnack+"),
+        ),
+        // Only the beginning of the fingerprint is in the key.
+        (
+            JOB,
+            Job {
+                compiler: "0123456789abcdef",
+                ..JOB
+            },
+        ),
+    ] {
+        assert_eq!(one.key(), other.key());
+        assert!(one.restores(other, &[]));
+    }
+}
+
+#[test]
+fn pairs_that_must_differ() {
+    let archs = |archs| Job { archs, ..JOB };
+    // The last column: whether one may be restored for the other.
+    for (one, other, restorable) in [
+        (
+            JOB,
+            Job {
+                prefix: "vllm",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            JOB,
+            Job {
+                prefix: "torch-vision",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            JOB,
+            Job {
+                system: "linux.ubuntu22.04",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            JOB,
+            Job {
+                system: "linux.ubuntu24.041",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            JOB,
+            Job {
+                machine: "aarch64",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            JOB,
+            Job {
+                policy: "local",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            JOB,
+            Job {
+                policy: "ci2",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            JOB,
+            Job {
+                policy: "fork",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            Job {
+                policy: "release",
+                ..JOB
+            },
+            Job {
+                policy: "prerelease",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            JOB,
+            Job {
+                launcher: "sccache0",
+                ..JOB
+            },
+            false,
+        ),
+        (
+            JOB,
+            Job {
+                launcher: "ccache5",
+                ..JOB
+            },
+            false,
+        ),
+        (JOB, archs("gfx942"), false),
+        (archs("gfx942"), JOB, false),
+        (archs("gfx90a"), JOB, false),
+        (JOB, archs("gfx90a,gfx942,gfx950"), false),
+        (JOB, archs("gfx90a,gfx942:xnack-"), false),
+        (archs("gfx90a:xnack+"), archs("gfx90a:xnack-"), false),
+        (archs("gfx90a"), archs("gfx90a:xnack-"), false),
+        (archs("gfx11-generic"), archs("gfx11"), false),
+        (archs("gfx11"), archs("gfx11-generic"), false),
+        (JOB, archs(""), false),
+        (archs(""), JOB, false),
+        // Host compilers and pip's downloads are the same, and so may some of the objects be.
+        (
+            JOB,
+            Job {
+                rocm: Some("7.1.1"),
+                ..JOB
+            },
+            true,
+        ),
+        (
+            JOB,
+            Job {
+                rocm: Some("7.2.01"),
+                ..JOB
+            },
+            true,
+        ),
+        (JOB, Job { rocm: None, ..JOB }, true),
+        (
+            JOB,
+            Job {
+                compiler: "fedcba9876543210",
+                ..JOB
+            },
+            true,
+        ),
+    ] {
+        assert_ne!(one.key(), other.key());
+        let keys = (one.key(), other.key());
+        assert_eq!(one.restores(other, &[]), restorable, "{keys:?}");
+    }
+}
+
+#[test]
+fn by_architecture_a_contained_list_may_restore_the_one_that_contains_it() {
+    let archs = |archs| Job { archs, ..JOB };
+    let lists = ["gfx942,gfx90a", "gfx942,gfx950,gfx90a", "gfx1100"];
+    for (one, other, restorable) in [
+        ("gfx942", "gfx90a,gfx942", true),
+        ("gfx942", "gfx90a,gfx942,gfx950", true),
+        ("gfx90a,gfx942", "gfx90a,gfx942,gfx950", true),
+        ("gfx942", "gfx1100", false),
+        ("gfx90a,gfx942", "gfx942", false),
+        ("gfx90a,gfx942,gfx950", "gfx90a,gfx942", false),
+        ("gfx1101", "gfx1100", false),
+        ("", "gfx90a,gfx942", false),
+    ] {
+        let found = archs(one).restores(archs(other), &lists);
+        assert_eq!(found, restorable, "{one} {other}");
+    }
+    let other_machine = Job {
+        machine: "aarch64",
+        ..archs("gfx90a,gfx942")
+    };
+    assert!(!archs("gfx942").restores(other_machine, &lists));
+}
+
+#[test]
+fn restore_keys_go_from_the_most_to_the_least_specific() {
+    let wider = ["gfx90a,gfx942,gfx950,gfx1100", "gfx90a,gfx942,gfx950"];
+    let wider = wider.map(|list| ArchSet::parse(list).unwrap());
+    let keys = JOB.with(|facts| facts.restore_keys(&wider).unwrap());
+    let base = "torch-v1-linux.ubuntu24.04-x86_64-ci-ccache4-";
+    let expected = [
+        "gfx90a_gfx942-rocm7.2.0-0123456789abcdef",
+        "gfx90a_gfx942_gfx950-rocm7.2.0-0123456789abcdef",
+        "gfx1100_gfx90a_gfx942_gfx950-rocm7.2.0-0123456789abcdef",
+        "gfx90a_gfx942-rocm7.2.0-",
+        "gfx90a_gfx942_gfx950-rocm7.2.0-",
+        "gfx1100_gfx90a_gfx942_gfx950-rocm7.2.0-",
+        "gfx90a_gfx942-",
+        "gfx90a_gfx942_gfx950-",
+        "gfx1100_gfx90a_gfx942_gfx950-",
+    ];
+    assert_eq!(keys, expected.map(|rest| format!("{base}{rest}")));
+}
+
+#[test]
+fn the_longest_key_fits() {
+    let long: &'static str = "x".repeat(400).leak();
+    let archs: Vec<_> = (0..60)
+        .map(|n| format!("gfx{n}a:sramecc+:xnack-"))
+        .collect();
+    let job = Job {
+        prefix: &long[..MAX_PREFIX],
+        system: long,
+        machine: long,
+        policy: "pull-request",
+        launcher: long,
+        rocm: Some(long),
+        compiler: long,
+        archs: archs.join(",").leak(),
+    };
+    assert!(job.key().len() <= MAX_KEY, "{}", job.key().len());
+    // What is cut is still told apart.
+    let other = Job {
+        rocm: Some("y".repeat(400).leak()),
+        ..job
+    };
+    assert_ne!(job.key(), other.key());
+    let fewer = Job {
+        archs: archs[1..].join(",").leak(),
+        ..job
+    };
+    assert_ne!(job.key(), fewer.key());
+}
+
+#[test]
+fn a_prefix_that_no_key_can_have_is_refused() {
+    for prefix in ["", "a,b", "a b", "a\nb", "ä"] {
+        let error = Job { prefix, ..JOB }.with(|facts| facts.key().unwrap_err());
+        assert_eq!(error, CiError::Prefix(prefix.to_owned()));
+    }
+    let prefix = "x".repeat(MAX_PREFIX + 1).leak();
+    let error = Job { prefix, ..JOB }.with(|facts| facts.key().unwrap_err());
+    assert_eq!(error, CiError::LongPrefix(MAX_PREFIX + 1));
+}
+
+#[test]
+fn the_system_is_named_with_its_release() {
+    for (text, expected) in [
+        ("ID=debian\nVERSION_ID=\"12\"\n", "linux.debian12"),
+        (
+            "NAME=\"A\"\nVERSION_ID='8.10'\nID=\"almalinux\"\n",
+            "linux.almalinux8.10",
+        ),
+        ("ID=arch\n", "linux.arch"),
+        ("", "linux"),
+    ] {
+        assert_eq!(system("linux", text), expected);
+    }
+}

@@ -1,0 +1,109 @@
+//! The policies: which caches a job may read, and which it may write.
+//!
+//! Owns: the table. Everything that the commands and the documents say of a policy comes from it.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// What a job may do with a cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Access {
+    /// It is not used.
+    None,
+    /// Results are found, and none is stored.
+    Read,
+    /// Results are found and stored.
+    ReadWrite,
+}
+
+/// Who runs the job, and so which caches it may use.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policy {
+    /// Developers' machines: the shared remote cache is read and written
+    Dev,
+    /// Jobs of reviewed code: the shared remote cache is read and written
+    Ci,
+    /// Pull requests: the shared remote cache is read, only the local one is written
+    PullRequest,
+    /// Nightly builds: a remote cache or namespace of their own
+    Nightly,
+    /// Prereleases: the local cache only
+    Prerelease,
+    /// Releases: no cache, or the local one with --allow-local
+    Release,
+    /// The local cache only
+    #[default]
+    Local,
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rules {
+    /// What is done with the remote cache.
+    pub remote: Access,
+    /// What is done with the local cache.
+    pub local: Access,
+    /// Whether the remote cache, or the namespace in it, is for this policy alone.
+    pub own_namespace: bool,
+}
+
+impl Policy {
+    /// All of them, in the order of the table.
+    pub const ALL: [Self; 7] = [
+        Self::Dev,
+        Self::Ci,
+        Self::PullRequest,
+        Self::Nightly,
+        Self::Prerelease,
+        Self::Release,
+        Self::Local,
+    ];
+
+    /// Its name in options, keys and files.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dev => "dev",
+            Self::Ci => "ci",
+            Self::PullRequest => "pull-request",
+            Self::Nightly => "nightly",
+            Self::Prerelease => "prerelease",
+            Self::Release => "release",
+            Self::Local => "local",
+        }
+    }
+
+    /// Its row of the table.
+    #[must_use]
+    pub fn rules(self) -> Rules {
+        use Access::{None, Read, ReadWrite};
+        let (remote, local, own_namespace) = match self {
+            Self::Dev | Self::Ci => (ReadWrite, ReadWrite, false),
+            Self::PullRequest => (Read, ReadWrite, false),
+            Self::Nightly => (ReadWrite, ReadWrite, true),
+            Self::Prerelease | Self::Local => (None, ReadWrite, true),
+            Self::Release => (None, None, true),
+        };
+        Rules {
+            remote,
+            local,
+            own_namespace,
+        }
+    }
+}
+
+impl fmt::Display for Policy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The name under which an untrusted job keeps its cache, whatever its policy: nobody else may read what it
+/// wrote.
+pub const FORK: &str = "fork";
