@@ -179,6 +179,8 @@ fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<S
             real.as_os_str().as_bytes(),
             name,
             None,
+            // No call's: nothing is launched.
+            0,
         )
     })
 }

@@ -13,6 +13,18 @@
 //! character or a backslash is written as a backslash and two hexadecimal digits.
 //!
 //! A launched call was parsed completely. For a direct call, language, archs, source and output are a best guess.
+//!
+//! The stand-in, which a hit in a launcher's direct mode does not start, adds what it knows. After answering with the
+//! texts of a compile it repeats the last part of the answer, all lines of which begin with `#`: the files that the
+//! texts name, with their digests. When it becomes the real compiler for the compile itself it adds nothing in front.
+//! Either ends with a line that holds only the number of the process whose call it is. One record is one write.
+//!
+//! ```text
+//! # 1 "/usr/include/stdio.h"
+//! #pragma rock-wrap 0f1e2d...
+//! 4711
+//! 4711
+//! ```
 
 use crate::shared::bytes::push_decimal;
 use alloc::vec::Vec;
@@ -31,15 +43,11 @@ pub const VARIABLE: &str = "ROCK_WRAP_EVENTS";
 /// `O_APPEND` and each line is one write, so parallel calls lose no lines (the kernel holds the inode's lock while
 /// it seeks and writes).
 pub fn record(call: &Call<'_>, decision: &Decision<'_>) {
-    let Some(path) = lookup(call.env, VARIABLE.as_bytes()) else {
-        return;
-    };
     // The parts program's calls belong to a call that has its line.
     if lookup(call.env, crate::shared::parts::VARIABLE).is_some() {
         return;
     }
-    // A log that has disappeared must not disturb a compile.
-    let Ok(log) = sys::File::append(path) else {
+    let Some(log) = open(call.env) else {
         return;
     };
     log.write(&line(
@@ -49,6 +57,11 @@ pub fn record(call: &Call<'_>, decision: &Decision<'_>) {
         sys::since_boot(),
         sys::getcwd,
     ));
+}
+
+/// Opens the log, if the environment names one. A log that has disappeared must not disturb a compile.
+pub fn open(env: &[&CStr]) -> Option<sys::File> {
+    sys::File::append(lookup(env, VARIABLE.as_bytes())?).ok()
 }
 
 /// Formats the line for one call. `cwd` is called only if a path is relative.
@@ -163,7 +176,7 @@ fn push_escaped(text: &mut Vec<u8>, bytes: &[u8]) {
 #[cfg(not(rock_wrap_shim))]
 pub use parts::record_parts;
 #[cfg(not(rock_wrap_shim))]
-pub use read::{Event, read};
+pub use read::{Event, Reader, Record, Text, read};
 
 /// What the parts program records.
 #[cfg(not(rock_wrap_shim))]
@@ -204,6 +217,7 @@ mod read {
 
     use super::{NONE, Vec};
     use crate::shared::decision::language::Language;
+    use crate::shared::stand_in::text::{marked_file, path_of};
 
     /// One call in a session's log.
     #[derive(Clone, Debug, PartialEq, Eq)]
@@ -229,10 +243,97 @@ mod read {
         pub output: Option<PathBuf>,
     }
 
-    /// Parses the lines of a log. Skips lines that it does not recognise.
+    /// A record of a log.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub enum Record {
+        /// The shim decided about a call.
+        Call(Event),
+        /// The stand-in answered with the texts of the compile that this process launched.
+        Text(u32, Text),
+        /// The stand-in became the real compiler for the compile that this process launched: nothing was found.
+        Compiled(u32),
+    }
+
+    /// What the texts of a compile depend on.
+    #[derive(Clone, Debug, Default, PartialEq, Eq)]
+    pub struct Text {
+        /// The files that they name, each with the first digits of its digest, or `absent`.
+        pub files: Vec<(PathBuf, String)>,
+        /// The first digits of a digest of all literals and directives, if they count on their own.
+        pub literals: Option<String>,
+        /// Whether they may make the compiler read a file that they do not name.
+        pub unnamed: bool,
+        /// Whether they contain a date or a time.
+        pub dated: bool,
+    }
+
+    /// The digits of a digest that are kept.
+    const DIGITS: usize = 16;
+
+    /// Reads a log piece by piece.
+    #[derive(Debug, Default)]
+    pub struct Reader {
+        text: Option<Text>,
+        file: Option<PathBuf>,
+    }
+
+    impl Reader {
+        /// Parses more lines, all of them whole. Skips lines that it does not recognise.
+        pub fn read(&mut self, lines: &[u8]) -> Vec<Record> {
+            let lines = lines.split(|byte| *byte == b'\n');
+            let lines = lines.filter(|line| !line.is_empty());
+            lines.filter_map(|line| self.line(line)).collect()
+        }
+
+        fn line(&mut self, line: &[u8]) -> Option<Record> {
+            if line.starts_with(b"#") {
+                self.part(line);
+                return None;
+            }
+            let text = self.text.take();
+            let number = std::str::from_utf8(line)
+                .ok()
+                .and_then(|line| line.parse().ok());
+            match (number, text) {
+                (Some(call), Some(text)) => Some(Record::Text(call, text)),
+                (Some(call), None) => Some(Record::Compiled(call)),
+                (None, _) => event(line).map(Record::Call),
+            }
+        }
+
+        /// A line of the end of an answer.
+        fn part(&mut self, line: &[u8]) {
+            let text = self.text.get_or_insert_default();
+            let short = |digest: &[u8]| {
+                let digits = digest.get(..DIGITS).unwrap_or(digest);
+                String::from_utf8_lossy(digits).into_owned()
+            };
+            match line.strip_prefix(b"#pragma rock-wrap ") {
+                None => {
+                    let name = line.get(1..).and_then(marked_file).and_then(path_of);
+                    self.file = name.map(|name| PathBuf::from(OsString::from_vec(name)));
+                }
+                Some(b"untold") => text.unnamed = true,
+                Some(b"dated") => text.dated = true,
+                Some(said) => match (said.strip_prefix(b"says "), self.file.take()) {
+                    (Some(digest), _) => text.literals = Some(short(digest)),
+                    (None, Some(file)) => text.files.push((file, short(said))),
+                    // The checkout that it is in, which is no digest.
+                    (None, None) => {}
+                },
+            }
+        }
+    }
+
+    /// The calls in a log.
     #[must_use]
     pub fn read(log: &[u8]) -> Vec<Event> {
-        log.split(|byte| *byte == b'\n').filter_map(event).collect()
+        let records = Reader::default().read(log).into_iter();
+        let call = |record| match record {
+            Record::Call(event) => Some(event),
+            Record::Text(..) | Record::Compiled(_) => None,
+        };
+        records.filter_map(call).collect()
     }
 
     fn event(line: &[u8]) -> Option<Event> {
@@ -355,6 +456,32 @@ mod tests {
         let events = read(log);
         assert_eq!(events.len(), 1);
         assert!(events[0].launched && events[0].language == Some(Language::Hip));
+    }
+
+    #[test]
+    fn what_the_stand_in_adds_belongs_to_the_process_at_its_end_however_it_is_cut() {
+        let log = b"# 1 \"/a b.h\"\n#pragma rock-wrap 0123456789abcdef0123\n# 1 \"gone.h\"\n\
+            #pragma rock-wrap absent\n#pragma rock-wrap says fedcba9876543210ff\n\
+            # 1 \"/nonexistent/rock-wrap/dated\"\n#pragma rock-wrap dated\n42\n\
+            direct\tx\t-\t0\t7\t1\t-\t-\t-\n42\n";
+        let text = Text {
+            files: vec![
+                (PathBuf::from("/a b.h"), "0123456789abcdef".to_owned()),
+                (PathBuf::from("gone.h"), "absent".to_owned()),
+            ],
+            literals: Some("fedcba9876543210".to_owned()),
+            unnamed: false,
+            dated: true,
+        };
+        let whole = Reader::default().read(log);
+        assert_eq!(whole[0], Record::Text(42, text));
+        assert!(matches!(&whole[1], Record::Call(event) if event.pid == 7));
+        assert_eq!(whole[2..], [Record::Compiled(42)]);
+        let mut reader = Reader::default();
+        let lines = log.split_inclusive(|byte| *byte == b'\n');
+        let pieces: Vec<_> = lines.flat_map(|line| reader.read(line)).collect();
+        assert_eq!(pieces, whole);
+        assert_eq!(read(log).len(), 1);
     }
 
     proptest! {

@@ -241,6 +241,7 @@ impl Real {
             real.as_bytes(),
             &name,
             parts,
+            sys::getpid(),
         )
         .entry()
     }
@@ -258,7 +259,10 @@ impl Real {
     pub fn make_parts(&self, parts: &Parts<'_>) {
         let own = |bytes: &[u8]| CString::new(bytes).unwrap_or_default();
         let (program, dir) = (own(parts.program()), own(parts.dir));
-        let file = self.given.file.map_or_else(|| own(&self.own_path()), CString::from);
+        let file = self
+            .given
+            .file
+            .map_or_else(|| own(&self.own_path()), CString::from);
         let mut argv = Vec::with_capacity(self.given.args.len() + 5);
         argv.extend([MAKER, &dir, &file].map(|word| start(&word)));
         // A shim that was called as a launcher has dropped its own name.

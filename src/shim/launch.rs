@@ -80,7 +80,9 @@ pub fn launch(
         may_decline: parts.is_some_and(|parts| parts.phase == Phase::Ask),
     });
     if let Some(expected) = expected.as_ref().filter(|_| launcher.asks_server) {
-        ask_server(real, call, launcher, &compiler, &args, expected, &env, parts);
+        ask_server(
+            real, call, launcher, &compiler, &args, expected, &env, parts,
+        );
     }
 
     let mut argv = Vec::with_capacity(args.len() + 3);

@@ -19,7 +19,10 @@ pub struct MarkerNames(Vec<(Vec<u8>, Option<Vec<u8>>)>);
 impl MarkerNames {
     /// The path that replaces the file name `name`, if it needs replacing.
     pub fn path_for(&mut self, name: &[u8]) -> Option<&[u8]> {
-        let at = match self.0.binary_search_by(|(known, _)| known.as_slice().cmp(name)) {
+        let at = match self
+            .0
+            .binary_search_by(|(known, _)| known.as_slice().cmp(name))
+        {
             Ok(at) => at,
             Err(at) => {
                 self.0.insert(at, (name.to_vec(), real_path(name)));

@@ -13,7 +13,9 @@ use crate::markers::MarkerNames;
 use crate::message::say;
 use crate::process::Child;
 use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
+use crate::shared::bytes::push_decimal;
 use crate::shared::call::lookup;
+use crate::shared::call_log;
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
@@ -47,16 +49,17 @@ pub fn answer(given: &Given) {
         checkout::depfile(&plan, args);
         sys::exit(status)
     }
+    let words = plan.words(args);
+    let mut run = || {
+        if args.contains(&c"-c") {
+            tell(&plan, given, Vec::new());
+        }
+        execute(&plan, &words, given)
+    };
     if !plan.root.is_empty() {
-        let words = plan.words(args);
-        checkout::compile(&plan, args, &mut || execute(&plan, &words, given));
+        checkout::compile(&plan, args, &mut run);
     }
-    become_compiler(&plan, args, given)
-}
-
-/// Replaces this process by the real compiler.
-fn become_compiler(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> ! {
-    let errno = execute(plan, &plan.words(args), given);
+    let errno = run();
     say(&[
         b"cannot execute the compiler ",
         plan.real,
@@ -175,7 +178,20 @@ fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> 
     } else if dated {
         by_text_alone(&mut rest);
     }
-    if sys::write_all(to, &rest) { 0 } else { FAILED }
+    let status = if sys::write_all(to, &rest) { 0 } else { FAILED };
+    tell(plan, given, rest);
+    status
+}
+
+/// Adds a record to the session's log, if there is one: `text`, which is empty or lines that begin with `#`, and the
+/// call that this belongs to.
+#[inline(never)]
+fn tell(plan: &StandInPlan<'_>, given: &Given, mut text: Vec<u8>) {
+    if let Some(log) = call_log::open(given.env) {
+        push_decimal(&mut text, plan.call as u64);
+        text.push(b'\n');
+        log.write(&text);
+    }
 }
 
 /// Prints one text as produced by the real compiler. Returns whether it produced one.
@@ -279,7 +295,13 @@ fn kept_text(side: TextSide<'_>, plan: &StandInPlan<'_>) -> Option<(Phase, CStri
 /// Appends a line marker for the file `name`, displayed as `shown`, and a line with the digest of its content. Both
 /// launchers treat this form as inert, and both record the file for their direct mode from it. The content of a
 /// missing file also counts as known; a file that has changed at the time `since` or later does not.
-fn digest(name: &[u8], shown: &[u8], since: u64, piece: &mut Vec<u8>, out: &mut Vec<u8>) -> NamedContent {
+fn digest(
+    name: &[u8],
+    shown: &[u8],
+    since: u64,
+    piece: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> NamedContent {
     out.extend_from_slice(b"# 1 \"");
     out.extend_from_slice(shown);
     out.extend_from_slice(b"\"\n#pragma rock-wrap ");

@@ -9,6 +9,7 @@ use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, sh};
 use crate::support::tree::Layout;
 use crate::support::{FakeTree, Told};
 use rock_wrap::shared::shim_config::Config;
+use rock_wrap::shared::stand_in::StandInPlan;
 use serde_json::Value;
 
 const COMPILE: [&str; 5] = ["-O2", "-c", "a.cpp", "-o", "a.o"];
@@ -39,6 +40,16 @@ fn words(value: &Value) -> Vec<&str> {
     words.map(|word| word.as_str().unwrap()).collect()
 }
 
+/// Whether both tell the stand-in the same, but for the process that launches it.
+fn same_plan(one: &str, other: &str) -> bool {
+    let parse = |entry: &str| {
+        let value = entry.strip_prefix("ROCK_WRAP_STAND_IN=")?.to_owned();
+        let plan = StandInPlan::parse(value.as_bytes())?;
+        Some(format!("{:?}", StandInPlan { call: 0, ..plan }))
+    };
+    parse(one).is_some_and(|plan| Some(plan) == parse(other))
+}
+
 /// Explains a call, makes it, and compares. The answer.
 #[track_caller]
 fn as_the_shim_does(tree: &FakeTree, args: &[&str], env: &[(&str, &str)]) -> Value {
@@ -50,7 +61,11 @@ fn as_the_shim_does(tree: &FakeTree, args: &[&str], env: &[(&str, &str)]) -> Val
     if said["decision"] == "launch" {
         assert_eq!(runs, told.argv, "{said}");
         let added = words(&said["environment_added"]);
-        let has = |entry: &str| told.env.iter().any(|own| own == entry);
+        let has = |entry: &str| {
+            told.env
+                .iter()
+                .any(|own| own == entry || same_plan(own, entry))
+        };
         assert!(added.iter().all(|entry| has(entry)), "{said} {told:?}");
         for name in words(&said["environment_removed"]) {
             let name = format!("{name}=");

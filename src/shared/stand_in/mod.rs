@@ -52,6 +52,8 @@ pub struct StandInPlan<'a> {
     pub colours: bool,
     /// What is known about a compile that is cached by architecture.
     pub parts: Option<Parts<'a>>,
+    /// The process that launches it, by which a session's log identifies the call.
+    pub call: usize,
     /// The texts that answer `-E`.
     pub texts: Vec<TextSide<'a>>,
 }
@@ -109,11 +111,13 @@ impl<'a> StandInPlan<'a> {
         real: &'a [u8],
         name: &'a [u8],
         parts: Option<Parts<'a>>,
+        call: usize,
     ) -> Self {
         Self {
             kind,
             real,
             name,
+            call,
             input: unit.input.to_bytes(),
             root: shared.map_or(b"", |shared| &shared.root),
             up: shared.map_or(b"", |shared| &shared.up),
@@ -165,6 +169,7 @@ impl<'a> StandInPlan<'a> {
             }
             None => push_field(&mut entry, b""),
         }
+        push_number(&mut entry, self.call);
         push_number(&mut entry, self.texts.len());
         for text in &self.texts {
             match text {
@@ -207,6 +212,7 @@ impl<'a> StandInPlan<'a> {
                 })
             }
         };
+        let (call, rest) = split_number(rest)?;
         let (count, mut rest) = split_number(rest)?;
         let mut field = || {
             let (field, behind) = split_field(rest)?;
@@ -231,6 +237,7 @@ impl<'a> StandInPlan<'a> {
             up,
             colours,
             parts,
+            call,
             texts,
         })
     }
@@ -375,6 +382,7 @@ mod tests {
             up: b"../",
             colours: true,
             parts: None,
+            call: 4711,
             texts: texts.to_vec(),
         }
     }
