@@ -13,6 +13,7 @@
 #   packages_like    prints the packages known to that apt that match a pattern
 #   need_unpacked    downloads and extracts packages and the shared libraries that they need
 #   need_sid_sccache gets Debian sid's sccache
+#   need_browser     gets chromium
 #   get_or_say       runs one of these, and ignores the status "not available here"
 #   runtime_flags    prints hipcc's flags to link a program that runs with a tree's own HIP runtime
 
@@ -199,6 +200,11 @@ need_sid_sccache() {
     chmod 755 -- "$work"
     rm -rf -- "$dir"
     mv -T -- "$work" "$dir" 2>/dev/null || [[ -x $dir/sccache ]] || die "could not make $dir"
+}
+
+# need_browser: get Debian's chromium, which shows the report's page in a test.
+need_browser() {
+    [[ -x /usr/bin/chromium ]] || (need_packages chromium) || unavailable "chromium is not among apt's packages"
 }
 
 # get_or_say COMMAND...: a package that is not available is not an error here; the command has printed the reason.

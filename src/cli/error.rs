@@ -13,6 +13,7 @@ use crate::launcher::LauncherError;
 use crate::launcher::health::HealthError;
 use crate::operation::OperationError;
 use crate::report::Unseen;
+use crate::report::stored::StoredError;
 use crate::rocm::TreeError;
 use crate::session::SessionError;
 
@@ -57,6 +58,15 @@ pub enum CliError {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// `report` or `why` was given a file that is no report.
+    #[error("cannot read the report {path}")]
+    Report {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: StoredError,
     },
     /// `run --require-cache`: calls could have been cached, but none was.
     #[error("--require-cache: the build found nothing in the cache and stored nothing in it")]
@@ -133,6 +143,7 @@ impl CliError {
             | Self::Ci(_)
             | Self::Identity(_)
             | Self::Output { .. }
+            | Self::Report { .. }
             | Self::NoCompiler(_)
             | Self::Nul => Exit::Refused,
         }

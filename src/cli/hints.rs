@@ -7,6 +7,7 @@ use crate::install::shims::WrapError;
 use crate::install::{After, Error as InstallError, Failure, Refusal};
 use crate::launcher::LauncherError;
 use crate::operation::OperationError;
+use crate::report::stored::StoredError;
 use crate::rocm::TreeError;
 use crate::rocm::compiler::CompilerError;
 use crate::support::access;
@@ -36,6 +37,12 @@ pub fn of(error: &CliError) -> Vec<String> {
         CliError::Bench(trouble) => one(trouble.remedy()),
         CliError::NoCompiler(_) => one("name it by its path, or by a name that is on PATH"),
         CliError::Events(_) => one("set TMPDIR to a directory that this user may write to"),
+        CliError::Report { source, .. } => match source {
+            StoredError::Newer(_) => {
+                one("read it with the rock-wrap that wrote it, or a later one")
+            }
+            _ => one("name a file that `rock-wrap run --report FILE -- BUILD` wrote"),
+        },
         _ => Vec::new(),
     }
 }

@@ -17,6 +17,7 @@ mod job;
 mod man;
 mod output;
 mod report;
+mod reports;
 mod restore;
 mod run;
 mod status;
@@ -153,6 +154,14 @@ The key holds the operating system, the machine, the policy, the launcher's majo
 architectures, the ROCm release and the compiler's fingerprint. It has at most 512 bytes and is the
 same wherever these are the same. A job that builds a fork's code has keys of its own.")]
     CacheKey(CacheKeyArgs),
+    /// Show the report of an earlier build as a page
+    #[command(after_help = "\
+Examples:
+  rock-wrap run --report build.json -- make -j8
+  rock-wrap report build.json --html build.html
+
+The page is one file that loads nothing: it can be kept as an artifact and opened from anywhere.")]
+    Report(reports::ReportsArgs),
     /// Detach if `run` is killed
     #[command(hide = true)]
     Guard(GuardArgs),
@@ -384,6 +393,7 @@ pub fn main() -> Exit {
         Command::Completions(args) => Ok(completions::main(&args)),
         Command::Man(args) => man::main(&args),
         Command::CacheKey(args) => cache_key::main(&args),
+        Command::Report(args) => reports::main(&args),
         Command::Guard(args) => guard::main(&args),
     };
     result.unwrap_or_else(|error| {

@@ -10,13 +10,14 @@ use std::process::Command;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
+use nix::sys::resource::{UsageWho, getrusage};
 use tempfile::NamedTempFile;
 
 use super::{CliError, output};
 use crate::launcher::stats::{Counts, Snapshot};
 use crate::launcher::{Launcher, results};
 use crate::report::{
-    ObservedCall, Report, SessionFacts, Tail, Unseen, Verdict, Watch, Weight, assign, github,
+    ObservedCall, Report, SessionFacts, Tail, Unseen, Verdict, Watch, Weight, assign, github, page,
     since_boot, trace, wrap,
 };
 use crate::session::Ended;
@@ -34,6 +35,9 @@ pub struct ReportArgs {
     /// Write the report to FILE as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
+    /// Write the report to FILE as a page for a browser
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
     /// Exit with 3 if the build succeeds but nothing was found or stored in the cache, or no compiler
     /// call was seen
     #[arg(long)]
@@ -73,6 +77,7 @@ impl ReportArgs {
             args: self,
             trace: open(&self.trace)?,
             report: open(&self.report)?,
+            html: open(&self.html)?,
         })
     }
 }
@@ -82,6 +87,7 @@ pub struct ReportOutputs<'a> {
     args: &'a ReportArgs,
     trace: Option<File>,
     report: Option<File>,
+    html: Option<File>,
 }
 
 /// A build that is about to start or is running.
@@ -202,8 +208,10 @@ impl Built<'_> {
                 .map(|word| word.display().to_string())
                 .collect(),
             started: self.started,
+            start: self.start,
             elapsed: self.elapsed,
             ended,
+            peak_memory: peak_memory(),
             unseen: unseen.clone(),
         };
         let counts = counts(self.launcher, self.before);
@@ -235,12 +243,16 @@ impl ReportOutputs<'_> {
             );
         }
         if let Some(file) = self.report.take() {
-            let json = |mut to: BufWriter<File>| {
-                serde_json::to_writer_pretty(&mut to, report)?;
-                to.write_all(b"\n")?;
-                to.flush()
-            };
+            let json = |to| report.write_json(to);
             tell(&self.args.report, overwrite(file, json));
+        }
+        if let Some(file) = self.html.take() {
+            let html = |to| {
+                let mut json = Vec::new();
+                report.write_json(&mut json)?;
+                page::write(to, &json)
+            };
+            tell(&self.args.html, overwrite(file, html));
         }
         let summary = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
         if let Some(path) = summary.filter(|_| in_github_actions()) {
@@ -261,6 +273,14 @@ fn overwrite(
         file.set_len(0)?;
     }
     write(BufWriter::new(file))
+}
+
+/// The memory of the largest process that the build, or what it started, waited for. A server's
+/// children are not among them.
+fn peak_memory() -> Option<u64> {
+    let used = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
+    // In KiB on Linux.
+    u64::try_from(used.max_rss()).ok().map(|size| size * 1024)
 }
 
 fn print(report: &Report, quiet: bool) {

@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::stats::CCACHE_ERRORS;
 use super::{ChangedEnvironment, Launcher};
@@ -18,7 +18,7 @@ use crate::shared::launchers::kind::LauncherKind;
 pub const CCACHE_VARIABLE: &str = "CCACHE_STATSLOG";
 
 /// The launcher's result of one call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CacheOutcome {
     /// Answered from the cache.

@@ -7,16 +7,21 @@
 mod advice;
 mod call;
 pub mod github;
+mod lanes;
 mod outcomes;
+pub mod page;
 mod process;
 mod saved;
+pub mod stored;
 mod tail;
 mod text;
 pub mod trace;
+mod unit;
 mod watch;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -27,6 +32,7 @@ pub use call::{BuildSide, EndTime, ObservedCall};
 pub use outcomes::assign;
 pub use tail::Tail;
 pub use text::wrap;
+pub use unit::Unit;
 pub use watch::{Watch, since_boot};
 
 use crate::launcher::CacheOutcome;
@@ -56,10 +62,14 @@ pub struct SessionFacts {
     pub command: Vec<String>,
     /// When it began.
     pub started: SystemTime,
+    /// The same as a time since boot, as the calls have it.
+    pub start: Duration,
     /// Its duration.
     pub elapsed: Duration,
     /// How it ended; `None` if it could not be run.
     pub ended: Option<crate::session::Ended>,
+    /// The bytes of memory of the largest process that the build waited for.
+    pub peak_memory: Option<u64>,
     /// A possible explanation if there were no calls.
     pub unseen: Option<Unseen>,
 }
@@ -118,6 +128,9 @@ pub struct Report {
     slowest: Vec<SlowUnit>,
     verdict: Verdict,
     advice: Vec<Advice>,
+    /// Written by [`Report::write_json`].
+    #[serde(skip)]
+    units: Vec<Unit>,
     #[serde(skip)]
     unseen: Option<Unseen>,
 }
@@ -132,6 +145,7 @@ struct SessionSummary {
     seconds: f64,
     exit_status: Option<i32>,
     signal: Option<i32>,
+    peak_memory: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -210,6 +224,7 @@ impl Report {
             Err(why) => (None, Some(why)),
         };
         let unseen = facts.unseen.clone();
+        let units = unit::units(calls, facts.start);
         let mut report = Self {
             version: VERSION,
             session: facts.into(),
@@ -220,6 +235,7 @@ impl Report {
             slowest: slowest(calls),
             verdict: Verdict::Unknown,
             advice: Vec::new(),
+            units,
             unseen,
         };
         report.verdict = report.judge();
@@ -237,6 +253,20 @@ impl Report {
     #[must_use]
     pub fn advice(&self) -> &[Advice] {
         &self.advice
+    }
+
+    /// Writes the report as JSON, with one line for each call.
+    ///
+    /// # Errors
+    /// Those of `to`.
+    pub fn write_json(&self, mut to: impl Write) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        // The lists of what there may be ten thousand of come last.
+        text.truncate(text.len() - "\n}".len());
+        to.write_all(&text)?;
+        write_list(&mut to, "units", &self.units)?;
+        to.write_all(b"\n}\n")?;
+        to.flush()
     }
 
     /// Whether there was not a single call although compilers were wrapped. They are not wrapped if
@@ -279,6 +309,7 @@ impl From<SessionFacts> for SessionSummary {
             seconds: facts.elapsed.as_secs_f64(),
             exit_status,
             signal,
+            peak_memory: facts.peak_memory,
         }
     }
 }
@@ -366,6 +397,16 @@ fn slowest(calls: &[ObservedCall]) -> Vec<SlowUnit> {
     units.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     units.truncate(SLOWEST);
     units
+}
+
+/// One more field of an object: a list with one item a line.
+fn write_list<T: Serialize>(to: &mut impl Write, name: &str, items: &[T]) -> io::Result<()> {
+    write!(to, ",\n  \"{name}\": [")?;
+    for (index, item) in items.iter().enumerate() {
+        to.write_all(if index == 0 { b"\n    " } else { b",\n    " })?;
+        serde_json::to_writer(&mut *to, item)?;
+    }
+    to.write_all(if items.is_empty() { b"]" } else { b"\n  ]" })
 }
 
 /// A path as text; invalid UTF-8 becomes U+FFFD.

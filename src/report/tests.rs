@@ -19,8 +19,10 @@ fn facts() -> SessionFacts {
         },
         command: vec!["make".to_owned()],
         started: SystemTime::UNIX_EPOCH,
+        start: Duration::ZERO,
         elapsed: Duration::from_secs(92),
         ended: Some(Ended::Exited(0)),
+        peak_memory: None,
         unseen: Some(Unseen {
             wrapped: "clang in /opt/rocm/llvm/bin".to_owned(),
             hipcc: "/usr/bin/hipcc calls /usr/bin/clang++-17".to_owned(),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{EndTime, ObservedCall, show};
+use super::lanes::Lanes;
+use super::{ObservedCall, show};
 use crate::launcher::CacheOutcome;
 
 /// All lanes belong to one process, for the viewer.
@@ -96,35 +97,7 @@ fn event(call: &ObservedCall, start: Duration, duration: Duration, lane: usize) 
             launcher: event.launched.then_some(&*event.detail),
             outcome: call.outcome,
             reason: (!event.launched).then_some(&*event.detail),
-            end: match call.end {
-                EndTime::At(_) => "seen",
-                EndTime::Before(_) => "before",
-                EndTime::Unknown => "unknown",
-            },
+            end: call.end.as_str(),
         },
-    }
-}
-
-/// Rows of the timeline. Overlapping events go into different rows, because viewers show
-/// overlapping events of one row as nested.
-#[derive(Default)]
-struct Lanes {
-    ends: Vec<Duration>,
-}
-
-impl Lanes {
-    /// The first row that is free at `start`; it is then taken until `end`. Must be called in the
-    /// order of `start`.
-    fn lane(&mut self, start: Duration, end: Duration) -> usize {
-        match self.ends.iter().position(|taken| *taken <= start) {
-            Some(lane) => {
-                self.ends[lane] = end;
-                lane
-            }
-            None => {
-                self.ends.push(end);
-                self.ends.len() - 1
-            }
-        }
     }
 }

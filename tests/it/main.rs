@@ -24,6 +24,7 @@ mod modes;
 mod nested;
 mod older;
 mod packages;
+mod page;
 mod reference;
 mod report;
 mod restore;

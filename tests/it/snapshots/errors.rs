@@ -432,6 +432,14 @@ pub(super) fn sessions() -> Vec<CliError> {
             path: "report.json".into(),
             source: denied(),
         },
+        CliError::Report {
+            path: "trace.json".into(),
+            source: StoredError::NoReport,
+        },
+        CliError::Report {
+            path: "report.json".into(),
+            source: StoredError::Newer(2),
+        },
         CliError::NothingSaved,
         CliError::NothingSeen(Unseen {
             wrapped: "clang, clang++ in /opt/rocm/lib/llvm/bin".to_owned(),

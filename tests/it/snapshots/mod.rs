@@ -23,6 +23,7 @@ use rock_wrap::launcher::health::{HealthError, LauncherMessage};
 use rock_wrap::launcher::stats::StatsError;
 use rock_wrap::operation::OperationError;
 use rock_wrap::report::Unseen;
+use rock_wrap::report::stored::StoredError;
 use rock_wrap::rocm::compiler::CompilerError;
 use rock_wrap::rocm::{CompilerName, ProgramError, TreeError};
 use rock_wrap::session::SessionError;

@@ -1,0 +1,110 @@
+//! Every call of a session in the form that a report keeps.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::lanes::Lanes;
+use super::{EndTime, ObservedCall, show};
+use crate::launcher::CacheOutcome;
+use crate::shared::decision::language::Language;
+
+/// A call of a finished session.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Unit {
+    /// Seconds from the beginning of the build to the decision.
+    pub start: f64,
+    /// How long it took.
+    pub seconds: Option<f64>,
+    /// `seen`, `before` (then `seconds` is the most that it can have taken) or `unknown`.
+    pub end: String,
+    /// The row of the timeline.
+    pub lane: usize,
+    /// The source, as the call names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// The output, as the call names it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// The directory that relative names belong to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub directory: Option<String>,
+    /// `c`, `c++`, `hip` or `assembler`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+    /// The number of offload architectures.
+    pub arch_count: u32,
+    /// Their names, if the call was seen while it ran.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub archs: Vec<String>,
+    /// Whether it went to the launcher.
+    pub launched: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What the launcher made of it, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<CacheOutcome>,
+    /// The process.
+    pub process: u32,
+}
+
+impl Unit {
+    /// The source, or else the output, with its directory.
+    #[must_use]
+    pub fn path(&self) -> Option<String> {
+        let name = self.source.as_ref().or(self.output.as_ref())?;
+        match &self.directory {
+            Some(directory) if !name.starts_with('/') => Some(format!("{directory}/{name}")),
+            _ => Some(name.clone()),
+        }
+    }
+}
+
+/// The calls of a session that began at `start`, in the order of their starts.
+#[must_use]
+pub fn units(calls: &[ObservedCall], start: Duration) -> Vec<Unit> {
+    let mut by_start: Vec<&ObservedCall> = calls.iter().collect();
+    by_start.sort_by_key(|call| call.event.start);
+    let mut lanes = Lanes::default();
+    let unit = |call: &ObservedCall| {
+        let event = &call.event;
+        let took = call.took_at_most();
+        let path = |path: &Option<_>| path.as_deref().map(show);
+        Unit {
+            start: seconds(event.start.saturating_sub(start)),
+            seconds: took.map(seconds),
+            end: call.end.as_str().to_owned(),
+            lane: lanes.lane(event.start, event.start + took.unwrap_or_default()),
+            source: path(&event.source),
+            output: path(&event.output),
+            directory: path(&event.cwd),
+            language: event.language.map(Language::as_str).map(ToOwned::to_owned),
+            arch_count: event.archs,
+            archs: Vec::new(),
+            launched: event.launched,
+            reason: (!event.launched).then(|| event.detail.clone()),
+            outcome: call.outcome,
+            process: event.pid,
+        }
+    };
+    by_start.into_iter().map(unit).collect()
+}
+
+/// Whole microseconds: more digits mean nothing and take space.
+fn seconds(time: Duration) -> f64 {
+    time.as_micros() as f64 / 1e6
+}
+
+impl EndTime {
+    /// The word for output.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::At(_) => "seen",
+            Self::Before(_) => "before",
+            Self::Unknown => "unknown",
+        }
+    }
+}

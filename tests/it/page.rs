@@ -1,0 +1,222 @@
+//! The report as a page, in a real browser.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::support::rocm::{assert_has, ran, rock_wrap};
+use crate::support::skips::skip;
+use serde_json::{Value, json};
+use wait_timeout::ChildExt;
+
+/// Debian's browser; where it is missing, the test is recorded as skipped.
+fn browser() -> Option<PathBuf> {
+    let path = Path::new("/usr/bin/chromium");
+    if !path.exists() {
+        skip("chromium", "scripts/setup.sh tells why it is not there");
+        return None;
+    }
+    Some(path.to_owned())
+}
+
+/// A report of this many calls, of which one has a name that would end a script.
+fn report(calls: usize) -> Value {
+    let unit = |index: usize| {
+        let hip = !index.is_multiple_of(3);
+        let (lane, at) = (index % 16, index / 16);
+        json!({
+            "start": at as f64 * 0.5 + lane as f64 * 0.01,
+            "seconds": 0.01 + (index * 7919 % 480) as f64 / 1000.0,
+            "end": "seen",
+            "lane": lane,
+            "source": match index {
+                7 => "/src/</script><script>document.title='broken'</script>.hip".to_owned(),
+                _ => format!("/src/lib{}/kernel_{index}.{}", index % 40, if hip { "hip" } else { "cpp" }),
+            },
+            "output": format!("CMakeFiles/part{}.dir/kernel_{index}.o", index % 12),
+            "directory": "/build",
+            "language": if hip { "hip" } else { "c++" },
+            "arch_count": if hip { 2 } else { 0 },
+            "archs": if hip { json!(["gfx942", "gfx950"]) } else { json!([]) },
+            "launched": index % 10 != 1,
+            "reason": if index % 10 == 1 { json!("save-temps") } else { Value::Null },
+            "outcome": match index % 10 { 1 => Value::Null, 2 | 3 => json!("miss"), _ => json!("hit") },
+            "process": index,
+        })
+    };
+    let tally = json!({"hits": 3500, "misses": 1000, "errors": 0});
+    json!({
+        "version": 1,
+        "session": {
+            "tree": "/opt/rocm", "attachment": "in place", "command": ["make", "-j16"],
+            "launcher": {"path": "/usr/bin/ccache", "kind": "ccache", "version": null},
+            "started": 1.8e9, "seconds": calls as f64 / 32.0 + 1.0, "exit_status": 0, "signal": null,
+            "peak_memory": 1 << 30,
+        },
+        "calls": {
+            "launched": calls * 9 / 10, "launched_hip": 6000, "launched_host": 3000, "direct": calls / 10,
+            "reasons": [{"reason": "save-temps", "calls": calls / 10, "remedy": "drop -save-temps"}],
+        },
+        "cache": {
+            "hits": 7000, "misses": 2000, "errors": 0, "hip": tally, "host": tally, "uncached": 0, "failed": 0,
+            "writes": 1, "cleanups": null, "bytes_before": 1000, "bytes": 2_000_000, "bytes_limit": 5_000_000,
+        },
+        "cache_unknown": null, "saved": null, "slowest": [], "verdict": "used",
+        "advice": [{"id": "x", "weight": "warning", "text": "<b>odd</b>", "remedy": "mend it"}],
+        "units": (0..calls).map(unit).collect::<Vec<_>>(),
+    })
+}
+
+/// Opens the page in two widths, uses it, and leaves what it saw in the document.
+const USE: &str = r#"<!doctype html><body>
+<iframe src="page.html" style="width:400px;height:1200px"></iframe>
+<iframe src="page.html" style="width:1600px;height:1200px"></iframe>
+<script>
+const used = (frame) => {
+  const [page, view] = [frame.contentDocument, frame.contentWindow];
+  const section = (name) => page.querySelector(`section[aria-label="${name}"]`);
+  const column = (name, at) => [...section(name).querySelectorAll(`tbody tr td:nth-child(${at})`)].map((cell) => cell.textContent);
+  const press = (name, at) => section(name).querySelectorAll('th button')[at].click();
+  const canvas = page.getElementById('canvas');
+  const colours = () => new Set(new Uint32Array(canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data.buffer)).size;
+  const point = (kind, x, y) => {
+    const box = canvas.getBoundingClientRect();
+    canvas.dispatchEvent(new view.PointerEvent(kind, { clientX: box.x + x, clientY: box.y + y, pointerId: 1, bubbles: true }));
+  };
+  const seen = { ready: Number(page.documentElement.dataset.ready), title: page.title, width: view.innerWidth,
+    wide: page.documentElement.scrollWidth, colours: colours(), summary: page.getElementById('summary').textContent,
+    bold: page.querySelectorAll('#advice b').length, rows: column('All calls', 4).length };
+  press('All calls', 1);
+  seen.slowest = column('All calls', 2).slice(0, 3);
+  press('All calls', 1);
+  seen.quickest = column('All calls', 2).slice(0, 3);
+  seen.order = section('All calls').querySelectorAll('th')[1].getAttribute('aria-sort');
+  seen.archs = column('Architectures', 1);
+  seen.targets = column('CMake targets', 1).length;
+  seen.reasons = column('Direct calls', 4);
+  point('pointermove', 4, 30);
+  seen.tip = page.getElementById('tip').textContent;
+  try { point('pointerdown', 4, 30); } catch {}
+  point('pointerup', 4, 30);
+  seen.details = page.getElementById('details').textContent;
+  const box = page.getElementById('search');
+  box.value = 'gfx950 miss';
+  box.dispatchEvent(new view.KeyboardEvent('keydown', { key: 'Enter' }));
+  seen.found = page.getElementById('found').textContent;
+  page.getElementById('theme').click();
+  seen.theme = page.documentElement.dataset.theme;
+  return seen;
+};
+addEventListener('load', () => {
+  document.body.dataset.seen = JSON.stringify([...document.querySelectorAll('iframe')].map(used));
+});
+</script>"#;
+
+#[test]
+fn ten_thousand_calls_are_shown_sorted_and_searched_in_a_second_at_both_widths() {
+    let Some(browser) = browser() else { return };
+    const CALLS: usize = 10_000;
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("report.json"), report(CALLS).to_string()).unwrap();
+    let mut make = rock_wrap(["report", "report.json", "--html", "page.html"]);
+    ran(make.current_dir(dir.path())).ok();
+    std::fs::write(at("use.html"), USE).unwrap();
+    let (out, err) = (at("out"), at("err"));
+    let mut child = Command::new(browser)
+        .args([
+            "--headless",
+            "--hide-scrollbars",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-first-run",
+        ])
+        .args(["--allow-file-access-from-files", "--enable-logging=stderr"])
+        .args(["--window-size=1700,1300", "--dump-dom"])
+        .arg(format!("--user-data-dir={}", at("profile").display()))
+        .arg(format!("file://{}", at("use.html").display()))
+        .env("HOME", dir.path())
+        .stdin(Stdio::null())
+        .stdout(std::fs::File::create(&out).unwrap())
+        .stderr(std::fs::File::create(&err).unwrap())
+        .spawn()
+        .unwrap();
+    let ended = child.wait_timeout(Duration::from_secs(60)).unwrap();
+    if ended.is_none() {
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let err = String::from_utf8_lossy(&std::fs::read(&err).unwrap()).into_owned();
+    assert!(ended.is_some_and(|status| status.success()), "{err}");
+    let said: Vec<_> = err
+        .lines()
+        .filter(|line| line.contains("CONSOLE"))
+        .collect();
+    assert_eq!(said, [""; 0], "the console is silent");
+
+    let dom = std::fs::read_to_string(&out).unwrap();
+    let (_, rest) = dom
+        .split_once("data-seen=\"")
+        .unwrap_or_else(|| panic!("{dom}"));
+    let (seen, _) = rest.split_once('"').unwrap();
+    let seen: Value =
+        serde_json::from_str(&seen.replace("&quot;", "\"").replace("&amp;", "&")).unwrap();
+    let seen = seen.as_array().unwrap();
+    let quickest = seen
+        .iter()
+        .map(|page| page["ready"].as_u64().unwrap())
+        .min();
+    assert!((1..1000).contains(&quickest.unwrap()), "{seen:#?}");
+    for (page, width) in seen.iter().zip([400, 1600]) {
+        assert_eq!(page["title"], "rock-wrap: make 5m14s", "{page:#}");
+        assert_eq!(
+            (&page["width"], &page["wide"]),
+            (&json!(width), &json!(width)),
+            "{page:#}"
+        );
+        assert!(page["colours"].as_u64().unwrap() > 3, "{page:#}");
+        let summary = page["summary"].as_str().unwrap();
+        assert_has(
+            summary,
+            &[
+                "succeeded after 5m14s",
+                "9,000 calls went to the launcher",
+                "7,000 were found",
+            ],
+        );
+        assert_eq!(
+            (&page["bold"], &page["rows"]),
+            (&json!(0), &json!(50)),
+            "{page:#}"
+        );
+        assert_eq!(page["slowest"], json!(["489 ms", "489 ms", "489 ms"]));
+        assert_eq!(page["quickest"], json!(["10 ms", "10 ms", "10 ms"]));
+        assert_eq!(page["order"], "ascending");
+        assert_eq!(page["archs"], json!(["gfx942", "gfx950"]));
+        assert_eq!(page["targets"], 12);
+        assert_eq!(page["reasons"], json!(["drop -save-temps"]));
+        assert_has(page["tip"].as_str().unwrap(), &["kernel_"]);
+        assert_has(
+            page["details"].as_str().unwrap(),
+            &["/src/lib", "Directory", "/build"],
+        );
+        assert_has(page["found"].as_str().unwrap(), &["1,333 calls of 10,000"]);
+        assert!(page["theme"] == "dark" || page["theme"] == "light");
+    }
+}
+
+#[test]
+fn a_file_that_is_no_report_is_refused_with_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("trace.json");
+    std::fs::write(&file, r#"{"traceEvents": []}"#).unwrap();
+    for name in ["trace.json", "missing.json"] {
+        let mut show = rock_wrap(["report", name, "--html", "page.html"]);
+        let message = ran(show.current_dir(dir.path())).refused(4);
+        assert_has(
+            &message,
+            &["cannot read the report", name, "run --report FILE"],
+        );
+        assert!(!dir.path().join("page.html").exists());
+    }
+}
