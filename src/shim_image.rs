@@ -183,6 +183,7 @@ mod tests {
             exact: true,
             new_driver: true,
             new_driver_uses_id: true,
+            parts: b"a/usr/bin/rock-wrap",
             writer: b"1.2.3",
             fingerprint: &[7; 32],
             witness: b"",

@@ -17,8 +17,8 @@ use super::{CliError, output};
 use crate::launcher::stats::{Counts, Snapshot};
 use crate::launcher::{Launcher, results};
 use crate::report::{
-    ObservedCall, Report, SessionFacts, Tail, Unseen, Verdict, Watch, Weight, assign, github, page,
-    since_boot, trace, wrap,
+    ObservedCall, Report, SessionFacts, SplitCounts, Tail, Unseen, Verdict, Watch, Weight, assign,
+    github, page, since_boot, trace, wrap,
 };
 use crate::session::Ended;
 use crate::shared::launchers::kind::LauncherKind;
@@ -108,6 +108,7 @@ pub struct Built<'a> {
     launcher: &'a Launcher,
     before: Result<Snapshot, String>,
     calls: Vec<ObservedCall>,
+    split: Option<SplitCounts>,
     started: SystemTime,
     start: Duration,
     elapsed: Duration,
@@ -169,14 +170,21 @@ impl<'a> Reporting<'a> {
             Some(watch) => watch.finish(),
             None => ObservedCall::unwatched(&self.log),
         };
+        let split = SplitCounts::read(&std::fs::read(&self.log).unwrap_or_default());
         if let Some(results) = &self.results {
-            assign(&mut calls, &results.read());
+            let results = results.read();
+            let results = match &split {
+                Some(split) => split.assign(&mut calls, results),
+                None => results,
+            };
+            assign(&mut calls, &results);
         }
         Built {
             outputs: self.outputs,
             launcher: self.launcher,
             before: self.before,
             calls,
+            split,
             started: self.started,
             start: self.start,
             elapsed,
@@ -215,7 +223,11 @@ impl Built<'_> {
             unseen: unseen.clone(),
         };
         let counts = counts(self.launcher, self.before);
-        let report = Report::new(facts, &self.calls, counts);
+        let counts = counts.map(|counts| match &self.split {
+            Some(split) => split.taken_out_of(counts),
+            None => counts,
+        });
+        let report = Report::new(facts, &self.calls, counts).with_parts(self.split);
         self.outputs.write(&report, &self.calls, self.start);
         print(&report, self.outputs.args.quiet);
         match report.verdict() {

@@ -59,6 +59,8 @@ struct Maker {
     /// Its arguments.
     args: Vec<OsString>,
     children: Children,
+    /// The architectures whose parts are there, and whether the launcher had them.
+    found: Vec<(Vec<u8>, bool)>,
 }
 
 /// A part on its way.
@@ -80,6 +82,7 @@ pub fn main(args: Vec<OsString>) -> ExitCode {
             name,
             args: args.collect(),
             children,
+            found: Vec::new(),
         },
         Err(error) => {
             eprintln!("rock-wrap: cannot watch for signals: {error}");
@@ -118,6 +121,7 @@ impl Maker {
             self.split(&dir)?;
             Ok(held)
         });
+        call_log::record_parts(&self.found);
         let ended = match &split {
             Ok(_held) => {
                 let ready = value(Phase::Ready, dir.path());
@@ -259,12 +263,11 @@ impl Maker {
                 break;
             }
         }
-        let outcomes: Vec<_> = parts
+        self.found = parts
             .iter()
             .zip(&running)
-            .map(|(part, running)| (part.arch.as_slice(), !dir.was_compiled(&running.digest)))
+            .map(|(part, running)| (part.arch.clone(), !dir.was_compiled(&running.digest)))
             .collect();
-        call_log::record_parts(&outcomes);
         Ok(running
             .into_iter()
             .filter_map(|part| part.messages)

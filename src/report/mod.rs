@@ -10,6 +10,7 @@ pub mod github;
 mod lanes;
 mod outcomes;
 pub mod page;
+mod parts;
 mod process;
 mod saved;
 pub mod stored;
@@ -30,6 +31,7 @@ use serde::Serialize;
 pub use advice::{Advice, Weight};
 pub use call::{BuildSide, EndTime, ObservedCall};
 pub use outcomes::assign;
+pub use parts::SplitCounts;
 pub use tail::Tail;
 pub use text::wrap;
 pub use unit::Unit;
@@ -124,6 +126,7 @@ pub struct Report {
     calls: Calls,
     cache: Option<CacheCounts>,
     cache_unknown: Option<String>,
+    parts: Option<SplitCounts>,
     saved: Option<Saved>,
     slowest: Vec<SlowUnit>,
     verdict: Verdict,
@@ -231,6 +234,7 @@ impl Report {
             calls: Calls::count(calls),
             cache: counts.map(|counts| CacheCounts::new(&counts, calls)),
             cache_unknown,
+            parts: None,
             saved: counts.and_then(|counts| saved::estimate(calls, &counts)),
             slowest: slowest(calls),
             verdict: Verdict::Unknown,
@@ -241,6 +245,13 @@ impl Report {
         report.verdict = report.judge();
         report.advice = advice::advice(&report);
         report
+    }
+
+    /// Adds what was compiled by architecture. The launcher's counts must not contain it.
+    #[must_use]
+    pub fn with_parts(mut self, parts: Option<SplitCounts>) -> Self {
+        self.parts = parts;
+        self
     }
 
     /// Whether the cache was used.

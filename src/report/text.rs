@@ -19,6 +19,7 @@ impl Report {
         if self.calls.launched + self.calls.direct > 0 {
             lines.extend(self.tallies());
             lines.extend(self.rest());
+            lines.extend(self.parts());
             lines.extend(direct(&self.calls, width));
             lines.extend(self.time());
             lines.extend(self.store());
@@ -86,6 +87,22 @@ impl Report {
             .map(|(calls, what)| format!("{calls} {what}"))
             .collect();
         (!parts.is_empty()).then(|| labelled("others", &parts.join(", ")))
+    }
+
+    /// The misses that were compiled by architecture.
+    fn parts(&self) -> Option<String> {
+        let parts = self.parts.as_ref()?;
+        let mut text = format!(
+            "{} units of {} parts: {} found, {} compiled",
+            parts.units,
+            parts.hits + parts.misses,
+            parts.hits,
+            parts.misses
+        );
+        if parts.whole > 0 {
+            let _ = write!(text, "; {} units compiled whole", parts.whole);
+        }
+        Some(labelled("by arch", &text))
     }
 
     fn time(&self) -> Option<String> {

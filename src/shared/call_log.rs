@@ -25,6 +25,13 @@
 //! 4711
 //! 4711
 //! ```
+//!
+//! The parts program adds a line for a call that it was handed, with the outcome of each architecture's look-up. The
+//! line has none if the call was compiled whole after all.
+//!
+//! ```text
+//! parts <TAB> pid <TAB> gfx90a=hit <TAB> gfx942=miss
+//! ```
 
 use crate::shared::bytes::push_decimal;
 use alloc::vec::Vec;
@@ -186,8 +193,9 @@ mod parts {
 
     use super::{VARIABLE, Vec, push_escaped};
 
-    /// Appends a line about the parts of this process's call: each architecture, and whether the launcher had it.
-    pub fn record_parts(parts: &[(&[u8], bool)]) {
+    /// Appends a line about the parts of this process's call, which the launcher did not have as a whole: each
+    /// architecture, and whether the launcher had it. Without any, the call was compiled whole.
+    pub fn record_parts(parts: &[(Vec<u8>, bool)]) {
         let Some(path) = std::env::var_os(VARIABLE) else {
             return;
         };

@@ -1,0 +1,157 @@
+//! What a session did by architecture.
+//!
+//! Owns: reading the parts program's lines in the session's log, and taking its look-ups out of the launcher's
+//! counts, so that a call counts once: as the hit or the miss of its whole.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::ObservedCall;
+use crate::launcher::CacheOutcome;
+use crate::launcher::stats::{Counts, Tally};
+
+/// The compiles that were split.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SplitCounts {
+    /// Compiles that the launcher did not have as a whole and whose parts were put together.
+    pub units: u64,
+    /// Compiles that the launcher did not have and that were compiled whole after all.
+    pub whole: u64,
+    /// Parts that the launcher had.
+    pub hits: u64,
+    /// Parts that were compiled.
+    pub misses: u64,
+    /// The same by architecture.
+    pub archs: BTreeMap<String, ArchCounts>,
+    #[serde(skip)]
+    calls: HashSet<u32>,
+}
+
+/// The parts for one architecture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ArchCounts {
+    /// Parts that the launcher had.
+    pub hits: u64,
+    /// Parts that were compiled.
+    pub misses: u64,
+}
+
+impl SplitCounts {
+    /// Reads a session's log. `None` if nothing was split.
+    #[must_use]
+    pub fn read(log: &[u8]) -> Option<Self> {
+        let mut counts = Self::default();
+        for line in log.split(|byte| *byte == b'\n') {
+            let Ok(line) = str::from_utf8(line) else {
+                continue;
+            };
+            let mut fields = line.split('\t');
+            if fields.next() != Some("parts") {
+                continue;
+            }
+            let Some(Ok(call)) = fields.next().map(str::parse) else {
+                continue;
+            };
+            counts.calls.insert(call);
+            let mut parts = 0;
+            for (arch, outcome) in fields.filter_map(|field| field.rsplit_once('=')) {
+                let of_arch = counts.archs.entry(arch.to_owned()).or_default();
+                let hit = u64::from(outcome == "hit");
+                of_arch.hits += hit;
+                of_arch.misses += 1 - hit;
+                counts.hits += hit;
+                counts.misses += 1 - hit;
+                parts += 1;
+            }
+            match parts {
+                0 => counts.whole += 1,
+                _ => counts.units += 1,
+            }
+        }
+        (!counts.calls.is_empty()).then_some(counts)
+    }
+
+    /// The launcher's counts without the look-ups of parts, and without the compiles that were only declined.
+    #[must_use]
+    pub fn taken_out_of(&self, counts: Counts) -> Counts {
+        let without = |tally: Tally| Tally {
+            hits: tally.hits.saturating_sub(self.hits),
+            misses: tally.misses.saturating_sub(self.misses),
+            ..tally
+        };
+        Counts {
+            all: without(counts.all),
+            hip: counts.hip.map(without),
+            failed: counts.failed.saturating_sub(self.units + self.whole),
+            ..counts
+        }
+    }
+
+    /// Gives the calls that were split their outcome. Returns the launcher's `results` for the other sources.
+    pub fn assign(
+        &self,
+        calls: &mut [ObservedCall],
+        results: Vec<(PathBuf, CacheOutcome)>,
+    ) -> Vec<(PathBuf, CacheOutcome)> {
+        let mut sources = HashMap::new();
+        let is_split =
+            |call: &&mut ObservedCall| call.event.launched && self.calls.contains(&call.event.pid);
+        for call in calls.iter_mut().filter(is_split) {
+            call.outcome = Some(CacheOutcome::Miss);
+            sources.insert(call.event.source.clone(), ());
+        }
+        let mut results = results;
+        results.retain(|(source, _)| !sources.contains_key(&Some(source.clone())));
+        results
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOG: &[u8] = b"launch\tccache\thip\t2\t7\t1\t-\t/k.hip\t/k.o\nparts\t7\tgfx90a=hit\tgfx942:xnack-=miss\n\
+        parts\t8\tgfx90a=miss\nparts\t9\n12\n";
+
+    #[test]
+    fn parts_are_counted_by_architecture() {
+        let counts = SplitCounts::read(LOG).unwrap();
+        assert_eq!(
+            (counts.units, counts.whole, counts.hits, counts.misses),
+            (2, 1, 1, 2)
+        );
+        let gfx90a = ArchCounts { hits: 1, misses: 1 };
+        assert_eq!(counts.archs["gfx90a"], gfx90a);
+        assert_eq!(counts.archs["gfx942:xnack-"].misses, 1);
+        assert_eq!(SplitCounts::read(b"direct\tnot-a-compile\n"), None);
+    }
+
+    #[test]
+    fn a_split_compile_counts_as_one_miss() {
+        let counts = SplitCounts::read(LOG).unwrap();
+        // Two units and their three parts, one unit that was compiled whole, one plain hit.
+        let tally = Tally {
+            hits: 2,
+            misses: 5,
+            errors: 0,
+        };
+        let told = Counts {
+            all: tally,
+            hip: Some(tally),
+            failed: 4,
+            ..Counts::default()
+        };
+        let rest = counts.taken_out_of(told);
+        let expected = Tally {
+            hits: 1,
+            misses: 3,
+            errors: 0,
+        };
+        assert_eq!(
+            (rest.all, rest.hip, rest.failed),
+            (expected, Some(expected), 1)
+        );
+    }
+}
