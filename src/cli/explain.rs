@@ -12,9 +12,11 @@ use std::process::{Command, Stdio};
 use serde::Serialize;
 
 use super::{CliError, Exit, ExplainArgs, output};
+use crate::parts::refusal;
 use crate::shared::call::Call;
 use crate::shared::decision::{Decision, Launch};
 use crate::shared::launchers::Source;
+use crate::shared::parts::{self, Parts};
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::shim_config::Config;
 use crate::shared::stand_in::StandInPlan;
@@ -46,6 +48,12 @@ struct ExplainAnswer {
     environment_added: Vec<String>,
     /// The variables that are removed from the environment.
     environment_removed: Vec<String>,
+    /// The architectures that are looked up by themselves if the launcher does not have the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parts: Option<Vec<String>>,
+    /// Why a compile for several architectures is compiled whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_split: Option<String>,
     /// What the cache entry depends on, where that was asked for and there is one.
     ingredients: Option<ingredients::Shown>,
 }
@@ -171,6 +179,10 @@ fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<S
     } else {
         own_name
     };
+    let splits = parts::can_split(&launch.unit);
+    // Any directory will do: nothing is launched.
+    let parts = splits.then(|| Parts::parse(b"a/tmp/rock-wrap-parts", call.config.parts));
+    let parts = parts.flatten();
     stand_in::is_used(&launch.launcher).then(|| {
         StandInPlan::of(
             launch.launcher.kind,
@@ -178,7 +190,7 @@ fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<S
             launch.shared.as_ref(),
             real.as_os_str().as_bytes(),
             name,
-            None,
+            parts,
             // No call's: nothing is launched.
             0,
         )
@@ -227,6 +239,8 @@ fn answer(
         runs: Vec::new(),
         environment_added: Vec::new(),
         environment_removed: Vec::new(),
+        parts: None,
+        not_split: None,
         ingredients: None,
     };
     let (launcher, edits, key, plan, given) = match decision::decide(call, machine) {
@@ -245,6 +259,17 @@ fn answer(
             let plan = plan(&launch, call, real_path);
             if let Some(plan) = plan.as_ref().filter(|_| with_key) {
                 answer.ingredients = ingredients::of(call, &launch, plan, machine);
+            }
+            if plan.as_ref().is_some_and(|plan| plan.parts.is_some()) {
+                match refusal(call.argv) {
+                    None => {
+                        answer.parts =
+                            Some(launch.unit.archs.iter().map(|arch| text(arch)).collect())
+                    }
+                    Some((argument, why)) => {
+                        answer.not_split = Some(format!("{}: {why}", text(argument)))
+                    }
+                }
             }
             let plan = plan.map(|plan| plan.entry());
             let given = launch.unit.arguments(call.argv);
@@ -307,6 +332,17 @@ fn show(answer: &ExplainAnswer) {
             let launcher = launcher.as_deref().unwrap_or_default();
             output::answer(format_args!("launch: through {launcher} (from {from})"));
         }
+    }
+    if let Some(parts) = &answer.parts {
+        output::answer(format_args!(
+            "  on a miss: by architecture, each from the cache or compiled ({})",
+            parts.join(", ")
+        ));
+    }
+    if let Some(why) = &answer.not_split {
+        output::answer(format_args!(
+            "  on a miss: compiled whole, because of {why}"
+        ));
     }
     if answer.asks_server {
         output::answer(format_args!(
