@@ -146,15 +146,15 @@ compiler_in_place() {
 
 # rpm_in_place: the same for the RPM package, with this machine's rpm.
 rpm_in_place() {
-    local rpm_to=(rpm --root "$work/root" --dbpath /var/lib/rpm --force-debian)
-    cp -- "$rpm" "$work/root/tmp/"
+    local rpm_to=(rpm --root "$work/root" --dbpath /var/lib/rpm)
     "${rpm_to[@]}" --initdb
-    "${rpm_to[@]}" -i --nodeps "$rpm" >"$work/log" 2>&1 || die "rpm: $(cat "$work/log")"
+    # Debian's rpm asks to be forced, since it cannot know what dpkg has installed.
+    "${rpm_to[@]}" --force-debian -i --nodeps "$rpm" >"$work/log" 2>&1 || die "rpm: $(cat "$work/log")"
     is "rock-wrap $version" "$(inside rock-wrap --version)"
     [[ -e $work/root/usr/share/zsh/site-functions/_rock-wrap ]] || die "the RPM package brings no completions for zsh"
     mkdir -p -- "$work/root/usr/lib64/rocm/llvm/bin"
     : >"$work/root/usr/lib64/rocm/llvm/bin/.rockwrap-journal"
-    "${rpm_to[@]}" -e rock-wrap >"$work/log" 2>&1 || die "rpm: $(cat "$work/log")"
+    "${rpm_to[@]}" --force-debian -e rock-wrap >"$work/log" 2>&1 || die "rpm: $(cat "$work/log")"
     has "$(cat "$work/log")" "  /usr/lib64/rocm/llvm/bin"
     [[ ! -e $work/root/usr/bin/rock-wrap ]] || die "rpm left the executable behind"
 }
