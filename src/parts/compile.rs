@@ -41,7 +41,7 @@ fn ask(parts: &Parts<'_>, plan: &StandInPlan<'_>, args: &[OsString]) -> ExitCode
     let borrowed: Vec<_> = owned.iter().map(CString::as_c_str).collect();
     if refusal(&borrowed).is_none() {
         let note = || {
-            let dir = CompileDir::create(path_of(parts.dir).as_os_str())?;
+            let dir = CompileDir::make(path_of(parts.dir).as_os_str())?;
             dir.write_asked(&asked(plan, args))
         };
         if note().is_ok() {

@@ -53,13 +53,15 @@ pub struct CompileDir {
 }
 
 impl CompileDir {
-    /// Creates the directory, for this user alone.
+    /// Opens the directory, or creates it for this user alone.
     ///
     /// # Errors
-    /// If it cannot be created, or exists.
-    pub fn create(path: &OsStr) -> io::Result<Self> {
-        DirBuilder::new().mode(0o700).create(path)?;
-        Ok(Self { path: path.into() })
+    /// If that is not possible, or if somebody else has made it.
+    pub fn make(path: &OsStr) -> io::Result<Self> {
+        match DirBuilder::new().mode(0o700).create(path) {
+            Ok(()) => Ok(Self { path: path.into() }),
+            Err(_) => Self::open(path),
+        }
     }
 
     /// The existing directory at `path`.

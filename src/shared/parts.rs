@@ -18,6 +18,7 @@ use crate::shared::call::{Call, lookup};
 use crate::shared::decision::language::Language;
 use crate::shared::decision::unit::{Sides, Unit};
 use crate::shared::stand_in;
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -118,6 +119,12 @@ impl<'a> Parts<'a> {
         self.record.get(1..).unwrap_or_default()
     }
 
+    /// The file that holds the text of one side while the compile is made.
+    #[must_use]
+    pub fn text(&self, side: &[u8]) -> CString {
+        CString::new([self.dir, b"/text.", side].concat()).unwrap_or_default()
+    }
+
     /// The time, in nanoseconds since 1970, from which on a file that the compile reads must not have changed: the
     /// parts were made from an earlier state than the whole, and would not fit together.
     #[must_use]
@@ -170,6 +177,9 @@ pub fn is_part(call: &Call<'_>) -> bool {
     value.first() == Some(&Phase::Part.letter())
 }
 
+/// The name of the host's side, which is no architecture's.
+pub const HOST: &[u8] = b"host";
+
 /// Whether `unit` compiles several architectures that the call names.
 #[must_use]
 pub fn can_split(unit: &Unit<'_>) -> bool {
@@ -177,6 +187,8 @@ pub fn can_split(unit: &Unit<'_>) -> bool {
         && unit.sides == Sides::Both
         && unit.archs.len() > 1
         && !(unit.drops_archs || unit.native || unit.bitcode)
+        // Names of files, see [`Parts::text`].
+        && !unit.archs.iter().any(|arch| arch.to_bytes().contains(&b'/'))
 }
 
 /// Whether `args`, a launcher's arguments after the compiler, are a compile of `input` rather than a question about

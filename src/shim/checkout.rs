@@ -3,6 +3,7 @@
 //!
 //! Owns: the files and pipes involved. [`sharing`] decides which calls share and how a path is rewritten.
 
+use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -12,6 +13,7 @@ use crate::shared::decision::sharing::{self, Shared};
 use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::machine::Machine;
+use crate::shared::parts::{HOST, Parts};
 use crate::shared::stand_in::markers::name_below;
 use crate::shared::stand_in::{self, StandInPlan};
 use crate::shared::sys::{self, Errno, File};
@@ -23,8 +25,27 @@ pub struct ExpectedFiles<'a> {
     pub outputs: &'a Outputs<'a>,
     /// What to restore in the dependency file and in messages, if anything.
     pub restored: Option<&'a Restored<'a>>,
-    /// Whether the stand-in may decline the compile.
-    pub may_decline: bool,
+    /// If the stand-in may decline the compile: where it keeps texts until then, and the architectures.
+    pub texts: Option<(Parts<'a>, &'a [CString])>,
+}
+
+impl ExpectedFiles<'_> {
+    /// Gives the outputs of a compile their modes, and removes the texts of one that was found after all.
+    pub fn finish(&self, failed: bool) {
+        self.outputs.mend(failed);
+        let Some((parts, archs)) = &self.texts else {
+            return;
+        };
+        let dir = CString::new(parts.dir).unwrap_or_default();
+        // Usually there is none: a hit in the launcher's direct mode needs no text.
+        if sys::remove_dir(&dir) == Err(Errno::ENOTEMPTY) {
+            let sides = archs.iter().map(|arch| arch.to_bytes());
+            for side in sides.chain([HOST]) {
+                sys::remove_file(&parts.text(side));
+            }
+            let _ = sys::remove_dir(&dir);
+        }
+    }
 }
 
 /// What to restore after a launcher has answered.

@@ -77,7 +77,9 @@ pub fn launch(
     let expected = outputs.as_ref().map(|outputs| ExpectedFiles {
         outputs,
         restored: restored.as_ref(),
-        may_decline: parts.is_some_and(|parts| parts.phase == Phase::Ask),
+        texts: parts
+            .filter(|parts| parts.phase == Phase::Ask)
+            .zip(launch.map(|launch| &*launch.unit.archs)),
     });
     if let Some(expected) = expected.as_ref().filter(|_| launcher.asks_server) {
         ask_server(

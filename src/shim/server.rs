@@ -169,7 +169,7 @@ pub fn compile(
                 stderr,
                 colours,
             }) => {
-                if expected.may_decline && status == DECLINED {
+                if expected.texts.is_some() && status == DECLINED {
                     return RequestOutcome::Failed(LaunchFailure::Declined);
                 }
                 if status == 0 && sys::stat(&expected.outputs.object).is_err() {
@@ -184,7 +184,7 @@ pub fn compile(
                     _ => failure::blame(LauncherKind::Sccache, end),
                 };
                 if blame == Blame::Compiler {
-                    expected.outputs.mend(status != 0);
+                    expected.finish(status != 0);
                 }
                 match expected.restored {
                     Some(restored) => show(stdout, &restored.message(stderr), colours, env),

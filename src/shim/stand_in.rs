@@ -19,7 +19,7 @@ use crate::shared::call_log;
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
-use crate::shared::parts::{COMPILER, DECLINED, Phase, is_compile};
+use crate::shared::parts::{COMPILER, DECLINED, HOST, Phase, is_compile};
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::stand_in::text::{LONGEST_DATE, Scanner, names_date, path_of};
 use crate::shared::stand_in::{Question, StandInPlan, TextSide, VARIABLE};
@@ -40,12 +40,12 @@ pub fn answer(given: &Given) {
     let Some(value) = lookup(given.env, VARIABLE) else {
         return;
     };
-    let Some(plan) = StandInPlan::parse(value.to_bytes()) else {
+    let Some(mut plan) = StandInPlan::parse(value.to_bytes()) else {
         return;
     };
     let args = given.args.get(1..).unwrap_or_default();
     if let Some(question) = plan.question(args) {
-        let status = give_text(&plan, &question, given);
+        let status = give_text(&mut plan, &question, given);
         checkout::depfile(&plan, args);
         sys::exit(status)
     }
@@ -107,8 +107,15 @@ fn execute(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> Errno {
 }
 
 /// Prints every text of the compile, and a digest of each file that they name. Returns the exit status.
-fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> i32 {
+fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     const FAILED: i32 = 1;
+    // The directory must be this process's own. Otherwise no text is kept.
+    if let Some(parts) = plan.parts.filter(|parts| parts.phase == Phase::Ask)
+        && CString::new(parts.dir).is_ok_and(|dir| sys::make_dir(&dir).is_err())
+    {
+        plan.parts = None;
+    }
+    let plan = &*plan;
     let output = match question.output.map(File::replace) {
         None => None,
         Some(Ok(file)) => Some(file),
@@ -128,8 +135,8 @@ fn give_text(plan: &StandInPlan<'_>, question: &Question<'_>, given: &Given) -> 
     }
     // Memory is never freed (see `heap`): one buffer serves all files.
     let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
-    let ready = plan.parts.filter(|parts| parts.phase == Phase::Ready);
-    let since = ready.map_or(u64::MAX, |parts| parts.unchanged_since());
+    let kept = plan.parts.filter(|parts| parts.phase != Phase::Ask);
+    let since = kept.map_or(u64::MAX, |parts| parts.unchanged_since());
     let mut dated = scanner.is_dated();
     let known = scanner.names().fold(told, |known, name| {
         let respelled;
@@ -208,11 +215,8 @@ fn give_side(
     let words = question.words.iter().copied();
     let words: Vec<&CStr> = words.chain(more.iter().map(CString::as_c_str)).collect();
     let kept = kept_text(side, plan);
-    let ready = match &kept {
-        Some((Phase::Ready, path)) => File::open(path).ok(),
-        _ => None,
-    };
-    let (read, child) = match ready {
+    let told = kept.as_ref().and_then(|path| File::open(path).ok());
+    let (read, child) = match told {
         Some(text) => (text, None),
         None => {
             let Ok((read, write)) = File::pipe() else {
@@ -231,10 +235,8 @@ fn give_side(
             (read, Some(child))
         }
     };
-    let copy = match &kept {
-        Some((Phase::Part, path)) => File::replace(path).ok(),
-        _ => None,
-    };
+    let copy = kept.as_ref().filter(|_| child.is_some());
+    let copy = copy.and_then(|path| File::create(path).ok());
     let mut piece = Vec::with_capacity(PIECE);
     // An incomplete line, and the output for one piece.
     let (mut line, mut out) = (Vec::with_capacity(PIECE), Vec::with_capacity(2 * PIECE));
@@ -277,19 +279,23 @@ fn give_side(
     drop(read);
     scanner.end_text();
     is_whole &= sys::write_all(to, &line);
-    child.is_none_or(|child| child.ended() == End::Exited(0)) && is_whole
+    is_whole &= child.is_none_or(|child| child.ended() == End::Exited(0));
+    if let Some(path) = kept.as_ref().filter(|_| !is_whole) {
+        sys::remove_file(path);
+    }
+    is_whole
 }
 
-/// Where the text of a side is kept while a compile is made by architecture: a part's call writes it, and the call
-/// for the whole reads it. The parts program checks afterwards that no file has changed in between.
-fn kept_text(side: TextSide<'_>, plan: &StandInPlan<'_>) -> Option<(Phase, CString)> {
-    let parts = plan.parts.filter(|parts| parts.phase != Phase::Ask)?;
-    let TextSide::Device(arch) = side else {
-        return None;
-    };
-    let path = [parts.dir, b"/text.", arch].concat();
-    let path = CString::new(path).ok().filter(|_| !arch.contains(&b'/'))?;
-    Some((parts.phase, path))
+/// Where the text of a side is kept while a compile is made by architecture. The first call that needs it writes it.
+/// `None` if it is not kept: while only the whole is asked for, the directory that this creates belongs to this
+/// process alone, or it is not used.
+fn kept_text(side: TextSide<'_>, plan: &StandInPlan<'_>) -> Option<CString> {
+    let parts = plan.parts?;
+    match side {
+        TextSide::Whole => None,
+        TextSide::Host => Some(parts.text(HOST)),
+        TextSide::Device(arch) => Some(parts.text(arch)),
+    }
 }
 
 /// Appends a line marker for the file `name`, displayed as `shown`, and a line with the digest of its content. Both

@@ -31,7 +31,7 @@ pub fn launch(
         Ok(end) => end,
         Err(failure) => return failure,
     };
-    if expected.may_decline && end == End::Exited(DECLINED) {
+    if expected.texts.is_some() && end == End::Exited(DECLINED) {
         return LaunchFailure::Declined;
     }
     if end == End::Exited(0)
@@ -55,7 +55,7 @@ pub fn launch(
     match lasting {
         Some(lasting) => LaunchFailure::Failed { end, lasting },
         None => {
-            expected.outputs.mend(end != End::Exited(0));
+            expected.finish(end != End::Exited(0));
             process::end(end)
         }
     }

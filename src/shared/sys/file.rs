@@ -54,7 +54,8 @@ impl File {
     pub fn create_with_directories(path: &CStr) -> Option<Self> {
         let own = parent(path.to_bytes());
         for dir in [parent(own), own] {
-            make_dir(&CString::new(dir).ok()?);
+            // If this fails, opening a file in the directory reports it.
+            let _ = make_dir(&CString::new(dir).ok()?);
         }
         Self::create(path).ok()
     }

@@ -23,6 +23,8 @@ pub struct Errno(pub i32);
 impl Errno {
     /// No such file or directory.
     pub const ENOENT: Self = Self(2);
+    /// The directory is not empty.
+    pub const ENOTEMPTY: Self = Self(39);
     /// Interrupted by a signal.
     pub const EINTR: Self = Self(4);
     /// Try again.
@@ -70,6 +72,8 @@ const EXECVE: usize = 59;
 const GETPID: usize = 39;
 const GETCWD: usize = 79;
 const MKDIR: usize = 83;
+const RMDIR: usize = 84;
+const UNLINK: usize = 87;
 const READLINK: usize = 89;
 const FCHMOD: usize = 91;
 const UMASK: usize = 95;
@@ -338,11 +342,29 @@ pub fn getcwd() -> Vec<u8> {
     cwd
 }
 
-/// Creates a directory accessible to this user only, if it does not exist.
-pub fn make_dir(path: &CStr) {
+/// Creates a directory accessible to this user only.
+///
+/// # Errors
+/// The kernel's.
+pub fn make_dir(path: &CStr) -> Result<(), Errno> {
     const USER_ONLY: usize = 0o700;
-    // SAFETY: `path` ends with a NUL. If this fails, opening a file in the directory reports it.
-    let _ = unsafe { syscall(MKDIR, [path.as_ptr() as usize, USER_ONLY, 0, 0, 0, 0]) };
+    // SAFETY: `path` ends with a NUL.
+    unsafe { syscall(MKDIR, [path.as_ptr() as usize, USER_ONLY, 0, 0, 0, 0]) }.map(drop)
+}
+
+/// Removes an empty directory.
+///
+/// # Errors
+/// The kernel's.
+pub fn remove_dir(path: &CStr) -> Result<(), Errno> {
+    // SAFETY: `path` ends with a NUL.
+    unsafe { syscall(RMDIR, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) }.map(drop)
+}
+
+/// Removes a file. What cannot be removed stays.
+pub fn remove_file(path: &CStr) {
+    // SAFETY: `path` ends with a NUL.
+    let _ = unsafe { syscall(UNLINK, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) };
 }
 
 /// Writes to standard error with a single call; drops what does not fit into it.
