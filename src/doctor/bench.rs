@@ -95,6 +95,8 @@ pub struct Bench {
     own: ChangedEnvironment,
     /// Most compiles use only the first.
     architectures: [String; 2],
+    /// The option by which hipcc names the device libraries, if it has to.
+    libraries: Option<OsString>,
 }
 
 impl Bench {
@@ -138,6 +140,11 @@ impl Bench {
             by_environment: subject.launcher_by_environment().map(Path::to_owned),
             own,
             architectures,
+            libraries: subject.named_libraries.as_ref().map(|dir| {
+                let mut option = OsString::from("--hip-device-lib-path=");
+                option.push(dir);
+                option
+            }),
             dir,
         })
     }
@@ -181,8 +188,9 @@ impl Bench {
             "-o".into(),
             self.path(object).into(),
         ];
-        let all = words.into_iter().chain([arch]).chain(more);
-        all.chain(files).collect()
+        let before = words.into_iter().chain([arch]);
+        let before = before.chain(self.libraries.clone());
+        before.chain(more).chain(files).collect()
     }
 
     /// The option that adds the second architecture to a compile.

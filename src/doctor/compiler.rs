@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use super::bench::Bench;
 use super::scratch::DoctorError;
 use super::{Finding, Subject};
-use crate::fingerprint::Role;
 use crate::install::freshness;
 use crate::install::freshness::Standing;
 
@@ -40,11 +39,11 @@ pub fn identity(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, DoctorErro
         )
         .remedy("name the tree with --rocm-path DIR, or correct the variable")
     }));
-    let has_bitcode = identity
-        .members
-        .iter()
-        .any(|member| member.role == Role::Bitcode);
-    if !has_bitcode {
+    let libraries = subject.device_libraries();
+    if let Some(dir) = subject.named_libraries.as_deref() {
+        let statement = format!("hipcc names the device libraries in {}", dir.display());
+        findings.push(Finding::ok("compiler", statement));
+    } else if libraries.is_none() {
         findings.push(
             Finding::error("compiler", "the compiler finds no device libraries")
                 .evidence(identity.notes.join("; "))

@@ -10,7 +10,6 @@ use super::bench::{Bench, BenchCache};
 use super::judge::{self, ExpectedCounts};
 use super::scratch::DoctorError;
 use super::{Finding, Severity, Subject};
-use crate::fingerprint::Role;
 use crate::launcher::health;
 use crate::shared::launchers::kind::LauncherKind;
 
@@ -129,9 +128,7 @@ pub fn edits(_: &Subject, bench: &Bench) -> Findings {
 /// Checks that a changed device library is noticed.
 pub fn bitcode(subject: &Subject, bench: &Bench) -> Findings {
     const CHECK: &str = "bitcode";
-    let members = subject.identity.members.iter();
-    let mut libraries = members.filter(|member| member.role == Role::Bitcode);
-    let Some(dir) = libraries.find_map(|library| library.path.parent()) else {
+    let Some(dir) = subject.device_libraries() else {
         return Ok(Vec::new());
     };
     let copy = bench.path("bitcode");

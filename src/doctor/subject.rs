@@ -4,11 +4,11 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::fingerprint::{Identity, Memo};
+use crate::fingerprint::{Identity, Memo, Role};
 use crate::install::shims::{PerArch, Policy, WrapError};
 use crate::install::{Entry, Observed, shims};
 use crate::launcher::Launcher;
-use crate::rocm::{CompilerName, Tree};
+use crate::rocm::{CompilerName, Hipcc, Tree};
 use crate::shared::shim_config::Config;
 use crate::shim_image;
 
@@ -22,6 +22,8 @@ pub struct Subject {
     pub real: PathBuf,
     /// The compiler's identity.
     pub identity: Identity,
+    /// The device libraries that hipcc names, if the compiler finds none by itself.
+    pub named_libraries: Option<PathBuf>,
     /// How long it took to take the identity.
     pub took: Duration,
     /// The launcher.
@@ -72,8 +74,12 @@ impl Subject {
             }
         };
         let identity = Identity::take(&real, Some(&tree.root), &Memo::of_user())?;
+        let took = start.elapsed();
+        let has_libraries = identity.members.iter().any(|it| it.role == Role::Bitcode);
+        let hipcc = tree.hipcc.as_ref().filter(|_| !has_libraries);
         Ok(Self {
-            took: start.elapsed(),
+            named_libraries: hipcc.and_then(Hipcc::device_libraries),
+            took,
             tree,
             name,
             real,
@@ -89,6 +95,15 @@ impl Subject {
     pub fn config(&self) -> Config<'_> {
         let config = shim_image::read(&self.image).and_then(Result::ok);
         config.expect("it was read before, or just made")
+    }
+
+    /// The directory of the device libraries.
+    #[must_use]
+    pub fn device_libraries(&self) -> Option<&Path> {
+        let members = self.identity.members.iter();
+        let mut own = members.filter(|member| member.role == Role::Bitcode);
+        let own = own.find_map(|library| library.path.parent());
+        own.or(self.named_libraries.as_deref())
     }
 
     /// The launcher, if HIP_CLANG_LAUNCHER names it and not the shim itself.

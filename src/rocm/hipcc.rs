@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Program;
+use super::{Program, ProgramError, ProgramOutput};
 use crate::shim_image;
 use crate::support::error_chain::chain;
 
@@ -63,17 +63,31 @@ impl Hipcc {
     /// # Errors
     /// The reason why the compiler is unknown, as a clause for a message.
     pub fn ask(&self) -> Result<PathBuf, String> {
+        let answer = self.verbose("1").map_err(|error| chain(&error))?;
+        let calls = command(&answer.stdout).ok_or("does not say what it calls")?;
+        Ok(behind_shadow(calls))
+    }
+
+    /// Asks hipcc which device libraries it names to the compiler. Debian's are where its compiler
+    /// does not look by itself.
+    #[must_use]
+    pub fn device_libraries(&self) -> Option<PathBuf> {
+        let answer = self.verbose("2").ok()?;
+        let mut lines = answer.stdout.split(|byte| *byte == b'\n');
+        let dir = lines.find_map(|line| line.strip_prefix(b"DEVICE_LIB_PATH="))?;
+        let dir = PathBuf::from(OsStr::from_bytes(dir));
+        dir.join("ocml.bc").exists().then_some(dir)
+    }
+
+    fn verbose(&self, level: &str) -> Result<ProgramOutput, ProgramError> {
         const LIMIT: Duration = Duration::from_secs(20);
-        let answer = Program::at(&self.path)
+        Program::at(&self.path)
             .args(["--offload-arch=gfx906", "--cxxflags"])
-            .with([("HIPCC_VERBOSE", "1")])
+            .with([("HIPCC_VERBOSE", level)])
             // hipcc would print the launcher in front of the compiler.
             .without([LAUNCHER.into()])
             .within(LIMIT)
             .ask()
-            .map_err(|error| chain(&error))?;
-        let calls = command(&answer.stdout).ok_or("does not say what it calls")?;
-        Ok(behind_shadow(calls))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::support::compilers::clangs;
 use crate::support::launchers::{self, Cache};
 use crate::support::manifest::Manifest;
 use crate::support::rewrite;
-use crate::support::rocm::{Rocm, ran};
+use crate::support::rocm::{Rocm, ran, rock_wrap};
 use serde_json::Value;
 
 /// A tree, and a launcher with a cache that stands for the user's.
@@ -328,4 +328,19 @@ fn without_a_tree_there_is_nothing_to_examine() {
     let mut doctor = crate::support::rocm::rock_wrap(["doctor", "--rocm-path", "/nonexistent"]);
     let message = ran(&mut doctor).refused(4);
     assert_has(&message, "hint: name the ROCm tree with --rocm-path DIR");
+}
+
+#[test]
+fn debians_hipcc_names_the_device_libraries_that_its_compiler_does_not_find() {
+    let cache = Cache::new(&launchers::ccache());
+    let mut doctor = rock_wrap(["doctor", "--launcher"]);
+    doctor.arg(&cache.program).envs(cache.env());
+    let examined = examine(doctor.env("HOME", cache.dir()).current_dir(cache.dir()));
+    let named = examined.of("compiler", "ok");
+    let libraries = named.iter().filter(|it| {
+        let statement = it["statement"].as_str().unwrap();
+        statement.starts_with("hipcc names the device libraries in /usr/lib/")
+    });
+    assert_eq!(libraries.count(), 1, "{:#}", examined.json);
+    examined.healthy();
 }
