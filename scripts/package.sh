@@ -38,7 +38,7 @@ export SOURCE_DATE_EPOCH
 # Nothing of an earlier version may be left.
 rm -f -- "$packages"/rock[-_]* "$packages/SHA256SUMS"
 rm -rf -- target/package-files
-mkdir -p -- "$packages" target/package-files/{bin,man,completions}
+mkdir -p -- "$packages" target/package-files/{bin,man,completions,doc}
 
 build_rock_wrap
 if readelf -lW "$ROCK_WRAP" | grep -q INTERP; then
@@ -49,7 +49,8 @@ cp -- "$ROCK_WRAP" target/package-files/bin/
 for shell in bash:rock-wrap zsh:_rock-wrap fish:rock-wrap.fish; do
     "$ROCK_WRAP" completions "${shell%%:*}" >"target/package-files/completions/${shell#*:}"
 done
-# The packagers take over the times of files unless these are later than SOURCE_DATE_EPOCH.
+cp -- docs/recovery.md CHANGELOG.md LICENSE target/package-files/doc/
+# The packagers take over the times of files, at least of those that are older than SOURCE_DATE_EPOCH.
 find target/package-files -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 
 say "wheel"

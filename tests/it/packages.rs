@@ -119,7 +119,7 @@ fn every_package_has_the_program_its_manual_pages_and_its_completions() {
             "usr/share/bash-completion/completions/",
             zsh,
             "usr/share/fish/vendor_completions.d/",
-            "docs/recovery.md",
+            "target/package-files/doc/recovery.md",
         ] {
             assert!(assets.contains(asset), "{format}: {asset}");
         }
