@@ -68,6 +68,12 @@ pub enum CliError {
         #[source]
         source: StoredError,
     },
+    /// `why` has no build to explain.
+    #[error("no build has been recorded here")]
+    NoBuild,
+    /// `why` has no build to compare with.
+    #[error("no earlier run of this build has been recorded")]
+    NoEarlierBuild,
     /// `run --require-cache`: calls could have been cached, but none was.
     #[error("--require-cache: the build found nothing in the cache and stored nothing in it")]
     NothingSaved,
@@ -144,6 +150,8 @@ impl CliError {
             | Self::Identity(_)
             | Self::Output { .. }
             | Self::Report { .. }
+            | Self::NoBuild
+            | Self::NoEarlierBuild
             | Self::NoCompiler(_)
             | Self::Nul => Exit::Refused,
         }

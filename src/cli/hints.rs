@@ -37,6 +37,12 @@ pub fn of(error: &CliError) -> Vec<String> {
         CliError::Bench(trouble) => one(trouble.remedy()),
         CliError::NoCompiler(_) => one("name it by its path, or by a name that is on PATH"),
         CliError::Events(_) => one("set TMPDIR to a directory that this user may write to"),
+        CliError::NoBuild => {
+            one("run the build as `rock-wrap run -- BUILD`, or name a report with --report")
+        }
+        CliError::NoEarlierBuild => one(
+            "run the same command in the same directory once more, or name a report with --against",
+        ),
         CliError::Report { source, .. } => match source {
             StoredError::Newer(_) => {
                 one("read it with the rock-wrap that wrote it, or a later one")

@@ -16,6 +16,7 @@ mod install;
 mod job;
 mod man;
 mod output;
+mod progress;
 mod report;
 mod reports;
 mod restore;
@@ -154,14 +155,26 @@ The key holds the operating system, the machine, the policy, the launcher's majo
 architectures, the ROCm release and the compiler's fingerprint. It has at most 512 bytes and is the
 same wherever these are the same. A job that builds a fork's code has keys of its own.")]
     CacheKey(CacheKeyArgs),
-    /// Show the report of an earlier build as a page
+    /// Show the report of an earlier build as a page, or what changed between two
     #[command(after_help = "\
 Examples:
   rock-wrap run --report build.json -- make -j8
   rock-wrap report build.json --html build.html
+  rock-wrap report diff yesterday.json today.json
+  rock-wrap report diff yesterday.json today.json --html changed.html
 
 The page is one file that loads nothing: it can be kept as an artifact and opened from anywhere.")]
     Report(reports::ReportsArgs),
+    /// Say why compiles missed that an earlier build had in the cache
+    #[command(after_help = "\
+Examples:
+  rock-wrap why                     # the last build in this directory, and the same build before
+  rock-wrap why gemm_kernels.hip    # one unit, with everything that differs
+  rock-wrap why --report today.json --against yesterday.json --json
+
+`run` keeps the reports of the last two builds with the same command in the same directory, in
+rock-wrap's directory in the user's cache.")]
+    Why(reports::WhyArgs),
     /// Detach if `run` is killed
     #[command(hide = true)]
     Guard(GuardArgs),
@@ -394,6 +407,7 @@ pub fn main() -> Exit {
         Command::Man(args) => man::main(&args),
         Command::CacheKey(args) => cache_key::main(&args),
         Command::Report(args) => reports::main(&args),
+        Command::Why(args) => reports::why(&args),
         Command::Guard(args) => guard::main(&args),
     };
     result.unwrap_or_else(|error| {

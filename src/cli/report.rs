@@ -7,21 +7,25 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
 use nix::sys::resource::{UsageWho, getrusage};
 use tempfile::NamedTempFile;
 
+use super::progress::ProgressLine;
 use super::{CliError, output};
 use crate::launcher::stats::{Counts, Snapshot};
 use crate::launcher::{Launcher, results};
+use crate::report::history::{Build, History};
 use crate::report::{
-    ObservedCall, Report, SessionFacts, SplitCounts, Tail, Unseen, Verdict, Watch, Weight, assign,
-    github, page, since_boot, trace, wrap,
+    CompilerParts, ObservedCall, Progress, Report, SessionFacts, SplitCounts, Tail, Unseen,
+    Verdict, Watch, Weight, assign, by_records, github, page, since_boot, trace, wrap,
 };
 use crate::session::Ended;
 use crate::shared::launchers::kind::LauncherKind;
+use crate::support::paths;
 
 /// 80 columns of a terminal, minus `rock-wrap: `.
 const WIDTH: usize = 69;
@@ -100,6 +104,7 @@ pub struct Reporting<'a> {
     log: PathBuf,
     started: SystemTime,
     start: Duration,
+    line: Option<ProgressLine>,
 }
 
 /// A build that has ended.
@@ -133,7 +138,14 @@ impl<'a> ReportOutputs<'a> {
         log: &Path,
     ) -> Reporting<'a> {
         let results = Results::of(launcher);
-        let watch = Watch::start(log).inspect_err(|error| {
+        let start = since_boot();
+        let progress = Arc::new(Progress::default());
+        let line = match self.args.quiet {
+            true => None,
+            false => ProgressLine::show(&progress, start),
+        };
+        let progress = line.is_some().then_some(progress);
+        let watch = Watch::start(log, progress).inspect_err(|error| {
             output::warning(format_args!(
                 "how long calls take cannot be watched: {error}"
             ));
@@ -146,7 +158,8 @@ impl<'a> ReportOutputs<'a> {
             watch: watch.ok(),
             log: log.to_owned(),
             started: SystemTime::now(),
-            start: since_boot(),
+            start,
+            line,
         }
     }
 }
@@ -166,6 +179,7 @@ impl<'a> Reporting<'a> {
     /// Stops watching after the end of the build.
     pub fn built(self) -> Built<'a> {
         let elapsed = since_boot().saturating_sub(self.start);
+        drop(self.line);
         let mut calls = match self.watch {
             Some(watch) => watch.finish(),
             None => ObservedCall::unwatched(&self.log),
@@ -201,6 +215,7 @@ impl Built<'_> {
     pub fn report(
         mut self,
         tree: &Path,
+        compilers: Vec<CompilerParts>,
         attachment: &str,
         command: &[OsString],
         ended: Option<Ended>,
@@ -211,6 +226,10 @@ impl Built<'_> {
             tree: tree.display().to_string(),
             attachment: attachment.to_owned(),
             launcher: self.launcher.into(),
+            directory: std::env::current_dir()
+                .unwrap_or_default()
+                .display()
+                .to_string(),
             command: command
                 .iter()
                 .map(|word| word.display().to_string())
@@ -227,8 +246,27 @@ impl Built<'_> {
             Some(split) => split.taken_out_of(counts),
             None => counts,
         });
-        let report = Report::new(facts, &self.calls, counts).with_parts(self.split);
-        self.outputs.write(&report, &self.calls, self.start);
+        if let (LauncherKind::Sccache, Ok(counts)) = (self.launcher.kind, &counts) {
+            by_records(&mut self.calls, counts);
+        }
+        let history = paths::cache_dir().map(|cache| History::within(&cache));
+        let build = history
+            .as_ref()
+            .map(|history| history.build(&facts.directory, &facts.command));
+        let mut report = Report::new(facts, &self.calls, counts).with_parts(self.split);
+        let earlier = build.as_ref().and_then(Build::last);
+        report.record(&self.calls, compilers, earlier.as_ref());
+        let mut json = Vec::new();
+        if let Err(error) = report.write_json(&mut json) {
+            output::warning(format_args!("there is no report: {error}"));
+        }
+        let kept = build
+            .filter(|_| report.is_worth_keeping())
+            .map(|build| build.add(&json));
+        if let Some(Err(error)) = kept {
+            tracing::debug!(%error, "the report is not kept for `rock-wrap why`");
+        }
+        self.outputs.write(&report, &json, &self.calls, self.start);
         print(&report, self.outputs.args.quiet);
         match report.verdict() {
             Verdict::NothingSeen if self.outputs.args.require_cache => {
@@ -242,7 +280,7 @@ impl Built<'_> {
 }
 
 impl ReportOutputs<'_> {
-    fn write(&mut self, report: &Report, calls: &[ObservedCall], start: Duration) {
+    fn write(&mut self, report: &Report, json: &[u8], calls: &[ObservedCall], start: Duration) {
         let tell = |path: &Option<PathBuf>, result: std::io::Result<()>| {
             if let (Some(path), Err(error)) = (path, result) {
                 output::warning(format_args!("cannot write {}: {error}", path.display()));
@@ -255,15 +293,14 @@ impl ReportOutputs<'_> {
             );
         }
         if let Some(file) = self.report.take() {
-            let json = |to| report.write_json(to);
+            let json = |mut to: BufWriter<File>| {
+                to.write_all(json)?;
+                to.flush()
+            };
             tell(&self.args.report, overwrite(file, json));
         }
         if let Some(file) = self.html.take() {
-            let html = |to| {
-                let mut json = Vec::new();
-                report.write_json(&mut json)?;
-                page::write(to, &json)
-            };
+            let html = |to| page::write(to, serde_json::from_slice(json)?);
             tell(&self.args.html, overwrite(file, html));
         }
         let summary = std::env::var_os("GITHUB_STEP_SUMMARY").map(PathBuf::from);
@@ -298,6 +335,15 @@ fn peak_memory() -> Option<u64> {
 fn print(report: &Report, quiet: bool) {
     if !quiet {
         report.lines(WIDTH).iter().for_each(output::note);
+        for cause in report.main_causes() {
+            let text = format!("{} missed: {}", cause.units.len(), cause.text);
+            wrapped(&text, "note: ", |line| {
+                output::note(format_args!("note: {line}"))
+            });
+            if let Some(remedy) = cause.remedy {
+                wrapped(remedy, "hint: ", |line| output::hint(line));
+            }
+        }
     }
     for advice in report.advice() {
         match advice.weight {

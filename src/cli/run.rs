@@ -13,11 +13,12 @@ use tempfile::NamedTempFile;
 
 use super::report::ReportOutputs;
 use super::{CliError, Exit, OnLauncherFailure, RunArgs, job, output};
+use crate::fingerprint::{Identity, Memo};
 use crate::launcher::alive::Alive;
 use crate::launcher::{HIP_CLANG_LAUNCHER, Launcher, health};
 use crate::operation::{self, OperationError, Request};
-use crate::report::{UNATTACHED, Unseen};
-use crate::rocm::{Hipcc, Tree};
+use crate::report::{CompilerParts, UNATTACHED, Unseen};
+use crate::rocm::{CompilerName, Hipcc, Tree};
 use crate::session::{self, Ended, SessionError};
 use crate::shared::call_log;
 use crate::support::signals::{Signals, die_by};
@@ -98,7 +99,14 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     let command = &args.command;
     let (root, ended_by) = (&tree.root, ended.as_ref().ok().copied());
     let missed = || unseen(&tree);
-    let reported = built.report(root, way.as_str(), command, ended_by, missed);
+    let reported = built.report(
+        root,
+        compilers(&tree),
+        way.as_str(),
+        command,
+        ended_by,
+        missed,
+    );
     detached?;
     // The process ends below without running destructors, so remove the log now.
     drop(calls);
@@ -130,10 +138,14 @@ fn without_launcher(
     let ended = session::run(program, command, signals);
     let tree = args.tree.rocm_path.clone().unwrap_or_default();
     let ended_by = ended.as_ref().ok().copied();
-    let reported =
-        reporting
-            .built()
-            .report(&tree, UNATTACHED, &args.command, ended_by, Unseen::default);
+    let reported = reporting.built().report(
+        &tree,
+        Vec::new(),
+        UNATTACHED,
+        &args.command,
+        ended_by,
+        Unseen::default,
+    );
     drop(calls);
     match ended? {
         Ended::Exited(0) => {
@@ -142,6 +154,18 @@ fn without_launcher(
         }
         ended => end(ended),
     }
+}
+
+/// The files of the tree's compilers, as far as they were recorded when it was wrapped.
+fn compilers(tree: &Tree) -> Vec<CompilerParts> {
+    let memo = Memo::of_user();
+    let parts = |name: &CompilerName| {
+        let path = tree.bin.join(name.as_os_str());
+        let identity = Identity::remembered(&path, Some(&tree.root), &memo)?;
+        let name = name.as_os_str().display().to_string();
+        Some(CompilerParts::of(name, tree.version(), &identity))
+    };
+    tree.names.iter().filter_map(parts).collect()
 }
 
 /// An explanation if there were no calls: what was wrapped, and what hipcc calls.

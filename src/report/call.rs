@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::given::{Given, Texts};
 use crate::launcher::CacheOutcome;
 use crate::shared::call_log;
 use crate::shared::call_log::Event;
@@ -17,8 +18,16 @@ pub struct ObservedCall {
     pub event: Event,
     /// When its process ended.
     pub end: EndTime,
-    /// The launcher's result, if it reports results of single calls.
+    /// The launcher's result, if it is known.
     pub outcome: Option<CacheOutcome>,
+    /// What it was given, if it ran long enough to be read.
+    pub given: Option<Given>,
+    /// What its texts depend on, if the launcher asked for them.
+    pub texts: Option<Texts>,
+    /// Whether the launcher had it compiled.
+    pub compiled: bool,
+    /// Whether its output was there when it ended, if that was seen.
+    pub produced: Option<bool>,
 }
 
 /// When a call's process ended, as a time since boot.
@@ -47,12 +56,24 @@ impl ObservedCall {
     #[must_use]
     pub fn unwatched(log: &Path) -> Vec<Self> {
         let calls = call_log::read(&std::fs::read(log).unwrap_or_default());
-        let call = |event| Self {
+        calls
+            .into_iter()
+            .map(|event| Self::new(event, EndTime::Unknown))
+            .collect()
+    }
+
+    /// A call of which nothing more is known yet.
+    #[must_use]
+    pub fn new(event: Event, end: EndTime) -> Self {
+        Self {
             event,
-            end: EndTime::Unknown,
+            end,
             outcome: None,
-        };
-        calls.into_iter().map(call).collect()
+            given: None,
+            texts: None,
+            compiled: false,
+            produced: None,
+        }
     }
 
     /// Its duration, if both its start and its end were observed.

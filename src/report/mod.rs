@@ -6,12 +6,17 @@
 
 mod advice;
 mod call;
+pub mod diff;
 pub mod github;
+mod given;
+pub mod history;
+mod ingredients;
 mod lanes;
 mod outcomes;
 pub mod page;
 mod parts;
 mod process;
+mod progress;
 mod saved;
 pub mod stored;
 mod tail;
@@ -19,6 +24,7 @@ mod text;
 pub mod trace;
 mod unit;
 mod watch;
+pub mod why;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -30,8 +36,10 @@ use serde::Serialize;
 
 pub use advice::{Advice, Weight};
 pub use call::{BuildSide, EndTime, ObservedCall};
-pub use outcomes::assign;
+pub use ingredients::CompilerParts;
+pub use outcomes::{assign, by_records};
 pub use parts::SplitCounts;
+pub use progress::Progress;
 pub use tail::Tail;
 pub use text::wrap;
 pub use unit::Unit;
@@ -40,7 +48,10 @@ pub use watch::{Watch, since_boot};
 use crate::launcher::CacheOutcome;
 use crate::launcher::stats::{Counts, Tally};
 use crate::shared::decision::reasons::Reason;
+use ingredients::Ingredients;
 use saved::Saved;
+use stored::StoredReport;
+use why::{Cause, Why};
 
 /// The version of the JSON form. Raised when a field changes its meaning or is removed.
 const VERSION: u32 = 1;
@@ -60,6 +71,8 @@ pub struct SessionFacts {
     pub attachment: String,
     /// The launcher.
     pub launcher: LauncherFacts,
+    /// The build's directory, for display.
+    pub directory: String,
     /// The build's command.
     pub command: Vec<String>,
     /// When it began.
@@ -131,18 +144,23 @@ pub struct Report {
     slowest: Vec<SlowUnit>,
     verdict: Verdict,
     advice: Vec<Advice>,
+    why: Option<Why>,
     /// Written by [`Report::write_json`].
     #[serde(skip)]
     units: Vec<Unit>,
+    #[serde(skip)]
+    ingredients: Ingredients,
     #[serde(skip)]
     unseen: Option<Unseen>,
 }
 
 #[derive(Clone, Debug, Serialize)]
 struct SessionSummary {
+    rock_wrap: &'static str,
     tree: String,
     attachment: String,
     launcher: LauncherFacts,
+    directory: String,
     command: Vec<String>,
     started: f64,
     seconds: f64,
@@ -227,7 +245,7 @@ impl Report {
             Err(why) => (None, Some(why)),
         };
         let unseen = facts.unseen.clone();
-        let units = unit::units(calls, facts.start);
+        let units = unit::units(&by_start(calls), facts.start);
         let mut report = Self {
             version: VERSION,
             session: facts.into(),
@@ -239,7 +257,9 @@ impl Report {
             slowest: slowest(calls),
             verdict: Verdict::Unknown,
             advice: Vec::new(),
+            why: None,
             units,
+            ingredients: Ingredients::NONE,
             unseen,
         };
         report.verdict = report.judge();
@@ -266,15 +286,53 @@ impl Report {
         &self.advice
     }
 
+    /// Adds what the results of `calls`, of which this is the report, depend on. What a hit does not tell is taken from
+    /// `earlier`, the report of the same build before, and misses are explained by it.
+    pub fn record(
+        &mut self,
+        calls: &[ObservedCall],
+        compilers: Vec<CompilerParts>,
+        earlier: Option<&StoredReport>,
+    ) {
+        self.ingredients =
+            ingredients::collect(&by_start(calls), &mut self.units, compilers, earlier);
+        let missed = |unit: &Unit| unit.outcome == Some(CacheOutcome::Miss);
+        if let Some(earlier) = earlier.filter(|_| self.units.iter().any(missed)) {
+            // Both sides of the comparison are what was written.
+            let mut json = Vec::new();
+            let written = self.write_json(&mut json).ok();
+            let own = written.and_then(|()| StoredReport::parse(&json).ok());
+            self.why = own.map(|own| why::explain(&own, earlier, None));
+        }
+    }
+
+    /// Whether a later build can be compared with it.
+    #[must_use]
+    pub fn is_worth_keeping(&self) -> bool {
+        self.calls.launched > 0
+    }
+
+    /// The three causes of most misses, if most calls missed that could be compared.
+    #[must_use]
+    pub fn main_causes(&self) -> &[Cause] {
+        const MAIN: usize = 3;
+        match &self.why {
+            Some(why) if why.missed * 2 > why.launched => &why.causes[..why.causes.len().min(MAIN)],
+            _ => &[],
+        }
+    }
+
     /// Writes the report as JSON, with one line for each call.
     ///
     /// # Errors
     /// Those of `to`.
     pub fn write_json(&self, mut to: impl Write) -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(self)?;
-        // The lists of what there may be ten thousand of come last.
+        // What there may be ten thousand of comes last.
         text.truncate(text.len() - "\n}".len());
         to.write_all(&text)?;
+        to.write_all(b",\n  \"ingredients\": ")?;
+        serde_json::to_writer(&mut to, &self.ingredients)?;
         write_list(&mut to, "units", &self.units)?;
         to.write_all(b"\n}\n")?;
         to.flush()
@@ -312,9 +370,11 @@ impl From<SessionFacts> for SessionSummary {
             None => (None, None),
         };
         Self {
+            rock_wrap: env!("CARGO_PKG_VERSION"),
             tree: facts.tree,
             attachment: facts.attachment,
             launcher: facts.launcher,
+            directory: facts.directory,
             command: facts.command,
             started: started.unwrap_or_default().as_secs_f64(),
             seconds: facts.elapsed.as_secs_f64(),
@@ -408,6 +468,12 @@ fn slowest(calls: &[ObservedCall]) -> Vec<SlowUnit> {
     units.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     units.truncate(SLOWEST);
     units
+}
+
+fn by_start(calls: &[ObservedCall]) -> Vec<&ObservedCall> {
+    let mut by_start: Vec<_> = calls.iter().collect();
+    by_start.sort_by_key(|call| call.event.start);
+    by_start
 }
 
 /// One more field of an object: a list with one item a line.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{BuildSide, EndTime, ObservedCall};
 use crate::launcher::CacheOutcome;
-use crate::launcher::stats::Tally;
+use crate::launcher::stats::{Counts, Tally};
 
 /// Gives each launched call its outcome if it is certain. `results` has the source of each call, as
 /// the call names it, and its outcome, in the order in which the calls ended.
@@ -41,6 +41,31 @@ pub fn assign(calls: &mut [ObservedCall], results: &[(PathBuf, CacheOutcome)]) {
             for (call, outcome) in calls.into_iter().zip(outcomes) {
                 call.outcome = Some(*outcome);
             }
+        }
+    }
+}
+
+/// Gives the launched calls of a launcher that tells only totals (sccache) their outcomes, by what the stand-in
+/// recorded: a call that was compiled was not found. One that was not compiled was found, unless the launcher passed it
+/// on or failed; that cannot be told from a hit, so hits are certain only if it counted nothing of the kind, and as many
+/// hits as there seem to be.
+pub fn by_records(calls: &mut [ObservedCall], counts: &Counts) {
+    let mut found = Vec::new();
+    let own = calls
+        .iter_mut()
+        .filter(|call| call.event.launched && !call.event.forwarded && call.outcome.is_none());
+    for call in own {
+        match (call.compiled, call.produced) {
+            (true, Some(false)) if counts.failed > 0 => call.outcome = Some(CacheOutcome::Failed),
+            (true, _) => call.outcome = Some(CacheOutcome::Miss),
+            (false, Some(true)) => found.push(call),
+            (false, _) => {}
+        }
+    }
+    let others = counts.uncached + counts.all.errors;
+    if others == 0 && found.len() as u64 <= counts.all.hits {
+        for call in found {
+            call.outcome = Some(CacheOutcome::Hit);
         }
     }
 }

@@ -67,6 +67,11 @@ impl Running {
         self.open.insert(index, process);
     }
 
+    /// The calls that run.
+    pub fn indices(&self) -> impl Iterator<Item = usize> + '_ {
+        self.open.keys().copied()
+    }
+
     /// Closes the process.
     pub fn ended(&mut self, index: usize) {
         self.open.remove(&index);

@@ -5,7 +5,9 @@ use std::path::Path;
 
 use serde::Deserialize;
 
+use super::ingredients::Ingredients;
 use super::{Unit, VERSION};
+use crate::support::time::when;
 
 /// A report of an earlier session: what is compared with another.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -20,6 +22,10 @@ pub struct StoredReport {
     pub cache: Option<StoredCache>,
     /// Every call.
     pub units: Vec<Unit>,
+    /// What their results depend on.
+    pub ingredients: Option<Ingredients>,
+    /// Why they missed, if that was found out at once.
+    pub why: Option<serde_json::Value>,
 }
 
 /// The session of an earlier report.
@@ -28,6 +34,10 @@ pub struct StoredReport {
 pub struct StoredSession {
     /// The tree.
     pub tree: String,
+    /// The version of rock-wrap.
+    pub rock_wrap: String,
+    /// The directory of the build.
+    pub directory: String,
     /// The build command.
     pub command: Vec<String>,
     /// The launcher.
@@ -36,6 +46,8 @@ pub struct StoredSession {
     pub started: f64,
     /// How long it took.
     pub seconds: f64,
+    /// The bytes of memory of the largest process.
+    pub peak_memory: Option<u64>,
 }
 
 /// The launcher of an earlier report.
@@ -78,6 +90,8 @@ pub struct StoredCache {
     pub hits: u64,
     /// Results that were not.
     pub misses: u64,
+    /// The size of the cache before the build.
+    pub bytes_before: Option<u64>,
     /// The size of the cache afterwards.
     pub bytes: Option<u64>,
 }
@@ -99,7 +113,22 @@ pub enum StoredError {
     Newer(u32),
 }
 
+impl StoredSession {
+    /// When it began, for people, in the time of the machine.
+    #[must_use]
+    pub fn when(&self) -> String {
+        when(self.started)
+    }
+}
+
 impl StoredReport {
+    /// The ingredients, empty if there are none.
+    #[must_use]
+    pub fn parts(&self) -> &Ingredients {
+        static NONE: Ingredients = Ingredients::NONE;
+        self.ingredients.as_ref().unwrap_or(&NONE)
+    }
+
     /// Reads the report at `path`.
     ///
     /// # Errors

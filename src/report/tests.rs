@@ -17,6 +17,7 @@ fn facts() -> SessionFacts {
             kind: "sccache",
             version: Some("0.16.0".to_owned()),
         },
+        directory: "/src".to_owned(),
         command: vec!["make".to_owned()],
         started: SystemTime::UNIX_EPOCH,
         start: Duration::ZERO,
@@ -43,11 +44,8 @@ fn call(
     let archs = if language == "hip" { 2 } else { 0 };
     let nanos = start * 1_000_000;
     let line = format!("{what}\t{detail}\t{language}\t{archs}\t7\t{nanos}\t-\t{source}\t-\n");
-    ObservedCall {
-        event: call_log::read(line.as_bytes()).remove(0),
-        end: EndTime::At(Duration::from_millis(start + took)),
-        outcome: None,
-    }
+    let event = call_log::read(line.as_bytes()).remove(0);
+    ObservedCall::new(event, EndTime::At(Duration::from_millis(start + took)))
 }
 
 fn hip(source: &str, took: u64) -> ObservedCall {

@@ -235,7 +235,7 @@ pub fn elapsed(time: Duration) -> String {
 }
 
 /// Formats a size in powers of 1024: `512 B`, `12.3 MiB`.
-fn bytes(bytes: u64) -> String {
+pub(super) fn bytes(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
     if bytes < 1024 {
         return format!("{bytes} B");

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ingredients::CallIngredients;
 use super::lanes::Lanes;
 use super::{EndTime, ObservedCall, show};
 use crate::launcher::CacheOutcome;
@@ -48,6 +49,9 @@ pub struct Unit {
     pub outcome: Option<CacheOutcome>,
     /// The process.
     pub process: u32,
+    /// What its result depends on, if it was launched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub made_of: Option<CallIngredients>,
 }
 
 impl Unit {
@@ -62,13 +66,11 @@ impl Unit {
     }
 }
 
-/// The calls of a session that began at `start`, in the order of their starts.
+/// The calls of a session that began at `start`, which are in the order of their starts.
 #[must_use]
-pub fn units(calls: &[ObservedCall], start: Duration) -> Vec<Unit> {
-    let mut by_start: Vec<&ObservedCall> = calls.iter().collect();
-    by_start.sort_by_key(|call| call.event.start);
+pub fn units(calls: &[&ObservedCall], start: Duration) -> Vec<Unit> {
     let mut lanes = Lanes::default();
-    let unit = |call: &ObservedCall| {
+    let mut unit = |call: &ObservedCall| {
         let event = &call.event;
         let took = call.took_at_most();
         let path = |path: &Option<_>| path.as_deref().map(show);
@@ -82,14 +84,28 @@ pub fn units(calls: &[ObservedCall], start: Duration) -> Vec<Unit> {
             directory: path(&event.cwd),
             language: event.language.map(Language::as_str).map(ToOwned::to_owned),
             arch_count: event.archs,
-            archs: Vec::new(),
+            archs: archs(call),
             launched: event.launched,
             reason: (!event.launched).then(|| event.detail.clone()),
             outcome: call.outcome,
             process: event.pid,
+            made_of: None,
         }
     };
-    by_start.into_iter().map(unit).collect()
+    calls.iter().map(|call| unit(call)).collect()
+}
+
+/// The architectures that a call names.
+fn archs(call: &ObservedCall) -> Vec<String> {
+    let words = call.given.iter().flat_map(|given| &given.words);
+    let named = words.filter_map(|word| word.strip_prefix("--offload-arch="));
+    let mut archs: Vec<String> = Vec::new();
+    for arch in named.flat_map(|list| list.split(',')) {
+        if !archs.iter().any(|known| known == arch) {
+            archs.push(arch.to_owned());
+        }
+    }
+    archs
 }
 
 /// Whole microseconds: more digits mean nothing and take space.

@@ -7,10 +7,12 @@
 //! Owns: the watching thread. Must never fail a build: a call that cannot be watched has an unknown
 //! end.
 
+use std::collections::HashMap;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -21,18 +23,23 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::call::{EndTime, ObservedCall};
+use super::given::Interner;
 use super::process::{Opened, Running};
+use super::progress::Progress;
 use super::tail::Tail;
-use crate::shared::call_log;
+use crate::shared::call_log::{Event, Reader, Record};
 
 /// How often the log is checked if inotify is not available.
 const WITHOUT_INOTIFY: Duration = Duration::from_millis(20);
+
+/// How often the progress is updated.
+const PROGRESS: Duration = Duration::from_millis(250);
 
 /// Identifies an event of the epoll instance; smaller numbers are indices of calls.
 const STOP: u64 = u64::MAX;
 const LOG: u64 = u64::MAX - 1;
 
-/// The current time on the clock of [`call_log::Event::start`].
+/// The current time on the clock of [`Event::start`].
 #[must_use]
 pub fn since_boot() -> Duration {
     // Never negative: boot was in the past.
@@ -48,11 +55,11 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Watches the calls that are written to `log`.
+    /// Watches the calls that are written to `log`, and keeps `progress` up to date.
     ///
     /// # Errors
     /// If the log cannot be opened, or the kernel has no resources left to watch it.
-    pub fn start(log: &Path) -> io::Result<Self> {
+    pub fn start(log: &Path, progress: Option<Arc<Progress>>) -> io::Result<Self> {
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         let stop = eventfd(0, EventfdFlags::CLOEXEC)?;
         let readable = epoll::EventFlags::IN;
@@ -67,8 +74,14 @@ impl Watch {
                 .inspect_err(|error| tracing::debug!(%error, "no inotify"))
                 .ok(),
             log: Tail::from(log, 0)?,
+            reader: Reader::default(),
             calls: Vec::new(),
+            by_process: HashMap::new(),
+            interner: Interner::default(),
             running: Running::new(),
+            progress,
+            shown: since_boot(),
+            punched: 0,
         };
         let thread = thread::Builder::new().name("watch".to_owned());
         let thread = thread.spawn(|| watcher.run())?;
@@ -97,20 +110,32 @@ struct Watcher {
     /// The inotify instance, if available.
     changes: Option<OwnedFd>,
     log: Tail,
+    reader: Reader,
     calls: Vec<ObservedCall>,
+    /// The last call of each process number.
+    by_process: HashMap<u32, usize>,
+    interner: Interner,
     running: Running,
+    progress: Option<Arc<Progress>>,
+    /// When the progress was last updated.
+    shown: Duration,
+    /// The bytes of the log that take no space any more.
+    punched: u64,
 }
 
 impl Watcher {
     fn run(mut self) -> Vec<ObservedCall> {
-        let period = self
-            .changes
-            .is_none()
-            .then(|| Timespec::try_from(WITHOUT_INOTIFY).expect("a short time"));
+        let period = match (&self.changes, &self.progress) {
+            (None, _) => Some(WITHOUT_INOTIFY),
+            (Some(_), Some(_)) => Some(PROGRESS),
+            (Some(_), None) => None,
+        };
+        let period = period.map(|time| Timespec::try_from(time).expect("a short time"));
         let mut stopped = false;
         while !stopped {
             stopped = self.wait(period.as_ref());
             self.read_log();
+            self.show();
         }
         // Collect ends that coincided with the end of the build.
         self.wait(Some(&Timespec::default()));
@@ -133,7 +158,9 @@ impl Watcher {
                 LOG => self.forget_changes(),
                 index => {
                     let index = usize::try_from(index).expect("an index that we gave");
-                    self.calls[index].end = EndTime::At(now);
+                    let call = &mut self.calls[index];
+                    call.end = EndTime::At(now);
+                    call.produced = call.event.object().map(|object| object.exists());
                     self.running.ended(index);
                 }
             }
@@ -151,19 +178,66 @@ impl Watcher {
     }
 
     fn read_log(&mut self) {
-        for event in call_log::read(&self.log.lines()) {
-            let index = self.calls.len();
-            let end = match self.running.open(&event) {
-                Opened::Runs(process) => self.watch(index, process),
-                Opened::Over => EndTime::Before(since_boot()),
-                Opened::Unknown => EndTime::Unknown,
-            };
-            self.calls.push(ObservedCall {
-                event,
-                end,
-                outcome: None,
-            });
+        let lines = self.log.lines();
+        self.give_back();
+        for record in self.reader.read(&lines) {
+            match record {
+                Record::Call(event) => self.add(event),
+                Record::Text(process, text) => {
+                    let texts = self.interner.texts(text);
+                    if let Some(call) = self.call_of(process) {
+                        call.texts = Some(texts);
+                    }
+                }
+                Record::Compiled(process) => {
+                    if let Some(call) = self.call_of(process) {
+                        call.compiled = true;
+                    }
+                }
+            }
         }
+    }
+
+    /// Updates the progress, unless that was just done.
+    fn show(&mut self) {
+        let now = since_boot();
+        if let Some(progress) = &self.progress
+            && now.saturating_sub(self.shown) >= PROGRESS
+        {
+            let running = self.running.indices().map(|index| &self.calls[index]);
+            progress.update(&self.calls, running);
+            self.shown = now;
+        }
+    }
+
+    /// Gives the space of what was read back to the file system: the stand-in's records of a large build would fill it.
+    fn give_back(&mut self) {
+        const WORTH_IT: u64 = 4 * 1024 * 1024;
+        let read = self.log.position();
+        if read - self.punched >= WORTH_IT {
+            // Not every file system can.
+            let _ = self.log.punch(self.punched, read - self.punched);
+            self.punched = read;
+        }
+    }
+
+    fn call_of(&mut self, process: u32) -> Option<&mut ObservedCall> {
+        self.calls.get_mut(*self.by_process.get(&process)?)
+    }
+
+    fn add(&mut self, event: Event) {
+        let index = self.calls.len();
+        self.by_process.insert(event.pid, index);
+        let (end, given) = match self.running.open(&event) {
+            Opened::Runs(process) => {
+                let given = self.interner.given(event.pid, process.as_fd());
+                (self.watch(index, process), given)
+            }
+            Opened::Over => (EndTime::Before(since_boot()), None),
+            Opened::Unknown => (EndTime::Unknown, None),
+        };
+        let call = ObservedCall::new(event, end);
+        self.calls.push(ObservedCall { given, ..call });
     }
 
     fn watch(&mut self, index: usize, process: OwnedFd) -> EndTime {
@@ -187,7 +261,7 @@ mod tests {
         const WRITERS: u32 = 4;
         const CALLS: u32 = 1000;
         let log = tempfile::NamedTempFile::new().unwrap();
-        let watch = Watch::start(log.path()).unwrap();
+        let watch = Watch::start(log.path(), None).unwrap();
         let write = |writer| {
             let mut log = OpenOptions::new().append(true).open(log.path()).unwrap();
             for call in 0..CALLS {
@@ -215,7 +289,7 @@ mod tests {
     #[test]
     fn the_end_of_a_process_is_seen_and_one_that_outlives_the_build_has_none() {
         let mut log = tempfile::NamedTempFile::new().unwrap();
-        let watch = Watch::start(log.path()).unwrap();
+        let watch = Watch::start(log.path(), None).unwrap();
         let start = || {
             let mut cat = std::process::Command::new("cat");
             cat.stdin(std::process::Stdio::piped()).spawn().unwrap()

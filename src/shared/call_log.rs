@@ -7,6 +7,8 @@
 //! launch <TAB> launcher <TAB> language <TAB> archs <TAB> pid <TAB> start <TAB> cwd <TAB> source <TAB> output
 //! ```
 //!
+//! `forward` in place of `launch` is a launched call of a compiler that is not the tree's.
+//!
 //! `-` marks an absent field. `archs` is the number of offload architectures. `start` is the time of the decision
 //! in nanoseconds since boot (`CLOCK_BOOTTIME`: nobody can set that clock, and the kernel reports process start
 //! times by it). `cwd` is present if one of the two paths is relative. In the last three fields, a control
@@ -104,7 +106,7 @@ fn line(
             (b"launch", launch.launcher.kind.as_str().as_bytes(), shape)
         }
         Decision::Forward(forward) => (
-            b"launch",
+            b"forward",
             forward.launcher.kind.as_str().as_bytes(),
             Shape::glance(argv),
         ),
@@ -232,6 +234,8 @@ mod read {
     pub struct Event {
         /// Whether the call went to a launcher.
         pub launched: bool,
+        /// Whether it went there with the compiler itself and not with a stand-in.
+        pub forwarded: bool,
         /// The kind of launcher for a launched call, otherwise the reason for going direct.
         pub detail: String,
         /// The language of the source.
@@ -249,6 +253,19 @@ mod read {
         pub source: Option<PathBuf>,
         /// The output as spelled in the call, or the name that clang chooses if the call gives none.
         pub output: Option<PathBuf>,
+    }
+
+    impl Event {
+        /// The output with the directory that it is relative to.
+        #[must_use]
+        pub fn object(&self) -> Option<PathBuf> {
+            let output = self.output.as_ref()?;
+            Some(
+                self.cwd
+                    .as_ref()
+                    .map_or_else(|| output.clone(), |cwd| cwd.join(output)),
+            )
+        }
     }
 
     /// A record of a log.
@@ -360,10 +377,11 @@ mod read {
         let text = |field| std::str::from_utf8(field).ok();
         Some(Event {
             launched: match what {
-                b"launch" => true,
+                b"launch" | b"forward" => true,
                 b"direct" => false,
                 _ => return None,
             },
+            forwarded: what == b"forward",
             detail: text(detail)?.to_owned(),
             language: Language::of_x(language),
             archs: text(archs)?.parse().ok()?,
@@ -436,6 +454,7 @@ mod tests {
         );
         let event = Event {
             launched: false,
+            forwarded: false,
             detail: "save-temps".to_owned(),
             language: Some(Language::Hip),
             archs: 2,

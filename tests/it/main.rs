@@ -40,3 +40,4 @@ mod survive;
 mod transparency;
 mod trouble;
 mod wheels;
+mod why;

@@ -63,6 +63,10 @@ fn report(calls: usize) -> Value {
         },
         "cache_unknown": null, "saved": null, "slowest": [], "verdict": "used",
         "advice": [{"id": "x", "weight": "warning", "text": "<b>odd</b>", "remedy": "mend it"}],
+        "why": {
+            "text": "2000 of 9000 launched calls missed", "missed": 2000, "launched": 9000,
+            "causes": [{"id": "compiler", "text": "libLLVM changed", "remedy": "nothing", "units": ["/src/a.hip"]}],
+        },
         "units": (0..calls).map(unit).collect::<Vec<_>>(),
     })
 }
@@ -85,7 +89,7 @@ const used = (frame) => {
   };
   const seen = { ready: Number(page.documentElement.dataset.ready), title: page.title, width: view.innerWidth,
     wide: page.documentElement.scrollWidth, colours: colours(), summary: page.getElementById('summary').textContent,
-    bold: page.querySelectorAll('#advice b').length, rows: column('All calls', 4).length };
+    why: page.getElementById('why').textContent, bold: page.querySelectorAll('#advice b').length, rows: column('All calls', 4).length };
   press('All calls', 1);
   seen.slowest = column('All calls', 2).slice(0, 3);
   press('All calls', 1);
@@ -188,6 +192,10 @@ fn ten_thousand_calls_are_shown_sorted_and_searched_in_a_second_at_both_widths()
             (&page["bold"], &page["rows"]),
             (&json!(0), &json!(50)),
             "{page:#}"
+        );
+        assert_has(
+            page["why"].as_str().unwrap(),
+            &["libLLVM changed: 1 unit", "What to do: nothing"],
         );
         assert_eq!(page["slowest"], json!(["489 ms", "489 ms", "489 ms"]));
         assert_eq!(page["quickest"], json!(["10 ms", "10 ms", "10 ms"]));

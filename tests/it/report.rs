@@ -63,7 +63,6 @@ fn a_cold_and_a_warm_build_are_told_by_every_launcher() {
     for program in [&*sccache(), &*ccache(), debian_ccache()] {
         let rocm = Rocm::new(19, Layout::Symlink);
         let cache = Cache::new(program);
-        let per_call = !cache.is_sccache();
         for (hits, misses, outcome) in [(0, 2, "miss"), (2, 0, "hit")] {
             let (ran, report, trace) = reported(&rocm, &cache, BUILD);
             let told = format!("{program:?}: {report:#}");
@@ -89,6 +88,16 @@ fn a_cold_and_a_warm_build_are_told_by_every_launcher() {
             let wide = table.iter().find(|line| line.chars().count() > 80);
             assert_eq!(wide, None);
 
+            let units = report["units"].as_array().unwrap();
+            assert_eq!(units.len(), 7, "{told}");
+            for unit in units.iter().filter(|unit| unit["launched"] == true) {
+                assert_eq!(unit["outcome"], outcome, "{told}");
+                let hip = unit["language"] == "hip" && !unit["archs"].is_null();
+                assert!(
+                    !hip || unit["archs"] == serde_json::json!(["gfx900", "gfx906"]),
+                    "{unit}"
+                );
+            }
             let events = trace["traceEvents"].as_array().unwrap();
             assert_eq!(events.len(), 7, "{trace:#}");
             for event in events {
@@ -96,10 +105,9 @@ fn a_cold_and_a_warm_build_are_told_by_every_launcher() {
                 assert_eq!(event["ph"], "X");
                 assert!(event["ts"].as_f64().unwrap() > 0.0, "{event}");
                 let launched = event["cat"] == "launched";
-                let known = launched && per_call;
                 assert_eq!(
                     args["outcome"].as_str(),
-                    known.then_some(outcome),
+                    launched.then_some(outcome),
                     "{event}"
                 );
                 assert_eq!(args["reason"].is_string(), !launched, "{event}");

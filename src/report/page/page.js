@@ -18,6 +18,7 @@
   };
   const time = (seconds) => {
     if (seconds === null || seconds === undefined) return '?';
+    if (seconds < 0) return `−${time(-seconds)}`;
     if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
     if (seconds < 59.95) return `${seconds.toFixed(1)} s`;
     const whole = Math.round(seconds);
@@ -116,6 +117,7 @@
   const cache = report.cache;
   const launcher = `${session.launcher.kind}${session.launcher.version ? ` ${session.launcher.version}` : ''}`;
   const command = session.command.join(' ');
+  by('maker').textContent = `rock-wrap ${session.rock_wrap ?? ''}`.trim();
   document.title = `rock-wrap: ${base(session.command[0] ?? '')} ${time(session.seconds)}`;
   by('command').append(make('code', {}, command), ` in ${session.tree || 'an unknown tree'}, ${new Date(session.started * 1000).toLocaleString()}`);
   by('summary').textContent = (() => {
@@ -167,9 +169,13 @@
         ...cause.units.slice(0, 200).map((unit) => make('li', { class: 'path' }, unit)),
         cause.units.length > 200 ? make('li', {}, `and ${cause.units.length - 200} more`) : null))));
   }
-  if (report.difference) {
+  const difference = report.difference;
+  if (difference) {
     by('difference').hidden = false;
-    by('difference').append(make('p', {}, report.difference.text));
+    const list = (what, names) => (names.length === 0 ? null : make('details', {}, make('summary', {}, `${what}: ${count(names.length, 'source')}`),
+      make('ul', {}, ...names.map((name) => make('li', { class: 'path' }, name)))));
+    by('difference').append(make('p', {}, difference.text),
+      ...[list('New', difference.new), list('No longer compiled', difference.gone)].filter(Boolean));
   }
 
   // --- tables -------------------------------------------------------------------------------------------------------
@@ -241,6 +247,21 @@
   const number = (name, value) => ({ name, value, number: true });
   const of = (word) => (group) => group.units.filter((unit) => unit.fate === word).length;
 
+  if (difference) {
+    const figure = (row, value) => (row.unit === 'seconds' ? time(value) : row.unit === 'bytes' ? size(value) : value.toLocaleString('en'));
+    const column = (name, value) => ({ name, number: true, value, show: (row) => figure(row, value(row)) });
+    table('Figures before and after', null, [
+      { name: 'Figure', value: (row) => row.name },
+      column('Before', (row) => row.before), column('After', (row) => row.after), column('Change', (row) => row.after - row.before),
+    ], difference.figures, 3);
+    table('Sources before and after', 'Those that take another time or end in another way', [
+      { name: 'Source', kind: 'path', value: (row) => short(row.source) },
+      seconds('Before', (row) => row.before), seconds('After', (row) => row.after),
+      seconds('Change', (row) => row.after - row.before),
+      { name: 'Was', kind: 'word', value: (row) => row.was, show: (row) => tag(row.was) },
+      { name: 'Is', kind: 'word', value: (row) => row.is, show: (row) => tag(row.is) },
+    ], difference.units, 3);
+  }
   // A unit is a source; its parts are the calls that compile it.
   const sources = [...grouped(units.filter((unit) => unit.source), (unit) => unit.path)].map(([path, parts]) => ({ path, units: parts }));
   const describe = (unit) => [unit.archNames.length ? unit.archNames.join(' ') : unit.arch_count ? `${unit.arch_count} architectures` : unit.language,

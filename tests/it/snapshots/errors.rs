@@ -440,6 +440,8 @@ pub(super) fn sessions() -> Vec<CliError> {
             path: "report.json".into(),
             source: StoredError::Newer(2),
         },
+        CliError::NoBuild,
+        CliError::NoEarlierBuild,
         CliError::NothingSaved,
         CliError::NothingSeen(Unseen {
             wrapped: "clang, clang++ in /opt/rocm/lib/llvm/bin".to_owned(),

@@ -1,0 +1,68 @@
+//! Shows the state of a build that runs, in the last line of the terminal.
+//!
+//! Only where nothing else writes: rock-wrap does not stand between a build and its output, so it cannot take the line
+//! away before the build prints. A terminal that the build's output or its errors go to gets no line. It is there for
+//! builds whose output goes into a file: `rock-wrap run -- make >log 2>&1`.
+
+use std::fs::File;
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::termios::{LocalFlags, tcgetattr};
+
+use crate::report::Progress;
+
+/// How often the line is written.
+const PERIOD: Duration = Duration::from_millis(500);
+
+/// A line that is kept up to date until this is dropped.
+pub struct ProgressLine {
+    end: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl ProgressLine {
+    /// Starts, if there is a terminal that nobody writes to.
+    pub fn show(progress: &Arc<Progress>, start: Duration) -> Option<Self> {
+        let mut terminal = free_terminal()?;
+        let progress = Arc::clone(progress);
+        let (end, ended) = channel();
+        let work = move || {
+            while ended.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
+                let width = rustix::termios::tcgetwinsize(&terminal).map_or(80, |size| size.ws_col);
+                // The last column would begin a new line.
+                let line = progress.line(start, usize::from(width.max(20)) - 1);
+                let _ = write!(terminal, "\r\x1b[K{line}");
+            }
+            let _ = write!(terminal, "\r\x1b[K");
+        };
+        let thread = thread::Builder::new().name("progress".to_owned());
+        Some(Self {
+            end: Some(end),
+            thread: Some(thread.spawn(work).ok()?),
+        })
+    }
+}
+
+impl Drop for ProgressLine {
+    fn drop(&mut self) {
+        drop(self.end.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The terminal, if neither standard output nor standard error is one.
+fn free_terminal() -> Option<File> {
+    if std::io::stdout().is_terminal() || std::io::stderr().is_terminal() {
+        return None;
+    }
+    let terminal = File::options().write(true).open("/dev/tty").ok()?;
+    // The build gets the foreground. A terminal may be set to stop whoever writes from the background.
+    let settings = tcgetattr(&terminal).ok()?;
+    (!settings.local_flags.contains(LocalFlags::TOSTOP)).then_some(terminal)
+}

@@ -1,0 +1,838 @@
+//! Says why calls missed that an earlier build had in the cache: what differs between the two, in words.
+//!
+//! Owns: which call of the earlier build is the same compile, what differs, and what to do about it. Pure.
+//!
+//! A call may differ in many ways. It counts for the first of these that applies: the compiler, the architectures, the
+//! arguments, the environment, the files that were read. Within one of these it counts for what most other calls have
+//! too, so that a path that is new in every call is one cause and not hundreds.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::Serialize;
+
+use super::Unit;
+use super::ingredients::{CallIngredients, CompilerParts};
+use super::stored::StoredReport;
+use crate::launcher::CacheOutcome;
+use crate::shared::decision::options;
+
+/// Why a build's calls missed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Why {
+    /// What is compared, in a sentence.
+    pub text: String,
+    /// The number of calls that missed.
+    pub missed: usize,
+    /// The number of calls that were launched.
+    pub launched: usize,
+    /// The causes, that of the most calls first.
+    pub causes: Vec<Cause>,
+}
+
+/// A cause, and the calls that it made miss.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// What kind of cause; stable.
+    pub id: &'static str,
+    /// What differs.
+    pub text: String,
+    /// What to do about it.
+    pub remedy: Option<&'static str>,
+    /// The sources.
+    pub units: Vec<String>,
+}
+
+/// Something that differs. Sorted by what it explains: the first explains the most.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Change {
+    Launcher(String, String),
+    Compiler(String),
+    Architectures(BTreeSet<String>, BTreeSet<String>),
+    /// A directory that has another name, before and now.
+    Directory(String, String),
+    Argument(Option<String>, Option<String>),
+    Variable(String, Option<String>, Option<String>),
+    Source,
+    File(String),
+    /// A file that is read only now, or was read only then.
+    Read(String, bool),
+    Dated,
+    Unnamed,
+    Literals,
+    Order,
+    RockWrap(String, String),
+    Failed,
+    Direct(String),
+    Unrecorded,
+    New,
+    Emptied,
+    Evicted,
+}
+
+/// Explains the misses of `new` by what it has different from `old`; only those whose path contains `unit`, if that is
+/// given, and then each with everything that differs.
+#[must_use]
+pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Why {
+    let same = Same::of(old);
+    let wanted = |path: &str| unit.is_none_or(|unit| path.contains(unit));
+    let launched: Vec<&Unit> = { new.units.iter() }
+        .filter(|unit| unit.launched && wanted(&unit.path().unwrap_or_default()))
+        .collect();
+    let missed = { launched.iter() }.filter(|unit| unit.outcome == Some(CacheOutcome::Miss));
+    let mut compilers = Compilers::default();
+    let changes: Vec<(&Unit, Vec<Change>)> = missed
+        .map(|unit| (*unit, changes(unit, new, old, &same, &mut compilers)))
+        .collect();
+    let mut frequency = HashMap::<&Change, usize>::new();
+    for change in changes.iter().flat_map(|(_, changes)| changes) {
+        *frequency.entry(change).or_default() += 1;
+    }
+    let mut causes = BTreeMap::<&Change, Vec<String>>::new();
+    for (missed, all) in &changes {
+        let first = all.iter().map(Change::rank).min();
+        let own = all.iter().filter(|change| Some(change.rank()) == first);
+        let main = own.min_by_key(|change| (std::cmp::Reverse(frequency[change]), *change));
+        let path = missed.path().unwrap_or_default();
+        let counted: Vec<&Change> = match unit {
+            Some(_) => all.iter().collect(),
+            None => main.into_iter().collect(),
+        };
+        for change in counted {
+            causes.entry(change).or_default().push(path.clone());
+        }
+    }
+    let mut causes: Vec<Cause> = { causes.into_iter() }
+        .map(|(change, units)| Cause {
+            id: change.id(),
+            text: change.text(),
+            remedy: change.remedy(),
+            units,
+        })
+        .collect();
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.units.len()));
+    Why {
+        text: format!(
+            "{} of {} launched calls missed, compared with the build of {}",
+            changes.len(),
+            launched.len(),
+            old.session.when()
+        ),
+        missed: changes.len(),
+        launched: launched.len(),
+        causes,
+    }
+}
+
+/// What differs between a call and the same one of the earlier build.
+fn changes(
+    unit: &Unit,
+    new: &StoredReport,
+    old: &StoredReport,
+    same: &Same<'_>,
+    compilers: &mut Compilers,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let (now, then) = (&new.session, &old.session);
+    if now.launcher.kind != then.launcher.kind {
+        changes.push(Change::Launcher(
+            then.launcher.kind.clone(),
+            now.launcher.kind.clone(),
+        ));
+    }
+    let Some(made_of) = &unit.made_of else {
+        changes.push(Change::Unrecorded);
+        return changes;
+    };
+    let Some(before) = same.find(unit, made_of, new) else {
+        changes.push(Change::New);
+        return changes;
+    };
+    let Some(was_of) = before.made_of.as_ref().filter(|_| before.launched) else {
+        changes.push(match &before.reason {
+            Some(reason) => Change::Direct(reason.clone()),
+            None => Change::Unrecorded,
+        });
+        return changes;
+    };
+    let words = |report: &StoredReport, words: &Option<Vec<u32>>| -> Option<Vec<String>> {
+        let words = report.parts().texts(words.as_ref()?);
+        Some(words.into_iter().map(ToOwned::to_owned).collect())
+    };
+    let pair =
+        |of: fn(&CallIngredients) -> &Option<Vec<u32>>| -> Option<(Vec<String>, Vec<String>)> {
+            Some((words(old, of(was_of))?, words(new, of(made_of))?))
+        };
+    let arguments = pair(|call| &call.arguments);
+    if let Some((was, is)) = &arguments {
+        changes.extend(compilers.change(was, is, old, new));
+        changes.extend(argument_changes(was, is));
+    }
+    if let Some((was, is)) = pair(|call| &call.environment) {
+        changes.extend(variable_changes(&was, &is));
+    }
+    let files = (old.parts().files_of(was_of), new.parts().files_of(made_of));
+    if let (Some(was), Some(is)) = &files {
+        changes.extend(file_changes(unit, was, is));
+    }
+    if made_of.unnamed {
+        changes.push(Change::Unnamed);
+    } else if made_of.literals != was_of.literals && files.0.is_some() {
+        changes.push(if made_of.dated {
+            Change::Dated
+        } else {
+            Change::Literals
+        });
+    } else if made_of.dated {
+        changes.push(Change::Dated);
+    }
+    if changes.is_empty() {
+        changes.push(match before.outcome {
+            _ if now.rock_wrap != then.rock_wrap => {
+                Change::RockWrap(then.rock_wrap.clone(), now.rock_wrap.clone())
+            }
+            Some(CacheOutcome::Failed | CacheOutcome::Error | CacheOutcome::Uncached) => {
+                Change::Failed
+            }
+            _ if arguments.is_none() || files.0.is_none() || files.1.is_none() => {
+                Change::Unrecorded
+            }
+            _ if arguments.is_some_and(|(was, is)| was != is) => Change::Order,
+            _ if emptied(new, old) => Change::Emptied,
+            _ => Change::Evicted,
+        });
+    }
+    changes
+}
+
+/// Whether the cache had less than a tenth of what the earlier build left in it.
+fn emptied(new: &StoredReport, old: &StoredReport) -> bool {
+    let before = new.cache.as_ref().and_then(|cache| cache.bytes_before);
+    let left = old.cache.as_ref().and_then(|cache| cache.bytes);
+    before
+        .zip(left)
+        .is_some_and(|(before, left)| before < left / 10)
+}
+
+/// The compilers' differences, each found once.
+#[derive(Default)]
+struct Compilers(HashMap<(String, String), Option<Change>>);
+
+impl Compilers {
+    fn change(
+        &mut self,
+        was: &[String],
+        is: &[String],
+        old: &StoredReport,
+        new: &StoredReport,
+    ) -> Option<Change> {
+        let named = |words: &[String], compilers: &'_ [CompilerParts]| -> Option<String> {
+            let names = words.iter().take(2).map(|word| base(word).to_owned());
+            let mut names = names.filter(|name| compilers.iter().any(|one| one.name == *name));
+            names.next()
+        };
+        let (before, now) = (&old.parts().compilers, &new.parts().compilers);
+        let key = (named(was, before)?, named(is, now)?);
+        let find = || {
+            let of = |compilers: &'_ [CompilerParts], name: &str| {
+                compilers.iter().find(|one| one.name == *name).cloned()
+            };
+            compiler_change(&of(before, &key.0)?, &of(now, &key.1)?)
+        };
+        let found = find();
+        self.0.entry(key).or_insert(found).clone()
+    }
+}
+
+fn compiler_change(was: &CompilerParts, is: &CompilerParts) -> Option<Change> {
+    const NAMED: usize = 3;
+    if was.fingerprint == is.fingerprint {
+        return None;
+    }
+    let files = |parts: &CompilerParts| -> BTreeSet<(String, String, String)> {
+        parts.members.iter().cloned().collect()
+    };
+    let (before, now) = (files(was), files(is));
+    let changed = before.symmetric_difference(&now);
+    let mut names: Vec<(usize, String)> = changed
+        .map(|(role, name, _)| {
+            // What compiles is a better name for a new release than one of its headers.
+            let roles = ["compiler", "shared-object", "program", "config", "bitcode"];
+            let rank = roles
+                .iter()
+                .position(|own| own == role)
+                .unwrap_or(roles.len());
+            let name = if role == "compiler" {
+                "the compiler's executable"
+            } else {
+                name
+            };
+            (rank, name.to_owned())
+        })
+        .collect();
+    names.sort();
+    names.dedup();
+    let count = names.len();
+    let shown = { names.into_iter() }.take(NAMED).map(|(_, name)| name);
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if count > NAMED {
+        text += &format!(" and {} more files of the compiler", count - NAMED);
+    }
+    if count == 0 {
+        text = "the compiler".to_owned();
+    }
+    text += " changed";
+    if let (Some(old), Some(new)) = (&was.version, &is.version)
+        && old != new
+    {
+        text += &format!(" ({old} -> {new})");
+    }
+    Some(Change::Compiler(text))
+}
+
+/// Options that name architectures.
+const ARCHITECTURES: [&str; 2] = ["--offload-arch=", "--cuda-gpu-arch="];
+
+fn argument_changes(was: &[String], is: &[String]) -> Vec<Change> {
+    let (was, is) = (joined(was), joined(is));
+    let (mut gone, mut added) = (difference(&was, &is), difference(&is, &was));
+    let mut changes = Vec::new();
+    let archs = |words: &mut Vec<String>| -> BTreeSet<String> {
+        let arch = |word: &String| {
+            let names = ARCHITECTURES
+                .iter()
+                .find_map(|option| word.strip_prefix(option))?;
+            Some(names.split(',').map(ToOwned::to_owned).collect::<Vec<_>>())
+        };
+        let named = words.iter().filter_map(arch).flatten().collect();
+        words.retain(|word| arch(word).is_none());
+        named
+    };
+    let (lost, new) = (archs(&mut gone), archs(&mut added));
+    if !lost.is_empty() || !new.is_empty() {
+        let both: BTreeSet<_> = lost.intersection(&new).cloned().collect();
+        changes.push(Change::Architectures(&new - &both, &lost - &both));
+    }
+    for old in gone {
+        // Of what is new, what has most in common with it.
+        let alike = |new: &String| common_start(&old, new) + common_end(&old, new);
+        let best = { 0..added.len() }
+            .filter(|at| is_same_option(&old, &added[*at]))
+            .max_by_key(|at| alike(&added[*at]));
+        changes.push(match best.map(|at| added.remove(at)) {
+            Some(new) => moved(&old, &new).unwrap_or(Change::Argument(Some(old), Some(new))),
+            None => Change::Argument(Some(old), None),
+        });
+    }
+    changes.extend(
+        added
+            .into_iter()
+            .map(|new| Change::Argument(None, Some(new))),
+    );
+    changes.sort();
+    changes.dedup();
+    changes
+}
+
+/// Words with their values behind them in one. What rock-wrap derives from the others is left out.
+fn joined(words: &[String]) -> Vec<String> {
+    let mut words = words.iter();
+    let mut joined = Vec::new();
+    while let Some(word) = words.next() {
+        if word.starts_with("-cuid=") {
+            continue;
+        }
+        let values = options::find(word.as_bytes()).map_or(0, |found| found.values);
+        let values = words.by_ref().take(values).map(String::as_str);
+        joined.push(
+            { [word.as_str()].into_iter() }
+                .chain(values)
+                .collect::<Vec<_>>()
+                .join(" "),
+        );
+    }
+    joined
+}
+
+/// What `of` has more than `than`, however it is ordered.
+fn difference(of: &[String], than: &[String]) -> Vec<String> {
+    let mut left = HashMap::<&str, usize>::new();
+    for word in than {
+        *left.entry(word).or_default() += 1;
+    }
+    let more = of.iter().filter(|word| match left.get_mut(word.as_str()) {
+        Some(count) if *count > 0 => {
+            *count -= 1;
+            false
+        }
+        _ => true,
+    });
+    more.cloned().collect()
+}
+
+fn is_same_option(one: &str, other: &str) -> bool {
+    let name = |word: &str| -> String {
+        match word.split_once(['=', ' ']) {
+            Some((name, _)) => name.to_owned(),
+            None if word.starts_with('-') => word.chars().take(2).collect(),
+            None => String::new(),
+        }
+    };
+    name(one) == name(other)
+}
+
+fn common_start(one: &str, other: &str) -> usize {
+    { one.bytes().zip(other.bytes()) }
+        .take_while(|(a, b)| a == b)
+        .count()
+}
+
+fn common_end(one: &str, other: &str) -> usize {
+    let pairs = one.bytes().rev().zip(other.bytes().rev());
+    pairs.take_while(|(a, b)| a == b).count()
+}
+
+/// Options whose value is a directory.
+const DIRECTORIES: [&str; 8] = [
+    "-I",
+    "-isystem",
+    "-iquote",
+    "-idirafter",
+    "-B",
+    "-F",
+    "--sysroot",
+    "--rocm-path",
+];
+
+/// The directory that has another name, if that is all in which the two differ.
+fn moved(old: &str, new: &str) -> Option<Change> {
+    let start = |word: &str| word.find('/');
+    let (was, is) = (old.get(start(old)?..)?, new.get(start(new)?..)?);
+    if old.strip_suffix(was) != new.strip_suffix(is) {
+        return None;
+    }
+    let parts = |path: &str| path.split('/').map(ToOwned::to_owned).collect::<Vec<_>>();
+    let (was, is) = (parts(was), parts(is));
+    let front = { was.iter().zip(&is) }.take_while(|(a, b)| a == b).count();
+    let back = was[front..].iter().rev().zip(is[front..].iter().rev());
+    let back = back.take_while(|(a, b)| a == b).count();
+    let until = |path: &[String]| path[..path.len() - back].join("/");
+    // The last name is a file's, except where the option says otherwise.
+    let is_directory = DIRECTORIES.iter().any(|option| new.starts_with(option));
+    (back > 0 || is_directory).then(|| Change::Directory(until(&was), until(&is)))
+}
+
+fn variable_changes(was: &[String], is: &[String]) -> Vec<Change> {
+    let values = |entries: &[String]| -> BTreeMap<String, String> {
+        let entries = entries.iter().filter_map(|entry| entry.split_once('='));
+        entries
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
+    };
+    let (was, is) = (values(was), values(is));
+    let names: BTreeSet<&String> = was.keys().chain(is.keys()).collect();
+    let change = |name: &String| {
+        let (old, new) = (was.get(name), is.get(name));
+        (old != new).then(|| Change::Variable(name.clone(), old.cloned(), new.cloned()))
+    };
+    names.into_iter().filter_map(change).collect()
+}
+
+fn file_changes(unit: &Unit, was: &[&(String, String)], is: &[&(String, String)]) -> Vec<Change> {
+    let by_name = |files: &[&(String, String)]| -> HashMap<String, String> {
+        files.iter().map(|file| (*file).clone()).collect()
+    };
+    let (was, is) = (by_name(was), by_name(is));
+    let source = unit.source.as_deref().unwrap_or_default();
+    let mut changes: Vec<Change> = { is.iter() }
+        .filter(|(name, digest)| was.get(*name).is_some_and(|old| old != *digest))
+        .map(|(name, _)| match name == source {
+            true => Change::Source,
+            false => Change::File(name.clone()),
+        })
+        .collect();
+    if changes.is_empty() {
+        let only =
+            |one: &HashMap<String, String>, other: &HashMap<String, String>| -> Vec<String> {
+                { one.keys() }
+                    .filter(|name| !other.contains_key(*name))
+                    .cloned()
+                    .collect()
+            };
+        changes.extend(
+            only(&is, &was)
+                .into_iter()
+                .map(|name| Change::Read(name, true)),
+        );
+        changes.extend(
+            only(&was, &is)
+                .into_iter()
+                .map(|name| Change::Read(name, false)),
+        );
+    }
+    changes.sort();
+    changes
+}
+
+impl Change {
+    /// Changes of the same rank are told apart by how frequent they are.
+    fn rank(&self) -> u8 {
+        match self {
+            Self::Launcher(..) => 0,
+            Self::Compiler(_) => 1,
+            Self::Architectures(..) => 2,
+            Self::Directory(..) | Self::Argument(..) => 3,
+            Self::Variable(..) => 4,
+            Self::Source | Self::File(_) => 5,
+            Self::Read(..) => 6,
+            Self::Dated | Self::Unnamed | Self::Literals => 7,
+            _ => 8,
+        }
+    }
+
+    fn id(&self) -> &'static str {
+        match self {
+            Self::Launcher(..) => "launcher",
+            Self::Compiler(_) => "compiler",
+            Self::Architectures(..) => "architectures",
+            Self::Directory(..) => "directory",
+            Self::Argument(..) | Self::Order => "arguments",
+            Self::Variable(..) => "environment",
+            Self::Source => "source",
+            Self::File(_) | Self::Read(..) => "files",
+            Self::Dated => "date",
+            Self::Unnamed => "unnamed-file",
+            Self::Literals => "text",
+            Self::RockWrap(..) => "rock-wrap",
+            Self::Failed => "not-stored",
+            Self::Direct(_) => "direct",
+            Self::Unrecorded => "unrecorded",
+            Self::New => "new",
+            Self::Emptied => "other-cache",
+            Self::Evicted => "evicted",
+        }
+    }
+
+    fn text(&self) -> String {
+        let list =
+            |names: &BTreeSet<String>| { names.iter() }.cloned().collect::<Vec<_>>().join(", ");
+        let are = |names: &BTreeSet<String>| if names.len() == 1 { "is" } else { "are" };
+        match self {
+            Self::Launcher(was, is) => format!("the launcher is {is}, and was {was}"),
+            Self::Compiler(text) => text.clone(),
+            Self::Architectures(new, lost) => match (new.is_empty(), lost.is_empty()) {
+                (false, true) => format!("{} {} new", list(new), are(new)),
+                (true, false) => format!("{} {} gone", list(lost), are(lost)),
+                (false, false) => format!("{} in place of {}", list(new), list(lost)),
+                (true, true) => "the architectures are named in another way".to_owned(),
+            },
+            Self::Directory(was, is) => format!("{is} is another path than before ({was})"),
+            Self::Argument(Some(was), Some(is)) => format!("{} was {}", cut(is), cut(was)),
+            Self::Argument(Some(was), None) => format!("{} is gone", cut(was)),
+            Self::Argument(None, Some(is)) => format!("{} is new", cut(is)),
+            Self::Argument(None, None) => String::new(),
+            Self::Variable(name, was, is) => {
+                let value = |value: &Option<String>| match value {
+                    Some(value) => cut(value).into_owned(),
+                    None => "not set".to_owned(),
+                };
+                format!("{name} is {}, and was {}", value(is), value(was))
+            }
+            Self::Source => "the source changed".to_owned(),
+            Self::File(name) => format!("{name} changed"),
+            Self::Read(name, true) => format!("{name} is included now"),
+            Self::Read(name, false) => format!("{name} is no longer included"),
+            Self::Dated => "the text contains a date or time (__DATE__, __TIME__)".to_owned(),
+            Self::Unnamed => {
+                "the compiler may read a file that no text names (.incbin, for example)".to_owned()
+            }
+            Self::Literals => {
+                "a string or directive differs, and no file that is read does".to_owned()
+            }
+            Self::Order => "the arguments are in another order".to_owned(),
+            Self::RockWrap(was, is) => format!("rock-wrap changed ({was} -> {is})"),
+            Self::Failed => {
+                "the compile failed or was passed on then, and so was not stored".to_owned()
+            }
+            Self::Direct(reason) => {
+                format!("the call went straight to the compiler then ({reason})")
+            }
+            Self::Unrecorded => {
+                "what the call depends on was not recorded in both builds".to_owned()
+            }
+            Self::New => "the earlier build did not compile it".to_owned(),
+            Self::Emptied => {
+                "nothing differs, but the cache is another one, or was emptied".to_owned()
+            }
+            Self::Evicted => "nothing differs: evicted, or never stored".to_owned(),
+        }
+    }
+
+    fn remedy(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Launcher(..) => "use the same launcher in both builds (--launcher)",
+            Self::Compiler(_) => {
+                "nothing, if the compiler was upgraded: its first build compiles everything"
+            }
+            Self::Architectures(..) => {
+                "build for the same architectures each time, or accept one build without hits"
+            }
+            Self::Directory(_, is) if is.contains("pip-build-env") => {
+                "use --no-build-isolation, so that pip makes no new environment for each build"
+            }
+            Self::Directory(..) => {
+                "build at the same path each time, or set ROCK_WRAP_BASE_DIR to a directory above it \
+                 that is the same part of every build"
+            }
+            Self::Argument(..) | Self::Order => {
+                "keep values that change with each build (dates, commits, counters) out of the \
+                 command line, or in one file that few sources include"
+            }
+            Self::Variable(..) => "set it to the same value in every build",
+            Self::File(_) | Self::Read(..) => {
+                "nothing, if it was edited; if it is generated, have its generator leave it alone \
+                 when its content stays the same"
+            }
+            Self::Dated => "leave dates and times out of the sources, or in one file of its own",
+            Self::Unnamed => "`rock-wrap explain --key` shows it; such a unit is never found",
+            Self::Unrecorded => "build once more: this build's record is there to compare with now",
+            Self::Emptied => {
+                "check that both builds use the same cache (SCCACHE_DIR, CCACHE_DIR), and in CI that \
+                 it is saved and brought back"
+            }
+            Self::Evicted => "give the cache more room (SCCACHE_CACHE_SIZE, CCACHE_MAXSIZE)",
+            Self::Source
+            | Self::Literals
+            | Self::RockWrap(..)
+            | Self::Failed
+            | Self::Direct(_)
+            | Self::New => return None,
+        })
+    }
+}
+
+/// A word that fits on a line.
+fn cut(word: &str) -> Cow<'_, str> {
+    const LONGEST: usize = 120;
+    match word.char_indices().nth(LONGEST) {
+        Some((at, _)) => format!("{}...", &word[..at]).into(),
+        None => word.into(),
+    }
+}
+
+fn base(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Finds the same compile in an earlier build.
+struct Same<'a> {
+    report: &'a StoredReport,
+    /// By source and output: with their directories, as they are spelled, and by their names alone.
+    by: [HashMap<(String, String), Vec<&'a Unit>>; 3],
+}
+
+fn keys(unit: &Unit) -> [(String, String); 3] {
+    let text = |path: &Option<String>| path.clone().unwrap_or_default();
+    let (source, output) = (text(&unit.source), text(&unit.output));
+    let names = (base(&source).to_owned(), base(&output).to_owned());
+    let whole = (unit.path().unwrap_or_default(), output.clone());
+    [whole, (source, output), names]
+}
+
+impl<'a> Same<'a> {
+    fn of(report: &'a StoredReport) -> Self {
+        let mut by = [const { None }; 3].map(|_: Option<()>| HashMap::<_, Vec<&Unit>>::new());
+        for unit in &report.units {
+            for (map, key) in by.iter_mut().zip(keys(unit)) {
+                map.entry(key).or_default().push(unit);
+            }
+        }
+        Self { report, by }
+    }
+
+    /// The call that compiled the same; of several, the one whose arguments are most alike. Names alone must be unique.
+    fn find(&self, unit: &Unit, made_of: &CallIngredients, new: &StoredReport) -> Option<&'a Unit> {
+        let own: BTreeSet<&str> = { made_of.arguments.iter() }
+            .flat_map(|words| new.parts().texts(words))
+            .collect();
+        let in_common = |unit: &&&Unit| {
+            let made_of = unit.made_of.as_ref();
+            let words = made_of.and_then(|made_of| made_of.arguments.as_ref());
+            let words = words
+                .map(|words| self.report.parts().texts(words))
+                .unwrap_or_default();
+            words.into_iter().filter(|word| own.contains(word)).count()
+        };
+        let found =
+            { self.by.iter().zip(keys(unit)).enumerate() }.find_map(|(level, (map, key))| {
+                let candidates = map.get(&key)?;
+                (level < 2 || candidates.len() == 1).then_some(candidates)
+            });
+        found?.iter().max_by_key(in_common).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::ingredients::Ingredients;
+
+    /// A report with one call, from its arguments and files.
+    fn report(words: &[&str], files: &[(&str, &str)]) -> StoredReport {
+        let number = |count: usize| (0..).take(count).collect::<Vec<u32>>();
+        let own = |text: &&str| (*text).to_owned();
+        StoredReport {
+            units: vec![Unit {
+                source: Some("/src/a.hip".to_owned()),
+                output: Some("a.o".to_owned()),
+                launched: true,
+                outcome: Some(CacheOutcome::Miss),
+                made_of: Some(CallIngredients {
+                    arguments: Some(number(words.len())),
+                    environment: Some(Vec::new()),
+                    groups: Some(vec![0]),
+                    ..CallIngredients::default()
+                }),
+                ..Unit::default()
+            }],
+            ingredients: Some(Ingredients {
+                words: words.iter().map(own).collect(),
+                files: files
+                    .iter()
+                    .map(|(name, digest)| (own(name), own(digest)))
+                    .collect(),
+                groups: vec![number(files.len())],
+                ..Ingredients::NONE
+            }),
+            ..StoredReport::default()
+        }
+    }
+
+    fn cause(new: &StoredReport, old: &StoredReport) -> (String, &'static str) {
+        let why = explain(new, old, None);
+        let [cause] = &why.causes[..] else {
+            panic!("{why:?}")
+        };
+        (cause.text.clone(), cause.id)
+    }
+
+    #[test]
+    fn a_difference_is_named_as_what_it_is() {
+        let files = &[("/src/a.hip", "1"), ("g.h", "2")][..];
+        let base = [
+            "clang++",
+            "-O2",
+            "-DX=1",
+            "-I",
+            "/b/x1/inc",
+            "-c",
+            "/src/a.hip",
+            "-o",
+            "a.o",
+        ];
+        let with = |from: &str, to: &str| base.map(|word| if word == from { to } else { word });
+        let old = report(&base, files);
+        for (words, text, id) in [
+            (
+                &base[..],
+                "nothing differs: evicted, or never stored",
+                "evicted",
+            ),
+            (&with("-DX=1", "-DX=2"), "-DX=2 was -DX=1", "arguments"),
+            (&with("-O2", "-O3"), "-O3 was -O2", "arguments"),
+            (
+                &with("/b/x1/inc", "/b/x2/inc"),
+                "/b/x2 is another path than before (/b/x1)",
+                "directory",
+            ),
+            (&[&base[..], &["-g"]].concat(), "-g is new", "arguments"),
+            (
+                &base[..8]
+                    .iter()
+                    .chain(&["a.o", "--offload-arch=gfx950"])
+                    .copied()
+                    .collect::<Vec<_>>(),
+                "gfx950 is new",
+                "architectures",
+            ),
+            (
+                &[&["clang++", "-DX=1", "-O2"][..], &base[3..]].concat(),
+                "the arguments are in another order",
+                "arguments",
+            ),
+        ] {
+            assert_eq!(
+                cause(&report(words, files), &old),
+                (text.to_owned(), id),
+                "{words:?}"
+            );
+        }
+        for (files, text, id) in [
+            (
+                &[("/src/a.hip", "1"), ("g.h", "3")][..],
+                "g.h changed",
+                "files",
+            ),
+            (
+                &[("/src/a.hip", "9"), ("g.h", "2")],
+                "the source changed",
+                "source",
+            ),
+            (
+                &[("/src/a.hip", "1"), ("g.h", "2"), ("n.h", "3")],
+                "n.h is included now",
+                "files",
+            ),
+        ] {
+            assert_eq!(
+                cause(&report(&base, files), &old),
+                (text.to_owned(), id),
+                "{files:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_build_elsewhere_is_compared_by_the_names_of_its_files() {
+        let old = report(&["clang++", "-c", "/tmp/pip-1/a.hip"], &[("x.h", "1")]);
+        let mut new = report(&["clang++", "-c", "/tmp/pip-2/a.hip"], &[("x.h", "1")]);
+        new.units[0].source = Some("/tmp/pip-2/a.hip".to_owned());
+        let (text, id) = cause(&new, &old);
+        assert_eq!(
+            (text.as_str(), id),
+            (
+                "/tmp/pip-2 is another path than before (/tmp/pip-1)",
+                "directory"
+            )
+        );
+        new.units[0].source = Some("/tmp/pip-2/b.hip".to_owned());
+        assert_eq!(cause(&new, &old).1, "new");
+    }
+
+    #[test]
+    fn what_most_calls_have_in_common_is_the_cause() {
+        let mut new = report(&["clang++", "-DA=2", "-DB=2"], &[]);
+        let mut old = report(&["clang++", "-DA=1", "-DB=1"], &[]);
+        // Ten more calls that differ in the second macro only.
+        new.ingredients
+            .as_mut()
+            .unwrap()
+            .words
+            .push("-DA=1".to_owned());
+        for number in 0..10 {
+            for (report, words) in [(&mut new, vec![0, 3, 2]), (&mut old, vec![0, 1, 2])] {
+                let mut unit = report.units[0].clone();
+                unit.output = Some(format!("{number}.o"));
+                unit.made_of.as_mut().unwrap().arguments = Some(words);
+                report.units.push(unit);
+            }
+        }
+        let why = explain(&new, &old, None);
+        let causes: Vec<_> = why
+            .causes
+            .iter()
+            .map(|cause| (cause.text.as_str(), cause.units.len()))
+            .collect();
+        assert_eq!(causes, [("-DB=2 was -DB=1", 11)]);
+    }
+}
