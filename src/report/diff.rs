@@ -121,7 +121,7 @@ impl Difference {
         });
         Self {
             text: format!(
-                "{} took {}, and {} took {}",
+                "the build of {} took {}, and that of {} took {}",
                 before.session.when(),
                 elapsed(Duration::from_secs_f64(before.session.seconds.max(0.0))),
                 after.session.when(),

@@ -12,6 +12,7 @@ mod given;
 pub mod history;
 mod ingredients;
 mod lanes;
+mod ninja;
 mod outcomes;
 pub mod page;
 mod parts;
@@ -49,6 +50,7 @@ use crate::launcher::CacheOutcome;
 use crate::launcher::stats::{Counts, Tally};
 use crate::shared::decision::reasons::Reason;
 use ingredients::Ingredients;
+use ninja::Step;
 use saved::Saved;
 use stored::StoredReport;
 use why::{Cause, Why};
@@ -145,6 +147,7 @@ pub struct Report {
     verdict: Verdict,
     advice: Vec<Advice>,
     why: Option<Why>,
+    steps: Vec<Step>,
     /// Written by [`Report::write_json`].
     #[serde(skip)]
     units: Vec<Unit>,
@@ -258,6 +261,7 @@ impl Report {
             verdict: Verdict::Unknown,
             advice: Vec::new(),
             why: None,
+            steps: Vec::new(),
             units,
             ingredients: Ingredients::NONE,
             unseen,
@@ -296,6 +300,7 @@ impl Report {
     ) {
         self.ingredients =
             ingredients::collect(&by_start(calls), &mut self.units, compilers, earlier);
+        self.steps = ninja::steps(&self.units, self.session.started);
         let missed = |unit: &Unit| unit.outcome == Some(CacheOutcome::Miss);
         if let Some(earlier) = earlier.filter(|_| self.units.iter().any(missed)) {
             // Both sides of the comparison are what was written.

@@ -13,7 +13,8 @@ use crate::support::time::when;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct StoredReport {
-    version: Option<u32>,
+    /// The version of the form.
+    pub version: Option<u32>,
     /// The session.
     pub session: StoredSession,
     /// The numbers of calls.

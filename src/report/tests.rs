@@ -182,6 +182,47 @@ fn results_of_calls_that_name_their_sources_alike_come_in_the_order_of_their_end
 }
 
 #[test]
+fn under_sccache_what_was_not_compiled_was_found_unless_something_else_was_counted() {
+    let with = |failed, uncached| {
+        let mut calls = [
+            hip("a.hip", 10),
+            hip("b.hip", 10),
+            host("c.cpp", 10),
+            host("d.cpp", 10),
+        ];
+        calls[0].compiled = true;
+        calls[3].event.forwarded = true;
+        for call in &mut calls {
+            call.produced = Some(true);
+        }
+        if failed > 0 {
+            calls[0].produced = Some(false);
+        }
+        let counts = Counts {
+            failed,
+            uncached,
+            ..counts(tally(1, 1), tally(1, 0))
+        };
+        by_records(&mut calls, &counts);
+        calls.map(|call| call.outcome)
+    };
+    use CacheOutcome::{Failed, Hit, Miss};
+    assert_eq!(with(0, 0), [Some(Miss), Some(Hit), Some(Hit), None]);
+    assert_eq!(with(1, 0), [Some(Failed), Some(Hit), Some(Hit), None]);
+    assert_eq!(with(0, 1), [Some(Miss), None, None, None]);
+    let mut more = [hip("a.hip", 10), hip("b.hip", 10), host("c.cpp", 10)];
+    for call in &mut more {
+        call.produced = Some(true);
+    }
+    by_records(&mut more, &counts(tally(1, 1), tally(1, 0)));
+    assert_eq!(
+        more.map(|call| call.outcome),
+        [None, None, None],
+        "more than were counted"
+    );
+}
+
+#[test]
 fn what_hits_saved_goes_by_the_misses_of_the_same_side() {
     let calls = [
         hip("a.hip", 10_000),
@@ -323,6 +364,32 @@ fn an_annotation_is_one_line() {
         github::annotation(&advice),
         "::warning title=rock-wrap::100 %25%0Alost%0Ahint: find it"
     );
+}
+
+#[test]
+fn the_line_of_progress_says_what_is_done_what_runs_and_what_takes_longest() {
+    let mut calls = [
+        hip("a.hip", 10),
+        host("b.cpp", 10),
+        hip("/src/slow\u{1b}.hip", 10),
+        hip("d.hip", 10),
+    ];
+    calls[0].compiled = true;
+    calls[1].produced = Some(true);
+    for call in &mut calls[2..] {
+        call.end = EndTime::Unknown;
+    }
+    let began = since_boot();
+    calls[3].event.start = began;
+    let progress = Progress::default();
+    progress.update(&calls, calls[2..].iter());
+    let line = progress.line(began, 200);
+    assert!(
+        line.contains("4 calls, 1 hits, 1 misses, 2 running"),
+        "{line}"
+    );
+    assert!(line.ends_with(" slow.hip"), "{line}");
+    assert_eq!(progress.line(began, 20).chars().count(), 20);
 }
 
 #[test]

@@ -74,11 +74,12 @@ pub fn units(calls: &[&ObservedCall], start: Duration) -> Vec<Unit> {
         let event = &call.event;
         let took = call.took_at_most();
         let path = |path: &Option<_>| path.as_deref().map(show);
+        let end = event.start + took.unwrap_or_default();
         Unit {
             start: seconds(event.start.saturating_sub(start)),
             seconds: took.map(seconds),
             end: call.end.as_str().to_owned(),
-            lane: lanes.lane(event.start, event.start + took.unwrap_or_default()),
+            lane: lanes.lane(event.start, end.saturating_sub(LATE)),
             source: path(&event.source),
             output: path(&event.output),
             directory: path(&event.cwd),
@@ -107,6 +108,9 @@ fn archs(call: &ObservedCall) -> Vec<String> {
     }
     archs
 }
+
+/// By how much later the end of a call may be seen: the next one of the same process may have begun by then.
+const LATE: Duration = Duration::from_millis(2);
 
 /// Whole microseconds: more digits mean nothing and take space.
 fn seconds(time: Duration) -> f64 {

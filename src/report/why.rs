@@ -730,7 +730,9 @@ mod tests {
             "-o",
             "a.o",
         ];
-        let with = |from: &str, to: &str| base.map(|word| if word == from { to } else { word });
+        let with = |from: &'static str, to: &'static str| {
+            base.map(move |word| if word == from { to } else { word })
+        };
         let old = report(&base, files);
         for (words, text, id) in [
             (

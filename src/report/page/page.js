@@ -31,6 +31,7 @@
     const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
     let unit = 0;
     let value = bytes;
+    if (bytes < 0) return `−${size(-bytes)}`;
     while (Math.abs(value) >= 1023.95 && unit + 1 < units.length) { value /= 1024; unit += 1; }
     return `${unit === 0 ? value : value.toFixed(1)} ${units[unit]}`;
   };
@@ -185,11 +186,12 @@
   const table = (title, note, columns, rows, first = 0, few = 50) => {
     const body = make('tbody');
     const heads = [];
-    let sorted = { column: first, up: columns[first].up ?? !columns[first].number };
+    let sorted = { column: first, up: columns[first]?.up ?? !columns[first]?.number };
     let shown = few;
     let current = rows;
     const more = make('button', { type: 'button', class: 'more-rows', on: { click: () => { shown += 500; fill(); } } });
     const fill = () => {
+      if (!columns[sorted.column]) return show();
       const { value } = columns[sorted.column];
       const order = (a, b) => {
         const [x, y] = [value(a), value(b)];
@@ -200,6 +202,9 @@
         return sorted.up ? less : -less;
       };
       current = [...current].sort(order);
+      show();
+    };
+    const show = () => {
       const cell = (column, row) => {
         const content = column.show ? column.show(row) : column.value(row) ?? '';
         return make('td', { class: column.number ? 'number' : column.kind }, content);
@@ -248,12 +253,12 @@
   const of = (word) => (group) => group.units.filter((unit) => unit.fate === word).length;
 
   if (difference) {
-    const figure = (row, value) => (row.unit === 'seconds' ? time(value) : row.unit === 'bytes' ? size(value) : value.toLocaleString('en'));
+    const figure = (row, value) => (row.unit === 'seconds' ? time(value) : row.unit === 'bytes' ? size(value) : value.toLocaleString('en').replace('-', '−'));
     const column = (name, value) => ({ name, number: true, value, show: (row) => figure(row, value(row)) });
     table('Figures before and after', null, [
       { name: 'Figure', value: (row) => row.name },
       column('Before', (row) => row.before), column('After', (row) => row.after), column('Change', (row) => row.after - row.before),
-    ], difference.figures, 3);
+    ], difference.figures, null);
     table('Sources before and after', 'Those that take another time or end in another way', [
       { name: 'Source', kind: 'path', value: (row) => short(row.source) },
       seconds('Before', (row) => row.before), seconds('After', (row) => row.after),

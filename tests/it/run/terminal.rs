@@ -65,6 +65,49 @@ fn a_build_can_read_from_the_terminal() {
 }
 
 #[test]
+fn a_build_whose_output_goes_elsewhere_has_its_progress_on_the_terminal_and_nothing_in_its_log() {
+    let rocm = Rocm::small();
+    // The build waits for us, so that the line comes however slow the machine is.
+    let build = run(&rocm, "echo output; echo errors >&2; read line");
+    let log = rocm.beside("log");
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", r#"log=$1; shift; "$@" >"$log" 2>&1"#, "sh"])
+        .arg(&log);
+    shell
+        .arg(build.get_program())
+        .args(build.get_args())
+        .env_clear();
+    shell.envs(
+        build
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    shell.current_dir(rocm.beside(""));
+    let (mut terminal, mut child) = at_terminal(&mut shell);
+    let mut shown = Vec::new();
+    let mut byte = [0];
+    while !String::from_utf8_lossy(&shown).contains(" running") {
+        std::io::Read::read_exact(&mut terminal, &mut byte).unwrap();
+        shown.extend(byte);
+    }
+    terminal.write_all(b"\n").unwrap();
+    assert!(child.wait().unwrap().success());
+    let shown = String::from_utf8(shown).unwrap();
+    assert!(shown.contains("rock-wrap: "), "{shown:?}");
+    assert!(
+        !shown.contains("output") && !shown.contains("errors"),
+        "{shown:?}"
+    );
+    let log = std::fs::read_to_string(&log).unwrap();
+    assert!(
+        log.contains("output\n") && log.contains("errors\n"),
+        "{log}"
+    );
+    assert!(!log.contains("running") && !log.contains('\r'), "{log}");
+}
+
+#[test]
 fn control_z_stops_the_build_and_fg_goes_on_with_it() {
     let rocm = Rocm::small();
     comes_back(&rocm, || {
