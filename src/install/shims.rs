@@ -46,20 +46,30 @@ impl PerArch {
         }
     }
 
-    /// The shim's record, which names this program as the parts program. If the program does not know its own
-    /// path, nothing is split.
+    /// The shim's record, which names this program as the parts program. Everybody who compiles with the tree runs
+    /// it, so it must be a file that only root or the installing user can change. Otherwise, or if the program does
+    /// not know its own path, nothing is split.
     fn record(self) -> Vec<u8> {
         let letter = match self {
             Self::Auto => parts::AUTO,
             Self::Always => parts::ALWAYS,
             Self::Never => return Vec::new(),
         };
-        let program = std::env::current_exe();
-        program.map_or_else(
-            |_| Vec::new(),
-            |path| [&[letter], path.as_os_str().as_bytes()].concat(),
-        )
+        let program = std::env::current_exe().ok();
+        program
+            .filter(|path| is_trusted(path))
+            .map_or_else(Vec::new, |path| {
+                [&[letter], path.as_os_str().as_bytes()].concat()
+            })
     }
+}
+
+/// Whether only root and this user can change the file.
+fn is_trusted(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| {
+        let own = rustix::process::geteuid().as_raw();
+        [0, own].contains(&metadata.uid()) && metadata.mode() & 0o022 == 0
+    })
 }
 
 /// Options for using a launcher.

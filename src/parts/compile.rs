@@ -12,7 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use super::arguments::refusal;
 use super::directory::{Asked, CompileDir, path_of};
-use crate::shared::parts::{DECLINED, PART_OPTION, Parts, Phase};
+use crate::shared::parts::{ALWAYS, DECLINED, PART_OPTION, Parts, Phase};
 use crate::shared::stand_in::{StandInPlan, VARIABLE};
 
 /// Answers the launcher, whose arguments are `args`.
@@ -65,6 +65,9 @@ fn asked(plan: &StandInPlan<'_>, args: &[OsString]) -> Asked {
         real: plan.real.to_vec(),
         name: plan.name.to_vec(),
         words: args.iter().map(|arg| arg.as_bytes().to_vec()).collect(),
+        always: plan
+            .parts
+            .is_some_and(|parts| parts.record.first() == Some(&ALWAYS)),
     }
 }
 

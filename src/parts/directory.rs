@@ -29,6 +29,8 @@ pub struct Asked {
     pub name: Vec<u8>,
     /// The arguments.
     pub words: Vec<Vec<u8>>,
+    /// Whether it is split wherever it can be, `--per-arch=always`.
+    pub always: bool,
 }
 
 /// What was made of the whole compile.
