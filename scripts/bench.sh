@@ -5,7 +5,7 @@
 #
 #   --quick        fewer rounds: two minutes instead of a quarter of an hour
 #   --builds       whole builds instead of single calls (two to three hours; --quick: 40 minutes)
-#   --only GROUP   hit, parallel, direct, launched, growth, memory or commands; for builds "sample" or "heavy",
+#   --only GROUP   hit, parallel, direct, launched, growth, memory, commands or per-arch; for builds "sample" or "heavy",
 #                  or a single contest such as "heavy, -j2, ccache"
 #   --json FILE    also write the numbers to FILE
 #   --clang        the compiler of the ROCm-like trees, as for rocm-tree.sh (default: 19)
@@ -50,7 +50,7 @@ for launcher in sccache ccache; do
     [[ $launcher == sccache ]] || program=CCACHE_BIN
     "$ROCK_WRAP" install --rocm-path "$work/$launcher" --launcher "${!program}" >/dev/null
 done
-[[ $builds == no ]] || "$ROOT/scripts/heavy-units.sh" "$work/heavy"
+"$ROOT/scripts/heavy-units.sh" "$work/heavy"
 
 cargo bench --quiet --bench speed "${RELEASE_OPTIONS[@]}" -- \
     --rock-wrap "$ROCK_WRAP" --source "$ROOT" --work "$work" --sccache "$SCCACHE_BIN" --ccache "$CCACHE_BIN" \

@@ -80,6 +80,16 @@ impl Cache {
         line.expect("a count").parse().expect("a number")
     }
 
+    /// The size of what is stored, in bytes.
+    pub fn size(&self) -> f64 {
+        let name = if self.is_sccache() {
+            "sccache"
+        } else {
+            "ccache"
+        };
+        size_of(&self.dir.join(name))
+    }
+
     fn ask(&self, options: &str) -> Vec<u8> {
         let mut command = Command::new(&self.program);
         command
@@ -104,4 +114,14 @@ impl Drop for Cache {
             self.ask("--stop-server");
         }
     }
+}
+
+fn size_of(dir: &Path) -> f64 {
+    let entries = std::fs::read_dir(dir).into_iter().flatten().flatten();
+    let sizes = entries.map(|entry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size_of(&entry.path()),
+        Ok(metadata) => metadata.len() as f64,
+        Err(_) => 0.0,
+    });
+    sizes.sum()
 }

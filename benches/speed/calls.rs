@@ -404,7 +404,7 @@ pub fn memory(setup: &Setup, report: &mut Report) {
         "the shim, without configuration",
         exact(bare.len() as f64 / 1024.0),
         "KiB",
-        Some(Bar::AtMost(64.0)),
+        Some(Bar::AtMost(128.0)),
     );
     report.number(
         "memory",

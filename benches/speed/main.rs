@@ -8,6 +8,7 @@ mod commands;
 mod contest;
 mod hits;
 mod host;
+mod perarch;
 mod report;
 mod trace;
 #[path = "../../tests/it/support/witnessed.rs"]
@@ -88,7 +89,7 @@ fn main() -> ExitCode {
     if setup.builds {
         builds::all(&setup, &mut report);
     } else {
-        let groups: [(&str, Group); 7] = [
+        let groups: [(&str, Group); 8] = [
             ("hit", hits::all),
             ("parallel", calls::parallel),
             ("direct", calls::direct),
@@ -96,6 +97,7 @@ fn main() -> ExitCode {
             ("growth", calls::growth),
             ("memory", calls::memory),
             ("commands", commands::all),
+            ("per-arch", perarch::all),
         ];
         for (name, group) in groups {
             if name.contains(&setup.only) {
