@@ -220,7 +220,7 @@ pub fn launched(setup: &Setup, report: &mut Report) {
     contest.add("sh stub", Call::new(&sh, COMPILE));
     let results = contest.run(setup.rounds(3000));
     prctl::set_name(c"speed").expect("a short name");
-    report.contest("launched", &results, &[(forty, Bar::AtMost(1.20))]);
+    report.contest("launched", &results, &[(forty, Bar::AtMost(1.25))]);
     let member = results.estimate(|median| (median(many) - median(one)) / 399.0);
     report.number(
         "launched",
