@@ -21,7 +21,7 @@ use crate::launcher::{Launcher, results};
 use crate::report::history::{Build, History};
 use crate::report::{
     CompilerParts, ObservedCall, Progress, Report, SessionFacts, SplitCounts, Tail, Unseen,
-    Verdict, Watch, Weight, assign, by_records, github, page, since_boot, trace, wrap,
+    Verdict, Watch, Watched, Weight, assign, by_records, github, page, since_boot, trace, wrap,
 };
 use crate::session::Ended;
 use crate::shared::launchers::kind::LauncherKind;
@@ -180,11 +180,15 @@ impl<'a> Reporting<'a> {
     pub fn built(self) -> Built<'a> {
         let elapsed = since_boot().saturating_sub(self.start);
         drop(self.line);
-        let mut calls = match self.watch {
-            Some(watch) => watch.finish(),
-            None => ObservedCall::unwatched(&self.log),
+        let watched = self.watch.map(Watch::finish);
+        let (mut calls, parts) = match watched {
+            Some(Watched { calls, parts }) => (calls, parts),
+            None => (
+                ObservedCall::unwatched(&self.log),
+                std::fs::read(&self.log).unwrap_or_default(),
+            ),
         };
-        let split = SplitCounts::read(&std::fs::read(&self.log).unwrap_or_default());
+        let split = SplitCounts::read(&parts);
         if let Some(results) = &self.results {
             let results = results.read();
             let results = match &split {

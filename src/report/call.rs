@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::given::{Given, Texts};
+use super::parts::Part;
 use crate::launcher::CacheOutcome;
 use crate::shared::call_log;
 use crate::shared::call_log::Event;
@@ -26,6 +27,8 @@ pub struct ObservedCall {
     pub texts: Option<Texts>,
     /// Whether the launcher had it compiled.
     pub compiled: bool,
+    /// Its parts, if it was compiled by architecture.
+    pub parts: Vec<Part>,
     /// Whether its output was there when it ended, if that was seen.
     pub produced: Option<bool>,
 }
@@ -72,6 +75,7 @@ impl ObservedCall {
             given: None,
             texts: None,
             compiled: false,
+            parts: Vec::new(),
             produced: None,
         }
     }

@@ -44,7 +44,7 @@ pub use progress::Progress;
 pub use tail::Tail;
 pub use text::wrap;
 pub use unit::Unit;
-pub use watch::{Watch, since_boot};
+pub use watch::{Watch, Watched, since_boot};
 
 use crate::launcher::CacheOutcome;
 use crate::launcher::stats::{Counts, Tally};

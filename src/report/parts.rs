@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::ObservedCall;
 use crate::launcher::CacheOutcome;
@@ -38,6 +38,30 @@ pub struct ArchCounts {
     pub misses: u64,
 }
 
+/// The part of a call for one architecture.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The architecture.
+    pub arch: String,
+    /// Whether the launcher had it.
+    pub outcome: CacheOutcome,
+}
+
+/// The process and the parts in a line of the parts program's.
+pub fn of_line(line: &str) -> Option<(u32, Vec<Part>)> {
+    let mut fields = line.strip_prefix("parts\t")?.split('\t');
+    let call = fields.next()?.parse().ok()?;
+    let part = |(arch, outcome): (&str, &str)| Part {
+        arch: arch.to_owned(),
+        outcome: match outcome {
+            "hit" => CacheOutcome::Hit,
+            _ => CacheOutcome::Miss,
+        },
+    };
+    let parts = fields.filter_map(|field| field.rsplit_once('='));
+    Some((call, parts.map(part).collect()))
+}
+
 impl SplitCounts {
     /// Reads a session's log. `None` if nothing was split.
     #[must_use]
@@ -47,18 +71,14 @@ impl SplitCounts {
             let Ok(line) = str::from_utf8(line) else {
                 continue;
             };
-            let mut fields = line.split('\t');
-            if fields.next() != Some("parts") {
-                continue;
-            }
-            let Some(Ok(call)) = fields.next().map(str::parse) else {
+            let Some((call, split)) = of_line(line) else {
                 continue;
             };
             counts.calls.insert(call);
             let mut parts = 0;
-            for (arch, outcome) in fields.filter_map(|field| field.rsplit_once('=')) {
-                let of_arch = counts.archs.entry(arch.to_owned()).or_default();
-                let hit = u64::from(outcome == "hit");
+            for part in split {
+                let of_arch = counts.archs.entry(part.arch).or_default();
+                let hit = u64::from(part.outcome == CacheOutcome::Hit);
                 of_arch.hits += hit;
                 of_arch.misses += 1 - hit;
                 counts.hits += hit;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ingredients::CallIngredients;
 use super::lanes::Lanes;
+use super::parts::Part;
 use super::{EndTime, ObservedCall, show};
 use crate::launcher::CacheOutcome;
 use crate::shared::decision::language::Language;
@@ -47,6 +48,9 @@ pub struct Unit {
     /// What the launcher made of it, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<CacheOutcome>,
+    /// Its parts, if it was compiled by architecture.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<Part>,
     /// The process.
     pub process: u32,
     /// What its result depends on, if it was launched.
@@ -89,6 +93,7 @@ pub fn units(calls: &[&ObservedCall], start: Duration) -> Vec<Unit> {
             launched: event.launched,
             reason: (!event.launched).then(|| event.detail.clone()),
             outcome: call.outcome,
+            parts: call.parts.clone(),
             process: event.pid,
             made_of: None,
         }

@@ -24,6 +24,7 @@ use rustix::time::{ClockId, Timespec, clock_gettime};
 
 use super::call::{EndTime, ObservedCall};
 use super::given::Interner;
+use super::parts::of_line;
 use super::process::{Opened, Running};
 use super::progress::Progress;
 use super::tail::Tail;
@@ -48,9 +49,18 @@ pub fn since_boot() -> Duration {
         .unwrap_or_default()
 }
 
+/// What was seen of a session.
+#[derive(Debug, Default)]
+pub struct Watched {
+    /// Every call, in the order of the log.
+    pub calls: Vec<ObservedCall>,
+    /// The lines of the log about compiles that were split.
+    pub parts: Vec<u8>,
+}
+
 /// A thread that watches the calls of a session.
 pub struct Watch {
-    thread: JoinHandle<Vec<ObservedCall>>,
+    thread: JoinHandle<Watched>,
     stop: OwnedFd,
 }
 
@@ -76,6 +86,7 @@ impl Watch {
             log: Tail::from(log, 0)?,
             reader: Reader::default(),
             calls: Vec::new(),
+            parts: Vec::new(),
             by_process: HashMap::new(),
             interner: Interner::default(),
             running: Running::new(),
@@ -88,9 +99,9 @@ impl Watch {
         Ok(Self { thread, stop })
     }
 
-    /// Stops after the end of the build, and returns every call in the order of the log.
+    /// Stops after the end of the build, and returns what was seen.
     #[must_use]
-    pub fn finish(self) -> Vec<ObservedCall> {
+    pub fn finish(self) -> Watched {
         // Cannot fail: adding 1 does not overflow the counter.
         let _ = rustix::io::write(&self.stop, &1u64.to_ne_bytes());
         self.thread.join().unwrap_or_default()
@@ -112,6 +123,7 @@ struct Watcher {
     log: Tail,
     reader: Reader,
     calls: Vec<ObservedCall>,
+    parts: Vec<u8>,
     /// The last call of each process number.
     by_process: HashMap<u32, usize>,
     interner: Interner,
@@ -124,7 +136,7 @@ struct Watcher {
 }
 
 impl Watcher {
-    fn run(mut self) -> Vec<ObservedCall> {
+    fn run(mut self) -> Watched {
         let period = match (&self.changes, &self.progress) {
             (None, _) => Some(WITHOUT_INOTIFY),
             (Some(_), Some(_)) => Some(PROGRESS),
@@ -139,7 +151,10 @@ impl Watcher {
         }
         // Collect ends that coincided with the end of the build.
         self.wait(Some(&Timespec::default()));
-        self.calls
+        Watched {
+            calls: self.calls,
+            parts: self.parts,
+        }
     }
 
     /// Waits for an event, and records which calls have ended. Returns whether the build has ended.
@@ -193,6 +208,16 @@ impl Watcher {
                     if let Some(call) = self.call_of(process) {
                         call.compiled = true;
                     }
+                }
+            }
+        }
+        // A call's own line comes before that of its parts.
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let text = std::str::from_utf8(line.trim_ascii_end()).ok();
+            if let Some((process, parts)) = text.and_then(of_line) {
+                self.parts.extend_from_slice(line);
+                if let Some(call) = self.call_of(process) {
+                    call.parts = parts;
                 }
             }
         }
@@ -276,7 +301,7 @@ mod tests {
                 scope.spawn(move || write(writer));
             }
         });
-        let calls = watch.finish();
+        let calls = watch.finish().calls;
         let pids: std::collections::BTreeSet<_> = calls.iter().map(|call| call.event.pid).collect();
         assert_eq!(pids.len(), (WRITERS * CALLS) as usize);
         assert!(
@@ -307,7 +332,7 @@ mod tests {
             let stat = format!("/proc/{}/stat", ends.id());
             zombie = std::fs::read_to_string(stat).unwrap();
         }
-        let calls = watch.finish();
+        let calls = watch.finish().calls;
         let EndTime::At(end) = calls[0].end else {
             panic!("{:?}", calls[0])
         };

@@ -105,7 +105,7 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
     let mut causes: Vec<Cause> = { causes.into_iter() }
         .map(|(change, units)| Cause {
             id: change.id(),
-            text: change.text(),
+            text: change.text() + &others_hit(change, new),
             remedy: change.remedy(),
             units,
         })
@@ -121,6 +121,22 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
         missed: changes.len(),
         launched: launched.len(),
         causes,
+    }
+}
+
+/// For new architectures of compiles that were split: whether the other ones were found.
+fn others_hit(change: &Change, report: &StoredReport) -> String {
+    let (Change::Architectures(new, lost), Some(parts)) = (change, &report.parts) else {
+        return String::new();
+    };
+    let mut others = parts.archs.iter().filter(|(arch, _)| !new.contains(*arch));
+    let found = lost.is_empty()
+        && others.clone().next().is_some()
+        && others.all(|(_, part)| part.misses == 0);
+    if found {
+        ", and the other architectures hit".to_owned()
+    } else {
+        String::new()
     }
 }
 

@@ -250,7 +250,8 @@
   };
   const seconds = (name, value, more = {}) => ({ name, value: (row) => { const own = value(row); return typeof own === 'number' ? Math.round(own * 1000) / 1000 : own; }, number: true, show: (row) => time(value(row)), ...more });
   const number = (name, value) => ({ name, value, number: true });
-  const of = (word) => (group) => group.units.filter((unit) => unit.fate === word).length;
+  // Of a call that was compiled by architecture, the part for the group's architecture counts.
+  const of = (word) => (group) => group.units.filter((unit) => ((unit.parts ?? []).find((part) => part.arch === group.name)?.outcome ?? unit.fate) === word).length;
 
   if (difference) {
     const figure = (row, value) => (row.unit === 'seconds' ? time(value) : row.unit === 'bytes' ? size(value) : value.toLocaleString('en').replace('-', '−'));
@@ -269,10 +270,11 @@
   }
   // A unit is a source; its parts are the calls that compile it.
   const sources = [...grouped(units.filter((unit) => unit.source), (unit) => unit.path)].map(([path, parts]) => ({ path, units: parts }));
+  const partsOf = (unit) => (unit.parts ?? []).map((part) => `${part.arch} ${part.outcome}`).join(', ');
   const describe = (unit) => [unit.archNames.length ? unit.archNames.join(' ') : unit.arch_count ? `${unit.arch_count} architectures` : unit.language,
-    unit.outcome ?? unit.reason ?? 'launched', time(unit.seconds)].filter(Boolean).join(', ');
+    unit.outcome ?? unit.reason ?? 'launched', time(unit.seconds), partsOf(unit)].filter(Boolean).join(', ');
   table('Slowest units', 'Each source with all calls that compile it', [
-    { name: 'Source', kind: 'path', value: (row) => short(row.path), show: (row) => (row.units.length === 1 ? short(row.path)
+    { name: 'Source', kind: 'path', value: (row) => short(row.path), show: (row) => (row.units.length === 1 && !row.units[0].parts ? short(row.path)
       : make('details', {}, make('summary', {}, short(row.path)), make('ul', {}, ...row.units.map((unit) => make('li', {}, describe(unit)))))) },
     seconds('Time', (row) => sum(row.units, took)),
     number('Calls', (row) => row.units.length),
@@ -452,7 +454,7 @@
     ['Result', unit.launched ? meanings[unit.fate] : `direct: ${unit.reason}`],
     ['Time', unit.seconds === null ? 'unknown' : `${unit.end === 'before' ? 'at most ' : ''}${time(unit.seconds)}, from ${time(unit.start)} on`],
     ['Language', unit.language], ['Architectures', unit.archNames.join(' ') || (unit.arch_count ? String(unit.arch_count) : null)],
-    ['Target', unit.target], ['Process', unit.process],
+    ['Parts', partsOf(unit)], ['Target', unit.target], ['Process', unit.process],
   ].filter(([, value]) => value !== null && value !== undefined && value !== '');
   const select = (unit) => {
     selected = unit;
