@@ -49,7 +49,8 @@ pub const SETTINGS: Group = Group {
         ),
         (
             "TMPDIR",
-            "where `run` puts its call log, and `doctor` its test compiles",
+            "where `run` puts its call log, `doctor` its test compiles, and a compile by architecture its \
+             files",
         ),
         (
             "RUST_LOG",
@@ -198,6 +199,10 @@ pub const OTHERS: &[Group] = &[
             (
                 "ROCK_WRAP_STAND_IN",
                 "what the stand-in must know of a launched call",
+            ),
+            (
+                "ROCK_WRAP_PARTS",
+                "the calls that a compile made by architecture consists of",
             ),
         ],
     },
