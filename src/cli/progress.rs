@@ -32,9 +32,11 @@ impl ProgressLine {
         let (end, ended) = channel();
         let work = move || {
             while ended.recv_timeout(PERIOD) == Err(RecvTimeoutError::Timeout) {
-                let width = rustix::termios::tcgetwinsize(&terminal).map_or(80, |size| size.ws_col);
+                let columns = rustix::termios::tcgetwinsize(&terminal).map(|size| size.ws_col);
+                // A terminal may not know its size.
+                let width = columns.ok().filter(|columns| *columns > 0).unwrap_or(80);
                 // The last column would begin a new line.
-                let line = progress.line(start, usize::from(width.max(20)) - 1);
+                let line = progress.line(start, usize::from(width) - 1);
                 let _ = write!(terminal, "\r\x1b[K{line}");
             }
             let _ = write!(terminal, "\r\x1b[K");

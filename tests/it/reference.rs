@@ -68,6 +68,17 @@ fn the_reference_of_commands_is_the_command_lines_definition() {
         if !rest.is_empty() {
             writeln!(page, "\n{rest}").unwrap();
         }
+        for nested in command.get_subcommands().filter(shown) {
+            writeln!(page, "\n### rock-wrap {name} {}\n", nested.get_name()).unwrap();
+            writeln!(page, "{}.\n", nested.get_about().unwrap()).unwrap();
+            let usage = nested.clone().render_usage().to_string();
+            writeln!(page, "```\n{}\n```\n", usage.trim_start_matches("Usage: ")).unwrap();
+            for arg in nested.get_arguments() {
+                if !ours.iter().any(|own| own.get_id() == arg.get_id()) {
+                    page += &option(arg);
+                }
+            }
+        }
     }
     page += "\n## Exit status\n\n| status | meaning |\n|---|---|\n";
     for exit in Exit::ALL {
@@ -227,6 +238,7 @@ name the launcher file and must be configured again.
 | `*.identity` | fingerprints, and the state of the files that they were taken from |
 | `launcher/*/{launcher}` | the shim for `--attach launcher` and host compilers, with its stand-ins |
 | `shadow/*` | directories of `--attach shadow` |
+| `builds/*.json` | the reports of the last builds, for `rock-wrap why` |
 | `native-*` | what `native` means on this machine |
 | `told` | its time says when the user was last told that a compiler has changed |
 | `failed-*` | its time says when a launcher last failed; the shim avoids that launcher for five minutes |
