@@ -125,20 +125,18 @@ impl Maker {
             Ok(held)
         });
         call_log::record_parts(&self.found);
-        let ended = match &split {
-            Ok(_held) => {
-                let ready = value(Phase::Ready, dir.path());
-                let status = self.whole(&ready)?;
-                match status.code() {
-                    Some(DECLINED) => self.whole(WHOLE),
-                    _ => Ok(status),
-                }
-            }
-            Err(Whole::Signal(_)) => Ok(ExitStatus::default()),
-            Err(_) => self.whole(WHOLE),
+        let ready = match &split {
+            Ok(_held) => Some(self.whole(&value(Phase::Ready, dir.path()))),
+            Err(_) => None,
         };
+        // Before a compile of the whole, which may need the room on the disk.
         dir.remove();
-        ended
+        match (ready, split) {
+            (Some(Ok(status)), _) if status.code() != Some(DECLINED) => Ok(status),
+            (Some(Err(error)), _) => Err(error),
+            (None, Err(Whole::Signal(_))) => Ok(ExitStatus::default()),
+            _ => self.whole(WHOLE),
+        }
     }
 
     /// Makes the whole call, with this process's own input and output.
