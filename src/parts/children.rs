@@ -125,8 +125,9 @@ impl Children {
     }
 }
 
-/// Lets the kernel end the command's process when this one is killed.
-fn end_with_parent(command: &mut Command) {
+/// Lets the kernel end the command's process when this one is killed. Only a process that the main thread starts ends
+/// with this one.
+pub fn end_with_parent(command: &mut Command) {
     let set = || Ok(set_parent_process_death_signal(Some(DeathSignal::TERM))?);
     // SAFETY: one system call, and no allocation.
     unsafe { command.pre_exec(set) };

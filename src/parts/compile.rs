@@ -11,6 +11,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode, Stdio};
 
 use super::arguments::refusal;
+use super::children::end_with_parent;
 use super::directory::{Asked, CompileDir, path_of};
 use crate::shared::parts::{ALWAYS, DECLINED, PART_OPTION, Parts, Phase};
 use crate::shared::stand_in::{StandInPlan, VARIABLE};
@@ -88,6 +89,7 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
         command.replace(&part.output, output.as_bytes());
         let mut process = command.to_process();
         process.stdin(Stdio::null());
+        end_with_parent(&mut process);
         let succeeded = if command.quiet {
             let said = process.output()?;
             said.status.success() && said.stdout.is_empty() && said.stderr.is_empty()
