@@ -13,6 +13,7 @@ use std::process::{Command, ExitCode, Stdio};
 use super::arguments::refusal;
 use super::children::end_with_parent;
 use super::directory::{Asked, CompileDir, path_of};
+use super::layout;
 use crate::shared::parts::{ALWAYS, DECLINED, PART_OPTION, Parts, Phase};
 use crate::shared::stand_in::{StandInPlan, VARIABLE};
 
@@ -84,6 +85,9 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
     dir.note_compiled(digest)?;
     let output = args.iter().skip_while(|arg| *arg != "-o").nth(1);
     let output = output.ok_or(io::ErrorKind::InvalidInput)?;
+    if let Ok(line) = layout::line(&dir.text(&part.arch)) {
+        io::stderr().write_all(&line)?;
+    }
     for command in &part.commands {
         let mut command = command.clone();
         command.replace(&part.output, output.as_bytes());

@@ -162,6 +162,12 @@ impl CompileDir {
         self.file(&format!("compiled.{digest}")).exists()
     }
 
+    /// The text of an architecture, which exists if the launcher asked for it.
+    pub fn text(&self, arch: &[u8]) -> PathBuf {
+        self.path
+            .join(OsStr::from_bytes(&[b"text.", arch].concat()))
+    }
+
     /// Removes the directory and everything in it.
     pub fn remove(self) {
         // What cannot be removed now, a later call tries to remove.

@@ -8,12 +8,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use super::arguments::PartCall;
 use super::children::{Children, code};
 use super::commands::{self, parse};
 use super::directory::{Asked, CompileDir, Made, path_of};
+use super::layout;
 use super::permits::{Permit, Permits};
 use super::pipeline::{Part, Pipeline};
 use super::wrapper;
@@ -69,6 +70,8 @@ struct Maker {
 /// A part on its way.
 struct Running {
     digest: String,
+    /// Whether the launcher must not look it up.
+    again: bool,
     messages: Option<Vec<u8>>,
 }
 
@@ -212,7 +215,7 @@ impl Maker {
         }
         let cuid = asked.words.iter().find(|word| word.starts_with(b"-cuid="));
         let mut running: Vec<Running> = Vec::new();
-        let mut held: Vec<Option<(usize, Option<Permit>)>> = Vec::new();
+        let mut held: Vec<(usize, Option<Permit>)> = Vec::new();
         loop {
             while running.len() < parts.len() {
                 let permit = match self.children.count() {
@@ -226,38 +229,33 @@ impl Maker {
                 let part = &parts[number];
                 let digest = part.digest();
                 dir.write_part(&digest, part)?;
-                let call = PartCall {
-                    arch: &part.arch,
-                    digest: &digest,
-                    output: &part.output,
-                    cuid: cuid.map(Vec::as_slice),
-                    coloured: part
-                        .commands
-                        .iter()
-                        .any(|command| command.has(b"-fcolor-diagnostics")),
-                };
-                let mut command = self.call(&value(Phase::Part, dir.path()));
-                command.args(
-                    call.arguments(&args)
-                        .iter()
-                        .map(|arg| OsStr::from_bytes(arg)),
-                );
-                self.children.start(number, command)?;
-                held.push(Some((number, permit)));
+                let call = self.part_call(dir, part, &digest, cuid.map(Vec::as_slice), &args);
+                self.children.start(number, call)?;
+                held.push((number, permit));
                 running.push(Running {
                     digest,
+                    again: false,
                     messages: None,
                 });
             }
             if let Some((number, said)) = self.children.next() {
-                held.retain(|permit| permit.as_ref().is_none_or(|(of, _)| *of != number));
                 let said = said?;
                 if !said.status.success() || !said.stdout.is_empty() {
                     self.wait_for_others();
                     self.check_signal()?;
                     return Err(Whole::Failed);
                 }
-                running[number].messages = Some(said.stderr);
+                let (part, running) = (&parts[number], &mut running[number]);
+                if !running.again && self.is_stale(dir, part, &running.digest, &said.stderr)? {
+                    running.again = true;
+                    let cuid = cuid.map(Vec::as_slice);
+                    let mut call = self.part_call(dir, part, &running.digest, cuid, &args);
+                    call.envs(RECACHE.map(|name| (name, "1")));
+                    self.children.start(number, call)?;
+                    continue;
+                }
+                held.retain(|(of, _)| *of != number);
+                running.messages = Some(layout::split(&said.stderr).1.to_vec());
             }
             if self.children.signal().is_some() {
                 self.wait_for_others();
@@ -277,6 +275,61 @@ impl Maker {
             .filter_map(|part| part.messages)
             .flatten()
             .collect())
+    }
+
+    /// The call of the shim for a part.
+    fn part_call(
+        &self,
+        dir: &CompileDir,
+        part: &Part,
+        digest: &str,
+        cuid: Option<&[u8]>,
+        args: &[&CStr],
+    ) -> Command {
+        let call = PartCall {
+            arch: &part.arch,
+            digest,
+            output: &part.output,
+            cuid,
+            coloured: part
+                .commands
+                .iter()
+                .any(|command| command.has(b"-fcolor-diagnostics")),
+        };
+        let mut command = self.call(&value(Phase::Part, dir.path()));
+        command.args(
+            call.arguments(args)
+                .iter()
+                .map(|arg| OsStr::from_bytes(arg)),
+        );
+        command
+    }
+
+    /// Whether a part that the launcher found by its text may differ from what the compiler makes now.
+    fn is_stale(
+        &mut self,
+        dir: &CompileDir,
+        part: &Part,
+        digest: &str,
+        said: &[u8],
+    ) -> Result<bool, Whole> {
+        let path = dir.text(&part.arch);
+        if dir.was_compiled(digest) || !path.exists() {
+            return Ok(false);
+        }
+        let (files, messages) = layout::split(said);
+        if files == layout::line(&path)? {
+            return Ok(false);
+        }
+        let stale = layout::matters(part, messages, &std::fs::read(path)?)
+            || match layout::preprocessor(part) {
+                None => true,
+                Some(command) => {
+                    let warned = command.to_process().stdin(Stdio::null()).output()?;
+                    !warned.status.success() || !warned.stderr.is_empty()
+                }
+            };
+        Ok(stale)
     }
 
     /// The shim's arguments, with those in response files.
@@ -310,6 +363,9 @@ impl Maker {
             .map_or(Ok(()), |signal| Err(Whole::Signal(signal)))
     }
 }
+
+/// The variables that make a launcher compile and store again.
+const RECACHE: [&str; 2] = ["SCCACHE_RECACHE", "CCACHE_RECACHE"];
 
 /// Whether the launcher is told not to look up or not to store, so that a part's look-up would be in vain.
 /// The launchers give the compiler some of these variables themselves, so the caller's environment is what counts.

@@ -11,6 +11,7 @@
 //! pipeline    which of them make a part, and which put the parts together        (pure)
 //! arguments   what a launcher is called with for a part; which calls are whole   (pure)
 //! wrapper     the commands behind clang-linker-wrapper
+//! layout      whether a part that a launcher found is the right one
 //! directory   the compile's directory
 //! permits     how many parts may run at once
 //! children    running commands, and passing signals on to them
@@ -23,6 +24,7 @@ mod children;
 mod commands;
 mod compile;
 mod directory;
+mod layout;
 mod make;
 mod permits;
 mod pipeline;

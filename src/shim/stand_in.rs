@@ -137,6 +137,8 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
     let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
     let kept = plan.parts.filter(|parts| parts.phase != Phase::Ask);
     let since = kept.map_or(u64::MAX, |parts| parts.unchanged_since());
+    // A part may be found after an edit of what it does not see. The parts program then looks closer.
+    let tells = plan.parts.is_none_or(|parts| parts.phase != Phase::Part);
     let mut dated = scanner.is_dated();
     let known = scanner.names().fold(told, |known, name| {
         let respelled;
@@ -150,7 +152,7 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
                 _ => name,
             },
         };
-        let named = digest(name, shown, since, &mut piece, &mut rest);
+        let named = digest(name, shown, since, tells, &mut piece, &mut rest);
         // If a header contains one of these words, even in a comment, sccache's direct mode compares its size and
         // not its content (0.16 to 0.19, `preprocessor_cache.rs`).
         dated |= named == NamedContent::Known { dated: true }
@@ -300,17 +302,21 @@ fn kept_text(side: TextSide<'_>, plan: &StandInPlan<'_>) -> Option<CString> {
 
 /// Appends a line marker for the file `name`, displayed as `shown`, and a line with the digest of its content. Both
 /// launchers treat this form as inert, and both record the file for their direct mode from it. The content of a
-/// missing file also counts as known; a file that has changed at the time `since` or later does not.
+/// missing file also counts as known; a file that has changed at the time `since` or later does not. Unless `tells`,
+/// appends only the marker.
 fn digest(
     name: &[u8],
     shown: &[u8],
     since: u64,
+    tells: bool,
     piece: &mut Vec<u8>,
     out: &mut Vec<u8>,
 ) -> NamedContent {
     out.extend_from_slice(b"# 1 \"");
     out.extend_from_slice(shown);
-    out.extend_from_slice(b"\"\n#pragma rock-wrap ");
+    out.extend_from_slice(b"\"\n");
+    let told = out.len();
+    out.extend_from_slice(b"#pragma rock-wrap ");
     let path = path_of(name)
         .and_then(|path| CString::new(path).ok())
         .unwrap_or_default();
@@ -330,6 +336,9 @@ fn digest(
         }
     };
     out.push(b'\n');
+    if !tells {
+        out.truncate(told);
+    }
     known
 }
 

@@ -1,0 +1,95 @@
+//! What decides a part's object and messages beside its text.
+//!
+//! Owns: whether a part that a launcher found by its text is what the compiler would make now. The text of a part is
+//! the same after an edit of lines that its architecture does not see; but it also shows neither blanks inside of a
+//! line nor comments, which move columns.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+
+use super::commands::Command;
+use super::directory::path_of;
+use super::pipeline::Part;
+use crate::shared::stand_in::text::{self, Scanner};
+
+/// The start of a part's first message, which the files' digest follows.
+const FILES: &[u8] = b"rock-wrap-files=";
+
+/// The line that says which files a part was compiled from, given its text.
+///
+/// # Errors
+/// If one of the files cannot be read.
+pub fn line(text: &Path) -> io::Result<Vec<u8>> {
+    Ok([FILES, digest(&fs::read(text)?)?.as_bytes(), b"\n"].concat())
+}
+
+/// Separates that line from a part's messages.
+#[must_use]
+pub fn split(said: &[u8]) -> (&[u8], &[u8]) {
+    let end = said
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .map_or(0, |end| end + 1);
+    match said.split_at(end) {
+        (line, messages) if line.starts_with(FILES) => (line, messages),
+        _ => (b"", said),
+    }
+}
+
+/// A digest of the files that a text names.
+fn digest(printed: &[u8]) -> io::Result<String> {
+    let mut scanner = Scanner::default();
+    scanner.feed(printed);
+    scanner.end_text();
+    let mut hasher = blake3::Hasher::new();
+    for name in scanner.names() {
+        hasher.update(name);
+        // A name such as <built-in> is no file.
+        if let Some(Ok(file)) = text::path_of(name).map(|path| File::open(path_of(&path))) {
+            hasher.update_reader(file)?;
+        }
+        hasher.update(b"\n");
+    }
+    Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// Whether a part's object or messages may depend on columns or on the files' bytes.
+#[must_use]
+pub fn matters(part: &Part, messages: &[u8], text: &[u8]) -> bool {
+    // -Wall contains -Wmisleading-indentation, which sees tabs, and -Wdocumentation reads comments: a warning may be
+    // due although the stored part has none.
+    const OPTIONS: [&[u8]; 10] = [
+        b"-Wall",
+        b"-Weverything",
+        b"-Wmisleading-indentation",
+        b"-Wdocumentation",
+        b"-fparse-all-comments",
+        b"-debug-info-kind=",
+        b"-fsanitize",
+        b"-fopenmp",
+        b"-fcoverage",
+        b"-fprofile",
+    ];
+    const WORDS: [&[u8]; 2] = [b"__builtin_COLUMN", b"__builtin_source_location"];
+    let words = part.commands.iter().flat_map(|command| &command.words);
+    !messages.is_empty()
+        || words
+            .into_iter()
+            .any(|word| OPTIONS.iter().any(|option| word.starts_with(option)))
+        || WORDS
+            .iter()
+            .any(|word| memchr::memmem::find(text, word).is_some())
+}
+
+/// The command that prints what the preprocessor alone has to say of a part: its warnings are not in the text.
+#[must_use]
+pub fn preprocessor(part: &Part) -> Option<Command> {
+    let mut command = part.commands.first()?.clone();
+    let emit = command
+        .words
+        .iter_mut()
+        .find(|word| word.starts_with(b"-emit-"))?;
+    *emit = b"-Eonly".to_vec();
+    Some(command)
+}
