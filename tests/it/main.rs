@@ -25,6 +25,7 @@ mod nested;
 mod older;
 mod packages;
 mod page;
+mod per_arch;
 mod reference;
 mod report;
 mod restore;

@@ -16,12 +16,12 @@ mod options;
 mod paths;
 mod settings;
 mod side_outputs;
-mod site;
+pub mod site;
 mod steering;
 mod table;
 mod text;
 mod time;
-mod trial;
+pub mod trial;
 mod units;
 mod xarch;
 

@@ -116,12 +116,27 @@ impl Cache {
 
     /// The same, with a server that finds one core and so does one thing at a time.
     pub fn on_one_core(program: &Path) -> Self {
+        Self::on_cores(program, 1)
+    }
+
+    /// The same, with a server that finds this many cores, or as many as there are.
+    pub fn on_cores(program: &Path, count: usize) -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let allowed = status.split("Cpus_allowed_list:").nth(1).unwrap().trim();
-        let core: String = allowed.chars().take_while(char::is_ascii_digit).collect();
+        let allowed = status.split("Cpus_allowed_list:").nth(1).unwrap();
+        let allowed = allowed
+            .lines()
+            .next()
+            .unwrap()
+            .trim()
+            .split(',')
+            .flat_map(|range| {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                first.parse::<usize>().unwrap()..=last.parse().unwrap()
+            });
+        let cores: Vec<_> = allowed.take(count).map(|core| core.to_string()).collect();
         Self::start(program, || {
             let mut starter = Command::new("taskset");
-            starter.args(["-c", &core]).arg(program);
+            starter.args(["-c", &cores.join(",")]).arg(program);
             starter
         })
     }

@@ -153,7 +153,13 @@ impl Tree {
 
     /// `rock-wrap install`, with a launcher or as a pass-through.
     pub fn install(&self, launcher: Option<&Path>) {
+        self.install_with(launcher, &[]);
+    }
+
+    /// The same, with more arguments.
+    pub fn install_with(&self, launcher: Option<&Path>, args: &[&str]) {
         let mut command = self.rock_wrap("install");
+        command.args(args);
         if let Some(launcher) = launcher {
             command.arg("--launcher").arg(launcher);
         }

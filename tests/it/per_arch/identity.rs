@@ -1,0 +1,109 @@
+//! The object, the dependency file, the messages and the status are those of the whole compile.
+
+use super::forms::{Form, SPLIT, WHOLE};
+use super::site::{Project, Site, missed};
+use super::with_clangs;
+use crate::hazards::site::{CCACHE_14, Call, Launcher, SCCACHE_16};
+use crate::support::compilers;
+
+#[test]
+fn sccache_split_compiles_are_identical_to_whole_ones() {
+    every_form(&SCCACHE_16);
+}
+
+#[test]
+fn ccache_split_compiles_are_identical_to_whole_ones() {
+    every_form(&CCACHE_14);
+}
+
+fn every_form(launcher: &Launcher) {
+    with_clangs(&[19], launcher, |site| {
+        let clang = site.base.clang;
+        let due = |form: &&Form| form.since <= clang && (form.quick || compilers::full());
+        let mut wrong = Vec::new();
+        let runs = |form: &&Form| site.base.cache.is_sccache() || !form.sccache;
+        for form in SPLIT.iter().filter(due).filter(runs) {
+            if let Err(how) = through_all_states(site, form) {
+                wrong.push(format!("{}: {how}", form.name));
+            }
+        }
+        assert!(wrong.is_empty(), "clang {clang}: {}", wrong.join("\n"));
+    });
+}
+
+/// Cold, warm, with an architecture added, and after an edit that one architecture sees.
+fn through_all_states(site: &Site, form: &Form) -> Result<(), String> {
+    let p = site.project();
+    let call = (form.call)(&p, form.archs);
+    expect(&p, "cold", &call, Some(form.archs))?;
+    expect(&p, "warm", &call, None)?;
+    let more = (form.call)(&p, &[form.archs, &[form.added]].concat());
+    expect(&p, "an architecture added", &more, Some(&[form.added]))?;
+    let before = p.truth(&more);
+    p.edit(form.archs[0], 2);
+    if before.differs_from(&p.truth(&more)).is_none() {
+        return Err("the control: the edit makes no difference".to_owned());
+    }
+    // The others may be compiled again too: their messages have columns.
+    let done = p.compared(&more).map_err(|how| format!("edited: {how}"))?;
+    match &done.parts {
+        Some(parts) if missed(parts).contains(&form.archs[0]) => Ok(()),
+        _ => Err(format!("edited: {done:?}")),
+    }
+}
+
+/// The call makes what the compiler makes. If it is split, exactly these architectures are compiled.
+fn expect(
+    p: &Project<'_>,
+    state: &str,
+    call: &Call,
+    compiled: Option<&[&str]>,
+) -> Result<(), String> {
+    let done = p.compared(call).map_err(|how| format!("{state}: {how}"))?;
+    let mut seen = done.parts.as_ref().map(missed);
+    seen.iter_mut().for_each(|archs| archs.sort_unstable());
+    let mut due = compiled.map(<[&str]>::to_vec);
+    due.iter_mut().for_each(|archs| archs.sort_unstable());
+    if seen == due && done.direct.is_none() {
+        return Ok(());
+    }
+    Err(format!(
+        "{state}: compiled {seen:?} in place of {due:?}: {done:?}"
+    ))
+}
+
+#[test]
+fn sccache_compiles_whole_what_cannot_be_split() {
+    every_refusal(&SCCACHE_16);
+}
+
+#[test]
+fn ccache_compiles_whole_what_cannot_be_split() {
+    every_refusal(&CCACHE_14);
+}
+
+fn every_refusal(launcher: &Launcher) {
+    with_clangs(&[19], launcher, |site| {
+        let clang = site.base.clang;
+        let mut wrong = Vec::new();
+        for (name, args) in WHOLE {
+            let p = site.project();
+            let call = p.hip(&["gfx900", "gfx90a"], args);
+            // What the compiler makes differently each time cannot be compared (-gsplit-dwarf of clang 23).
+            if p.truth(&call).differs_from(&p.truth(&call)).is_some() {
+                wrong.extend(p.compile(&call).parts.map(|_| format!("{name}: split")));
+                continue;
+            }
+            for state in ["cold", "warm"] {
+                match p.compared(&call).and_then(|done| match done.parts {
+                    None => Ok(()),
+                    Some(parts) => Err(format!("split: {parts:?}")),
+                }) {
+                    Ok(()) => {}
+                    Err(how) => wrong.push(format!("{name}, {state}: {how}")),
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "clang {clang}: {}", wrong.join("\n"));
+    });
+}

@@ -1,0 +1,34 @@
+//! Compiles for several architectures that are cached by architecture (`install --per-arch`).
+//!
+//! A user must not be able to tell a compile that was split from one that was not, except by its speed. Every case
+//! checks that its calls were really split, by the line that a split call writes to `ROCK_WRAP_EVENTS`.
+
+mod ends;
+mod forms;
+mod hold;
+mod identity;
+mod jobs;
+mod places;
+mod reuse;
+mod running;
+mod site;
+
+use std::path::Path;
+
+use crate::hazards::site::Launcher;
+use crate::support::compilers;
+use site::Site;
+
+/// The compilers of the long form: of each offload driver the oldest and the newest release.
+const CLANGS: [u32; 4] = [15, 19, 22, 23];
+
+/// Runs a test with each compiler that is due.
+fn with_clangs(quick: &[u32], launcher: &Launcher, test: impl Fn(&Site)) {
+    let Some(program) = launcher.program() else {
+        return;
+    };
+    let clangs = compilers::clangs(quick).into_iter();
+    for clang in clangs.filter(|clang| CLANGS.contains(clang)) {
+        test(&Site::new(clang, launcher, &program));
+    }
+}

@@ -1,0 +1,242 @@
+//! A tree whose shims split compiles, and units that are compiled with it.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::hazards::site::{self, Call, Launcher, Made};
+use crate::hazards::trial::SOURCE;
+
+/// A wrapped tree and a launcher with a cache of its own.
+pub struct Site {
+    pub base: site::Site,
+}
+
+impl Site {
+    pub fn new(clang: u32, launcher: &Launcher, program: &Path) -> Self {
+        let base = site::Site::new(clang, launcher, program);
+        let site = Self { base };
+        site.install();
+        site
+    }
+
+    /// Looks at the compiler again.
+    pub fn install(&self) {
+        let launcher = Some(self.base.cache.program.as_path());
+        self.base
+            .tree
+            .install_with(launcher, &["--per-arch=always"]);
+    }
+
+    /// A project of its own, with a unit `src/k.hip`.
+    pub fn project(&self) -> Project<'_> {
+        let dir = tempfile::tempdir_in(self.base.dir.path()).unwrap();
+        for name in ["src", "out", "tmp"] {
+            std::fs::create_dir(dir.path().join(name)).unwrap();
+        }
+        let project = Project { site: self, dir };
+        project.write("src/k.hip", unit());
+        project
+    }
+}
+
+/// The unit of the tests. It has a line for each architecture that only this one sees, and the compiler warns of it
+/// for the host and every architecture.
+pub fn unit() -> String {
+    let head = "void kernel(float *x) {\n";
+    let mut lines = String::from("int unused;\nx[6] = V;\n");
+    for arch in ARCHS {
+        let name = arch.replace('-', "_");
+        lines.push_str(&format!("#ifdef __{name}__\nx[7] = 1;\n#endif\n"));
+    }
+    SOURCE.replace(head, &format!("{head}{lines}"))
+}
+
+/// The architectures that have a line of their own in the unit.
+const ARCHS: [&str; 9] = [
+    "gfx900",
+    "gfx906",
+    "gfx90a",
+    "gfx942",
+    "gfx950",
+    "gfx1030",
+    "gfx1201",
+    "gfx9-4-generic",
+    "gfx11-generic",
+];
+
+/// What became of the parts of a call: each architecture, and whether the launcher had it.
+pub type Parts = Vec<(String, bool)>;
+
+/// The architectures that had to be compiled.
+pub fn missed(parts: &Parts) -> Vec<&str> {
+    let missed = parts.iter().filter(|(_, hit)| !hit);
+    missed.map(|(arch, _)| arch.as_str()).collect()
+}
+
+/// What a call through the shim did.
+pub struct Compiled {
+    pub made: Made,
+    /// Why it went straight to the compiler, if it did.
+    pub direct: Option<String>,
+    /// What became of its parts, if it was split.
+    pub parts: Option<Parts>,
+}
+
+impl fmt::Debug for Compiled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (direct, parts) = (&self.direct, &self.parts);
+        let files: Vec<_> = self.made.files.keys().collect();
+        let (status, said) = (self.made.status, &self.made.stderr);
+        write!(
+            f,
+            "direct {direct:?}, parts {parts:?}, {status}, {files:?}: {said}"
+        )
+    }
+}
+
+/// Sources, a directory to compile in, and one for temporary files.
+pub struct Project<'a> {
+    pub site: &'a Site,
+    dir: TempDir,
+}
+
+impl Project<'_> {
+    /// A path in the project: `src`, `out` where calls are made, `tmp` for temporary files.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The same as text.
+    pub fn text(&self, name: &str) -> String {
+        self.path(name).to_str().unwrap().to_owned()
+    }
+
+    /// Writes a file under a name that was there or not.
+    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.path(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+
+    /// Sets the value in the line that only `arch` sees, in every source that is there.
+    pub fn edit(&self, arch: &str, value: u32) {
+        let name = arch.split(':').next().unwrap().replace('-', "_");
+        let before = format!("#ifdef __{name}__\nx[7] = ");
+        for entry in self.path("src").read_dir().unwrap() {
+            let path = entry.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            if let Some((head, tail)) = text.split_once(&before) {
+                let (_, tail) = tail.split_once(';').unwrap();
+                std::fs::write(path, format!("{head}{before}{value};{tail}")).unwrap();
+            }
+        }
+    }
+
+    /// A compile of `src/k.hip` to `out/k.o`.
+    pub fn hip(&self, archs: &[&str], args: &[&str]) -> Call {
+        let call = Call {
+            driver: "clang++",
+            args: Vec::new(),
+            env: Vec::new(),
+            dir: self.path("out"),
+            top: self.path("out"),
+        };
+        let archs = archs.iter().map(|arch| format!("--offload-arch={arch}"));
+        let archs: Vec<_> = archs.collect();
+        let archs: Vec<_> = archs.iter().map(String::as_str).collect();
+        call.args(&["-O1", "-nogpuinc", "-Wall"])
+            .args(&archs)
+            .args(args)
+            .args(&["-c", "../src/k.hip", "-o", "k.o"])
+            .env("TMPDIR", self.text("tmp"))
+    }
+
+    /// What the compiler itself makes of a call, which is given the id that the shim gives it.
+    pub fn truth(&self, call: &Call) -> Made {
+        let id = call.added_id(&self.site.base);
+        let call = id.iter().fold(call.clone(), |call, id| call.args(&[id]));
+        Made::by(&mut call.bare(&self.site.base), &call.top)
+    }
+
+    /// The call through the shim, ready to be run, and the file that it writes its events to.
+    pub fn wrapped(&self, call: &Call) -> (Command, PathBuf) {
+        let events = tempfile::Builder::new()
+            .prefix("events")
+            .tempfile_in(self.dir.path());
+        let (_, events) = events.unwrap().keep().unwrap();
+        let call = call
+            .clone()
+            .env("ROCK_WRAP_EVENTS", events.to_str().unwrap());
+        (call.wrapped(&self.site.base), events)
+    }
+
+    /// What the call through the shim does.
+    pub fn compile(&self, call: &Call) -> Compiled {
+        let (mut command, events) = self.wrapped(call);
+        let made = Made::by(&mut command, &call.top);
+        let (direct, parts) = told(&events);
+        Compiled {
+            made,
+            direct,
+            parts,
+        }
+    }
+
+    /// The same, or in which way it differs from what the compiler makes.
+    pub fn compared(&self, call: &Call) -> Result<Compiled, String> {
+        let truth = self.truth(call);
+        let compiled = self.compile(call);
+        differs(&compiled.made, &truth).map_or(Ok(compiled), Err)
+    }
+
+    /// The same, which has to make what the compiler makes.
+    #[track_caller]
+    pub fn right(&self, call: &Call) -> Compiled {
+        self.compared(call).unwrap_or_else(|how| panic!("{how}"))
+    }
+
+    /// The same, which has to be split. What became of the parts.
+    #[track_caller]
+    pub fn split(&self, call: &Call) -> Parts {
+        let compiled = self.right(call);
+        assert!(compiled.parts.is_some(), "not split: {compiled:?}");
+        compiled.parts.unwrap()
+    }
+}
+
+/// Why the call that wrote these events was not launched, and what became of its parts.
+pub fn told(events: &Path) -> (Option<String>, Option<Parts>) {
+    let told = std::fs::read_to_string(events).unwrap();
+    let mut direct = None;
+    let mut parts = None;
+    for line in told.lines() {
+        let mut words = line.split('\t');
+        match words.next() {
+            Some("direct") => direct = words.next().map(str::to_owned),
+            Some("parts") => {
+                assert!(parts.is_none(), "split twice: {told}");
+                let part = |word: &str| {
+                    let (arch, what) = word.split_once('=').unwrap();
+                    (arch.to_owned(), what == "hit")
+                };
+                parts = Some(words.skip(1).map(part).collect());
+            }
+            _ => {}
+        }
+    }
+    (direct, parts)
+}
+
+/// In which way a call made other files, messages or another status than the compiler.
+pub fn differs(made: &Made, truth: &Made) -> Option<String> {
+    let files = made.differs_from(truth);
+    files
+        .map(|how| format!("{how}\n{}", made.stderr))
+        .or_else(|| {
+            let (own, right) = (&made.stderr, &truth.stderr);
+            (own != right).then(|| format!("other messages: {own}\nright are: {right}"))
+        })
+}
