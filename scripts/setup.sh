@@ -37,7 +37,7 @@ need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace 
     hipcc libamdhip64-dev rocm-device-libs \
     clang-15 clang-tools-15 lld-15 llvm-15 \
     clang-19 clang-tools-19 lld-19 llvm-19 libclang-rt-19-dev \
-    libclang-15-dev libclang-19-dev "${HEAVY_UNITS_PACKAGES[@]}"
+    python3-fastjsonschema libclang-15-dev libclang-19-dev "${HEAVY_UNITS_PACKAGES[@]}"
 need_launchers
 [[ $debian_launchers == no ]] || need_debian_launchers
 need_wheel_tools

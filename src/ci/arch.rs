@@ -155,7 +155,10 @@ mod tests {
 
     #[test]
     fn what_is_no_architecture_is_named() {
-        assert_eq!(ArchSet::parse("gfx942,native"), Err(CiError::NativeArch));
+        assert!(matches!(
+            ArchSet::parse("gfx942,native"),
+            Err(CiError::NativeArch)
+        ));
         for word in [
             "942",
             "gfx942:",
@@ -164,8 +167,8 @@ mod tests {
             "-x",
             "gfx942:a=+",
         ] {
-            let error = ArchSet::parse(word).unwrap_err();
-            assert_eq!(error, CiError::NotAnArch(word.to_owned()));
+            let error = ArchSet::parse(word).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("{word:?}")), "{error}");
         }
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 /// A CI system whose variables are known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "lowercase")]
 pub enum System {
     /// GitHub Actions, and what speaks its language.
     GitHub,

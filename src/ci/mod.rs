@@ -6,10 +6,19 @@
 pub mod arch;
 pub mod context;
 pub mod error;
+pub mod format;
 pub mod key;
+pub mod manifest;
+pub mod plan;
 pub mod policy;
+pub mod remote;
+pub mod settings;
 
 pub use arch::ArchSet;
 pub use context::{CiContext, Trust};
 pub use error::CiError;
 pub use policy::Policy;
+pub use settings::Settings;
+
+/// Environment variables, in the order in which they are shown.
+pub type Variables = Vec<(String, String)>;

@@ -140,6 +140,7 @@ impl CliError {
             }
             Self::Operation(error) => operation_exit(error),
             Self::Session(SessionError::Wait { .. })
+            | Self::Ci(CiError::Changed { .. })
             | Self::Signals(_)
             | Self::Events(_)
             | Self::Rewritten(_)

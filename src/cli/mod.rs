@@ -6,6 +6,7 @@
 mod cache_key;
 mod completions;
 mod doctor;
+mod env;
 mod error;
 pub mod exit;
 mod explain;
@@ -15,6 +16,7 @@ pub mod hints;
 mod install;
 mod job;
 mod man;
+mod manifest;
 mod output;
 mod progress;
 mod report;
@@ -144,6 +146,19 @@ Examples:
   rock-wrap man | man -l -
   rock-wrap man --output ~/.local/share/man/man1")]
     Man(ManArgs),
+    /// Print the environment in which all caches of a job lie under one directory
+    #[command(after_help = "\
+Examples:
+  eval \"$(rock-wrap env --policy ci --cache-root ~/.cache/ci --config rock-wrap.toml)\"
+  rock-wrap env --policy pull-request --cache-root .cache --remote redis://host --format github
+  rock-wrap env --policy prerelease --cache-root /cache --format dotenv > build.env
+  rock-wrap env --policy nightly --cache-root /cache --config rock-wrap.toml --format json
+
+The directories are made and checked. A job that builds a fork's code, or that lacks credentials,
+gets a local cache and at most reads the remote one; what it lost, and why, is on standard error,
+and so is one line `cache mode:` with what the launcher itself says. Passwords are neither printed
+nor written to a file: set them in the environment of every step.")]
+    Env(EnvArgs),
     /// Print the key under which a CI system keeps the job's cache
     #[command(after_help = "\
 Examples:
@@ -175,6 +190,22 @@ Examples:
 `run` keeps the reports of the last two builds with the same command in the same directory, in
 rock-wrap's directory in the user's cache.")]
     Why(reports::WhyArgs),
+    /// Record what a build was made of and what it made, or verify such a record
+    #[command(
+        args_conflicts_with_subcommands = true,
+        subcommand_negates_reqs = true,
+        after_help = "\
+Examples:
+  rock-wrap manifest --output dist/ --source pytorch=. --artifact 'dist/*.whl' --report report.json
+  rock-wrap manifest verify dist/rock-wrap-manifest_torch_py3.12_release-2.9.json
+  rock-wrap manifest --therock --source pytorch=/src/pytorch --source triton=/src/triton
+
+The record is JSON: rock-wrap, ROCm, hipcc and the compiler with its fingerprint, the launcher and its
+cache, the report of the build, the CI job, the sources and the artifacts with their digests. If
+--output is a directory, the file in it is named after the wheel, Python's version and the branch.
+`verify` exits with 1 at the first artifact that is not as recorded."
+    )]
+    Manifest(ManifestArgs),
     /// Detach if `run` is killed
     #[command(hide = true)]
     Guard(GuardArgs),
@@ -317,6 +348,93 @@ struct RunArgs {
 }
 
 #[derive(Debug, Args)]
+struct EnvArgs {
+    /// Which caches the job may use
+    #[arg(long, value_enum, value_name = "POLICY", default_value_t)]
+    policy: Policy,
+    /// The directory under which all caches lie; made if it is not there
+    #[arg(long, value_name = "DIR")]
+    cache_root: PathBuf,
+    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
+    /// HIP_CLANG_LAUNCHER, sccache and ccache]
+    #[arg(long, value_name = "NAME|PATH")]
+    launcher: Option<OsString>,
+    /// How the variables are printed
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    format: EnvFormat,
+    /// A file with remote caches and what policies do differently (TOML, usually rock-wrap.toml)
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The remote cache, instead of the one in --config: redis://host, s3://bucket/prefix, ...
+    #[arg(long, value_name = "URL")]
+    remote: Option<String>,
+    /// The offload architectures of the build, separated by commas [default: PYTORCH_ROCM_ARCH];
+    /// the local cache may grow with their number
+    #[arg(long, value_name = "LIST")]
+    arch: Option<String>,
+    /// The limit of the local cache, such as 20G [default: 5G, and 1G for each further architecture]
+    #[arg(long, value_name = "SIZE")]
+    max_size: Option<String>,
+    /// Let a release use a local cache
+    #[arg(long)]
+    allow_local: bool,
+}
+
+/// How `env` prints variables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum EnvFormat {
+    /// Commands for `eval` in a shell
+    #[default]
+    Sh,
+    /// Nothing; they are appended to the file that GITHUB_ENV names
+    Github,
+    /// JSON
+    Json,
+    /// NAME=VALUE lines without quotes, for containers and GitLab
+    Dotenv,
+}
+
+#[derive(Debug, Args)]
+struct ManifestArgs {
+    #[command(subcommand)]
+    command: Option<ManifestCommand>,
+    #[command(flatten)]
+    tree: TreeArgs,
+    /// The file to write, or the directory for it [with --therock: default: standard output]
+    #[arg(long, value_name = "FILE", required_unless_present = "therock")]
+    output: Option<PathBuf>,
+    /// A checkout that was built, and its name. Can be repeated
+    #[arg(long = "source", value_name = "NAME=DIR")]
+    sources: Vec<String>,
+    /// A file that the build made, or a pattern for such files. Can be repeated
+    #[arg(long = "artifact", value_name = "PATH|PATTERN")]
+    artifacts: Vec<String>,
+    /// Let a pattern match nothing
+    #[arg(long)]
+    allow_empty: bool,
+    /// The report that `rock-wrap run --report` wrote
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
+    /// HIP_CLANG_LAUNCHER, sccache and ccache]
+    #[arg(long, value_name = "NAME|PATH")]
+    launcher: Option<OsString>,
+    /// Write only the sources, in the form of TheRock's source manifest
+    #[arg(long, conflicts_with_all = ["artifacts", "report", "launcher"])]
+    therock: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum ManifestCommand {
+    /// Compare the artifacts of a record with their digests
+    Verify {
+        /// The record
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
 struct CacheKeyArgs {
     #[command(flatten)]
     tree: TreeArgs,
@@ -405,6 +523,8 @@ pub fn main() -> Exit {
         Command::Run(args) => run::main(&args),
         Command::Completions(args) => Ok(completions::main(&args)),
         Command::Man(args) => man::main(&args),
+        Command::Env(args) => env::main(&args),
+        Command::Manifest(args) => manifest::main(&args),
         Command::CacheKey(args) => cache_key::main(&args),
         Command::Report(args) => reports::main(&args),
         Command::Why(args) => reports::why(&args),

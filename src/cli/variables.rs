@@ -178,6 +178,45 @@ pub const OTHERS: &[Group] = &[
                 "GITHUB_STEP_SUMMARY",
                 "the file to which `run` then appends its report",
             ),
+            (
+                "GITHUB_ENV",
+                "the file to which `env --format github` appends",
+            ),
+        ],
+    },
+    Group {
+        title: "CI: whose code a job builds, and what else is recorded of it",
+        variables: &[
+            (
+                "GITHUB_EVENT_NAME, GITHUB_EVENT_PATH, GITHUB_REPOSITORY, GITHUB_REF, GITHUB_SHA, \
+                 GITHUB_RUN_ID, GITHUB_RUN_ATTEMPT, GITHUB_JOB, GITHUB_SERVER_URL",
+                "read by `env`, `cache-key` and `manifest` if GITHUB_ACTIONS is `true`",
+            ),
+            (
+                "GITLAB_CI, CI_PIPELINE_SOURCE, CI_MERGE_REQUEST_IID, CI_MERGE_REQUEST_PROJECT_PATH, \
+                 CI_MERGE_REQUEST_SOURCE_PROJECT_PATH, CI_EXTERNAL_PULL_REQUEST_SOURCE_REPOSITORY, \
+                 CI_EXTERNAL_PULL_REQUEST_TARGET_REPOSITORY, CI_PROJECT_PATH, CI_COMMIT_REF_NAME, \
+                 CI_COMMIT_SHA, CI_PIPELINE_ID, CI_JOB_NAME, CI_JOB_URL",
+                "the same in GitLab's jobs",
+            ),
+            (
+                "JENKINS_URL, CHANGE_ID, CHANGE_FORK, GIT_URL, GIT_BRANCH, GIT_COMMIT, BRANCH_NAME, \
+                 BUILD_NUMBER, BUILD_URL, JOB_NAME",
+                "the same in Jenkins' jobs",
+            ),
+            (
+                "PYTORCH_ROCM_ARCH",
+                "the architectures, if `env` and `cache-key` are given no --arch",
+            ),
+            (
+                "CCACHE_REMOTE_USER, CCACHE_REMOTE_PASSWORD, CCACHE_REMOTE_TOKEN",
+                "the credentials with which ccache uses a remote cache that `env` has set up; each step \
+                 of the job needs them",
+            ),
+            (
+                "ROCK_WRAP_POLICY",
+                "the policy that `env` has set the job up with; recorded by `manifest`",
+            ),
         ],
     },
     Group {

@@ -13,7 +13,7 @@ pub struct ChangedEnvironment {
 }
 
 impl ChangedEnvironment {
-    /// Sets the variable `name` to `value`.
+    /// Sets the variable `name` to `value`; launchers run without it if that is empty.
     #[must_use]
     pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.changes.push((name.into(), value.into()));
@@ -50,11 +50,16 @@ impl ChangedEnvironment {
         let empty = std::env::vars_os()
             .filter(|(name, value)| name.as_bytes().starts_with(b"SCCACHE_") && value.is_empty())
             .map(|(name, _)| name);
+        let changed = self.changes.iter();
+        let gone =
+            changed.filter(|(name, _)| name.to_str().is_some_and(|name| self.get(name).is_none()));
+        let gone: Vec<_> = gone.map(|(name, _)| name.clone()).collect();
         let unwanted = ["CARGO_INCREMENTAL", "CARGO_BUILD_INCREMENTAL"].map(Into::into);
         Program::at(path)
             .without_descriptors()
             .without(unwanted.into_iter().chain(empty))
             .with(self.changes())
+            .without(gone)
     }
 }
 

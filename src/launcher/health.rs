@@ -267,7 +267,10 @@ impl HealthQuery<'_> {
 
 /// Writes an unnamed file to `dir`, or to its closest existing parent. Only a write shows a full
 /// disk or missing permissions.
-fn try_to_write(dir: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// The system's.
+pub fn try_to_write(dir: &Path) -> io::Result<()> {
     let there = dir.ancestors().find(|dir| dir.symlink_metadata().is_ok());
     let mut file = tempfile::tempfile_in(there.unwrap_or(dir))?;
     file.write_all(&[0; 64 * 1024])

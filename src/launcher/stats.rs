@@ -179,7 +179,7 @@ impl Snapshot {
                     hits: sums(&["direct_cache_hit", "preprocessed_cache_hit"]),
                     // With recaching on, ccache acts as after a miss.
                     misses: sums(&["cache_miss", "recache"]),
-                    errors: sums(&CCACHE_ERRORS),
+                    errors: sums(&CCACHE_ERRORS) + sums(&CCACHE_REMOTE_ERRORS),
                 },
                 hip: None,
                 uncached: sums(&CCACHE_UNCACHED),
@@ -253,6 +253,13 @@ impl Snapshot {
                 .unwrap_or(0);
             counters.insert(name.to_owned(), count);
         }
+        // A level that cannot be written is in no other counter (0.16, measured).
+        let levels = stats
+            .get("multi_level")
+            .and_then(serde_json::Value::as_array);
+        let failures = levels.into_iter().flatten();
+        let failures = failures.filter_map(|level| level.get("write_failures")?.as_u64());
+        counters.insert("errors/write to a level".to_owned(), failures.sum());
         let bytes = |field| json.get(field).and_then(serde_json::Value::as_u64);
         let location = json.get("cache_location").and_then(|value| value.as_str());
         let store = Store {
@@ -326,6 +333,9 @@ pub(super) const CCACHE_ERRORS: [&str; 9] = [
     "missing_cache_file",
 ];
 
+/// ccache's counters of failures of a remote cache. The call itself is a hit or a miss.
+const CCACHE_REMOTE_ERRORS: [&str; 2] = ["remote_storage_error", "remote_storage_timeout"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,6 +379,16 @@ mod tests {
     }
 
     #[test]
+    fn a_level_that_cannot_be_written_is_an_error() {
+        let before = sccache(r#"{"stats":{"multi_level":null}}"#);
+        let after = sccache(
+            r#"{"stats":{"multi_level":[{"name":"L0 (disk)","write_failures":0},
+                {"name":"L1 (webdav)","write_failures":2}]}}"#,
+        );
+        assert_eq!(after.since(&before).all.errors, 2);
+    }
+
+    #[test]
     fn counters_of_a_server_that_was_started_anew_count_from_zero() {
         let before = sccache(r#"{"stats":{"cache_hits":{"counts":{"HIP":9}}}}"#);
         let after = sccache(r#"{"stats":{"cache_hits":{"counts":{"HIP":2}}}}"#);
@@ -400,13 +420,14 @@ mod tests {
         let before = Snapshot::of_ccache("direct_cache_hit\t1\ncache_size_kibibyte\t4\n");
         let text = "stats_updated_timestamp\t1700000000\ndirect_cache_hit\t4\n\
                     preprocessed_cache_hit\t1\ncache_miss\t2\ncalled_for_link\t3\ninternal_error\t1\n\
+                    remote_storage_error\t2\n\
                     cache_size_kibibyte\t8\nmax_cache_size_kibibyte\t100\ncleanups_performed\t1\n\
                     compile_failed\t2\nlocal_storage_write\t5\n";
         let counts = Snapshot::of_ccache(text).since(&before);
         let all = Tally {
             hits: 4,
             misses: 2,
-            errors: 1,
+            errors: 3,
         };
         assert_eq!((counts.all, counts.hip), (all, None));
         assert_eq!((counts.uncached, counts.failed, counts.writes), (3, 2, 5));

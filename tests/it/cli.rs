@@ -17,6 +17,8 @@ const COMMANDS: [&str; 10] = [
     "completions",
     "man",
     "cache-key",
+    "env",
+    "manifest",
 ];
 
 const ESCAPE: char = '\u{1b}';

@@ -256,8 +256,17 @@ They are removed at the end, unless rock-wrap is killed.
 
 ## Where you say
 
-`rock-wrap run --report FILE` and `--trace FILE` write the files that you name, and in GitHub Actions `run` appends
-to the file that `GITHUB_STEP_SUMMARY` names.
+`rock-wrap run --report FILE` and `--trace FILE` and `rock-wrap manifest --output FILE` write the files that you name.
+In GitHub Actions `run` appends to the file that `GITHUB_STEP_SUMMARY` names, and `env --format github` to the one that
+`GITHUB_ENV` names.
+
+`rock-wrap env --cache-root DIR` makes `DIR/POLICY`, or `DIR/fork` in a job that builds a fork's code:
+
+| file | content |
+|---|---|
+| `ccache`, `sccache`, `pip` | the caches |
+| `ccache.conf`, `sccache.toml` | the launcher's settings, without secrets; each `env` overwrites them |
+| `ccache-results.log`, `sccache.log` | what the launchers write about their calls |
 "
     );
     assert_current("docs/reference/files.md", &page);

@@ -313,11 +313,11 @@ fn the_longest_key_fits() {
 fn a_prefix_that_no_key_can_have_is_refused() {
     for prefix in ["", "a,b", "a b", "a\nb", "ä"] {
         let error = Job { prefix, ..JOB }.with(|facts| facts.key().unwrap_err());
-        assert_eq!(error, CiError::Prefix(prefix.to_owned()));
+        assert!(matches!(error, CiError::Prefix(_)), "{prefix}");
     }
     let prefix = "x".repeat(MAX_PREFIX + 1).leak();
     let error = Job { prefix, ..JOB }.with(|facts| facts.key().unwrap_err());
-    assert_eq!(error, CiError::LongPrefix(MAX_PREFIX + 1));
+    assert!(matches!(error, CiError::LongPrefix(129)));
 }
 
 #[test]

@@ -69,7 +69,12 @@ pub(super) fn check(asked: &HealthQuery<'_>) -> Result<Health, HealthError> {
             client,
         });
     }
-    let configured = if started { None } else { configured(asked) };
+    let configured = match started && stats.levels_are_known() {
+        true => None,
+        false => without_server(asked).and_then(Result::ok),
+    };
+    let stats = stats.with_levels_of(configured.as_ref());
+    let configured = configured.map(|stats| stats.location).filter(|_| !started);
     let settings = settings::noteworthy(settings::SCCACHE, |name| setting(asked, name));
     let set = |name| settings.iter().any(|setting| setting.name == name);
     let direct = asked.environment.get("SCCACHE_DIRECT");
@@ -176,6 +181,8 @@ enum ServerStatsError {
 #[derive(Debug, PartialEq, Eq)]
 struct Stats {
     location: String,
+    /// The location of each level; empty if there is one, or if a server has not opened them yet.
+    levels: Vec<String>,
     used: Option<u64>,
     max: Option<u64>,
     direct: bool,
@@ -199,9 +206,17 @@ fn stats(asked: &HealthQuery<'_>) -> Result<Stats, ServerStatsError> {
 impl Stats {
     fn read(json: &[u8]) -> serde_json::Result<Self> {
         let json: serde_json::Value = serde_json::from_slice(json)?;
+        let levels = json["stats"]["multi_level"].as_array();
+        let levels = levels.into_iter().flatten();
+        let levels = levels.filter_map(|level| Some(without_password(level["location"].as_str()?)));
+        let levels: Vec<_> = levels.collect();
         let location = json["cache_location"].as_str().unwrap_or("unknown");
         Ok(Self {
-            location: without_password(location),
+            location: match levels.is_empty() {
+                true => without_password(location),
+                false => levels.join(", "),
+            },
+            levels,
             used: json["cache_size"].as_u64(),
             max: json["max_cache_size"].as_u64(),
             direct: json["use_preprocessor_cache_mode"].as_bool() == Some(true),
@@ -209,21 +224,56 @@ impl Stats {
         })
     }
 
-    /// Parses `Local disk: "/path"` and `redis, name: redis://host, prefix: /`.
-    fn storage(&self) -> String {
-        if self.dir().is_some() {
-            return "disk".to_owned();
+    /// What a server says of several levels before the first compile opens them (0.16).
+    fn levels_are_known(&self) -> bool {
+        !self.location.starts_with("Multi-level ")
+    }
+
+    /// With the levels of `configured` if these are not known, and are as many.
+    fn with_levels_of(self, configured: Option<&Self>) -> Self {
+        let fits =
+            |other: &&Self| self.location == format!("Multi-level ({} levels)", other.levels.len());
+        let Some(other) = configured.filter(fits) else {
+            return self;
+        };
+        Self {
+            location: other.location.clone(),
+            levels: other.levels.clone(),
+            ..self
         }
-        let word = self.location.split([',', ':']).next().unwrap_or_default();
-        word.trim().to_lowercase()
+    }
+
+    fn all_levels(&self) -> &[String] {
+        match self.levels.is_empty() {
+            true => std::slice::from_ref(&self.location),
+            false => &self.levels,
+        }
+    }
+
+    fn storage(&self) -> String {
+        let kinds: Vec<_> = self.all_levels().iter().map(|level| kind(level)).collect();
+        kinds.join("+")
     }
 
     fn dir(&self) -> Option<PathBuf> {
-        let quoted = self.location.strip_prefix("Local disk: ")?;
-        // A string quoted by Rust, which except for odd paths is a JSON string.
-        let path: String = serde_json::from_str(quoted).ok()?;
-        Some(path.into())
+        self.all_levels().iter().find_map(|level| disk(level))
     }
+}
+
+/// Parses `Local disk: "/path"` and `redis, name: redis://host, prefix: /`.
+fn kind(location: &str) -> String {
+    if disk(location).is_some() {
+        return "disk".to_owned();
+    }
+    let word = location.split([',', ':']).next().unwrap_or_default();
+    word.trim().to_lowercase()
+}
+
+fn disk(location: &str) -> Option<PathBuf> {
+    let quoted = location.strip_prefix("Local disk: ")?;
+    // A string quoted by Rust, which except for odd paths is a JSON string.
+    let path: String = serde_json::from_str(quoted).ok()?;
+    Some(path.into())
 }
 
 /// [The server's address](sccache::Address), according to its clients' environment.
@@ -310,6 +360,29 @@ mod tests {
         assert_eq!(stats.storage(), "disk");
         assert_eq!((stats.used, stats.max), (Some(7), Some(10 << 30)));
         assert_eq!(stats.version, Some(Version(0, 16, 0)));
+    }
+
+    #[test]
+    fn levels_that_a_server_has_not_opened_are_those_of_its_configuration() {
+        // Both are sccache 0.16's; without a server, the client opens what is configured.
+        let server =
+            Stats::read(br#"{"cache_location":"Multi-level (2 levels)","stats":{}}"#).unwrap();
+        let client = br#"{"cache_location":"Multi-level (2 levels)","stats":{"multi_level":[
+            {"location":"Local disk: \"/a\""},{"location":"redis, name: redis://u:p@h, prefix: /"}]}}"#;
+        let client = Stats::read(client).unwrap();
+        assert!(!server.levels_are_known());
+        let known = server.with_levels_of(Some(&client));
+        assert_eq!(known.storage(), "disk+redis");
+        assert_eq!(known.dir(), Some("/a".into()));
+        assert_eq!(
+            known.location,
+            "Local disk: \"/a\", redis, name: redis://h, prefix: /"
+        );
+        let other = Stats::read(br#"{"cache_location":"Multi-level (3 levels)"}"#).unwrap();
+        assert_eq!(
+            other.with_levels_of(Some(&client)).location,
+            "Multi-level (3 levels)"
+        );
     }
 
     #[test]

@@ -31,14 +31,25 @@ pub mod since {
     /// sccache strips base directories from the paths that it hashes (`SCCACHE_BASEDIRS`), so that
     /// checkouts share entries (measured).
     pub const SCCACHE_BASE_DIRS: Version = Version(0, 14, 0);
+    /// sccache has a local cache in front of a remote one (`SCCACHE_MULTILEVEL_CHAIN`).
+    pub const SCCACHE_LEVELS: Version = Version(0, 15, 0);
+    /// sccache can be told to only read, whatever its storage is (`SCCACHE_S3_RW_MODE` and the like).
+    pub const SCCACHE_ACCESS: Version = Version(0, 16, 0);
+    /// A level of sccache's that is only read does not keep the others from being written: 0.16 and 0.17
+    /// store nothing at all then (measured).
+    pub const SCCACHE_READ_ONLY_LEVEL: Version = Version(0, 18, 0);
     /// sccache's client can do the server's work itself (`SCCACHE_CLIENT_SIDE`).
     pub const SCCACHE_CLIENT_SIDE: Version = Version(0, 17, 0);
     /// The first sccache whose protocol has not been compared with the one in [`sccache`](super::sccache).
     pub const SCCACHE_UNKNOWN: Version = Version(0, 20, 0);
+    /// ccache has the setting `remote_storage`.
+    pub const CCACHE_REMOTE: Version = Version(4, 7, 0);
     /// ccache keeps a `-Xarch_host` or `-Xarch_device` pair in its command and its key.
     pub const CCACHE_XARCH: Version = Version(4, 12, 1);
     /// ccache adds what `native` resolves to to its key.
     pub const CCACHE_NATIVE: Version = Version(4, 13, 0);
+    /// ccache starts helper programs for remote storage, which can do what it has not built in, such as TLS.
+    pub const CCACHE_HELPERS: Version = Version(4, 13, 0);
     /// ccache detects `#embed`, and keeps colours that were requested.
     pub const CCACHE_EMBED_AND_COLOURS: Version = Version(4, 14, 0);
 }

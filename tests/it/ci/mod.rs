@@ -1,6 +1,8 @@
 //! The commands for CI: the key of a job's cache, its environment, the record of what it made.
 
+mod env;
 mod key;
+mod manifest;
 
 use std::path::Path;
 use std::process::Command;

@@ -487,6 +487,65 @@ pub(super) fn ci() -> Vec<CliError> {
         CiError::NativeArch,
         CiError::Prefix("a,b".to_owned()),
         CiError::LongPrefix(200),
+        CiError::Scheme("ftp".to_owned()),
+        CiError::Remote {
+            url: "redis://".to_owned(),
+            why: "it names no host, bucket or container".to_owned(),
+        },
+        CiError::SecretInUrl("http://host/cache".to_owned()),
+        CiError::Unusable {
+            url: "s3://bucket".to_owned(),
+            launcher: "ccache",
+            remedy: "use sccache, or an http, webdav, redis or file URL",
+        },
+        CiError::Launcher("/usr/bin/distcc".into()),
+        CiError::ReadSettings {
+            path: "rock-wrap.toml".into(),
+            source: denied(),
+        },
+        CiError::Settings {
+            path: "rock-wrap.toml".into(),
+            line: Some(4),
+            why: "unknown field `remotee`".to_owned(),
+        },
+        CiError::Size("5 GB".to_owned()),
+        CiError::RootName("a\nb".into()),
+        CiError::Directory {
+            path: "/cache/ci/ccache".into(),
+            source: denied(),
+        },
+        CiError::SourceForm("pytorch".to_owned()),
+        CiError::SourceTwice("pytorch".to_owned()),
+        CiError::Pattern {
+            pattern: "dist/[".to_owned(),
+            why: "invalid range pattern".to_owned(),
+        },
+        CiError::NoArtifact("dist/*.whl".to_owned()),
+        CiError::ReadArtifact {
+            path: "dist/torch.whl".into(),
+            source: denied(),
+        },
+        CiError::ReadReport {
+            path: "report.json".into(),
+            why: "expected value at line 1 column 1".to_owned(),
+        },
+        CiError::WriteManifest {
+            path: "dist/manifest.json".into(),
+            source: denied(),
+        },
+        CiError::ReadManifest {
+            path: "dist/manifest.json".into(),
+            why: "it has no schema_version".to_owned(),
+        },
+        CiError::Changed {
+            path: "dist/torch.whl".into(),
+            what: "it has 7 bytes, and had 8".to_owned(),
+        },
+        CiError::NoGithubEnv,
+        CiError::GithubEnv {
+            path: "/runner/env".into(),
+            source: denied(),
+        },
     ]
     .map(CliError::from)
     .into()
