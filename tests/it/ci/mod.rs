@@ -4,6 +4,8 @@ mod action;
 mod env;
 mod key;
 mod manifest;
+mod remote;
+mod servers;
 mod stages;
 
 use std::path::Path;
