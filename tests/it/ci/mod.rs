@@ -4,6 +4,7 @@ mod action;
 mod env;
 mod key;
 mod manifest;
+mod policies;
 mod remote;
 mod servers;
 mod stages;
