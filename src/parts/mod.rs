@@ -14,6 +14,7 @@
 //! layout      whether a part that a launcher found is the right one
 //! directory   the compile's directory
 //! permits     how many parts may run at once
+//! tokens      holding a job server's tokens
 //! children    running commands, and passing signals on to them
 //! compile     what the stand-in is asked to do
 //! make        what the shim is asked to do
@@ -28,6 +29,7 @@ mod layout;
 mod make;
 mod permits;
 mod pipeline;
+mod tokens;
 mod wrapper;
 
 pub use arguments::refusal;
@@ -49,7 +51,7 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     if name.as_bytes() == COMPILER.to_bytes() {
         return Some(compile::main(&args.collect::<Vec<_>>()));
     }
-    None
+    (name.as_bytes() == tokens::HOLDER.to_bytes()).then(tokens::main)
 }
 
 /// Words as C strings. A word of a command line has no NUL.

@@ -3,13 +3,15 @@
 //! Owns: the order in which limits apply: the call's own `--offload-jobs`, make's or ninja's job server, the
 //! machine's cores. The first part needs no permit: the build tool has given it one by starting the call.
 
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::path::PathBuf;
+use std::rc::Rc;
 
-use jobserver::{Acquired, Client};
 use rustix::fs::FlockOperation;
 
+use super::tokens::Tokens;
 use crate::shared::bytes::decimal;
 use crate::support::paths::cache_dir;
 
@@ -17,27 +19,32 @@ use crate::support::paths::cache_dir;
 pub enum Permits {
     /// As many as the call says.
     Number(usize),
-    /// A job server's tokens.
-    JobServer(Client),
+    /// A job server's tokens. Their holder is started when the first one is wanted.
+    JobServer(Rc<RefCell<Option<Tokens>>>),
     /// A lock for each core, which all compiles of this user share. A call's first part takes one too if it can.
     Cores(Vec<PathBuf>),
 }
 
-/// Permission to run a part; given back when dropped, or by the kernel when this process is killed. A job server's
-/// token is lost if this process is killed by SIGKILL.
+/// Permission to run a part; given back when dropped, or when this process is killed.
 pub enum Permit {
     /// Counted by the caller.
     Number,
     /// A job server's token.
-    Token {
-        /// Returns the token when dropped.
-        _token: Acquired,
-    },
+    Token(Token),
     /// The lock of a core.
     Core {
         /// Holds the lock.
         _lock: File,
     },
+}
+
+/// A job server's token, which is given back when dropped.
+pub struct Token(Rc<RefCell<Option<Tokens>>>);
+
+impl Drop for Token {
+    fn drop(&mut self) {
+        self.0.borrow_mut().iter_mut().for_each(Tokens::give);
+    }
 }
 
 impl Permits {
@@ -52,11 +59,8 @@ impl Permits {
         });
         match asked.and_then(decimal) {
             Some(number) => Self::Number(usize::try_from(number).unwrap_or(1)),
-            // SAFETY: called once, before this process has opened a file; a descriptor in MAKEFLAGS is make's.
-            None => match unsafe { Client::from_env_ext(true) }.client {
-                Ok(client) => Self::JobServer(client),
-                Err(_) => Self::Cores(cores()),
-            },
+            None if Tokens::are_there() => Self::JobServer(Rc::default()),
+            None => Self::Cores(cores()),
         }
     }
 
@@ -74,9 +78,13 @@ impl Permits {
     pub fn another(&self, running: usize) -> Option<Permit> {
         match self {
             Self::Number(number) => (running < *number).then_some(Permit::Number),
-            Self::JobServer(client) => {
-                let token = client.try_acquire().ok().flatten()?;
-                Some(Permit::Token { _token: token })
+            Self::JobServer(tokens) => {
+                let mut started = tokens.borrow_mut();
+                if started.is_none() {
+                    *started = Tokens::start().ok();
+                }
+                let taken = started.as_mut().is_some_and(Tokens::take);
+                taken.then(|| Permit::Token(Token(Rc::clone(tokens))))
             }
             Self::Cores(locks) => free(locks),
         }

@@ -1,0 +1,121 @@
+//! A job server's tokens, held by a process of their own.
+//!
+//! Owns: that no token is lost. A client that is killed by SIGKILL cannot give its tokens back, and the build would
+//! have fewer jobs from then on. The holder does so when its pipe closes, however that comes about.
+//!
+//! ```text
+//! parts program:  TAKE     holder:  TAKEN, or NONE if no token is free now
+//!                 GIVE              gives one back
+//!                 (end)             gives all back, and ends
+//! ```
+
+use std::ffi::CStr;
+use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitCode, Stdio};
+
+use jobserver::Client;
+use nix::sys::signal::SigSet;
+
+/// `argv[0]` of the holder.
+pub const HOLDER: &CStr = c"rock-wrap-tokens";
+
+const TAKE: u8 = b't';
+const GIVE: u8 = b'g';
+const TAKEN: u8 = b'y';
+const NONE: u8 = b'n';
+
+/// The job server that the environment names, if it can be used.
+fn client() -> Option<Client> {
+    // SAFETY: a descriptor in MAKEFLAGS is make's, or not a pipe.
+    unsafe { Client::from_env_ext(true) }.client.ok()
+}
+
+/// The tokens that this process uses.
+pub struct Tokens {
+    holder: Child,
+    /// Closed before the holder is waited for.
+    requests: Option<ChildStdin>,
+    answers: ChildStdout,
+}
+
+impl Tokens {
+    /// Whether there is a job server.
+    #[must_use]
+    pub fn are_there() -> bool {
+        client().is_some()
+    }
+
+    /// Starts the holder.
+    ///
+    /// # Errors
+    /// If it cannot be started.
+    pub fn start() -> io::Result<Self> {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0(std::ffi::OsStr::from_bytes(HOLDER.to_bytes()));
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut holder = command.spawn()?;
+        let requests = holder.stdin.take();
+        let answers = holder.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self {
+            holder,
+            requests,
+            answers,
+        })
+    }
+
+    fn request(&mut self, request: u8) -> io::Result<()> {
+        let requests = self.requests.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        requests.write_all(&[request])
+    }
+
+    /// Takes a token, if one is free now.
+    pub fn take(&mut self) -> bool {
+        let mut answer = [NONE];
+        let asked = self.request(TAKE);
+        asked
+            .and_then(|()| self.answers.read_exact(&mut answer))
+            .is_ok()
+            && answer == [TAKEN]
+    }
+
+    /// Gives one back.
+    pub fn give(&mut self) {
+        // Without a holder there is no token.
+        let _ = self.request(GIVE);
+    }
+}
+
+impl Drop for Tokens {
+    fn drop(&mut self) {
+        self.requests = None;
+        // The tokens are back before this process ends, or make would miss them.
+        let _ = self.holder.wait();
+    }
+}
+
+/// The holder.
+pub fn main() -> ExitCode {
+    // What ends the parts program must not end this process before the tokens are back.
+    let _ = SigSet::all().thread_block();
+    let Some(client) = client() else {
+        return ExitCode::FAILURE;
+    };
+    let mut held = Vec::new();
+    let mut request = [0];
+    while io::stdin().read_exact(&mut request).is_ok() {
+        if request == [GIVE] {
+            held.pop();
+            continue;
+        }
+        let token = client.try_acquire().ok().flatten();
+        let answer = if token.is_some() { TAKEN } else { NONE };
+        held.extend(token);
+        let mut out = io::stdout();
+        if out.write_all(&[answer]).and_then(|()| out.flush()).is_err() {
+            break;
+        }
+    }
+    ExitCode::SUCCESS
+}
