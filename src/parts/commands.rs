@@ -80,11 +80,11 @@ pub fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The commands that `-###` printed, in the order in which the driver runs them. `None` if there is anything else in
-/// its output, such as a warning.
+/// What `-###` printed: the driver's own messages, such as a warning, and the commands in the order in which the
+/// driver runs them. `None` if there is anything else in its output.
 #[must_use]
-pub fn parse(printed: &[u8]) -> Option<Vec<Command>> {
-    let mut commands = Vec::new();
+pub fn parse(printed: &[u8]) -> Option<(Vec<u8>, Vec<Command>)> {
+    let (mut messages, mut commands) = (Vec::new(), Vec::new());
     for line in printed.split(|byte| *byte == b'\n') {
         match line {
             [b' ', b'"', ..] => commands.push(Command {
@@ -92,10 +92,15 @@ pub fn parse(printed: &[u8]) -> Option<Vec<Command>> {
                 quiet: false,
             }),
             line if is_heading(line) => {}
+            // It has them all before it starts a command.
+            [first, ..] if *first != b' ' && commands.is_empty() => {
+                messages.extend_from_slice(line);
+                messages.push(b'\n');
+            }
             _ => return None,
         }
     }
-    Some(commands)
+    Some((messages, commands))
 }
 
 /// What every driver prints in front of the commands (clang 15 to 23).
@@ -151,7 +156,8 @@ mod tests {
     fn commands_are_read_as_the_driver_prints_them() {
         let printed = b"Debian clang version 22.1.8 (3)\nTarget: x86_64-pc-linux-gnu\nThread model: posix\n\
             InstalledDir: /opt/a b/bin\n \"/opt/a b/bin/clang-22\" \"-cc1\" \"-DX=\\\"1\\\\\" \"\" \"-o\" \"k.o\"\n";
-        let commands = parse(printed).unwrap();
+        let (messages, commands) = parse(printed).unwrap();
+        assert_eq!(messages, b"");
         let words: [&[u8]; 6] = [
             b"/opt/a b/bin/clang-22",
             b"-cc1",
@@ -166,10 +172,22 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_among_the_commands_is_noticed() {
-        let warned = b"clang++: warning: argument unused during compilation: '-cuid=abc'\n \"/bin/clang\" \"-cc1\"\n";
-        assert_eq!(parse(warned), None);
-        assert_eq!(parse(b" (in-process)\n \"/bin/clang\" \"-cc1\"\n"), None);
-        assert_eq!(parse(b" \"/bin/clang\" \"-cc1\n"), None);
+    fn the_drivers_messages_are_told_from_its_commands() {
+        let warned = b"clang++: warning: argument unused during compilation: '-cuid=abc'\n";
+        let (messages, commands) =
+            parse(&[warned, &b" \"/bin/clang\" \"-cc1\"\n"[..]].concat()).unwrap();
+        assert_eq!(messages, warned);
+        assert_eq!(commands.len(), 1);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_noticed() {
+        for printed in [
+            &b" \"/bin/clang\" \"-cc1\"\nclang++: warning: late\n"[..],
+            b" (in-process)\n \"/bin/clang\" \"-cc1\"\n",
+            b" \"/bin/clang\" \"-cc1\n",
+        ] {
+            assert_eq!(parse(printed), None);
+        }
     }
 }

@@ -164,7 +164,7 @@ impl Maker {
         if !printed.status.success() || !printed.stdout.is_empty() {
             return Err(Whole::Commands);
         }
-        let commands = parse(&printed.stderr).ok_or(Whole::Commands)?;
+        let (mut messages, commands) = parse(&printed.stderr).ok_or(Whole::Commands)?;
         let commands = wrapper::expand(commands, dir.path())?.ok_or(Whole::Commands)?;
         let mut pipeline = Pipeline::of(commands).ok_or(Whole::Commands)?;
         let object_path = pipeline.move_to(dir.path().as_os_str().as_bytes());
@@ -186,7 +186,7 @@ impl Maker {
                 depfile = Some((path.into_os_string().as_bytes().to_vec(), named));
             }
         }
-        let mut messages = self.parts(dir, &asked, &pipeline.parts)?;
+        messages.extend(self.parts(dir, &asked, &pipeline.parts)?);
         for command in &pipeline.rest {
             let said = self.children.output(command.to_process())?;
             self.check_signal()?;
