@@ -4,6 +4,7 @@
 //! checks that its calls were really split, by the line that a split call writes to `ROCK_WRAP_EVENTS`.
 
 mod ends;
+mod errors;
 mod forms;
 mod hold;
 mod identity;
