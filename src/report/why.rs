@@ -103,11 +103,20 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
         }
     }
     let mut causes: Vec<Cause> = { causes.into_iter() }
-        .map(|(change, units)| Cause {
-            id: change.id(),
-            text: change.text() + &others_hit(change, new),
-            remedy: change.remedy(),
-            units,
+        .map(|(change, units)| {
+            let others_hit = others_hit(change, new);
+            Cause {
+                id: change.id(),
+                text: match others_hit {
+                    true => change.text() + ", and the other architectures hit",
+                    false => change.text(),
+                },
+                remedy: match others_hit {
+                    true => Some("nothing: only the new architecture was compiled"),
+                    false => change.remedy(),
+                },
+                units,
+            }
         })
         .collect();
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.units.len()));
@@ -124,20 +133,14 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
     }
 }
 
-/// For new architectures of compiles that were split: whether the other ones were found.
-fn others_hit(change: &Change, report: &StoredReport) -> String {
+/// Whether compiles that have new architectures were split and the other architectures were found.
+fn others_hit(change: &Change, report: &StoredReport) -> bool {
     let (Change::Architectures(new, lost), Some(parts)) = (change, &report.parts) else {
-        return String::new();
+        return false;
     };
     let mut others = parts.archs.iter().filter(|(arch, _)| !new.contains(*arch));
-    let found = lost.is_empty()
-        && others.clone().next().is_some()
-        && others.all(|(_, part)| part.misses == 0);
-    if found {
-        ", and the other architectures hit".to_owned()
-    } else {
-        String::new()
-    }
+    let some = others.clone().next().is_some();
+    lost.is_empty() && some && others.all(|(_, part)| part.misses == 0)
 }
 
 /// What differs between a call and the same one of the earlier build.
@@ -591,7 +594,8 @@ impl Change {
                 "nothing, if the compiler was upgraded: its first build compiles everything"
             }
             Self::Architectures(..) => {
-                "build for the same architectures each time, or accept one build without hits"
+                "build for the same architectures each time, or cache by architecture (--per-arch), so \
+                 that only what is new is compiled"
             }
             Self::Directory(_, is) if is.contains("pip-build-env") => {
                 "use --no-build-isolation, so that pip makes no new environment for each build"

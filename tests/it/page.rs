@@ -41,6 +41,10 @@ fn report(calls: usize) -> Value {
             "launched": index % 10 != 1,
             "reason": if index % 10 == 1 { json!("save-temps") } else { Value::Null },
             "outcome": match index % 10 { 1 => Value::Null, 2 | 3 => json!("miss"), _ => json!("hit") },
+            "parts": match index {
+                2 => json!([{"arch": "gfx942", "outcome": "hit"}, {"arch": "gfx950", "outcome": "miss"}]),
+                _ => json!([]),
+            },
             "process": index,
         })
     };
@@ -96,6 +100,7 @@ const used = (frame) => {
   seen.quickest = column('All calls', 2).slice(0, 3);
   seen.order = section('All calls').querySelectorAll('th')[1].getAttribute('aria-sort');
   seen.archs = column('Architectures', 1);
+  seen.missed = column('Architectures', 4);
   seen.targets = column('CMake targets', 1).length;
   seen.reasons = column('Direct calls', 4);
   point('pointermove', 4, 30);
@@ -201,6 +206,8 @@ fn ten_thousand_calls_are_shown_sorted_and_searched_in_a_second_at_both_widths()
         assert_eq!(page["quickest"], json!(["10 ms", "10 ms", "10 ms"]));
         assert_eq!(page["order"], "ascending");
         assert_eq!(page["archs"], json!(["gfx942", "gfx950"]));
+        // One of them missed for the other architecture only.
+        assert_eq!(page["missed"], json!(["1332", "1333"]));
         assert_eq!(page["targets"], 12);
         assert_eq!(page["reasons"], json!(["drop -save-temps"]));
         assert_has(page["tip"].as_str().unwrap(), &["kernel_"]);

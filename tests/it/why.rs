@@ -47,9 +47,14 @@ impl Project {
 
     /// `rock-wrap run`, with a report.
     fn build(&self, include: &str, archs: &str) -> (Ran, Value) {
+        self.run(BUILD, include, archs, &[])
+    }
+
+    fn run(&self, build: &str, include: &str, archs: &str, options: &[&str]) -> (Ran, Value) {
         let mut run = self.rocm.rock_wrap("run");
         run.arg("--launcher").arg(&self.cache.program);
-        run.args(["--report", "report.json", "--", "sh", "-c", BUILD]);
+        run.args(options);
+        run.args(["--report", "report.json", "--", "sh", "-c", build]);
         run.envs(self.cache.env()).env("BIN", self.rocm.bin());
         run.env("INCLUDE", include).env("ARCHS", archs);
         let ran = ran(run.current_dir(self.rocm.beside(""))).ok();

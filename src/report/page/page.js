@@ -274,7 +274,7 @@
   const describe = (unit) => [unit.archNames.length ? unit.archNames.join(' ') : unit.arch_count ? `${unit.arch_count} architectures` : unit.language,
     unit.outcome ?? unit.reason ?? 'launched', time(unit.seconds), partsOf(unit)].filter(Boolean).join(', ');
   table('Slowest units', 'Each source with all calls that compile it', [
-    { name: 'Source', kind: 'path', value: (row) => short(row.path), show: (row) => (row.units.length === 1 && !row.units[0].parts ? short(row.path)
+    { name: 'Source', kind: 'path', value: (row) => short(row.path), show: (row) => (row.units.length === 1 && !row.units[0].parts?.length ? short(row.path)
       : make('details', {}, make('summary', {}, short(row.path)), make('ul', {}, ...row.units.map((unit) => make('li', {}, describe(unit)))))) },
     seconds('Time', (row) => sum(row.units, took)),
     number('Calls', (row) => row.units.length),
