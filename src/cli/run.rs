@@ -21,6 +21,7 @@ use crate::report::{CompilerParts, UNATTACHED, Unseen};
 use crate::rocm::{CompilerName, Hipcc, Tree};
 use crate::session::{self, Ended, SessionError};
 use crate::shared::call_log;
+use crate::support::paths;
 use crate::support::signals::{Signals, die_by};
 
 /// Paths below this directory are the same in every checkout; see
@@ -156,12 +157,16 @@ fn without_launcher(
     }
 }
 
-/// The files of the tree's compilers, as far as they were recorded when it was wrapped.
+/// The files of the tree's compilers. They were recorded when it was wrapped; what has changed since is read again.
+/// Where nothing can be recorded, no build is compared with another either.
 fn compilers(tree: &Tree) -> Vec<CompilerParts> {
+    if paths::cache_dir().is_none() {
+        return Vec::new();
+    }
     let memo = Memo::of_user();
     let parts = |name: &CompilerName| {
         let path = tree.bin.join(name.as_os_str());
-        let identity = Identity::remembered(&path, Some(&tree.root), &memo)?;
+        let identity = Identity::take(&path, Some(&tree.root), &memo).ok()?;
         let name = name.as_os_str().display().to_string();
         Some(CompilerParts::of(name, tree.version(), &identity))
     };

@@ -37,5 +37,12 @@ pub fn summary(report: &Report) -> String {
         }
         text.push('\n');
     }
+    for cause in report.main_causes() {
+        let _ = write!(text, "- **{} missed**: {}", cause.units.len(), cause.text);
+        if let Some(remedy) = cause.remedy {
+            let _ = write!(text, "<br>hint: {remedy}");
+        }
+        text.push('\n');
+    }
     text
 }

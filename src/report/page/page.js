@@ -120,7 +120,8 @@
   const command = session.command.join(' ');
   by('maker').textContent = `rock-wrap ${session.rock_wrap ?? ''}`.trim();
   document.title = `rock-wrap: ${base(session.command[0] ?? '')} ${time(session.seconds)}`;
-  by('command').append(make('code', {}, command), ` in ${session.tree || 'an unknown tree'}, ${new Date(session.started * 1000).toLocaleString()}`);
+  by('command').append(make('code', {}, command), session.directory ? ` in ${session.directory}` : '', session.tree ? ` with ${session.tree}` : '',
+    `, ${new Date(session.started * 1000).toLocaleString()}`);
   by('summary').textContent = (() => {
     const ended = session.signal ? `was ended by signal ${session.signal}`
       : session.exit_status ? `failed with status ${session.exit_status}` : session.exit_status === 0 ? 'succeeded' : 'could not be run';
@@ -271,7 +272,7 @@
   // A unit is a source; its parts are the calls that compile it.
   const sources = [...grouped(units.filter((unit) => unit.source), (unit) => unit.path)].map(([path, parts]) => ({ path, units: parts }));
   const partsOf = (unit) => (unit.parts ?? []).map((part) => `${part.arch} ${part.outcome}`).join(', ');
-  const describe = (unit) => [unit.archNames.length ? unit.archNames.join(' ') : unit.arch_count ? `${unit.arch_count} architectures` : unit.language,
+  const describe = (unit) => [unit.parts?.length ? null : unit.archNames.length ? unit.archNames.join(' ') : unit.arch_count ? `${unit.arch_count} architectures` : unit.language,
     unit.outcome ?? unit.reason ?? 'launched', time(unit.seconds), partsOf(unit)].filter(Boolean).join(', ');
   table('Slowest units', 'Each source with all calls that compile it', [
     { name: 'Source', kind: 'path', value: (row) => short(row.path), show: (row) => (row.units.length === 1 && !row.units[0].parts?.length ? short(row.path)
