@@ -19,12 +19,11 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-options=() clang=19 builds=no
+options=() clang=19
 while (($#)); do
     case $1 in
     -h | --help) usage && exit 0 ;;
-    --quick) options+=("$1") ;;
-    --builds) builds=yes options+=("$1") ;;
+    --quick | --builds) options+=("$1") ;;
     --only) options+=("$1" "${2-}") && shift ;;
     --json) options+=("$1" "$(realpath -m -- "${2-}")") && shift ;;
     --clang) clang=${2-} && shift ;;

@@ -30,7 +30,10 @@ pub enum Permit {
     /// Counted by the caller.
     Number,
     /// A job server's token.
-    Token(Token),
+    Token {
+        /// Returns the token when dropped.
+        _token: Token,
+    },
     /// The lock of a core.
     Core {
         /// Holds the lock.
@@ -84,7 +87,9 @@ impl Permits {
                     *started = Tokens::start().ok();
                 }
                 let taken = started.as_mut().is_some_and(Tokens::take);
-                taken.then(|| Permit::Token(Token(Rc::clone(tokens))))
+                taken.then(|| Permit::Token {
+                    _token: Token(Rc::clone(tokens)),
+                })
             }
             Self::Cores(locks) => free(locks),
         }

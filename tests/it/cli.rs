@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::support::launchers::{ccache, sccache};
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 14] = [
     "install",
     "restore",
     "status",
@@ -19,6 +19,8 @@ const COMMANDS: [&str; 10] = [
     "cache-key",
     "env",
     "manifest",
+    "report",
+    "why",
 ];
 
 const ESCAPE: char = '\u{1b}';

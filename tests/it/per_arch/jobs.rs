@@ -1,6 +1,6 @@
 //! How many parts run at once, and that none waits for another for ever.
 
-use std::process::{Child, Command};
+use std::process::Command;
 
 use super::hold::{Hold, JobServer, with_waiting_linker};
 use super::running::{all_end, nothing_left, start};

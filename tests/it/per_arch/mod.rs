@@ -14,7 +14,6 @@ mod reuse;
 mod running;
 mod site;
 
-use std::path::Path;
 
 use crate::hazards::site::Launcher;
 use crate::support::compilers;
