@@ -177,6 +177,41 @@ fn each_cause(program: &Path) {
         ("other-cache", &all[..]),
         "{program:?}"
     );
+
+    // A cache that has other things in it, as one that has dropped these.
+    project.cache = Cache::new(program);
+    let other = BUILD.replace("-c ", "-O1 -c ");
+    project.run(&other, "/elsewhere", TWO, &[]);
+    project.build("/tmp/pip-build-env-x2/include", TWO);
+    let causes = project.causes();
+    let [(id, text, units)] = &causes[..] else {
+        panic!("{program:?}: {causes:?}")
+    };
+    assert_eq!(text, "nothing differs: evicted, or never stored");
+    assert_eq!(
+        (id.as_str(), &units[..]),
+        ("evicted", &all[..]),
+        "{program:?}"
+    );
+}
+
+#[test]
+fn an_architecture_that_is_new_is_told_from_those_that_hit() {
+    for program in [sccache(), ccache()] {
+        let project = Project::new(&program);
+        let build = r#""$BIN/clang++" -x hip -nogpuinc -nogpulib $ARCHS -c arch.hip -o arch.o"#;
+        let two = "--offload-arch=gfx900 --offload-arch=gfx906";
+        let three = format!("{two} --offload-arch=gfx90a");
+        let by_arch = ["--per-arch", "always"];
+        project.run(build, "", two, &by_arch);
+        let (_, report) = project.run(build, "", &three, &by_arch);
+        let told = format!("{program:?}: {report:#}");
+        assert_eq!(report["units"][0]["parts"][0]["outcome"], "hit", "{told}");
+        assert_eq!(report["units"][0]["parts"][2]["outcome"], "miss", "{told}");
+        let cause = &report["why"]["causes"][0];
+        let text = "gfx90a is new, and the other architectures hit";
+        assert_eq!(cause["text"], text, "{told}");
+    }
 }
 
 #[test]
