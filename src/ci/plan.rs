@@ -204,10 +204,6 @@ impl Plan {
             // To ccache, `G` is a power of 1000.
             line("max_size", &format!("{size}i"));
         }
-        line(
-            "stats_log",
-            &dir.join("ccache-results.log").display().to_string(),
-        );
         if let Some((remote, access)) = &self.remote {
             line(
                 "remote_storage",
@@ -221,6 +217,10 @@ impl Plan {
         self.directory("CCACHE_DIR", dir.join("ccache"));
         self.put("CCACHE_CONFIGPATH", file.display().to_string());
         self.files.push((file, conf));
+        let results = dir.join("ccache-results.log");
+        self.put("CCACHE_STATSLOG", results.display().to_string());
+        // It grows with every call, and is of no use to a later job.
+        self.files.push((results, String::new()));
     }
 
     fn set_sccache(&mut self, request: &PlanRequest<'_>, dir: &Path, size: &str) {

@@ -50,6 +50,16 @@ fn a_shell_evaluates_the_answer_and_finds_its_caches_below_the_root() {
 }
 
 #[test]
+fn what_an_earlier_job_counted_is_gone() {
+    let dir = scratch();
+    let log = dir.path().join("ci/ccache-results.log");
+    ran(&mut env(dir.path(), &["--policy", "ci"])).ok();
+    std::fs::write(&log, "# a.c\ncache_miss\n").unwrap();
+    ran(&mut env(dir.path(), &["--policy", "ci"])).ok();
+    assert_eq!(std::fs::read_to_string(&log).unwrap(), "");
+}
+
+#[test]
 fn each_format_holds_the_same_variables() {
     let dir = scratch();
     let root = dir.path();
@@ -60,6 +70,7 @@ fn each_format_holds_the_same_variables() {
         "ROCK_WRAP_POLICY",
         "CCACHE_DIR",
         "CCACHE_CONFIGPATH",
+        "CCACHE_STATSLOG",
         "PIP_CACHE_DIR",
     ]
     .map(|name| format!("{name}={}\n", set[name].as_str().unwrap()))
