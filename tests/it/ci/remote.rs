@@ -9,10 +9,9 @@ use serde_json::Value;
 use super::servers::{Kind, Server};
 use super::{github, pull_request};
 use crate::support::compilers::full;
-use crate::support::golden::source;
 use crate::support::launchers::{ccache, sccache, tool};
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, sh};
-use crate::support::tree::{Layout, copy};
+use crate::support::tree::Layout;
 
 /// One unit for the GPU and one for the host; their names and the compilers' are absolute.
 const SMALL: &str = r#"
@@ -23,14 +22,6 @@ const SMALL: &str = r#"
     done
 "#;
 const UNITS: u64 = 2;
-
-/// The sample project with CMake.
-const CMAKE: &str = r#"
-    cmake -G Ninja -S . -B build -DCMAKE_CXX_COMPILER="$ROCM/lib/llvm/bin/clang++" \
-        -DCMAKE_HIP_COMPILER="$ROCM/lib/llvm/bin/clang++" -DCMAKE_HIP_ARCHITECTURES="gfx900;gfx906" >&2
-    cmake --build build >&2
-"#;
-const CMAKE_UNITS: u64 = 10;
 
 /// A machine: a tree and a checkout at paths of its own, an empty local cache, a server of sccache's own.
 struct Machine {
@@ -50,7 +41,6 @@ impl Machine {
             env: BTreeMap::new(),
         };
         std::fs::create_dir(machine.at("checkout")).unwrap();
-        copy(&source("examples/hip-project"), &machine.at("checkout"));
         let kernel = "void f() {}\n__attribute__((device)) int k = 7;\n";
         std::fs::write(machine.at("checkout/k.hip"), kernel).unwrap();
         std::fs::write(machine.at("checkout/h.cpp"), "int h() { return 7; }\n").unwrap();
@@ -126,11 +116,7 @@ fn second_machine_hits(kind: Kind, launcher: &Path) {
     let Some(server) = Server::start(kind) else {
         return;
     };
-    let (build, units) = if full() {
-        (CMAKE, CMAKE_UNITS)
-    } else {
-        (SMALL, UNITS)
-    };
+    let (build, units) = (SMALL, UNITS);
     let mut first = Machine::new(launcher);
     let said = first.set_up("ci", &server.url(), server.credentials());
     assert_has(&said, &["remote read-write"]);
