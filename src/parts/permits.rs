@@ -31,7 +31,7 @@ pub enum Permit {
     Number,
     /// A job server's token.
     Token {
-        /// Returns the token when dropped.
+        /// Gives the token back when dropped.
         _token: Token,
     },
     /// The lock of a core.

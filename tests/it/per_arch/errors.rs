@@ -2,7 +2,7 @@
 
 use super::running::nothing_left;
 use super::site::{missed, unit};
-use super::with_clangs;
+use super::{in_turn, with_clangs};
 use crate::hazards::site::{CCACHE_14, Launcher, SCCACHE_16};
 
 #[test]
@@ -18,29 +18,32 @@ fn ccache_errors_come_out_as_of_the_whole_compile() {
 fn errors(launcher: &Launcher) {
     const ARCHS: [&str; 3] = ["gfx900", "gfx906", "gfx90a"];
     with_clangs(&[19], launcher, |site| {
-        for (what, line) in [
-            (
-                "one architecture's code",
-                "#ifdef __gfx906__\nint x = no;\n#endif",
-            ),
-            (
-                "one architecture's text",
-                "#ifdef __gfx90a__\n#error no\n#endif",
-            ),
-            ("all", "int x = no;"),
-            (
-                "the host's code",
-                "#ifndef __HIP_DEVICE_COMPILE__\nint x = no;\n#endif",
-            ),
-            (
-                "two architectures' code",
-                "#if defined(__gfx900__) || defined(__gfx90a__)\nint x = no;\n#endif",
-            ),
-            (
-                "a back end",
-                "__attribute__((global)) void f() { asm volatile(\"no_such\"); }",
-            ),
-        ] {
+        for (what, line) in in_turn(
+            site,
+            [
+                (
+                    "one architecture's code",
+                    "#ifdef __gfx906__\nint x = no;\n#endif",
+                ),
+                (
+                    "one architecture's text",
+                    "#ifdef __gfx90a__\n#error no\n#endif",
+                ),
+                ("all", "int x = no;"),
+                (
+                    "the host's code",
+                    "#ifndef __HIP_DEVICE_COMPILE__\nint x = no;\n#endif",
+                ),
+                (
+                    "two architectures' code",
+                    "#if defined(__gfx900__) || defined(__gfx90a__)\nint x = no;\n#endif",
+                ),
+                (
+                    "a back end",
+                    "__attribute__((global)) void f() { asm volatile(\"no_such\"); }",
+                ),
+            ],
+        ) {
             let p = site.project();
             p.write("src/k.hip", format!("{}{line}\n", unit()));
             let call = p.hip(&ARCHS, &["-MD"]);

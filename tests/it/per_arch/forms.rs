@@ -212,6 +212,7 @@ pub const WHOLE: &[(&str, &[&str])] = &[
         "--no-offload-arch",
         &["--offload-arch=gfx906", "--no-offload-arch=gfx906"],
     ),
+    ("amdgcnspirv", &["--offload-arch=amdgcnspirv"]),
     ("-fsyntax-only", &["-fsyntax-only"]),
 ];
 

@@ -32,3 +32,11 @@ fn with_clangs(quick: &[u32], launcher: &Launcher, test: impl Fn(&Site)) {
         test(&Site::new(clang, launcher, &program));
     }
 }
+
+/// The cases for the site's launcher: in the quick form every case is gone through with one of the two launchers.
+fn in_turn<T>(site: &Site, cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
+    let first = usize::from(site.base.cache.is_sccache());
+    let due = move |number: usize| compilers::full() || number % 2 == first;
+    let numbered = cases.into_iter().enumerate();
+    numbered.filter_map(move |(number, case)| due(number).then_some(case))
+}

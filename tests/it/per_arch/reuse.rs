@@ -1,7 +1,7 @@
 //! Which parts are compiled again, and which are never taken for another.
 
 use super::site::{Project, differs, missed};
-use super::with_clangs;
+use super::{in_turn, with_clangs};
 use crate::hazards::site::{CCACHE_14, Call, Launcher, SCCACHE_16};
 
 #[test]
@@ -90,38 +90,37 @@ fn layout(launcher: &Launcher) {
             assert!(differs(&new, &old).is_some(), "the control: {what}");
         };
         let column = "__attribute__((device)) int c = /**/ __builtin_COLUMN();";
-        change(
-            "a column",
-            &["-w"],
-            column,
-            &column.replace("/**/", "/* */"),
-        );
         let line = "__attribute__((device)) void f() { /**/ int unused; }";
-        change(
-            "a warning's column",
-            &[],
-            line,
-            &line.replace("/**/", "/* */"),
+        let (other_column, other_line) = (
+            column.replace("/**/", "/* */"),
+            line.replace("/**/", "/* */"),
         );
-        change(
-            "a comment, with debug information",
-            &["-w", "-g"],
-            "// 1",
-            "// 2",
-        );
-        // The preprocessor alone sees these.
-        change(
-            "a comment in a comment",
-            &["-Wno-unused"],
-            "// a",
-            "/* /* */",
-        );
-        change(
-            "a macro",
-            &["-Wno-unused", "-Wunused-macros"],
-            "// b",
-            "#define UNUSED",
-        );
+        let changes: [(&str, &[&str], &str, &str); 5] = [
+            ("a column", &["-w"], column, &other_column),
+            // The preprocessor alone sees these two.
+            (
+                "a comment in a comment",
+                &["-Wno-unused"],
+                "// a",
+                "/* /* */",
+            ),
+            (
+                "a macro",
+                &["-Wno-unused", "-Wunused-macros"],
+                "// b",
+                "#define UNUSED",
+            ),
+            ("a warning's column", &[], line, &other_line),
+            (
+                "a comment, with debug information",
+                &["-w", "-g"],
+                "// 1",
+                "// 2",
+            ),
+        ];
+        for (what, args, before, after) in in_turn(site, changes) {
+            change(what, args, before, after);
+        }
     });
 }
 
@@ -150,22 +149,28 @@ fn kept_apart(launcher: &Launcher) {
             );
         };
         all(&p.hip(&BOTH, &[]));
-        // Other options.
-        all(&p.hip(&BOTH, &["-O2"]));
-        all(&p.hip(&BOTH, &["-DV=1"]));
-        all(&p.hip(&BOTH, &["-fgpu-rdc"]));
-        all(&p.hip(&BOTH, &["-mllvm", "-amdgpu-early-inline-all=true"]));
-        all(&p.hip(&BOTH, &["-w"]));
-        // Another id.
-        all(&p.hip(&BOTH, &["-cuid=x"]));
-        all(&p.hip(&BOTH, &["-cuid=y"]));
-        all(&p.hip(&BOTH, &["-fgpu-rdc", "-cuid=x"]));
-        // Other features.
-        all(&p.hip(&["gfx900:xnack-", "gfx90a:xnack-"], &[]));
-        all(&p.hip(&["gfx900:xnack+", "gfx90a:xnack+"], &[]));
-        all(&p.hip(&["gfx90a:sramecc+:xnack+", "gfx90a:sramecc-:xnack+"], &[]));
+        let calls: [(&[&str], &[&str]); 11] = [
+            // Other options.
+            (&BOTH, &["-O2"]),
+            (&BOTH, &["-DV=1"]),
+            (&BOTH, &["-fgpu-rdc"]),
+            (&BOTH, &["-mllvm", "-amdgpu-early-inline-all=true"]),
+            (&BOTH, &["-w"]),
+            // Another id.
+            (&BOTH, &["-cuid=y"]),
+            (&BOTH, &["-cuid=z"]),
+            (&BOTH, &["-fgpu-rdc", "-cuid=x"]),
+            // Other features.
+            (&["gfx900:xnack-", "gfx90a:xnack-"], &[]),
+            (&["gfx900:xnack+", "gfx90a:xnack+"], &[]),
+            (&["gfx90a:sramecc+:xnack+", "gfx90a:sramecc-:xnack+"], &[]),
+        ];
+        for (archs, args) in in_turn(site, calls) {
+            all(&p.hip(archs, args));
+        }
         // An option for one architecture, which is not launched under ccache.
         if site.base.cache.is_sccache() {
+            all(&p.hip(&BOTH, &["-cuid=x"]));
             let own = p.split(&p.hip(&BOTH, &["-cuid=x", "-Xarch_gfx90a", "-DV=5"]));
             assert_eq!(missed(&own), ["gfx90a"]);
         }
@@ -184,7 +189,7 @@ fn sccache_keeps_parts_apart_from_calls_for_a_device() {
 
 fn device_only(launcher: &Launcher) {
     with_clangs(&[19], launcher, |site| {
-        for rdc in [&[][..], &["-fgpu-rdc"]] {
+        for rdc in in_turn(site, [&[][..], &["-fgpu-rdc"]]) {
             // Once with the parts first, once with the device's calls first.
             for parts_first in [true, false] {
                 let p = site.project();
