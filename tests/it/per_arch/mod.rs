@@ -14,7 +14,6 @@ mod reuse;
 mod running;
 mod site;
 
-
 use crate::hazards::site::Launcher;
 use crate::support::compilers;
 use site::Site;
