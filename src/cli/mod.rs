@@ -3,6 +3,7 @@
 //! Owns: option parsing, output, exit codes. The work of each command is in the modules that it
 //! calls. Errors are printed only here.
 
+mod args;
 mod cache_key;
 mod completions;
 mod doctor;
@@ -26,20 +27,18 @@ mod run;
 mod status;
 pub mod variables;
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-
 use clap::error::ErrorKind;
-use clap::{ArgAction, Args, ColorChoice, Parser, Subcommand, ValueHint};
+use clap::{ArgAction, ColorChoice, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
+use args::{
+    CacheKeyArgs, CompletionsArgs, DoctorArgs, EnvArgs, EnvFormat, ExplainArgs, FingerprintArgs,
+    GuardArgs, InstallArgs, ManArgs, ManifestArgs, ManifestCommand, OnLauncherFailure, RestoreArgs,
+    RunArgs, StatusArgs, WrapArgs,
+};
 pub use error::CliError;
 pub use exit::Exit;
 
-use crate::attach::Attach;
-use crate::ci::Policy;
-use crate::install::shims::PerArch;
-use crate::rocm::NamedCompiler;
 use crate::support::signals::die_by;
 
 /// Puts a compiler cache in front of AMD ROCm's clang.
@@ -209,288 +208,6 @@ cache, the report of the build, the CI job, the sources and the artifacts with t
     /// Detach if `run` is killed
     #[command(hide = true)]
     Guard(GuardArgs),
-}
-
-/// Which tree.
-#[derive(Debug, Args)]
-struct TreeArgs {
-    /// The ROCm tree, or the directory of its compilers [default: the first that has a compiler of
-    /// ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`, hipcc's compiler, `hipconfig --rocmpath` and
-    /// /opt/rocm]
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    rocm_path: Option<PathBuf>,
-}
-
-/// What to install.
-#[derive(Debug, Args)]
-struct WrapArgs {
-    /// The launcher: a path, or a name to look up on PATH; see below for the default
-    #[arg(long, value_name = "NAME|PATH", value_hint = ValueHint::CommandName)]
-    launcher: Option<OsString>,
-    /// Let a compile fail if its launcher fails, instead of compiling without the launcher
-    #[arg(long)]
-    strict: bool,
-    /// Turn off the launcher's direct mode, which does not notice a new header that hides one it
-    /// knows; every hit then runs the preprocessor
-    #[arg(long)]
-    exact: bool,
-    /// Whether a HIP compile for several architectures is also cached by architecture, so that adding
-    /// an architecture, or editing code that one of them sees, compiles that one
-    #[arg(long, value_name = "WHEN", default_value_t = PerArch::default(), value_enum)]
-    per_arch: PerArch,
-    /// A compiler to wrap: clang, clang++, or one with a version such as clang-19. A name is looked
-    /// up in the tree; a path such as /usr/lib/llvm-21/bin/clang++ selects that directory instead.
-    /// Can be repeated [default: the compiler that hipcc calls, and clang and clang++]
-    #[arg(long = "compiler", value_name = "NAME|PATH")]
-    compilers: Vec<NamedCompiler>,
-}
-
-/// How to act and to answer.
-#[derive(Debug, Args)]
-struct PlanArgs {
-    /// Show what would be done without doing it
-    #[arg(long)]
-    dry_run: bool,
-    /// Print the answer as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-struct InstallArgs {
-    #[command(flatten)]
-    tree: TreeArgs,
-    #[command(flatten)]
-    wrap: WrapArgs,
-    #[command(flatten)]
-    plan: PlanArgs,
-}
-
-#[derive(Debug, Args)]
-struct RestoreArgs {
-    #[command(flatten)]
-    tree: TreeArgs,
-    #[command(flatten)]
-    plan: PlanArgs,
-}
-
-#[derive(Debug, Args)]
-struct StatusArgs {
-    #[command(flatten)]
-    tree: TreeArgs,
-    /// Print the answer as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-struct DoctorArgs {
-    #[command(flatten)]
-    tree: TreeArgs,
-    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
-    /// HIP_CLANG_LAUNCHER, the installed launcher, sccache and ccache]
-    #[arg(long, value_name = "NAME|PATH", value_hint = ValueHint::CommandName)]
-    launcher: Option<OsString>,
-    /// Print the answer as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-struct ExplainArgs {
-    /// Print the answer as JSON
-    #[arg(long)]
-    json: bool,
-    /// Print what the cache entry depends on; runs the preprocessor
-    #[arg(long)]
-    key: bool,
-    /// The compiler call: the compiler and its arguments
-    #[arg(last = true, required = true, value_name = "CALL")]
-    call: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-struct FingerprintArgs {
-    #[command(flatten)]
-    tree: TreeArgs,
-    /// The compiler: a path, or a name to look up on PATH [default: the tree's]
-    #[arg(value_name = "COMPILER")]
-    compiler: Option<OsString>,
-    /// Reuse the recorded digest of a file if its size, times and inode have not changed
-    #[arg(long)]
-    quick: bool,
-    /// Print every file and its digest as JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Debug, Args)]
-struct RunArgs {
-    #[command(flatten)]
-    tree: TreeArgs,
-    #[command(flatten)]
-    wrap: WrapArgs,
-    /// How the build's compiler calls reach rock-wrap
-    #[arg(long, value_enum, value_name = "WAY", default_value_t)]
-    attach: Attach,
-    /// Leave host compilers alone: do not set CMAKE_C_COMPILER_LAUNCHER and
-    /// CMAKE_CXX_COMPILER_LAUNCHER
-    #[arg(long)]
-    no_host: bool,
-    /// What to do if the launcher does not work when the build is about to start
-    #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
-    on_launcher_failure: OnLauncherFailure,
-    #[command(flatten)]
-    report: report::ReportArgs,
-    /// The build command
-    #[arg(last = true, required = true, value_name = "CMD")]
-    command: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-struct EnvArgs {
-    /// Which caches the job may use
-    #[arg(long, value_enum, value_name = "POLICY", default_value_t)]
-    policy: Policy,
-    /// The directory under which all caches lie; made if it is not there
-    #[arg(long, value_name = "DIR")]
-    cache_root: PathBuf,
-    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
-    /// HIP_CLANG_LAUNCHER, sccache and ccache]
-    #[arg(long, value_name = "NAME|PATH")]
-    launcher: Option<OsString>,
-    /// How the variables are printed
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
-    format: EnvFormat,
-    /// A file with remote caches and what policies do differently (TOML, usually rock-wrap.toml)
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// The remote cache, instead of the one in --config: redis://host, s3://bucket/prefix, ...
-    #[arg(long, value_name = "URL")]
-    remote: Option<String>,
-    /// The offload architectures of the build, separated by commas [default: PYTORCH_ROCM_ARCH];
-    /// the local cache may grow with their number
-    #[arg(long, value_name = "LIST")]
-    arch: Option<String>,
-    /// The limit of the local cache, such as 20G [default: 5G, and 1G for each further architecture]
-    #[arg(long, value_name = "SIZE")]
-    max_size: Option<String>,
-    /// Let a release use a local cache
-    #[arg(long)]
-    allow_local: bool,
-}
-
-/// How `env` prints variables.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum EnvFormat {
-    /// Commands for `eval` in a shell
-    #[default]
-    Sh,
-    /// Nothing; they are appended to the file that GITHUB_ENV names
-    Github,
-    /// JSON
-    Json,
-    /// NAME=VALUE lines without quotes, for containers and GitLab
-    Dotenv,
-}
-
-#[derive(Debug, Args)]
-struct ManifestArgs {
-    #[command(subcommand)]
-    command: Option<ManifestCommand>,
-    #[command(flatten)]
-    tree: TreeArgs,
-    /// The file to write, or the directory for it [with --therock: default: standard output]
-    #[arg(long, value_name = "FILE", required_unless_present = "therock")]
-    output: Option<PathBuf>,
-    /// A checkout that was built, and its name. Can be repeated
-    #[arg(long = "source", value_name = "NAME=DIR")]
-    sources: Vec<String>,
-    /// A file that the build made, or a pattern for such files. Can be repeated
-    #[arg(long = "artifact", value_name = "PATH|PATTERN")]
-    artifacts: Vec<String>,
-    /// Let a pattern match nothing
-    #[arg(long)]
-    allow_empty: bool,
-    /// The report that `rock-wrap run --report` wrote
-    #[arg(long, value_name = "FILE")]
-    report: Option<PathBuf>,
-    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
-    /// HIP_CLANG_LAUNCHER, sccache and ccache]
-    #[arg(long, value_name = "NAME|PATH")]
-    launcher: Option<OsString>,
-    /// Write only the sources, in the form of TheRock's source manifest
-    #[arg(long, conflicts_with_all = ["artifacts", "report", "launcher"])]
-    therock: bool,
-}
-
-#[derive(Debug, Subcommand)]
-enum ManifestCommand {
-    /// Compare the artifacts of a record with their digests
-    Verify {
-        /// The record
-        #[arg(value_name = "FILE")]
-        file: PathBuf,
-    },
-}
-
-#[derive(Debug, Args)]
-struct CacheKeyArgs {
-    #[command(flatten)]
-    tree: TreeArgs,
-    /// What tells this cache from others of the same repository; the key begins with it
-    #[arg(long, value_name = "PREFIX", default_value = "rock-wrap")]
-    prefix: String,
-    /// Print the keys whose caches may be restored in place of this one, the most specific first
-    #[arg(long)]
-    restore_keys: bool,
-    /// The offload architectures of the build, separated by commas [default: PYTORCH_ROCM_ARCH]
-    #[arg(long, value_name = "LIST")]
-    arch: Option<String>,
-    /// With caching by architecture: a list that another job builds for, whose cache may be restored
-    /// if it contains --arch. Can be repeated
-    #[arg(long, value_name = "LIST", requires = "restore_keys")]
-    wider_arch: Vec<String>,
-    /// Which caches the job may use
-    #[arg(long, value_enum, value_name = "POLICY", default_value_t)]
-    policy: Policy,
-    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
-    /// HIP_CLANG_LAUNCHER, sccache and ccache]
-    #[arg(long, value_name = "NAME|PATH")]
-    launcher: Option<OsString>,
-}
-
-/// What `run` does if the launcher does not work.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
-enum OnLauncherFailure {
-    /// Say why and do not build
-    #[default]
-    Fail,
-    /// Say why and build without a cache
-    Direct,
-}
-
-#[derive(Debug, Args)]
-struct CompletionsArgs {
-    /// The shell
-    shell: clap_complete::Shell,
-}
-
-#[derive(Debug, Args)]
-struct ManArgs {
-    /// Write a page for rock-wrap and one for each of its commands to DIR, which is created
-    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    output: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-struct GuardArgs {
-    /// The tree to restore
-    #[arg(long, value_name = "DIR")]
-    tree: Option<PathBuf>,
-    /// The shadow to remove
-    #[arg(long, value_name = "DIR", conflicts_with = "tree")]
-    shadow: Option<PathBuf>,
 }
 
 /// The text after the options in `-h`, which is also shown if there is no command.
