@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueHint};
 use super::report;
 use crate::attach::Attach;
 use crate::ci::Policy;
-use crate::install::shims::PerArch;
+use crate::install::per_arch::PerArch;
 use crate::rocm::NamedCompiler;
 
 /// Which tree.

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::fingerprint::{Identity, Memo, Role};
-use crate::install::shims::{PerArch, Policy, WrapError};
+use crate::install::per_arch::PerArch;
+use crate::install::shims::{Policy, WrapError};
 use crate::install::{Entry, Observed, shims};
 use crate::launcher::Launcher;
 use crate::rocm::{CompilerName, Hipcc, Tree};

@@ -26,6 +26,7 @@ mod journal;
 mod lock;
 mod names;
 mod observe;
+pub mod per_arch;
 mod plan;
 mod share;
 pub mod shims;

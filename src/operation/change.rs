@@ -5,7 +5,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::time::{Duration, Instant};
 
 use super::{Messages, OperationError};
-use crate::install::shims::{self, PerArch, Policy, ShimSurvey};
+use crate::install::per_arch::PerArch;
+use crate::install::shims::{self, Policy, ShimSurvey};
 use crate::install::{
     Applied, Bin, Entry, Error, Goal, Keeper, Locked, Observed, Plan, PlanError, ProcDrain,
 };
