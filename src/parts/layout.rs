@@ -72,7 +72,9 @@ pub fn matters(part: &Part, messages: &[u8], text: &[u8]) -> bool {
         b"-fprofile",
     ];
     const WORDS: [&[u8]; 2] = [b"__builtin_COLUMN", b"__builtin_source_location"];
+    let silent = part.commands.iter().any(|command| command.has(b"-w"));
     let words = part.commands.iter().flat_map(|command| &command.words);
+    let words = words.filter(|word| !silent || !word.starts_with(b"-W"));
     !messages.is_empty()
         || words
             .into_iter()

@@ -238,7 +238,7 @@ fn give_side(
         }
     };
     let copy = kept.as_ref().filter(|_| child.is_some());
-    let copy = copy.and_then(|path| File::create(path).ok());
+    let mut copy = copy.and_then(|path| File::create(path).ok());
     let mut piece = Vec::with_capacity(PIECE);
     // An incomplete line, and the output for one piece.
     let (mut line, mut out) = (Vec::with_capacity(PIECE), Vec::with_capacity(2 * PIECE));
@@ -249,9 +249,13 @@ fn give_side(
             Ok(0) => break,
             Ok(_) => {
                 scanner.feed(&piece);
-                is_whole &= copy
-                    .as_ref()
-                    .is_none_or(|copy| sys::write_all(copy.descriptor(), &piece));
+                if let Some(file) = &copy
+                    && !sys::write_all(file.descriptor(), &piece)
+                {
+                    // The disk is full: each call makes the text for itself.
+                    copy = None;
+                    kept.iter().for_each(|path| sys::remove_file(path));
+                }
                 let rewritten = plan.kind == LauncherKind::Sccache || !plan.root.is_empty();
                 is_whole &= if rewritten {
                     out.clear();

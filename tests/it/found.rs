@@ -279,7 +279,7 @@ fn where_nothing_is_found_everybody_who_was_asked_is_named_with_the_answer() {
             "hipconfig --rocmpath: not on PATH",
             "/opt/rocm (from the default): no such directory",
             "hint: ",
-            "--compiler PATH",
+            "--rocm-path DIR",
         ],
     );
     says("hipcc", "echo 'hipcc-cmd: /usr/local/cuda/bin/nvcc -O3'");

@@ -222,7 +222,9 @@ pub fn told(events: &Path) -> (Option<String>, Option<Parts>) {
                     let (arch, what) = word.split_once('=').unwrap();
                     (arch.to_owned(), what == "hit")
                 };
-                parts = Some(words.skip(1).map(part).collect());
+                let told: Parts = words.skip(1).map(part).collect();
+                // Without any, it was compiled whole after all.
+                parts = (!told.is_empty()).then_some(told);
             }
             _ => {}
         }
