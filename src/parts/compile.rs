@@ -41,13 +41,13 @@ fn declined() -> ExitCode {
 fn ask(parts: &Parts<'_>, plan: &StandInPlan<'_>, args: &[OsString]) -> ExitCode {
     let owned: Vec<CString> = super::c_strings(args.iter().map(|arg| arg.as_bytes()));
     let borrowed: Vec<_> = owned.iter().map(CString::as_c_str).collect();
-    if refusal(&borrowed).is_none() {
-        if let Ok(dir) = CompileDir::make(path_of(parts.dir).as_os_str()) {
-            if dir.write_asked(&asked(plan, args)).is_ok() {
-                return declined();
-            }
-            dir.remove();
+    if refusal(&borrowed).is_none()
+        && let Ok(dir) = CompileDir::make(path_of(parts.dir).as_os_str())
+    {
+        if dir.write_asked(&asked(plan, args)).is_ok() {
+            return declined();
         }
+        dir.remove();
     }
     let mut command = Command::new(path_of(plan.real));
     let error = command
