@@ -82,9 +82,7 @@ pub fn launch(
             .zip(launch.map(|launch| &*launch.unit.archs)),
     });
     if let Some(expected) = expected.as_ref().filter(|_| launcher.asks_server) {
-        ask_server(
-            real, call, launcher, &compiler, &args, expected, &env, parts,
-        );
+        ask_server(real, call, launcher, &compiler, &args, expected, &env);
     }
 
     let mut argv = Vec::with_capacity(args.len() + 3);
@@ -161,7 +159,6 @@ fn ask_server(
     args: &[&CStr],
     expected: &ExpectedFiles<'_>,
     env: &[&CStr],
-    parts: Option<Parts<'_>>,
 ) {
     let directory = sys::getcwd();
     // Only absolute paths can be sent; the client resolves any other.
@@ -183,7 +180,10 @@ fn ask_server(
             ]);
             real.exec()
         }
-        RequestOutcome::Failed(failed) => after(real, call, launcher, &failed, parts),
+        RequestOutcome::Failed(failed) => {
+            let parts = expected.texts.map(|(parts, _)| parts);
+            after(real, call, launcher, &failed, parts)
+        }
     }
 }
 
