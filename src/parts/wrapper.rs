@@ -60,6 +60,10 @@ fn ask(package: &Command, wrapper: &Command, dir: &Path) -> io::Result<Option<Ve
     package_now.replace(packed, package_file.as_os_str().as_bytes());
     wrapper_now.replace(packed, package_file.as_os_str().as_bytes());
     wrapper_now.replace(bundle, dir.join("nothing.hipfb").as_os_str().as_bytes());
+    // Several jobs at once would print their commands into each other.
+    wrapper_now
+        .words
+        .retain(|word| !word.starts_with(b"--wrapper-jobs="));
     wrapper_now.words.push(b"--dry-run".to_vec());
     for command in [&package_now, &wrapper_now] {
         let output = command.to_process().stdin(Stdio::null()).output()?;
