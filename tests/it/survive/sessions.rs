@@ -97,7 +97,7 @@ fn a_session_restores_after_an_install_or_a_restore_that_failed_while_it_ran() {
         let points = changes(&tree, &command);
         running.finish();
         tree.restore();
-        let mut failed = 0;
+        let (mut failed, mut errors) = (0, 0);
         for (point, fault) in points.iter().flat_map(|point| {
             let faults = ["error=EIO", "signal=INT"];
             faults.map(|fault| (point, fault))
@@ -112,6 +112,8 @@ fn a_session_restores_after_an_install_or_a_restore_that_failed_while_it_ran() {
             tree.assert_compiles(&what);
             let as_before = said.contains("the tree is as it was before");
             failed += usize::from(as_before);
+            // A signal may come too late to stop anything; an error does not.
+            errors += usize::from(as_before && fault != "signal=INT");
             running.finish();
             let wanted = match output.status.code() {
                 Some(0) if action == Action::Switch => "wrapped",
@@ -127,8 +129,10 @@ fn a_session_restores_after_an_install_or_a_restore_that_failed_while_it_ran() {
             tree.restore();
             original.assert_same(&tree.manifest(), &what);
         }
-        assert!(failed > 4, "{action}: {failed}");
-        report!("sessions: {action}: {failed} failed and left everything as it was");
+        assert!(errors > 3, "{action}: {errors} of {failed}");
+        report!(
+            "sessions: {action}: {failed} failed, {errors} by errors, and left everything as it was"
+        );
     }
 }
 
