@@ -40,6 +40,9 @@ enum Whole {
     /// Two parts that would have to run one after the other.
     #[error("the machine is busy")]
     Busy,
+    /// The launcher would not look a part up, or not store it.
+    #[error("the launcher is told to compile again, or not to store")]
+    InVain,
     /// A response file cannot be read.
     #[error("a response file cannot be read")]
     ResponseFile,
@@ -72,6 +75,8 @@ struct Running {
     digest: String,
     /// Whether the launcher must not look it up.
     again: bool,
+    /// Given back when the part has ended.
+    permit: Option<Permit>,
     messages: Option<Vec<u8>>,
 }
 
@@ -118,10 +123,6 @@ impl Maker {
             return self.whole(WHOLE);
         };
         dir.sweep_neighbours();
-        if is_in_vain() {
-            dir.remove();
-            return self.whole(WHOLE);
-        }
         let held = dir.hold();
         let split = held.map_err(Whole::from).and_then(|held| {
             self.split(&dir)?;
@@ -159,6 +160,9 @@ impl Maker {
 
     /// Makes the object of the whole call in `dir`.
     fn split(&mut self, dir: &CompileDir) -> Result<(), Whole> {
+        if is_in_vain() {
+            return Err(Whole::InVain);
+        }
         let asked = dir.asked()?;
         let printed = self.children.output(driver(&asked))?;
         if !printed.status.success() || !printed.stdout.is_empty() {
@@ -215,7 +219,6 @@ impl Maker {
         }
         let cuid = asked.words.iter().find(|word| word.starts_with(b"-cuid="));
         let mut running: Vec<Running> = Vec::new();
-        let mut held: Vec<(usize, Option<Permit>)> = Vec::new();
         loop {
             while running.len() < parts.len() {
                 let permit = match self.children.count() {
@@ -231,10 +234,10 @@ impl Maker {
                 dir.write_part(&digest, part)?;
                 let call = self.part_call(dir, part, &digest, cuid.map(Vec::as_slice), &args);
                 self.children.start(number, call)?;
-                held.push((number, permit));
                 running.push(Running {
                     digest,
                     again: false,
+                    permit,
                     messages: None,
                 });
             }
@@ -254,7 +257,7 @@ impl Maker {
                     self.children.start(number, call)?;
                     continue;
                 }
-                held.retain(|(of, _)| *of != number);
+                running.permit = None;
                 running.messages = Some(layout::split(&said.stderr).1.to_vec());
             }
             if self.children.signal().is_some() {
