@@ -59,7 +59,7 @@ fn digest(printed: &[u8]) -> io::Result<String> {
 pub fn matters(part: &Part, messages: &[u8], text: &[u8]) -> bool {
     // -Wall contains -Wmisleading-indentation, which sees tabs, and -Wdocumentation reads comments: a warning may be
     // due although the stored part has none.
-    const OPTIONS: [&[u8]; 10] = [
+    const OPTIONS: [&[u8]; 11] = [
         b"-Wall",
         b"-Weverything",
         b"-Wmisleading-indentation",
@@ -68,7 +68,9 @@ pub fn matters(part: &Part, messages: &[u8], text: &[u8]) -> bool {
         b"-debug-info-kind=",
         b"-fsanitize",
         b"-fopenmp",
-        b"-fcoverage",
+        // Not -fcoverage-compilation-dir=, which clang 22 and later give to every compile.
+        b"-fcoverage-mapping",
+        b"-fcoverage-mcdc",
         b"-fprofile",
     ];
     const WORDS: [&[u8]; 2] = [b"__builtin_COLUMN", b"__builtin_source_location"];

@@ -44,7 +44,7 @@ fn sccache_compiles_what_an_edit_changes() {
 
 fn edits(launcher: &Launcher) {
     const ALL: [&str; 3] = ["gfx900", "gfx906", "gfx90a"];
-    with_clangs(&[19], launcher, |site| {
+    with_clangs(&[19, 23], launcher, |site| {
         let p = site.project();
         // Compiled again after an edit that only gfx906 sees.
         let edited = |args: &[&str]| {
