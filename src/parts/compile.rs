@@ -84,7 +84,7 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
     dir.note_compiled(digest)?;
     let output = args.iter().skip_while(|arg| *arg != "-o").nth(1);
     let output = output.ok_or(io::ErrorKind::InvalidInput)?;
-    if let Ok(line) = layout::line(&dir.text(&part.arch)) {
+    if let Ok(line) = layout::line(&dir, &part.arch) {
         io::stderr().write_all(&line)?;
     }
     for command in &part.commands {

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::pipeline::Part;
 use crate::shared::parts::DIRECTORY;
+use crate::shared::stand_in::known;
 
 /// How long a directory that nobody holds may be needed: between the decline and the start of the parts program.
 const HANDOVER: Duration = Duration::from_secs(60);
@@ -166,6 +167,11 @@ impl CompileDir {
     pub fn text(&self, arch: &[u8]) -> PathBuf {
         self.path
             .join(OsStr::from_bytes(&[b"text.", arch].concat()))
+    }
+
+    /// The digests of the files that the texts name, in the form of [`known`]. Empty if there was no room for them.
+    pub fn digests(&self) -> Vec<u8> {
+        fs::read(self.path.join(OsStr::from_bytes(known::FILE))).unwrap_or_default()
     }
 
     /// Removes the directory and everything in it.

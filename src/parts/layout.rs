@@ -4,24 +4,54 @@
 //! the same after an edit of lines that its architecture does not see; but it also shows neither blanks inside of a
 //! line nor comments, which move columns.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
-use std::path::Path;
 
 use super::commands::Command;
-use super::directory::path_of;
+use super::directory::{CompileDir, path_of};
 use super::pipeline::Part;
-use crate::shared::stand_in::text::{self, Scanner};
+use crate::shared::key::hash::{Hasher, push_hex};
+use crate::shared::stand_in::known::KnownDigests;
+use crate::shared::stand_in::markers;
+use crate::shared::stand_in::text::Scanner;
 
 /// The start of a part's first message, which the files' digest follows.
 const FILES: &[u8] = b"rock-wrap-files=";
 
-/// The line that says which files a part was compiled from, given its text.
+/// The line that says from which files the part of an architecture is compiled.
 ///
 /// # Errors
-/// If one of the files cannot be read.
-pub fn line(text: &Path) -> io::Result<Vec<u8>> {
-    Ok([FILES, digest(&fs::read(text)?)?.as_bytes(), b"\n"].concat())
+/// If one of the files, or the architecture's text, cannot be read.
+pub fn line(dir: &CompileDir, arch: &[u8]) -> io::Result<Vec<u8>> {
+    let mut scanner = Scanner::default();
+    scanner.feed(&fs::read(dir.text(arch))?);
+    scanner.end_text();
+    let kept = dir.digests();
+    let mut known = KnownDigests::new(&kept);
+    let mut hasher = blake3::Hasher::new();
+    for name in scanner.names() {
+        hasher.update(name);
+        match known.get(name) {
+            Some((digest, _)) => drop(hasher.update(digest)),
+            None => drop(hasher.update(&content(name)?)),
+        }
+        hasher.update(b"\n");
+    }
+    let digest = hasher.finalize().to_hex();
+    Ok([FILES, digest.as_bytes(), b"\n"].concat())
+}
+
+/// The digest of the file that a line marker names, as the stand-in takes it. Empty if there is no such file.
+fn content(name: &[u8]) -> io::Result<Vec<u8>> {
+    let path = markers::path_of(name).map(|path| path_of(&path));
+    let Some(path) = path.filter(|path| path.exists()) else {
+        return Ok(Vec::new());
+    };
+    let mut hasher = Hasher::new();
+    hasher.bytes(&fs::read(path)?);
+    let mut hex = Vec::new();
+    push_hex(&mut hex, &hasher.finish());
+    Ok(hex)
 }
 
 /// Separates that line from a part's messages.
@@ -35,23 +65,6 @@ pub fn split(said: &[u8]) -> (&[u8], &[u8]) {
         (line, messages) if line.starts_with(FILES) => (line, messages),
         _ => (b"", said),
     }
-}
-
-/// A digest of the files that a text names.
-fn digest(printed: &[u8]) -> io::Result<String> {
-    let mut scanner = Scanner::default();
-    scanner.feed(printed);
-    scanner.end_text();
-    let mut hasher = blake3::Hasher::new();
-    for name in scanner.names() {
-        hasher.update(name);
-        // A name such as <built-in> is no file.
-        if let Some(Ok(file)) = text::path_of(name).map(|path| File::open(path_of(&path))) {
-            hasher.update_reader(file)?;
-        }
-        hasher.update(b"\n");
-    }
-    Ok(hasher.finalize().to_hex().to_string())
 }
 
 /// Whether a part's object or messages may depend on columns or on the files' bytes.

@@ -325,7 +325,7 @@ impl Maker {
             return Ok(true);
         }
         let (files, messages) = layout::split(said);
-        if files == layout::line(&path)? {
+        if files == layout::line(dir, &part.arch)? {
             return Ok(false);
         }
         let stale = layout::matters(part, messages, &std::fs::read(path)?)

@@ -64,6 +64,11 @@ fn ask(package: &Command, wrapper: &Command, dir: &Path) -> io::Result<Option<Ve
     wrapper_now
         .words
         .retain(|word| !word.starts_with(b"--wrapper-jobs="));
+    // Nor could a word with a blank be told from two.
+    let has_blank = |word: &Vec<u8>| word.iter().any(u8::is_ascii_whitespace);
+    if wrapper_now.words.iter().any(has_blank) {
+        return Ok(None);
+    }
     wrapper_now.words.push(b"--dry-run".to_vec());
     for command in [&package_now, &wrapper_now] {
         let output = command.to_process().stdin(Stdio::null()).output()?;
@@ -84,7 +89,7 @@ fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<V
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
     {
-        // Only the program's path is quoted. A word with a blank could not be told from two.
+        // Only the program's path is quoted.
         let line = line.strip_prefix(b" \"")?;
         let end = line.iter().position(|byte| *byte == b'"')?;
         let rest = line[end + 1..].split(|byte| *byte == b' ');
@@ -93,13 +98,6 @@ fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<V
             words: [line[..end].to_vec()].into_iter().chain(rest).collect(),
             quiet: true,
         });
-    }
-    if wrapper
-        .words
-        .iter()
-        .any(|word| word.iter().any(u8::is_ascii_whitespace))
-    {
-        return None;
     }
     let (bundler, links) = commands.split_last_mut()?;
     if bundler.program() != b"clang-offload-bundler" || links.len() != images(package).count() {

@@ -227,7 +227,7 @@ mod read {
 
     use super::{NONE, Vec};
     use crate::shared::decision::language::Language;
-    use crate::shared::stand_in::text::{marked_file, path_of};
+    use crate::shared::stand_in::markers::{marked_file, path_of};
 
     /// One call in a session's log.
     #[derive(Clone, Debug, PartialEq, Eq)]

@@ -122,7 +122,13 @@ impl<'a> Parts<'a> {
     /// The file that holds the text of one side while the compile is made.
     #[must_use]
     pub fn text(&self, side: &[u8]) -> CString {
-        CString::new([self.dir, b"/text.", side].concat()).unwrap_or_default()
+        self.file(&[b"text.", side].concat())
+    }
+
+    /// The path of a file in the directory of the compile.
+    #[must_use]
+    pub fn file(&self, name: &[u8]) -> CString {
+        CString::new([self.dir, b"/", name].concat()).unwrap_or_default()
     }
 
     /// The time, in nanoseconds since 1970, from which on a file that the compile reads must not have changed: the

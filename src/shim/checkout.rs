@@ -14,6 +14,7 @@ use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::machine::Machine;
 use crate::shared::parts::{HOST, Parts};
+use crate::shared::stand_in::known;
 use crate::shared::stand_in::markers::name_below;
 use crate::shared::stand_in::{self, StandInPlan};
 use crate::shared::sys::{self, Errno, File};
@@ -43,6 +44,7 @@ impl ExpectedFiles<'_> {
             for side in sides.chain([HOST]) {
                 sys::remove_file(&parts.text(side));
             }
+            sys::remove_file(&parts.file(known::FILE));
             let _ = sys::remove_dir(&dir);
         }
     }

@@ -23,6 +23,7 @@ mod launch_failure;
 mod markers;
 mod mem;
 mod message;
+mod named;
 mod outputs;
 mod process;
 mod program;

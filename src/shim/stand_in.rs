@@ -11,6 +11,7 @@ use core::ptr;
 use crate::checkout;
 use crate::markers::MarkerNames;
 use crate::message::say;
+use crate::named::{NamedContent, NamedFiles, kept_digests};
 use crate::process::Child;
 use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
 use crate::shared::bytes::push_decimal;
@@ -21,12 +22,12 @@ use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::parts::{COMPILER, DECLINED, HOST, Phase, is_compile};
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
-use crate::shared::stand_in::text::{LONGEST_DATE, Scanner, names_date, path_of};
+use crate::shared::stand_in::text::Scanner;
 use crate::shared::stand_in::{Question, StandInPlan, TextSide, VARIABLE};
 use crate::shared::sys::{self, Errno, File};
 
 /// The size of a read of text in bytes.
-const PIECE: usize = 64 * 1024;
+pub const PIECE: usize = 64 * 1024;
 
 /// Whether a launcher runs this file as the compiler, recognised by a name that only the stand-in has.
 pub fn is_called(args: &[&CStr]) -> bool {
@@ -133,12 +134,9 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
         // The launcher then compiles without its cache, silently. The compiler's errors come from that compile.
         return FAILED;
     }
-    // Memory is never freed (see `heap`): one buffer serves all files.
-    let (mut rest, mut piece) = (Vec::with_capacity(PIECE), Vec::with_capacity(PIECE));
-    let kept = plan.parts.filter(|parts| parts.phase != Phase::Ask);
-    let since = kept.map_or(u64::MAX, |parts| parts.unchanged_since());
-    // A part may be found after an edit of what it does not see. The parts program then looks closer.
-    let tells = plan.parts.is_none_or(|parts| parts.phase != Phase::Part);
+    let mut rest = Vec::with_capacity(PIECE);
+    let kept = kept_digests(plan);
+    let mut files = NamedFiles::new(plan, &kept);
     let mut dated = scanner.is_dated();
     let known = scanner.names().fold(told, |known, name| {
         let respelled;
@@ -152,7 +150,7 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
                 _ => name,
             },
         };
-        let named = digest(name, shown, since, tells, &mut piece, &mut rest);
+        let named = files.add(name, shown, &mut rest);
         // If a header contains one of these words, even in a comment, sccache's direct mode compares its size and
         // not its content (0.16 to 0.19, `preprocessor_cache.rs`).
         dated |= named == NamedContent::Known { dated: true }
@@ -160,6 +158,7 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
             && name != plan.input;
         known & (named != NamedContent::Unknown)
     });
+    files.keep(plan);
     if !known && plan.kind == LauncherKind::Ccache {
         return FAILED;
     }
@@ -301,80 +300,6 @@ fn kept_text(side: TextSide<'_>, plan: &StandInPlan<'_>) -> Option<CString> {
         TextSide::Whole => None,
         TextSide::Host => Some(parts.text(HOST)),
         TextSide::Device(arch) => Some(parts.text(arch)),
-    }
-}
-
-/// Appends a line marker for the file `name`, displayed as `shown`, and a line with the digest of its content. Both
-/// launchers treat this form as inert, and both record the file for their direct mode from it. The content of a
-/// missing file also counts as known; a file that has changed at the time `since` or later does not. Unless `tells`,
-/// appends only the marker.
-fn digest(
-    name: &[u8],
-    shown: &[u8],
-    since: u64,
-    tells: bool,
-    piece: &mut Vec<u8>,
-    out: &mut Vec<u8>,
-) -> NamedContent {
-    out.extend_from_slice(b"# 1 \"");
-    out.extend_from_slice(shown);
-    out.extend_from_slice(b"\"\n");
-    let told = out.len();
-    out.extend_from_slice(b"#pragma rock-wrap ");
-    let path = path_of(name)
-        .and_then(|path| CString::new(path).ok())
-        .unwrap_or_default();
-    let known = match sys::stat(&path) {
-        Ok(stat) if stat.is_regular() && stat.changed < since => match content(&path, piece) {
-            Some((digest, dated)) => {
-                push_hex(out, &digest);
-                NamedContent::Known { dated }
-            }
-            None => NamedContent::Unknown,
-        },
-        // A pipe or a device has been read, and cannot be read again.
-        Ok(_) => NamedContent::Unknown,
-        Err(_) => {
-            out.extend_from_slice(b"absent");
-            NamedContent::Known { dated: false }
-        }
-    };
-    out.push(b'\n');
-    if !tells {
-        out.truncate(told);
-    }
-    known
-}
-
-/// What is known about a file's content.
-#[derive(PartialEq, Eq)]
-enum NamedContent {
-    Unknown,
-    Known {
-        /// Whether it names a macro for the date, used or not.
-        dated: bool,
-    },
-}
-
-/// The digest of a file's content, and whether it names a macro for the date.
-fn content(path: &CStr, piece: &mut Vec<u8>) -> Option<([u8; 32], bool)> {
-    let file = File::open(path).ok()?;
-    let mut hasher = Hasher::new();
-    let mut dated = false;
-    piece.clear();
-    loop {
-        // The last bytes may be the start of a word that continues in the next piece.
-        let kept = piece.len().min(LONGEST_DATE - 1);
-        piece.drain(..piece.len() - kept);
-        match file.read_more(piece) {
-            Ok(0) => return Some((hasher.finish(), dated)),
-            Ok(_) => {
-                hasher.bytes(piece.get(kept..).unwrap_or_default());
-                dated = dated || names_date(piece);
-            }
-            Err(Errno::EINTR) => {}
-            Err(_) => return None,
-        }
     }
 }
 

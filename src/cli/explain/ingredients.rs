@@ -20,7 +20,8 @@ use crate::shared::decision::{self, Launch, options};
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::key::ingredients::Ingredients;
 use crate::shared::machine::{FileState, Machine};
-use crate::shared::stand_in::text::{Scanner, path_of};
+use crate::shared::stand_in::markers::path_of;
+use crate::shared::stand_in::text::Scanner;
 use crate::shared::stand_in::{Question, StandInPlan, TextSide};
 
 /// The answer.

@@ -1,12 +1,61 @@
-//! Line markers whose file sccache would look for in the wrong place.
+//! Line markers: the files that they name, and those whose file sccache would look for in the wrong place.
 //!
-//! Owns: which markers these may be, and how to write their line with another name. sccache removes `..` from a
-//! name textually (0.16, `preprocessor_cache.rs`). Behind a symbolic link, the result leads elsewhere
-//! (`--sysroot=/` where `/lib` is a link to `/usr/lib`), and a file that sccache does not find costs the compile
-//! its direct mode.
+//! Owns: the form of a marker, and how to write its line with another name. sccache removes `..` from a name
+//! textually (0.16, `preprocessor_cache.rs`). Behind a symbolic link, the result leads elsewhere (`--sysroot=/` where
+//! `/lib` is a link to `/usr/lib`), and a file that sccache does not find costs the compile its direct mode.
 
-use crate::shared::stand_in::text::{marked_file, path_of};
 use alloc::vec::Vec;
+
+/// The file that a line marker (` 1 "name" 2`, `line 1 "name"`) names, as spelled there. Skips pseudo-files such as
+/// `<built-in>`.
+pub fn marked_file(directive: &[u8]) -> Option<&[u8]> {
+    let rest = directive.trim_ascii_start();
+    let rest = rest
+        .strip_prefix(b"line")
+        .unwrap_or(rest)
+        .trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if digits == 0 {
+        return None;
+    }
+    let rest = rest.get(digits..)?.trim_ascii_start().strip_prefix(b"\"")?;
+    let mut escaped = false;
+    let end = rest.iter().position(|byte| {
+        let ends = *byte == b'"' && !escaped;
+        escaped = *byte == b'\\' && !escaped;
+        ends
+    })?;
+    let name = rest.get(..end)?;
+    let is_compilers = name.starts_with(b"<") && name.ends_with(b">") && !name.contains(&b'/');
+    (!name.is_empty() && !is_compilers).then_some(name)
+}
+
+/// Decodes the path in a line marker: clang puts a backslash before a quote and a backslash, and writes characters
+/// that are not printable ASCII as `\t`, `\n` or three octal digits. `None` for any other escape.
+#[must_use]
+pub fn path_of(name: &[u8]) -> Option<Vec<u8>> {
+    let mut path = Vec::with_capacity(name.len());
+    let mut rest = name.iter();
+    while let Some(byte) = rest.next() {
+        path.push(match byte {
+            b'\\' => match rest.next()? {
+                escaped @ (b'"' | b'\\') => *escaped,
+                b't' => b'\t',
+                b'n' => b'\n',
+                first @ b'0'..=b'3' => [rest.next()?, rest.next()?].into_iter().try_fold(
+                    first - b'0',
+                    |value, digit| {
+                        let digit = digit.wrapping_sub(b'0');
+                        (digit < 8).then_some(value << 3 | digit)
+                    },
+                )?,
+                _ => return None,
+            },
+            byte => *byte,
+        });
+    }
+    Some(path)
+}
 
 /// The name in `line`, if it is a line marker whose file name has `..` in its path.
 #[must_use]

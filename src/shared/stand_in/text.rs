@@ -6,6 +6,7 @@
 
 use crate::shared::bytes::find;
 use crate::shared::key::hash::Hasher;
+use crate::shared::stand_in::markers::{marked_file, path_of};
 use alloc::vec::Vec;
 
 /// The longest directive that is inspected. No line marker is longer.
@@ -108,11 +109,11 @@ struct IdentifierStart {
 }
 
 impl IdentifierStart {
-    fn push(&mut self, byte: u8) {
-        if let Some(slot) = self.bytes.get_mut(self.len) {
-            *slot = byte;
-            self.len += 1;
-        }
+    fn extend(&mut self, bytes: &[u8]) {
+        let room = &mut self.bytes[self.len..];
+        let len = bytes.len().min(room.len());
+        room[..len].copy_from_slice(&bytes[..len]);
+        self.len += len;
     }
 
     fn take(&mut self) -> Self {
@@ -242,16 +243,50 @@ impl Scanner {
     }
 
     /// Scans the next piece of the text.
-    pub fn feed(&mut self, text: &[u8]) {
-        for &byte in text {
-            self.step(byte);
+    pub fn feed(&mut self, mut text: &[u8]) {
+        while let Some((&byte, rest)) = text.split_first() {
+            text = match self.run(text) {
+                0 => {
+                    self.step(byte);
+                    rest
+                }
+                run => &text[run..],
+            };
+        }
+    }
+
+    /// Consumes the bytes at the start of `text` that leave the state as it is, and returns their number. Most of a
+    /// text consists of such bytes, and a text has megabytes.
+    fn run(&mut self, text: &[u8]) -> usize {
+        let while_ = |goes_on: fn(u8) -> bool| {
+            let end = text.iter().position(|byte| !goes_on(*byte));
+            end.unwrap_or(text.len())
+        };
+        match self.state {
+            TextState::Directive => {
+                let run = find(text, b'\n').unwrap_or(text.len());
+                let room = LONGEST_DIRECTIVE.saturating_sub(self.directive.len());
+                self.directive.extend_from_slice(&text[..run.min(room)]);
+                run
+            }
+            TextState::LineStart => while_(is_blank),
+            TextState::Number => while_(|byte| is_word(byte) || matches!(byte, b'.' | b'\'')),
+            TextState::Code if self.word.len > 0 || !text[0].is_ascii_digit() => {
+                let run = while_(is_word);
+                self.word.extend(&text[..run]);
+                match self.assembly {
+                    Assembly::None if self.word.len == 0 => while_(is_inert),
+                    _ => run,
+                }
+            }
+            _ => 0,
         }
     }
 
     fn step(&mut self, byte: u8) {
         self.state = match core::mem::take(&mut self.state) {
             TextState::LineStart => match byte {
-                b' ' | b'\t' | b'\r' | b'\n' => TextState::LineStart,
+                _ if is_blank(byte) => TextState::LineStart,
                 b'#' => {
                     self.directive.clear();
                     TextState::Directive
@@ -285,7 +320,8 @@ impl Scanner {
                 _ => TextState::BlockComment(byte == b'*'),
             },
             TextState::Number => match byte {
-                b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' | b'_' | b'.' | b'\'' => TextState::Number,
+                b'.' | b'\'' => TextState::Number,
+                _ if is_word(byte) => TextState::Number,
                 _ => self.code(byte),
             },
             TextState::Literal(quote) => match byte {
@@ -332,15 +368,11 @@ impl Scanner {
     }
 
     fn code(&mut self, byte: u8) -> TextState {
-        if byte == b'_' || byte.is_ascii_alphabetic() || byte >= 0x80 {
-            self.word.push(byte);
-            return TextState::Code;
-        }
-        if byte.is_ascii_digit() {
-            if self.word.len == 0 {
+        if is_word(byte) {
+            if self.word.len == 0 && byte.is_ascii_digit() {
                 return TextState::Number;
             }
-            self.word.push(byte);
+            self.word.extend(&[byte]);
             return TextState::Code;
         }
         let word = self.word.take();
@@ -376,7 +408,7 @@ impl Scanner {
             Assembly::None => {}
             Assembly::Keyword => match byte {
                 b'(' => self.assembly = Assembly::Text(1, false, TextTail::default()),
-                b' ' | b'\t' | b'\r' | b'\n' => {}
+                _ if is_blank(byte) => {}
                 _ => {
                     self.untold = true;
                     self.assembly = Assembly::None;
@@ -440,55 +472,18 @@ impl Scanner {
     }
 }
 
-/// The file that a line marker (` 1 "name" 2`, `line 1 "name"`) names, as spelled there. Skips pseudo-files such as
-/// `<built-in>`.
-pub fn marked_file(directive: &[u8]) -> Option<&[u8]> {
-    let rest = directive.trim_ascii_start();
-    let rest = rest
-        .strip_prefix(b"line")
-        .unwrap_or(rest)
-        .trim_ascii_start();
-    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if digits == 0 {
-        return None;
-    }
-    let rest = rest.get(digits..)?.trim_ascii_start().strip_prefix(b"\"")?;
-    let mut escaped = false;
-    let end = rest.iter().position(|byte| {
-        let ends = *byte == b'"' && !escaped;
-        escaped = *byte == b'\\' && !escaped;
-        ends
-    })?;
-    let name = rest.get(..end)?;
-    let is_compilers = name.starts_with(b"<") && name.ends_with(b">") && !name.contains(&b'/');
-    (!name.is_empty() && !is_compilers).then_some(name)
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
-/// Decodes the path in a line marker: clang puts a backslash before a quote and a backslash, and writes characters
-/// that are not printable ASCII as `\t`, `\n` or three octal digits. `None` for any other escape.
-#[must_use]
-pub fn path_of(name: &[u8]) -> Option<Vec<u8>> {
-    let mut path = Vec::with_capacity(name.len());
-    let mut rest = name.iter();
-    while let Some(byte) = rest.next() {
-        path.push(match byte {
-            b'\\' => match rest.next()? {
-                escaped @ (b'"' | b'\\') => *escaped,
-                b't' => b'\t',
-                b'n' => b'\n',
-                first @ b'0'..=b'3' => [rest.next()?, rest.next()?].into_iter().try_fold(
-                    first - b'0',
-                    |value, digit| {
-                        let digit = digit.wrapping_sub(b'0');
-                        (digit < 8).then_some(value << 3 | digit)
-                    },
-                )?,
-                _ => return None,
-            },
-            byte => *byte,
-        });
-    }
-    Some(path)
+/// Whether an identifier or a number may contain `byte`.
+fn is_word(byte: u8) -> bool {
+    byte == b'_' || byte.is_ascii_alphanumeric() || byte >= 0x80
+}
+
+/// Whether `byte` outside of identifiers, numbers and inline assembly does not affect what follows.
+fn is_inert(byte: u8) -> bool {
+    !is_word(byte) && !matches!(byte, b'"' | b'\'' | b'/' | b'\n')
 }
 
 #[cfg(test)]

@@ -182,8 +182,9 @@ pub const SPLIT: &[Form] = &[
     })
     .archs(&["gfx90a:xnack+", "gfx908:xnack+"], "gfx906:xnack+")
     .since(22),
+    // Without messages: the compiler itself prints those of two jobs in any order.
     form("--offload-jobs", |p, archs| {
-        p.hip(archs, &["--offload-jobs=2"])
+        p.hip(archs, &["--offload-jobs=2", "-w"])
     })
     .since(23),
 ];

@@ -1,0 +1,81 @@
+//! Digests of files, remembered while a compile is made by architecture.
+//!
+//! Owns: the form in which they are kept. The first call for a compile reads every file that its texts name. The calls
+//! that follow name the same files or some of them, and would read them all again. Which file may be looked up here
+//! is the caller's decision: one that has changed since the first call may not. Pure.
+
+use crate::shared::key::hash::{LEN, push_hex};
+use alloc::vec::Vec;
+
+/// The name of the file that holds them, in the compile's directory.
+pub const FILE: &[u8] = b"digests";
+
+const DATED: u8 = b'd';
+
+/// Appends the digest of the file `name`, and whether it names a macro for the date. Names must come in ascending
+/// order.
+pub fn push(kept: &mut Vec<u8>, name: &[u8], digest: &[u8; LEN], dated: bool) {
+    push_hex(kept, digest);
+    kept.push(if dated { DATED } else { b' ' });
+    kept.extend_from_slice(name);
+    kept.push(b'\n');
+}
+
+/// Digests that were kept.
+pub struct KnownDigests<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> KnownDigests<'a> {
+    /// Those in `kept`.
+    #[must_use]
+    pub fn new(kept: &'a [u8]) -> Self {
+        Self { rest: kept }
+    }
+
+    /// The digest of the file `name` in hexadecimal digits, and whether it names a macro for the date. Names must be
+    /// asked for in ascending order.
+    pub fn get(&mut self, name: &[u8]) -> Option<(&'a [u8], bool)> {
+        loop {
+            let end = self.rest.iter().position(|byte| *byte == b'\n')?;
+            let (digest, flagged) = self.rest.get(..end)?.split_at_checked(2 * LEN)?;
+            let (flag, known) = flagged.split_first()?;
+            if known > name {
+                return None;
+            }
+            self.rest = &self.rest[end + 1..];
+            if known == name {
+                return Some((digest, *flag == DATED));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_order_and_others_are_not() {
+        let mut kept = Vec::new();
+        push(&mut kept, b"a", &[1; LEN], false);
+        push(&mut kept, b"a b", &[2; LEN], true);
+        push(&mut kept, b"c", &[3; LEN], false);
+        let mut known = KnownDigests::new(&kept);
+        let hex = |byte: &str| byte.repeat(LEN).into_bytes();
+        assert_eq!(known.get(b"A"), None);
+        assert_eq!(known.get(b"a b"), Some((&hex("02")[..], true)));
+        assert_eq!(known.get(b"b"), None);
+        assert_eq!(known.get(b"c"), Some((&hex("03")[..], false)));
+        assert_eq!(known.get(b"d"), None);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_short_is_not_used() {
+        let mut kept = Vec::new();
+        push(&mut kept, b"a", &[1; LEN], false);
+        for len in 0..kept.len() {
+            assert_eq!(KnownDigests::new(&kept[..len]).get(b"a"), None);
+        }
+    }
+}
