@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::site::Call;
+use super::site::{CCACHE_14, Call, Launcher, SCCACHE_16, Site};
 use super::trial::{SOURCE, Trial};
 use super::{Case, case};
+use crate::support::compilers;
 
 pub const CASES: &[Case] = &[
     case("`__DATE__` in the source, another day", |t| {
@@ -109,4 +110,90 @@ fn touch(t: &Trial<'_>, name: &str, seconds: u64) {
     let file = std::fs::File::options().append(true).open(t.path(name));
     let time = SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
     file.unwrap().set_modified(time).unwrap();
+}
+
+#[test]
+fn ccache_returns_no_object_with_an_earlier_time() {
+    compiled_now(&CCACHE_14);
+}
+
+#[test]
+fn sccache_returns_no_object_with_an_earlier_time() {
+    compiled_now(&SCCACHE_16);
+}
+
+/// `__TIME__` is no row of the table, because the compiler itself makes another object each second. Here an object has
+/// to contain the time at which it was asked for, in a time zone in which it is another hour than before.
+fn compiled_now(launcher: &Launcher) {
+    let Some(program) = launcher.program() else {
+        return;
+    };
+    let in_source = ("h.cpp", "const char *f() { return __TIME__; }\n", "");
+    let by_header = "#include \"day.h\"\nconst char *f() { return NOW; }\n";
+    let in_header = ("h.cpp", by_header, "#define NOW __TIME__\n");
+    let by_macros = (
+        "h.cpp",
+        by_header,
+        "#define CAT(a, b) a##b\n#define NOW CAT(__TI, ME__)\n",
+    );
+    let on_device = format!(
+        "#include \"day.h\"\n{SOURCE}__attribute__((global)) void now(const char **now) {{ *now = NOW; }}\n"
+    );
+    let in_device = (
+        "k.hip",
+        on_device.as_str(),
+        "#if __HIP_DEVICE_COMPILE__\n#define NOW __TIME__\n#else\n#define NOW \"\"\n#endif\n",
+    );
+    for clang in compilers::clangs(&[19]) {
+        let site = Site::new(clang, launcher, &program);
+        for (name, source, header) in [in_source, in_header, by_macros, in_device] {
+            let t = Trial::new(&site);
+            t.write(&format!("src/{name}"), source);
+            t.write("src/day.h", header);
+            let call = match name {
+                "h.cpp" => named(&t),
+                _ => t.hip(&[]),
+            };
+            // Twice in the first zone, so that direct mode knows the source.
+            for zone in [0, 0, 5] {
+                let call = call.clone().env("TZ", format!("AAA-{zone}"));
+                let before = day_time(zone);
+                let (made, direct) = t.wrapped(&call);
+                let after = day_time(zone);
+                assert_eq!((made.status.code(), direct), (Some(0), None));
+                let mut files = made.files.values();
+                let is_now = |time: u64| match before <= after {
+                    true => (before..=after).contains(&time),
+                    false => time >= before || time <= after,
+                };
+                let object = files.find(|file| !times(file).is_empty());
+                let times = times(object.unwrap_or_else(|| panic!("{name}: no time")));
+                assert!(
+                    times.iter().copied().all(is_now),
+                    "clang {clang}, {name}, zone {zone}: {times:?}, now is {before}"
+                );
+            }
+        }
+    }
+}
+
+/// The seconds since midnight in a time zone that is so many hours ahead.
+fn day_time(zone: u64) -> u64 {
+    let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    (now + 3600 * zone) % 86400
+}
+
+/// The times of day in an object in the form of `__TIME__`, in seconds.
+fn times(object: &[u8]) -> Vec<u64> {
+    let number = |two: &[u8]| {
+        let text = std::str::from_utf8(two).ok()?;
+        text.parse::<u64>().ok()
+    };
+    let time = |text: &[u8]| match text {
+        [h1, h2, b':', m1, m2, b':', s1, s2, 0] => {
+            Some(3600 * number(&[*h1, *h2])? + 60 * number(&[*m1, *m2])? + number(&[*s1, *s2])?)
+        }
+        _ => None,
+    };
+    object.windows(9).filter_map(time).collect()
 }

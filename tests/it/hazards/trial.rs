@@ -269,7 +269,7 @@ impl<'a> Trial<'a> {
     }
 
     /// What a call through the shim makes, and why it went straight to the compiler, if it did.
-    fn wrapped(&self, call: &Call) -> (Made, Option<String>) {
+    pub fn wrapped(&self, call: &Call) -> (Made, Option<String>) {
         let events = self.path("events");
         std::fs::write(&events, "").unwrap();
         let call = call
