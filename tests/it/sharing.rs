@@ -14,12 +14,13 @@ use tempfile::TempDir;
 const PROJECT: &str = "cmake_minimum_required(VERSION 3.20)
 set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 project(p CXX)
-set(units plain warned kernel named checked located shown debug sanitized)
+set(units plain warned coloured kernel named checked located shown debug sanitized)
 list(TRANSFORM units PREPEND src/)
 list(TRANSFORM units APPEND .cpp)
 add_library(p STATIC ${units})
 target_include_directories(p PRIVATE inc)
 set_source_files_properties(src/warned.cpp PROPERTIES COMPILE_OPTIONS -Wall)
+set_source_files_properties(src/coloured.cpp PROPERTIES COMPILE_OPTIONS \"-Wall;-fcolor-diagnostics\")
 set_source_files_properties(src/debug.cpp PROPERTIES COMPILE_OPTIONS -g)
 set_source_files_properties(src/sanitized.cpp PROPERTIES COMPILE_OPTIONS -fsanitize=undefined)
 set_source_files_properties(src/kernel.cpp PROPERTIES COMPILE_OPTIONS
@@ -27,7 +28,7 @@ set_source_files_properties(src/kernel.cpp PROPERTIES COMPILE_OPTIONS
 ";
 
 /// Units, and whether their objects are the same in every checkout.
-const UNITS: [(&str, &str, bool); 9] = [
+const UNITS: [(&str, &str, bool); 10] = [
     (
         "plain",
         "#include <value.h>\nint f() { return VALUE; }\n",
@@ -36,6 +37,11 @@ const UNITS: [(&str, &str, bool); 9] = [
     (
         "warned",
         "#include <value.h>\nint g() { int unused; return VALUE; }\n",
+        true,
+    ),
+    (
+        "coloured",
+        "#include <value.h>\nint o() { int unused; return VALUE; }\n",
         true,
     ),
     (
@@ -171,6 +177,8 @@ impl Site {
         self.cache.zero();
         let ninja = |args: &[&str]| {
             let mut ninja = self.command("ninja", base);
+            // Otherwise Ninja takes the colours out.
+            ninja.env("CLICOLOR_FORCE", "1");
             ninja.args(args).current_dir(&build);
             ready(ninja)
         };
@@ -219,14 +227,25 @@ fn a_second_checkout_gets_what_holds_no_path_and_nothing_else() {
                 }
                 assert_eq!(made.depends, truth.depends, "{what}, {name}");
                 assert!(!truth.depends.is_empty(), "{what}");
-                let warning = made.said.lines().find(|line| line.contains("warning:"));
-                let warning = warning.unwrap_or_else(|| panic!("{what}: {}", made.said));
-                let source = checkout.join("src/warned.cpp");
-                let named = match launcher == sccache() {
-                    true => source.to_str().unwrap(),
-                    false => "../src/warned.cpp",
-                };
-                assert!(warning.starts_with(named), "{what}: {warning}");
+                // ccache's stand-in names sources relative to the working directory in every checkout.
+                for (unit, mark) in [("warned", "warning:"), ("coloured", "\u{1b}[")] {
+                    let source = format!("{}/src/{unit}.cpp", checkout.display());
+                    let shown = match launcher == sccache() {
+                        true => source.clone(),
+                        false => format!("../src/{unit}.cpp"),
+                    };
+                    let about = |said: &str, source: &str| {
+                        let lines = said
+                            .lines()
+                            .filter(|line| line.contains(&format!("{source}:")));
+                        lines.map(str::to_owned).collect::<Vec<_>>()
+                    };
+                    let mut due = about(&truth.said, &source);
+                    assert!(due[0].contains(mark), "the control: {due:?}");
+                    due.iter_mut()
+                        .for_each(|line| *line = line.replace(&source, &shown));
+                    assert_eq!(about(&made.said, &shown), due, "{what}, {name}");
+                }
                 first.get_or_insert(truth);
             }
         }
