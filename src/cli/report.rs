@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use nix::sys::resource::{UsageWho, getrusage};
 use tempfile::NamedTempFile;
 
 use super::progress::ProgressLine;
@@ -25,6 +24,7 @@ use crate::report::{
 };
 use crate::session::Ended;
 use crate::shared::launchers::kind::LauncherKind;
+use crate::support::memory::peak_memory;
 use crate::support::paths;
 
 /// 80 columns of a terminal, minus `rock-wrap: `.
@@ -326,14 +326,6 @@ fn overwrite(
         file.set_len(0)?;
     }
     write(BufWriter::new(file))
-}
-
-/// The memory of the largest process that the build, or what it started, waited for. A server's
-/// children are not among them.
-fn peak_memory() -> Option<u64> {
-    let used = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;
-    // In KiB on Linux.
-    u64::try_from(used.max_rss()).ok().map(|size| size * 1024)
 }
 
 fn print(report: &Report, quiet: bool) {

@@ -16,6 +16,7 @@ use super::directory::{Asked, CompileDir, path_of};
 use super::layout;
 use crate::shared::parts::{ALWAYS, DECLINED, PART_OPTION, Parts, Phase};
 use crate::shared::stand_in::{StandInPlan, VARIABLE};
+use crate::support::memory::peak_memory;
 
 /// Answers the launcher, whose arguments are `args`.
 pub fn main(args: &[OsString]) -> ExitCode {
@@ -102,6 +103,9 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
         if !succeeded {
             return Ok(declined());
         }
+    }
+    if let Some(size) = peak_memory() {
+        dir.note_memory(digest, size);
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -158,6 +158,17 @@ impl CompileDir {
         File::create(self.file(&format!("compiled.{digest}"))).map(drop)
     }
 
+    /// Notes the memory of the largest process that compiled a part, in bytes. Only a report shows it.
+    pub fn note_memory(&self, digest: &str, size: u64) {
+        let _ = fs::write(self.file(&format!("compiled.{digest}")), size.to_string());
+    }
+
+    /// What was noted of a part's memory.
+    pub fn memory(&self, digest: &str) -> Option<u64> {
+        let noted = fs::read_to_string(self.file(&format!("compiled.{digest}")));
+        noted.ok()?.parse().ok()
+    }
+
     /// Whether a part had to be compiled, rather than being found by the launcher.
     pub fn was_compiled(&self, digest: &str) -> bool {
         self.file(&format!("compiled.{digest}")).exists()

@@ -18,11 +18,13 @@ use super::layout;
 use super::permits::{Permit, Permits};
 use super::pipeline::{Part, Pipeline};
 use super::wrapper;
-use crate::shared::call_log;
+use crate::shared::call_log::{self, LoggedPart};
 use crate::shared::decision::reasons::Reason;
 use crate::shared::decision::response;
-use crate::shared::parts::{DECLINED, Phase, VARIABLE, WHOLE};
+use crate::shared::parts::{DECLINED, HOST, Phase, VARIABLE, WHOLE};
+use crate::shared::sys::since_boot;
 use crate::shared::this_machine::ThisMachine;
+use crate::support::memory::peak_memory;
 use crate::support::signals::die_by;
 
 /// Why a compile is made whole after all.
@@ -66,13 +68,15 @@ struct Maker {
     /// Its arguments.
     args: Vec<OsString>,
     children: Children,
-    /// The architectures whose parts are there, and whether the launcher had them.
-    found: Vec<(Vec<u8>, bool)>,
+    /// The parts that are there.
+    found: Vec<LoggedPart>,
 }
 
 /// A part on its way.
 struct Running {
     digest: String,
+    start: u64,
+    end: u64,
     /// Whether the launcher must not look it up.
     again: bool,
     /// Given back when the part has ended.
@@ -191,6 +195,7 @@ impl Maker {
             }
         }
         messages.extend(self.parts(dir, &asked, &pipeline.parts)?);
+        let (start, memory_before) = (since_boot(), peak_memory());
         for command in &pipeline.rest {
             let said = self.children.output(command.to_process())?;
             self.check_signal()?;
@@ -199,6 +204,15 @@ impl Maker {
             }
             messages.extend(said.stderr);
         }
+        self.found.push(LoggedPart {
+            name: HOST.to_vec(),
+            outcome: "host",
+            start,
+            end: since_boot(),
+            // If it is less than the parts', which a launcher without a server may have compiled below this process,
+            // the kernel does not tell it.
+            memory: peak_memory().filter(|size| Some(*size) > memory_before),
+        });
         dir.write_made(&Made {
             asked,
             object: object.to_vec(),
@@ -236,6 +250,8 @@ impl Maker {
                 self.children.start(number, call)?;
                 running.push(Running {
                     digest,
+                    start: since_boot(),
+                    end: 0,
                     again: false,
                     permit,
                     messages: None,
@@ -258,6 +274,7 @@ impl Maker {
                     continue;
                 }
                 running.permit = None;
+                running.end = since_boot();
                 running.messages = Some(layout::split(&said.stderr).1.to_vec());
             }
             if self.children.signal().is_some() {
@@ -271,7 +288,16 @@ impl Maker {
         self.found = parts
             .iter()
             .zip(&running)
-            .map(|(part, running)| (part.arch.clone(), !dir.was_compiled(&running.digest)))
+            .map(|(part, running)| LoggedPart {
+                name: part.arch.clone(),
+                outcome: match dir.was_compiled(&running.digest) {
+                    true => "miss",
+                    false => "hit",
+                },
+                start: running.start,
+                end: running.end,
+                memory: dir.memory(&running.digest),
+            })
             .collect();
         Ok(running
             .into_iter()

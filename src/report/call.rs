@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::given::{Given, Texts};
-use super::parts::Part;
+use super::parts::ObservedPart;
 use crate::launcher::CacheOutcome;
 use crate::shared::call_log;
 use crate::shared::call_log::Event;
@@ -28,7 +28,9 @@ pub struct ObservedCall {
     /// Whether the launcher had it compiled.
     pub compiled: bool,
     /// Its parts, if it was compiled by architecture.
-    pub parts: Vec<Part>,
+    pub parts: Vec<ObservedPart>,
+    /// The bytes of memory of the compile's largest process, if the stand-in waited for it.
+    pub memory: Option<u64>,
     /// Whether its output was there when it ended, if that was seen.
     pub produced: Option<bool>,
 }
@@ -76,6 +78,7 @@ impl ObservedCall {
             texts: None,
             compiled: false,
             parts: Vec::new(),
+            memory: None,
             produced: None,
         }
     }
@@ -96,6 +99,14 @@ impl ObservedCall {
             EndTime::At(end) | EndTime::Before(end) => Some(end.saturating_sub(self.event.start)),
             EndTime::Unknown => None,
         }
+    }
+
+    /// The bytes of memory of its largest process, as far as that is known: the compile's, or that of the parts that
+    /// were compiled.
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<u64> {
+        let parts = self.parts.iter().filter_map(|part| part.memory);
+        parts.chain(self.memory).max()
     }
 
     /// The side that it belongs to, if it compiles.

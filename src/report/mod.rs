@@ -64,6 +64,9 @@ pub const UNATTACHED: &str = "none";
 /// How many of the slowest units are listed.
 const SLOWEST: usize = 5;
 
+/// How many of the compiles with the most memory are listed.
+const LARGEST: usize = 3;
+
 /// What is known about the session besides its calls.
 #[derive(Clone, Debug)]
 pub struct SessionFacts {
@@ -144,6 +147,7 @@ pub struct Report {
     parts: Option<SplitCounts>,
     saved: Option<Saved>,
     slowest: Vec<SlowUnit>,
+    largest: Vec<LargeUnit>,
     verdict: Verdict,
     advice: Vec<Advice>,
     why: Option<Why>,
@@ -218,6 +222,16 @@ struct SlowUnit {
     outcome: Option<CacheOutcome>,
 }
 
+/// One of the compiles with the most memory.
+#[derive(Clone, Debug, Serialize)]
+struct LargeUnit {
+    source: String,
+    output: Option<String>,
+    peak_memory: u64,
+    language: &'static str,
+    archs: u32,
+}
+
 /// Whether the cache was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -258,6 +272,7 @@ impl Report {
             parts: None,
             saved: counts.and_then(|counts| saved::estimate(calls, &counts)),
             slowest: slowest(calls),
+            largest: largest(calls),
             verdict: Verdict::Unknown,
             advice: Vec::new(),
             why: None,
@@ -472,6 +487,23 @@ fn slowest(calls: &[ObservedCall]) -> Vec<SlowUnit> {
     let mut units: Vec<_> = calls.iter().filter_map(unit).collect();
     units.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
     units.truncate(SLOWEST);
+    units
+}
+
+fn largest(calls: &[ObservedCall]) -> Vec<LargeUnit> {
+    let unit = |call: &ObservedCall| {
+        let event = &call.event;
+        Some(LargeUnit {
+            source: show(event.source.as_deref()?),
+            output: event.output.as_deref().map(show),
+            peak_memory: call.peak_memory()?,
+            language: event.language?.as_str(),
+            archs: event.archs,
+        })
+    };
+    let mut units: Vec<_> = calls.iter().filter_map(unit).collect();
+    units.sort_by_key(|unit| Reverse(unit.peak_memory));
+    units.truncate(LARGEST);
     units
 }
 

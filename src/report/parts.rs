@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -38,25 +39,56 @@ pub struct ArchCounts {
     pub misses: u64,
 }
 
-/// The part of a call for one architecture.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The part of a call for one architecture, or its end: the host's compile and putting all together.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
-    /// The architecture.
+    /// The architecture, or `host`.
+    pub arch: String,
+    /// Whether the launcher had it. The host's part is never asked for.
+    pub outcome: CacheOutcome,
+    /// Seconds from the beginning of the build to its start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub start: Option<f64>,
+    /// How long it took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// The bytes of memory of its largest process, if it was compiled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
+}
+
+/// A part as the parts program logs it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObservedPart {
+    /// The architecture, or `host`.
     pub arch: String,
     /// Whether the launcher had it.
     pub outcome: CacheOutcome,
+    /// When it began, since boot, and how long it took.
+    pub time: Option<(Duration, Duration)>,
+    /// The bytes of memory of its largest process.
+    pub memory: Option<u64>,
 }
 
 /// The process and the parts in a line of the parts program's.
-pub fn of_line(line: &str) -> Option<(u32, Vec<Part>)> {
+pub fn of_line(line: &str) -> Option<(u32, Vec<ObservedPart>)> {
     let mut fields = line.strip_prefix("parts\t")?.split('\t');
     let call = fields.next()?.parse().ok()?;
-    let part = |(arch, outcome): (&str, &str)| Part {
-        arch: arch.to_owned(),
-        outcome: match outcome {
-            "hit" => CacheOutcome::Hit,
+    let part = |(arch, said): (&str, &str)| {
+        let mut said = said.split(',');
+        let outcome = match said.next() {
+            Some("hit") => CacheOutcome::Hit,
+            Some("host") => CacheOutcome::Uncached,
             _ => CacheOutcome::Miss,
-        },
+        };
+        let mut number = || said.next()?.parse().ok();
+        let time = number().map(Duration::from_nanos);
+        ObservedPart {
+            arch: arch.to_owned(),
+            outcome,
+            time: time.zip(number().map(Duration::from_nanos)),
+            memory: number(),
+        }
     };
     let parts = fields.filter_map(|field| field.rsplit_once('='));
     Some((call, parts.map(part).collect()))
@@ -77,13 +109,16 @@ impl SplitCounts {
             counts.calls.insert(call);
             let mut parts = 0;
             for part in split {
+                parts += 1;
+                if part.outcome == CacheOutcome::Uncached {
+                    continue;
+                }
                 let of_arch = counts.archs.entry(part.arch).or_default();
                 let hit = u64::from(part.outcome == CacheOutcome::Hit);
                 of_arch.hits += hit;
                 of_arch.misses += 1 - hit;
                 counts.hits += hit;
                 counts.misses += 1 - hit;
-                parts += 1;
             }
             match parts {
                 0 => counts.whole += 1,
@@ -132,8 +167,40 @@ impl SplitCounts {
 mod tests {
     use super::*;
 
-    const LOG: &[u8] = b"launch\tccache\thip\t2\t7\t1\t-\t/k.hip\t/k.o\nparts\t7\tgfx90a=hit\tgfx942:xnack-=miss\n\
+    const LOG: &[u8] = b"launch\tccache\thip\t2\t7\t1\t-\t/k.hip\t/k.o\n\
+        parts\t7\tgfx90a=hit,1000000000,5000000\tgfx942:xnack-=miss,1000000000,2000000000,4096\thost=host,3000000000,1000\n\
         parts\t8\tgfx90a=miss\nparts\t9\n12\n";
+
+    #[test]
+    fn a_part_has_its_time_and_the_memory_of_what_was_compiled() {
+        let line = str::from_utf8(LOG).unwrap().lines().nth(1).unwrap();
+        let (call, parts) = of_line(line).unwrap();
+        let (second, millis) = (Duration::from_secs(1), Duration::from_millis);
+        let expected = [
+            ("gfx90a", CacheOutcome::Hit, second, millis(5), None),
+            (
+                "gfx942:xnack-",
+                CacheOutcome::Miss,
+                second,
+                2 * second,
+                Some(4096),
+            ),
+            (
+                "host",
+                CacheOutcome::Uncached,
+                3 * second,
+                Duration::from_micros(1),
+                None,
+            ),
+        ];
+        let expected = expected.map(|(arch, outcome, start, took, memory)| ObservedPart {
+            arch: arch.to_owned(),
+            outcome,
+            time: Some((start, took)),
+            memory,
+        });
+        assert_eq!((call, parts), (7, expected.to_vec()));
+    }
 
     #[test]
     fn parts_are_counted_by_architecture() {

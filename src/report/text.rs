@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Calls, Report, SlowUnit};
+use super::{Calls, LargeUnit, Report, SlowUnit};
 use crate::launcher::stats::Tally;
 
 /// The width of the first column, and of columns with numbers.
@@ -24,6 +24,7 @@ impl Report {
             lines.extend(self.time());
             lines.extend(self.store());
             lines.extend(slowest(&self.slowest));
+            lines.extend(largest(&self.largest));
         }
         for line in &mut lines {
             *line = cut(line, width);
@@ -100,7 +101,7 @@ impl Report {
             parts.misses
         );
         if parts.whole > 0 {
-            let _ = write!(text, "; {} units compiled whole", parts.whole);
+            let _ = write!(text, "; {} whole", parts.whole);
         }
         Some(labelled("by arch", &text))
     }
@@ -184,10 +185,7 @@ fn slowest(units: &[SlowUnit]) -> Vec<String> {
             (None, Some(_)) => "direct",
             (None, None) => "",
         };
-        let language = match unit.archs {
-            0 => unit.language.to_owned(),
-            archs => format!("{} x{archs}", unit.language),
-        };
+        let language = language(unit.language, unit.archs);
         let label = if index == 0 { "slowest" } else { "" };
         let took = elapsed(Duration::from_secs_f64(unit.seconds));
         format!(
@@ -197,6 +195,31 @@ fn slowest(units: &[SlowUnit]) -> Vec<String> {
         )
     };
     units.iter().enumerate().map(line).collect()
+}
+
+/// The compiles with the most memory, below each other with the slowest.
+fn largest(units: &[LargeUnit]) -> Vec<String> {
+    let line = |(index, unit): (usize, &LargeUnit)| {
+        let label = if index == 0 { "memory" } else { "" };
+        // One character more than a number has.
+        format!(
+            "{label:<width$}{:>9} {:<9}{:<8}{}",
+            bytes(unit.peak_memory),
+            "",
+            language(unit.language, unit.archs),
+            unit.source,
+            width = LABEL - 1,
+        )
+    };
+    units.iter().enumerate().map(line).collect()
+}
+
+/// A language, and for how many architectures it is compiled.
+fn language(language: &str, archs: u32) -> String {
+    match archs {
+        0 => language.to_owned(),
+        archs => format!("{language} x{archs}"),
+    }
 }
 
 fn row(label: &str, cells: &[&str]) -> String {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ingredients::CallIngredients;
 use super::lanes::Lanes;
-use super::parts::Part;
+use super::parts::{ObservedPart, Part};
 use super::{EndTime, ObservedCall, show};
 use crate::launcher::CacheOutcome;
 use crate::shared::decision::language::Language;
@@ -51,6 +51,9 @@ pub struct Unit {
     /// Its parts, if it was compiled by architecture.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
+    /// The bytes of memory of the largest process of the compile, if it was compiled and that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
     /// The process.
     pub process: u32,
     /// What its result depends on, if it was launched.
@@ -93,12 +96,29 @@ pub fn units(calls: &[&ObservedCall], start: Duration) -> Vec<Unit> {
             launched: event.launched,
             reason: (!event.launched).then(|| event.detail.clone()),
             outcome: call.outcome,
-            parts: call.parts.clone(),
+            parts: call
+                .parts
+                .iter()
+                .map(|part| self::part(part, start))
+                .collect(),
+            peak_memory: call.peak_memory(),
             process: event.pid,
             made_of: None,
         }
     };
     calls.iter().map(|call| unit(call)).collect()
+}
+
+fn part(part: &ObservedPart, start: Duration) -> Part {
+    Part {
+        arch: part.arch.clone(),
+        outcome: part.outcome,
+        start: part
+            .time
+            .map(|(began, _)| seconds(began.saturating_sub(start))),
+        seconds: part.time.map(|(_, took)| seconds(took)),
+        peak_memory: part.memory,
+    }
 }
 
 /// The architectures that a call names.

@@ -209,6 +209,11 @@ impl Watcher {
                         call.compiled = true;
                     }
                 }
+                Record::Memory(process, size) => {
+                    if let Some(call) = self.call_of(process) {
+                        call.memory = Some(size);
+                    }
+                }
             }
         }
         // A call's own line comes before that of its parts.

@@ -18,21 +18,25 @@
 //!
 //! The stand-in, which a hit in a launcher's direct mode does not start, adds what it knows. After answering with the
 //! texts of a compile it repeats the last part of the answer, all lines of which begin with `#`: the files that the
-//! texts name, with their digests. When it becomes the real compiler for the compile itself it adds nothing in front.
-//! Either ends with a line that holds only the number of the process whose call it is. One record is one write.
+//! texts name, with their digests. When it runs the real compiler for the compile itself it adds nothing in front, and
+//! when that has ended, the memory of its largest process in KiB. Each ends with a line that holds only the number of
+//! the process whose call it is. One record is one write.
 //!
 //! ```text
 //! # 1 "/usr/include/stdio.h"
 //! #pragma rock-wrap 0f1e2d...
 //! 4711
 //! 4711
+//! #memory 235484
+//! 4711
 //! ```
 //!
-//! The parts program adds a line for a call that it was handed, with the outcome of each architecture's look-up. The
-//! line has none if the call was compiled whole after all.
+//! The parts program adds a line for a call that it was handed, with each architecture's part and the host's: its
+//! outcome, start and duration in nanoseconds and, if it was compiled and that is known, the memory of its largest
+//! process in bytes. The line has none if the call was compiled whole after all.
 //!
 //! ```text
-//! parts <TAB> pid <TAB> gfx90a=hit <TAB> gfx942=miss
+//! parts <TAB> pid <TAB> gfx90a=hit,START,TIME <TAB> gfx942=miss,START,TIME,MEMORY <TAB> host=host,START,TIME,MEMORY
 //! ```
 
 use crate::shared::bytes::push_decimal;
@@ -47,6 +51,9 @@ use crate::shared::sys;
 
 /// Names the log: an existing file that the shim may append to.
 pub const VARIABLE: &str = "ROCK_WRAP_EVENTS";
+
+/// The start of the line with the memory of a compile.
+pub const MEMORY: &[u8] = b"#memory ";
 
 /// Appends a line about `call` and its `decision` to the log, if the environment names one. The log is opened with
 /// `O_APPEND` and each line is one write, so parallel calls lose no lines (the kernel holds the inode's lock while
@@ -183,7 +190,7 @@ fn push_escaped(text: &mut Vec<u8>, bytes: &[u8]) {
 }
 
 #[cfg(not(rock_wrap_shim))]
-pub use parts::record_parts;
+pub use parts::{LoggedPart, record_parts};
 #[cfg(not(rock_wrap_shim))]
 pub use read::{Event, Reader, Record, Text, read};
 
@@ -195,18 +202,38 @@ mod parts {
 
     use super::{VARIABLE, Vec, push_escaped};
 
-    /// Appends a line about the parts of this process's call, which the launcher did not have as a whole: each
-    /// architecture, and whether the launcher had it. Without any, the call was compiled whole.
-    pub fn record_parts(parts: &[(Vec<u8>, bool)]) {
+    /// A part of a call.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct LoggedPart {
+        /// The architecture, or the host.
+        pub name: Vec<u8>,
+        /// `hit`, `miss` or `host`.
+        pub outcome: &'static str,
+        /// When it began, in nanoseconds since boot.
+        pub start: u64,
+        /// When it ended.
+        pub end: u64,
+        /// The bytes of memory of its largest process, if that is known.
+        pub memory: Option<u64>,
+    }
+
+    /// Appends a line about the parts of this process's call, which the launcher did not have as a whole. Without
+    /// any, the call was compiled whole.
+    pub fn record_parts(parts: &[LoggedPart]) {
         let Some(path) = std::env::var_os(VARIABLE) else {
             return;
         };
         let mut line = Vec::from(b"parts\t");
         line.extend(std::process::id().to_string().bytes());
-        for (arch, hit) in parts {
+        for part in parts {
             line.push(b'\t');
-            push_escaped(&mut line, arch);
-            line.extend_from_slice(if *hit { b"=hit" } else { b"=miss" });
+            push_escaped(&mut line, &part.name);
+            let took = part.end.saturating_sub(part.start);
+            // Writing into memory does not fail.
+            let _ = write!(line, "={},{},{took}", part.outcome, part.start);
+            if let Some(memory) = part.memory {
+                let _ = write!(line, ",{memory}");
+            }
         }
         line.push(b'\n');
         // A log that has disappeared must not disturb a compile.
@@ -225,7 +252,8 @@ mod read {
     use std::string::String;
     use std::time::Duration;
 
-    use super::{NONE, Vec};
+    use super::{MEMORY, NONE, Vec};
+    use crate::shared::bytes::decimal;
     use crate::shared::decision::language::Language;
     use crate::shared::stand_in::markers::{marked_file, path_of};
 
@@ -275,8 +303,10 @@ mod read {
         Call(Event),
         /// The stand-in answered with the texts of the compile that this process launched.
         Text(u32, Text),
-        /// The stand-in became the real compiler for the compile that this process launched: nothing was found.
+        /// The stand-in runs the real compiler for the compile that this process launched: nothing was found.
         Compiled(u32),
+        /// That compile has ended; its largest process had this much memory, in bytes.
+        Memory(u32, u64),
     }
 
     /// What the texts of a compile depend on.
@@ -300,6 +330,7 @@ mod read {
     pub struct Reader {
         text: Option<Text>,
         file: Option<PathBuf>,
+        memory: Option<u64>,
     }
 
     impl Reader {
@@ -311,18 +342,21 @@ mod read {
         }
 
         fn line(&mut self, line: &[u8]) -> Option<Record> {
+            if let Some(size) = line.strip_prefix(MEMORY) {
+                self.memory = decimal(size).and_then(|size| size.checked_mul(1024));
+                return None;
+            }
             if line.starts_with(b"#") {
                 self.part(line);
                 return None;
             }
-            let text = self.text.take();
-            let number = std::str::from_utf8(line)
-                .ok()
-                .and_then(|line| line.parse().ok());
-            match (number, text) {
-                (Some(call), Some(text)) => Some(Record::Text(call, text)),
-                (Some(call), None) => Some(Record::Compiled(call)),
-                (None, _) => event(line).map(Record::Call),
+            let (text, memory) = (self.text.take(), self.memory.take());
+            let number = decimal(line).and_then(|number| u32::try_from(number).ok());
+            match (number, text, memory) {
+                (Some(call), Some(text), _) => Some(Record::Text(call, text)),
+                (Some(call), None, Some(size)) => Some(Record::Memory(call, size)),
+                (Some(call), None, None) => Some(Record::Compiled(call)),
+                (None, ..) => event(line).map(Record::Call),
             }
         }
 
@@ -356,7 +390,7 @@ mod read {
         let records = Reader::default().read(log).into_iter();
         let call = |record| match record {
             Record::Call(event) => Some(event),
-            Record::Text(..) | Record::Compiled(_) => None,
+            Record::Text(..) | Record::Compiled(_) | Record::Memory(..) => None,
         };
         records.filter_map(call).collect()
     }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use crate::outputs::Outputs;
-use crate::process::{self, Child};
+use crate::process::Child;
 use crate::shared::decision::sharing::{self, Shared};
 use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
@@ -112,12 +112,14 @@ pub fn depfile(plan: &StandInPlan<'_>, args: &[&CStr]) {
     }
 }
 
-/// Runs the compiler, and removes the directory from its messages and from the dependency file. Returns if the
-/// compiler cannot be run this way.
-pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut() -> Errno) {
-    let Ok((read, write)) = File::pipe() else {
-        return;
-    };
+/// Runs the compiler, and removes the directory from its messages and from the dependency file. Returns how it ended;
+/// `None` if it cannot be run this way.
+pub fn compile(
+    plan: &StandInPlan<'_>,
+    args: &[&CStr],
+    execute: &mut dyn FnMut() -> Errno,
+) -> Option<End> {
+    let (read, write) = File::pipe().ok()?;
     let mut failed = false;
     let child = Child::start(&mut || {
         sys::duplicate(write.descriptor(), 2);
@@ -125,10 +127,10 @@ pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut()
         failed = true;
     });
     drop(write);
-    let Ok(child) = child else { return };
+    let child = child.ok()?;
     if failed {
         child.kill();
-        return;
+        return None;
     }
     // The shim cannot restore the directory in ccache's messages.
     let to = match plan.kind {
@@ -140,7 +142,7 @@ pub fn compile(plan: &StandInPlan<'_>, args: &[&CStr], execute: &mut dyn FnMut()
     if end == End::Exited(0) {
         depfile(plan, args);
     }
-    process::end(end)
+    Some(end)
 }
 
 /// Copies the pipe's content to standard error line by line, replacing `from` by `to`.

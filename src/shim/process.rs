@@ -20,6 +20,7 @@ const CLONE: usize = 56;
 const WAIT4: usize = 61;
 const KILL: usize = 62;
 const FCNTL: usize = 72;
+const GETRUSAGE: usize = 98;
 const RT_SIGTIMEDWAIT: usize = 128;
 const PRCTL: usize = 157;
 
@@ -266,6 +267,18 @@ unsafe extern "C" fn in_child(body: *mut &mut dyn FnMut()) -> ! {
     // SAFETY: `body` belongs to the parent, which is suspended.
     unsafe { (*body)() };
     sys::exit(1)
+}
+
+/// The memory of the largest process that this one, or what it started, has waited for, in KiB.
+pub fn peak_memory() -> u64 {
+    const OF_CHILDREN: usize = usize::MAX;
+    /// In longs; the figure is the fifth.
+    const RUSAGE_LEN: usize = 18;
+    let mut usage = [0_u64; RUSAGE_LEN];
+    let args = [OF_CHILDREN, &raw mut usage as usize, 0, 0, 0, 0];
+    // SAFETY: there is room for an rusage.
+    let _ = unsafe { syscall(GETRUSAGE, args) };
+    usage[4]
 }
 
 /// Ends this process the way the child ended.

@@ -12,8 +12,9 @@ use crate::checkout;
 use crate::markers::MarkerNames;
 use crate::message::say;
 use crate::named::{NamedContent, NamedFiles, kept_digests};
-use crate::process::Child;
+use crate::process::{self, Child};
 use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
+use crate::supervise;
 use crate::shared::bytes::push_decimal;
 use crate::shared::call::lookup;
 use crate::shared::call_log;
@@ -51,14 +52,30 @@ pub fn answer(given: &Given) {
         sys::exit(status)
     }
     let words = plan.words(args);
-    let mut run = || {
-        if args.contains(&c"-c") {
+    let compiles = args.contains(&c"-c");
+    let run: &mut dyn FnMut() -> Errno = &mut || {
+        if compiles {
             tell(&plan, given, Vec::new());
         }
         execute(&plan, &words, given)
     };
-    if !plan.root.is_empty() {
-        checkout::compile(&plan, args, &mut run);
+    // With a log, the compile is waited for: only then does the kernel tell how much memory it took. A launcher's own
+    // figure would be that of its largest child, or with a server, of none.
+    let ended = if !plan.root.is_empty() {
+        checkout::compile(&plan, args, run)
+    } else if compiles && lookup(given.env, call_log::VARIABLE.as_bytes()).is_some() {
+        supervise::run(None, run).ok()
+    } else {
+        None
+    };
+    if let Some(end) = ended {
+        if compiles && end != End::Exited(DECLINED) {
+            let mut text = Vec::from(call_log::MEMORY);
+            push_decimal(&mut text, process::peak_memory());
+            text.push(b'\n');
+            tell(&plan, given, text);
+        }
+        process::end(end)
     }
     let errno = run();
     say(&[

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod error_chain;
+pub mod memory;
 pub mod paths;
 pub mod signals;
 pub mod time;

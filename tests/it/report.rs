@@ -92,12 +92,19 @@ fn a_cold_and_a_warm_build_are_told_by_every_launcher() {
             assert_eq!(units.len(), 7, "{told}");
             for unit in units.iter().filter(|unit| unit["launched"] == true) {
                 assert_eq!(unit["outcome"], outcome, "{told}");
+                // A launcher's own memory is never taken for a compile's.
+                let memory = unit["peak_memory"].as_u64();
+                assert_eq!(memory.is_some(), misses > 0, "{told}");
+                assert!(memory.is_none_or(|size| size > 20 << 20), "{told}");
                 let hip = unit["language"] == "hip" && !unit["archs"].is_null();
                 assert!(
                     !hip || unit["archs"] == serde_json::json!(["gfx900", "gfx906"]),
                     "{unit}"
                 );
             }
+            let largest = report["largest"].as_array().unwrap();
+            assert_eq!(largest.len(), if misses > 0 { 3 } else { 0 }, "{told}");
+            assert_eq!(ran.err.contains("rock-wrap: memory "), misses > 0);
             let events = trace["traceEvents"].as_array().unwrap();
             assert_eq!(events.len(), 7, "{trace:#}");
             for event in events {

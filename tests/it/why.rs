@@ -208,6 +208,23 @@ fn an_architecture_that_is_new_is_told_from_those_that_hit() {
         let told = format!("{program:?}: {report:#}");
         assert_eq!(report["units"][0]["parts"][0]["outcome"], "hit", "{told}");
         assert_eq!(report["units"][0]["parts"][2]["outcome"], "miss", "{told}");
+        // Each part has its time, within its unit's, and the memory of what was compiled.
+        let unit = &report["units"][0];
+        let number = |of: &Value, name: &str| of[name].as_f64();
+        let end = number(unit, "start").unwrap() + number(unit, "seconds").unwrap();
+        let parts = unit["parts"].as_array().unwrap();
+        let names: Vec<_> = parts.iter().map(|part| &part["arch"]).collect();
+        assert_eq!(names, ["gfx900", "gfx906", "gfx90a", "host"], "{told}");
+        for part in parts {
+            let start = number(part, "start").unwrap();
+            let seconds = number(part, "seconds").unwrap();
+            assert!(number(unit, "start") < Some(start), "{told}");
+            assert!(seconds > 0.0 && start + seconds <= end, "{told}");
+        }
+        let memory = |part: &Value| number(part, "peak_memory");
+        assert_eq!((memory(&parts[0]), memory(&parts[1])), (None, None));
+        assert!(memory(&parts[2]) > Some(1e7), "{told}");
+        assert!(memory(unit) >= memory(&parts[2]), "{told}");
         let cause = &report["why"]["causes"][0];
         let text = "gfx90a is new, and the other architectures hit";
         assert_eq!(cause["text"], text, "{told}");

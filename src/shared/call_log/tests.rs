@@ -72,7 +72,7 @@ fn what_the_stand_in_adds_belongs_to_the_process_at_its_end_however_it_is_cut() 
     let log = b"# 1 \"/a b.h\"\n#pragma rock-wrap 0123456789abcdef0123\n# 1 \"gone.h\"\n\
         #pragma rock-wrap absent\n#pragma rock-wrap says fedcba9876543210ff\n\
         # 1 \"/nonexistent/rock-wrap/dated\"\n#pragma rock-wrap dated\n42\n\
-        direct\tx\t-\t0\t7\t1\t-\t-\t-\n42\n";
+        direct\tx\t-\t0\t7\t1\t-\t-\t-\n42\n#memory 3\n42\n";
     let text = Text {
         files: vec![
             (PathBuf::from("/a b.h"), "0123456789abcdef".to_owned()),
@@ -85,7 +85,7 @@ fn what_the_stand_in_adds_belongs_to_the_process_at_its_end_however_it_is_cut() 
     let whole = Reader::default().read(log);
     assert_eq!(whole[0], Record::Text(42, text));
     assert!(matches!(&whole[1], Record::Call(event) if event.pid == 7));
-    assert_eq!(whole[2..], [Record::Compiled(42)]);
+    assert_eq!(whole[2..], [Record::Compiled(42), Record::Memory(42, 3072)]);
     let mut reader = Reader::default();
     let lines = log.split_inclusive(|byte| *byte == b'\n');
     let pieces: Vec<_> = lines.flat_map(|line| reader.read(line)).collect();

@@ -220,9 +220,10 @@ pub fn told(events: &Path) -> (Option<String>, Option<Parts>) {
                 assert!(parts.is_none(), "split twice: {told}");
                 let part = |word: &str| {
                     let (arch, what) = word.split_once('=').unwrap();
-                    (arch.to_owned(), what == "hit")
+                    (arch.to_owned(), what.starts_with("hit,"))
                 };
-                let told: Parts = words.skip(1).map(part).collect();
+                let archs = words.skip(1).filter(|word| !word.starts_with("host="));
+                let told: Parts = archs.map(part).collect();
                 // Without any, it was compiled whole after all.
                 parts = (!told.is_empty()).then_some(told);
             }
