@@ -79,6 +79,8 @@
     hit: 'found in the cache', miss: 'compiled and stored', failed: 'failed', uncached: 'passed on uncached',
     launched: 'launched, result unknown', direct: 'direct',
   };
+  /** The same of the part of a call for one architecture; the last part, the host's, is in no cache by itself. */
+  const partMeanings = { hit: 'found in the cache', miss: 'compiled and stored', uncached: 'compiled, and everything put together' };
   const units = report.units ?? [];
   const absolute = (unit, path) => (!path || path.startsWith('/') || !unit.directory ? path : `${unit.directory}/${path}`);
   for (const [index, unit] of units.entries()) {
@@ -91,6 +93,12 @@
     unit.archNames = unit.archs ?? [];
     unit.side = unit.language === null || unit.language === undefined ? 'other'
       : unit.language === 'hip' || unit.language === 'assembler' ? 'HIP' : 'host';
+    unit.parts ??= [];
+    for (const part of unit.parts) {
+      part.owner = unit;
+      part.name = part.arch;
+      part.fate = part.outcome === 'uncached' ? 'direct' : part.outcome;
+    }
     unit.words = [unit.path, unit.output, unit.reason, unit.fate, unit.language, unit.side, unit.target, ...unit.archNames]
       .filter(Boolean).join('\n').toLowerCase();
   }
@@ -153,7 +161,9 @@
     card('Cache', size(cache.bytes), [cache.bytes_limit ? `of ${size(cache.bytes_limit)}` : '', change].filter(Boolean).join(', '),
       cache.bytes_limit ? bar([['launched', cache.bytes], ['line', Math.max(0, cache.bytes_limit - cache.bytes)]]) : null);
   }
-  if (session.peak_memory) card('Peak memory', size(session.peak_memory), 'of the largest process that the build waited for');
+  const largest = units.reduce((most, unit) => ((unit.peak_memory ?? 0) > (most?.peak_memory ?? 0) ? unit : most), null);
+  if (largest?.peak_memory) card('Peak memory', size(largest.peak_memory), `compiling ${largest.name}`);
+  else if (session.peak_memory) card('Peak memory', size(session.peak_memory), 'of the largest process that the build waited for');
   for (const advice of report.advice ?? [])
     by('advice').append(make('div', { class: `advice ${advice.weight}` }, make('p', {}, make('strong', {}, `${advice.weight}: `), advice.text),
       advice.remedy ? make('p', {}, `What to do: ${advice.remedy}`) : null));
@@ -252,7 +262,8 @@
   const seconds = (name, value, more = {}) => ({ name, value: (row) => { const own = value(row); return typeof own === 'number' ? Math.round(own * 1000) / 1000 : own; }, number: true, show: (row) => time(value(row)), ...more });
   const number = (name, value) => ({ name, value, number: true });
   // Of a call that was compiled by architecture, the part for the group's architecture counts.
-  const of = (word) => (group) => group.units.filter((unit) => ((unit.parts ?? []).find((part) => part.arch === group.name)?.outcome ?? unit.fate) === word).length;
+  const partFor = (unit, arch) => unit.parts.find((part) => part.arch === arch);
+  const of = (word) => (group) => group.units.filter((unit) => (partFor(unit, group.name)?.outcome ?? unit.fate) === word).length;
 
   if (difference) {
     const figure = (row, value) => (row.unit === 'seconds' ? time(value) : row.unit === 'bytes' ? size(value) : value.toLocaleString('en').replace('-', '−'));
@@ -271,16 +282,27 @@
   }
   // A unit is a source; its parts are the calls that compile it.
   const sources = [...grouped(units.filter((unit) => unit.source), (unit) => unit.path)].map(([path, parts]) => ({ path, units: parts }));
-  const partsOf = (unit) => (unit.parts ?? []).map((part) => `${part.arch} ${part.outcome}`).join(', ');
-  const describe = (unit) => [unit.parts?.length ? null : unit.archNames.length ? unit.archNames.join(' ') : unit.arch_count ? `${unit.arch_count} architectures` : unit.language,
-    unit.outcome ?? unit.reason ?? 'launched', time(unit.seconds), partsOf(unit)].filter(Boolean).join(', ');
-  table('Slowest units', 'Each source with all calls that compile it', [
-    { name: 'Source', kind: 'path', value: (row) => short(row.path), show: (row) => (row.units.length === 1 && !row.units[0].parts?.length ? short(row.path)
-      : make('details', {}, make('summary', {}, short(row.path)), make('ul', {}, ...row.units.map((unit) => make('li', {}, describe(unit)))))) },
+  const memory = (of) => (of.peak_memory ? size(of.peak_memory) : null);
+  const inWords = (part) => [`${part.arch}: ${partMeanings[part.outcome] ?? part.outcome}`, part.seconds === undefined ? null : time(part.seconds), memory(part)]
+    .filter(Boolean).join(', ');
+  const listOf = (items, content) => make('ul', {}, ...items.map((item) => make('li', {}, ...[content(item)].flat())));
+  const partList = (unit) => listOf(unit.parts, inWords);
+  const describe = (unit) => [unit.archNames.length ? unit.archNames.join(' ') : unit.arch_count ? `${unit.arch_count} architectures` : unit.language,
+    unit.outcome ?? unit.reason ?? 'launched', time(unit.seconds), memory(unit)].filter(Boolean).join(', ');
+  const insideOf = ({ units: [first, ...rest] }) => (rest.length > 0
+    ? listOf([first, ...rest], (unit) => [describe(unit), ...(unit.parts.length > 0 ? [partList(unit)] : [])])
+    : first.parts.length > 0 ? partList(first) : null);
+  table('Slowest units', 'Each source with the calls that compile it, and with their parts if they were compiled by architecture', [
+    { name: 'Source', kind: 'path', value: (row) => short(row.path), show: (row) => {
+      const inside = insideOf(row);
+      return inside ? make('details', {}, make('summary', {}, short(row.path)), inside) : short(row.path);
+    } },
     seconds('Time', (row) => sum(row.units, took)),
     number('Calls', (row) => row.units.length),
     { name: 'Language', kind: 'word', value: (row) => row.units[0].language ?? '' },
     number('Archs', (row) => Math.max(...row.units.map((unit) => unit.arch_count ?? 0)) || null),
+    ...(largest?.peak_memory ? [{ ...number('Memory', (row) => Math.max(...row.units.map((unit) => unit.peak_memory ?? 0)) || null),
+      show: (row) => memory({ peak_memory: Math.max(...row.units.map((unit) => unit.peak_memory ?? 0)) }) ?? '' }] : []),
     { name: 'Result', kind: 'word', value: (row) => [...new Set(row.units.map((unit) => unit.fate))].join(' '),
       show: (row) => make('span', {}, ...[...new Set(row.units.map((unit) => unit.fate))].flatMap((word) => [tag(word), ' '])) },
   ], sources, 1, 15);
@@ -291,10 +313,10 @@
   table('HIP and host', null, [{ name: 'Side', kind: 'word', value: (row) => row.name }, ...tallies], groups((unit) => unit.side), 5);
   const byArch = units.filter((unit) => (unit.arch_count ?? 0) > 0);
   if (byArch.length > 0)
-    table('Architectures', 'The time of a call is divided evenly between the architectures that it compiles for',
+    table('Architectures', 'The time of a call is divided evenly between the architectures that it compiles for, unless it was compiled by architecture',
       [{ name: 'Architecture', kind: 'word', value: (row) => row.name }, ...tallies],
       [...grouped(byArch, (unit) => (unit.archNames.length ? unit.archNames : ['(not recorded)']))]
-        .map(([name, list]) => ({ name, units: list, share: (unit) => took(unit) / Math.max(1, unit.archNames.length) })), 5);
+        .map(([name, list]) => ({ name, units: list, share: (unit) => partFor(unit, name)?.seconds ?? took(unit) / Math.max(1, unit.archNames.length) })), 5);
   if (units.some((unit) => unit.target))
     table('CMake targets', null, [{ name: 'Target', kind: 'path', value: (row) => row.name }, ...tallies], groups((unit) => unit.target ?? '(none)'), 5);
   table('Directories', common ? `Below ${common}` : null,
@@ -332,9 +354,20 @@
   for (const unit of units) (lanes[unit.lane ?? 0] ??= []).push(unit);
   for (let lane = 0; lane < lanes.length; lane += 1) (lanes[lane] ??= []).sort((a, b) => a.start - b.start);
   const end = Math.max(session.seconds, ...lanes.map((lane) => { const last = lane[lane.length - 1]; return last ? last.start + took(last) : 0; }), 0.001);
+  /** What is drawn, row by row: the calls of a lane, and below them the parts of those that were compiled by architecture. */
+  const rows = lanes.flatMap((lane) => {
+    const below = [];
+    for (const part of lane.flatMap((unit) => unit.parts)) {
+      if (part.start === undefined) continue;
+      const free = below.find((row) => { const last = row[row.length - 1]; return last.start + took(last) <= part.start; });
+      if (free) free.push(part); else below.push([part]);
+    }
+    return [lane, ...below];
+  });
+  const ownerOf = (bar) => bar?.owner ?? bar;
   const AXIS = 24;
-  const row = lanes.length <= 24 ? 20 : lanes.length <= 64 ? 10 : Math.max(2, Math.floor(640 / lanes.length));
-  const height = AXIS + Math.max(1, lanes.length) * row + 4;
+  const row = rows.length <= 24 ? 20 : rows.length <= 64 ? 10 : Math.max(2, Math.floor(640 / rows.length));
+  const height = AXIS + Math.max(1, rows.length) * row + 4;
   let view = { from: 0, to: end };
   let matches = null;
   let selected = null;
@@ -344,6 +377,7 @@
     const number = units.filter((unit) => unit.fate === word).length;
     if (number > 0) by('legend').append(make('span', {}, make('i', { style: `background:var(--${word})` }), `${meanings[word]} (${number.toLocaleString('en')})`));
   }
+  if (rows.length > lanes.length) by('legend').append(make('span', {}, 'Below a call that was compiled by architecture are its parts.'));
 
   const ticks = () => {
     const span = view.to - view.from;
@@ -380,9 +414,9 @@
       if (x + 4 + room <= width) pen.fillText(label, x + 4, AXIS / 2);
     }
     const labels = [];
-    lanes.forEach((lane, at) => {
+    rows.forEach((lane, at) => {
       const y = AXIS + at * row;
-      const tall = Math.max(1, row - (row > 4 ? 2 : 0));
+      const tall = Math.max(1, row - (row > 4 ? 2 : 0) - (lane[0]?.owner && row >= 16 ? 4 : 0));
       // The first call that can be seen: calls of one lane do not overlap.
       let low = 0;
       let high = lane.length;
@@ -394,7 +428,7 @@
         const unit = lane[index];
         const x = (unit.start - view.from) * factor;
         const wide = Math.max(1, took(unit) * factor - 0.5);
-        pen.globalAlpha = matches && !matches.has(unit.index) ? 0.12 : 1;
+        pen.globalAlpha = matches && !matches.has(ownerOf(unit).index) ? 0.12 : 1;
         pen.fillStyle = colours[unit.fate];
         pen.fillRect(x, y, wide, tall);
         if (unit === selected || unit === hovered) {
@@ -407,7 +441,7 @@
       }
     });
     for (const [unit, x, y, wide] of labels) {
-      pen.globalAlpha = matches && !matches.has(unit.index) ? 0.3 : 1;
+      pen.globalAlpha = matches && !matches.has(ownerOf(unit).index) ? 0.3 : 1;
       pen.save();
       pen.beginPath();
       pen.rect(x, y - row / 2, wide - 4, row);
@@ -438,7 +472,7 @@
   const move = (share) => { const by = (view.to - view.from) * share; show(view.from + by, view.to + by); };
   /** The call at a point of the canvas; a narrow one is found from near by. */
   const at = (x, y) => {
-    const lane = lanes[Math.floor((y - AXIS) / row)];
+    const lane = rows[Math.floor((y - AXIS) / row)];
     if (!lane || y < AXIS) return null;
     const factor = width / (view.to - view.from);
     const moment = view.from + x / factor;
@@ -455,7 +489,7 @@
     ['Result', unit.launched ? meanings[unit.fate] : `direct: ${unit.reason}`],
     ['Time', unit.seconds === null ? 'unknown' : `${unit.end === 'before' ? 'at most ' : ''}${time(unit.seconds)}, from ${time(unit.start)} on`],
     ['Language', unit.language], ['Architectures', unit.archNames.join(' ') || (unit.arch_count ? String(unit.arch_count) : null)],
-    ['Parts', partsOf(unit)], ['Target', unit.target], ['Process', unit.process],
+    ['Parts', unit.parts.map(inWords).join('; ')], ['Memory', memory(unit)], ['Target', unit.target], ['Process', unit.process],
   ].filter(([, value]) => value !== null && value !== undefined && value !== '');
   const select = (unit) => {
     selected = unit;
@@ -467,8 +501,11 @@
     if (hovered !== unit) { hovered = unit; redraw(); }
     tip.hidden = !unit;
     if (!unit) return;
-    tip.replaceChildren(make('strong', {}, unit.name), make('div', {}, `${unit.launched ? meanings[unit.fate] : unit.reason}, ${time(unit.seconds)}`),
-      ...[unit.archNames.join(' '), short(unit.path)].filter(Boolean).map((text) => make('div', { class: 'quiet' }, text)));
+    const owner = ownerOf(unit);
+    const words = unit.owner ? partMeanings[unit.outcome] : unit.launched ? meanings[unit.fate] : unit.reason;
+    tip.replaceChildren(make('strong', {}, unit.owner ? `${unit.name} of ${owner.name}` : unit.name),
+      make('div', {}, [words, time(unit.seconds), memory(unit)].filter(Boolean).join(', ')),
+      ...[unit.owner ? null : owner.archNames.join(' '), short(owner.path)].filter(Boolean).map((text) => make('div', { class: 'quiet' }, text)));
     const room = tip.getBoundingClientRect();
     tip.style.left = `${Math.max(4, Math.min(x + 12, width - room.width - 4))}px`;
     tip.style.top = `${y + 18 + room.height > height ? Math.max(0, y - room.height - 10) : y + 18}px`;
@@ -483,7 +520,7 @@
       hover(null);
     } else hover(at(event.offsetX, event.offsetY), event.offsetX, event.offsetY);
   });
-  canvas.addEventListener('pointerup', (event) => { if (drag && !drag.moved) select(at(event.offsetX, event.offsetY)); drag = null; });
+  canvas.addEventListener('pointerup', (event) => { if (drag && !drag.moved) select(ownerOf(at(event.offsetX, event.offsetY))); drag = null; });
   canvas.addEventListener('pointercancel', () => { drag = null; });
   canvas.addEventListener('pointerleave', () => hover(null));
   canvas.addEventListener('dblclick', (event) => zoom(0.4, event.offsetX / width));
