@@ -63,7 +63,7 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
     for change in changes.iter().flat_map(|(_, changes)| changes) {
         *frequency.entry(change).or_default() += 1;
     }
-    let mut causes = BTreeMap::<&Change, Vec<String>>::new();
+    let mut causes = BTreeMap::<(&Change, Option<String>), Vec<String>>::new();
     for (missed, all) in &changes {
         let first = all.iter().map(Change::rank).min();
         let own = all.iter().filter(|change| Some(change.rank()) == first);
@@ -74,17 +74,19 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
             None => main.into_iter().collect(),
         };
         for change in counted {
-            causes.entry(change).or_default().push(path.clone());
+            let only = change.is_of_text().then(|| compiled_only(missed)).flatten();
+            causes.entry((change, only)).or_default().push(path.clone());
         }
     }
     let mut causes: Vec<Cause> = { causes.into_iter() }
-        .map(|(change, units)| {
+        .map(|((change, only), units)| {
             let others_hit = others_hit(change, new);
             Cause {
                 id: change.id(),
-                text: match others_hit {
-                    true => change.text() + ", and the other architectures hit",
-                    false => change.text(),
+                text: match only {
+                    _ if others_hit => change.text() + ", and the other architectures hit",
+                    Some(only) => change.text() + ", and only " + &only + " compiled",
+                    None => change.text(),
                 },
                 remedy: match others_hit {
                     true => Some("nothing: only the new architecture was compiled"),
@@ -116,6 +118,24 @@ fn others_hit(change: &Change, report: &StoredReport) -> bool {
     let mut others = parts.archs.iter().filter(|(arch, _)| !new.contains(*arch));
     let some = others.clone().next().is_some();
     lost.is_empty() && some && others.all(|(_, part)| part.misses == 0)
+}
+
+/// What had to be compiled of a compile that was split, if that was not all of it. The launcher has compared each
+/// architecture's text.
+fn compiled_only(unit: &Unit) -> Option<String> {
+    let with = |outcome| {
+        let parts = unit.parts.iter();
+        parts.filter(move |part| part.outcome == outcome)
+    };
+    with(CacheOutcome::Hit).next()?;
+    let archs: Vec<&str> = with(CacheOutcome::Miss)
+        .map(|part| part.arch.as_str())
+        .collect();
+    Some(match &archs[..] {
+        [] => "the host was".to_owned(),
+        [arch] => format!("{arch} was"),
+        archs => format!("{} were", archs.join(", ")),
+    })
 }
 
 /// What differs between a call and the same one of the earlier build.

@@ -5,8 +5,10 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::support::compilers;
-use crate::support::rocm::{assert_has, ran, rock_wrap};
+use crate::support::launchers::{Cache, ccache, sccache};
+use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap};
 use crate::support::skips::skip;
+use crate::support::tree::Layout;
 use serde_json::{Value, json};
 use wait_timeout::ChildExt;
 
@@ -122,16 +124,11 @@ addEventListener('load', () => {
 });
 </script>"#;
 
-#[test]
-fn ten_thousand_calls_are_shown_sorted_and_searched_at_both_widths() {
-    let Some(browser) = browser() else { return };
-    const CALLS: usize = 10_000;
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name);
-    std::fs::write(at("report.json"), report(CALLS).to_string()).unwrap();
-    let mut make = rock_wrap(["report", "report.json", "--html", "page.html"]);
-    ran(make.current_dir(dir.path())).ok();
-    std::fs::write(at("use.html"), USE).unwrap();
+/// Opens a document with `content` in `dir`, and returns what its script left in `data-seen`. Nothing of it may say
+/// anything on the console.
+fn browse(browser: &Path, dir: &Path, content: &str) -> Value {
+    let at = |name: &str| dir.join(name);
+    std::fs::write(at("use.html"), content).unwrap();
     let (out, err) = (at("out"), at("err"));
     let mut child = Command::new(browser)
         .args([
@@ -146,7 +143,7 @@ fn ten_thousand_calls_are_shown_sorted_and_searched_at_both_widths() {
         .args(["--window-size=1700,1300", "--dump-dom"])
         .arg(format!("--user-data-dir={}", at("profile").display()))
         .arg(format!("file://{}", at("use.html").display()))
-        .env("HOME", dir.path())
+        .env("HOME", dir)
         .stdin(Stdio::null())
         .stdout(std::fs::File::create(&out).unwrap())
         .stderr(std::fs::File::create(&err).unwrap())
@@ -164,14 +161,24 @@ fn ten_thousand_calls_are_shown_sorted_and_searched_at_both_widths() {
         .filter(|line| line.contains("CONSOLE"))
         .collect();
     assert_eq!(said, [""; 0], "the console is silent");
-
     let dom = std::fs::read_to_string(&out).unwrap();
     let (_, rest) = dom
         .split_once("data-seen=\"")
         .unwrap_or_else(|| panic!("{dom}"));
     let (seen, _) = rest.split_once('"').unwrap();
-    let seen: Value =
-        serde_json::from_str(&seen.replace("&quot;", "\"").replace("&amp;", "&")).unwrap();
+    serde_json::from_str(&seen.replace("&quot;", "\"").replace("&amp;", "&")).unwrap()
+}
+
+#[test]
+fn ten_thousand_calls_are_shown_sorted_and_searched_at_both_widths() {
+    let Some(browser) = browser() else { return };
+    const CALLS: usize = 10_000;
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    std::fs::write(at("report.json"), report(CALLS).to_string()).unwrap();
+    let mut make = rock_wrap(["report", "report.json", "--html", "page.html"]);
+    ran(make.current_dir(dir.path())).ok();
+    let seen = browse(&browser, dir.path(), USE);
     let seen = seen.as_array().unwrap();
     let quickest = seen
         .iter()
@@ -222,6 +229,130 @@ fn ten_thousand_calls_are_shown_sorted_and_searched_at_both_widths() {
         assert_has(page["found"].as_str().unwrap(), &["1,333 calls of 10,000"]);
         assert!(page["theme"] == "dark" || page["theme"] == "light");
     }
+}
+
+/// Two HIP units for two architectures, of which one includes a header, and one of the host.
+const BUILD: &str = r#"
+    set -e
+    hip="-w -x hip -nogpuinc -nogpulib --offload-arch=gfx900 --offload-arch=gfx906"
+    "$BIN/clang++" $hip -c one.hip -o one.o
+    "$BIN/clang++" $hip -c two.hip -o two.o
+    "$BIN/clang++" -c host.cpp -o host.o
+    "$BIN/clang++" --version >/dev/null
+"#;
+
+/// Opens each page in two widths and both themes, points at the whole timeline, and leaves what it saw.
+const LOOK: &str = r#"<!doctype html><body><script>
+const pages = PAGES;
+for (const page of pages) for (const width of [400, 1600]) {
+  const frame = document.createElement('iframe');
+  Object.assign(frame, { src: page, style: `width:${width}px;height:1200px` });
+  document.body.append(frame);
+}
+const looked = (frame) => {
+  const [page, view] = [frame.contentDocument, frame.contentWindow];
+  const canvas = page.getElementById('canvas');
+  const copy = page.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const back = () => {
+    copy.drawImage(canvas, 1 - canvas.width, 1 - canvas.height);
+    return [...copy.getImageData(0, 0, 1, 1).data].join();
+  };
+  const seen = { page: frame.getAttribute('src'), width: view.innerWidth, wide: page.documentElement.scrollWidth, themes: {} };
+  for (let time = 0; time < 2; time += 1) {
+    seen.themes[page.documentElement.dataset.theme] = back();
+    page.getElementById('theme').click();
+  }
+  const box = canvas.getBoundingClientRect();
+  const tips = new Set();
+  for (let y = 30; y < box.height; y += 10) for (let x = 0; x < box.width; x += 2) {
+    canvas.dispatchEvent(new view.PointerEvent('pointermove', { clientX: box.x + x, clientY: box.y + y, pointerId: 1, bubbles: true }));
+    const tip = page.getElementById('tip');
+    if (!tip.hidden) tips.add(tip.querySelector('strong').textContent);
+  }
+  const text = (part) => [...part.querySelectorAll('p, th, td, li')].map((cell) => cell.textContent);
+  seen.tips = [...tips];
+  seen.why = page.getElementById('why').textContent;
+  seen.tables = Object.fromEntries([...page.querySelectorAll('#tables section')].map((part) => [part.getAttribute('aria-label'), text(part)]));
+  return seen;
+};
+addEventListener('load', () => { document.body.dataset.seen = JSON.stringify([...document.querySelectorAll('iframe')].map(looked)); });
+</script>"#;
+
+#[test]
+fn pages_of_real_builds_and_of_their_difference_show_parts_memory_and_causes() {
+    let Some(browser) = browser() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    std::thread::scope(|scope| {
+        for program in [sccache(), ccache()] {
+            let dir = dir.path();
+            scope.spawn(move || build_twice(&program, dir));
+        }
+    });
+    let pages = ["sccache.html", "ccache.html", "ccache-diff.html"];
+    let look = LOOK.replace("PAGES", &json!(pages).to_string());
+    let seen = browse(&browser, dir.path(), &look);
+    let seen = seen.as_array().unwrap();
+    assert_eq!(seen.len(), 6);
+    for (index, page) in seen.iter().enumerate() {
+        let width = if index % 2 == 0 { 400 } else { 1600 };
+        assert_eq!(
+            (&page["width"], &page["wide"]),
+            (&json!(width), &json!(width)),
+            "{page:#}"
+        );
+        assert_ne!(page["themes"]["light"], page["themes"]["dark"], "{page:#}");
+        let has = |list: &Value, wanted: &str| {
+            let list = list.as_array().unwrap();
+            list.iter()
+                .any(|text| text.as_str().unwrap().contains(wanted))
+        };
+        let slowest = &page["tables"]["Slowest units"];
+        assert!(has(slowest, "Memory") && has(slowest, "MiB"), "{page:#}");
+        for part in ["gfx900 of one.hip", "gfx906 of one.hip", "host of one.hip"] {
+            assert!(has(&page["tips"], part), "{part}: {page:#}");
+        }
+        assert!(has(slowest, "gfx900: found in the cache"), "{page:#}");
+        assert!(has(slowest, "gfx906: compiled and stored"), "{page:#}");
+        let why = page["why"].as_str().unwrap();
+        assert_has(
+            why,
+            &["own.h changed, and only gfx906 was compiled: 1 unit"],
+        );
+        let figures = &page["tables"]["Figures before and after"];
+        let is_difference = page["page"] == "ccache-diff.html";
+        assert_eq!(!figures.is_null(), is_difference, "{page:#}");
+        assert!(!is_difference || has(figures, "elapsed"), "{page:#}");
+    }
+}
+
+/// Builds the same twice, with a header changed in between for one of the architectures, and leaves the page of the
+/// second build and that of the difference in `dir`.
+fn build_twice(program: &Path, dir: &Path) {
+    let rocm = Rocm::new(19, Layout::Symlink);
+    let cache = Cache::new(program);
+    let name = program.file_name().unwrap().to_str().unwrap();
+    let write = |name: &str, content: &str| std::fs::write(rocm.beside(name), content).unwrap();
+    write(
+        "one.hip",
+        "#include \"own.h\"\n__attribute__((device)) int a;\n",
+    );
+    write("two.hip", "__attribute__((device)) int b;\n");
+    write("host.cpp", "int c;\n");
+    for (number, kind) in [(1, "int"), (2, "long")] {
+        let text = format!("#ifdef __gfx906__\n__attribute__((device)) {kind} own;\n#endif\n");
+        write("own.h", &text);
+        let mut run = rocm.rock_wrap("run");
+        run.arg("--launcher").arg(&cache.program);
+        run.args(["--per-arch=always", "--report"])
+            .arg(rocm.beside(&format!("{number}.json")));
+        run.arg("--html").arg(dir.join(format!("{name}.html")));
+        run.args(["--", "sh", "-c", BUILD]);
+        run.envs(cache.env()).env("BIN", rocm.bin());
+        ran(run.current_dir(rocm.beside(""))).ok();
+    }
+    let mut diff = rock_wrap(["report", "diff", "1.json", "2.json", "--html"]);
+    diff.arg(dir.join(format!("{name}-diff.html")));
+    ran(diff.current_dir(rocm.beside(""))).ok();
 }
 
 #[test]

@@ -199,7 +199,12 @@ fn each_cause(program: &Path) {
 fn an_architecture_that_is_new_is_told_from_those_that_hit() {
     for program in [sccache(), ccache()] {
         let project = Project::new(&program);
-        let build = r#""$BIN/clang++" -x hip -nogpuinc -nogpulib $ARCHS -c arch.hip -o arch.o"#;
+        let build = r#""$BIN/clang++" -w -x hip -nogpuinc -nogpulib $ARCHS -c arch.hip -o arch.o"#;
+        let source = |of_gfx906: &str| {
+            let text = "__attribute__((device)) int a;\n#ifdef __gfx906__\n";
+            project.write("arch.hip", &format!("{text}{of_gfx906}\n#endif\n"));
+        };
+        source("__attribute__((device)) int b;");
         let two = "--offload-arch=gfx900 --offload-arch=gfx906";
         let three = format!("{two} --offload-arch=gfx90a");
         let by_arch = ["--per-arch", "always"];
@@ -228,6 +233,11 @@ fn an_architecture_that_is_new_is_told_from_those_that_hit() {
         let cause = &report["why"]["causes"][0];
         let text = "gfx90a is new, and the other architectures hit";
         assert_eq!(cause["text"], text, "{told}");
+
+        source("__attribute__((device)) long b;");
+        let (_, report) = project.run(build, "", &three, &by_arch);
+        let text = "the source changed, and only gfx906 was compiled";
+        assert_eq!(report["why"]["causes"][0]["text"], text, "{report:#}");
     }
 }
 

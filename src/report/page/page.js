@@ -238,8 +238,10 @@
     const copy = make('button', { type: 'button', 'aria-label': `Copy the table ${title}`, on: { click: () => toClipboard(text(), copy) } }, 'Copy');
     const section = make('section', { 'aria-label': title },
       make('div', { class: 'head' }, make('h2', {}, title), copy),
+      // Not the table's caption, which would scroll with a wide table.
+      note ? make('p', { class: 'quiet' }, note) : null,
       make('div', { class: 'scroll', tabindex: '0', role: 'region', 'aria-label': `Table: ${title}` },
-        make('table', {}, note ? make('caption', {}, note) : null, make('thead', {}, make('tr', {}, ...heads)), body), more));
+        make('table', {}, make('thead', {}, make('tr', {}, ...heads)), body), more));
     fill();
     by('tables').append(section);
     return { section, set: (now) => { current = now; shown = few; fill(); } };

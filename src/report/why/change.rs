@@ -48,6 +48,11 @@ impl Change {
         }
     }
 
+    /// Whether the texts of a compile show it, so that some of them may be the same as before.
+    pub(super) fn is_of_text(&self) -> bool {
+        matches!(self.rank(), 5..=7)
+    }
+
     pub(super) fn id(&self) -> &'static str {
         match self {
             Self::Launcher(..) => "launcher",

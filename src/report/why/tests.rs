@@ -1,5 +1,6 @@
 use super::*;
 use crate::report::ingredients::Ingredients;
+use crate::report::parts::Part;
 
 /// A report with one call, from its arguments and files.
 fn report(words: &[&str], files: &[(&str, &str)]) -> StoredReport {
@@ -160,4 +161,44 @@ fn what_most_calls_have_in_common_is_the_cause() {
         .map(|cause| (cause.text.as_str(), cause.units.len()))
         .collect();
     assert_eq!(causes, [("-DB=2 was -DB=1", 11)]);
+}
+
+#[test]
+fn of_a_compile_that_was_split_it_says_what_was_compiled() {
+    let words = ["clang++", "-c", "/src/a.hip", "-o", "a.o"];
+    let (old, mut new) = (
+        report(&words, &[("g.h", "1")]),
+        report(&words, &[("g.h", "2")]),
+    );
+    for (parts, text) in [
+        ("", "g.h changed"),
+        ("gfx942=miss gfx950=miss host=host", "g.h changed"),
+        (
+            "gfx942=hit gfx950=miss host=host",
+            "g.h changed, and only gfx950 was compiled",
+        ),
+        (
+            "gfx90a=miss gfx942=hit gfx950=miss host=host",
+            "g.h changed, and only gfx90a, gfx950 were compiled",
+        ),
+        (
+            "gfx942=hit gfx950=hit host=host",
+            "g.h changed, and only the host was compiled",
+        ),
+    ] {
+        let part = |(arch, outcome): (&str, &str)| Part {
+            arch: arch.to_owned(),
+            outcome: match outcome {
+                "hit" => CacheOutcome::Hit,
+                "miss" => CacheOutcome::Miss,
+                _ => CacheOutcome::Uncached,
+            },
+            start: None,
+            seconds: None,
+            peak_memory: None,
+        };
+        let parts = parts.split(' ').filter_map(|part| part.split_once('='));
+        new.units[0].parts = parts.map(part).collect();
+        assert_eq!(cause(&new, &old), (text.to_owned(), "files"));
+    }
 }
