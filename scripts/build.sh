@@ -11,11 +11,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-case ${1-} in
--h | --help) usage && exit 0 ;;
--*) say "error: unexpected argument $1 (try --help)" && exit 2 ;;
-esac
-(($# <= 1)) || { say "error: unexpected argument $2 (try --help)" && exit 2; }
+take_arguments 1 "$@"
 build_rock_wrap
 if (($#)); then
     install -D -m 755 -t "$1" -- "$ROCK_WRAP"

@@ -9,11 +9,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-case ${1-} in
--h | --help) usage && exit 0 ;;
-'') ;;
-*) say "error: unexpected argument $1 (try --help)" && exit 2 ;;
-esac
+take_arguments 0 "$@"
 need_cargo
 cd -- "$ROOT"
 

@@ -9,8 +9,8 @@
 #
 # Builds rock-wrap, makes a tree from Debian's packages and gets the launchers. Builds examples/hip-project
 # without a launcher, and then twice for each launcher, always with an empty build directory: once with an
-# empty cache and once with a filled one. Prints times, hits and misses, and compares the tree with its
-# original state. Fails if a warm build had a HIP miss, if its objects differ from the cold build's, or if
+# empty cache and once with a filled one. Prints times, hits and misses, and where the page of each build is, and
+# compares the tree with its original state. Fails if a warm build had a HIP miss, if its objects differ from the cold build's, or if
 # anything in the tree changed. Writes only below target/demo (or, if that path has spaces, which hipcc does
 # not support, to a temporary directory), except that it installs missing Debian packages.
 set -euo pipefail
@@ -166,17 +166,17 @@ for launcher in sccache ccache; do
         ;;
     ccache) program=$CCACHE_BIN ;;
     esac
-    run=("$rock_wrap" run --rocm-path "$tree" --launcher "$program" --report "$work/report.json" --)
+    run=("$rock_wrap" run --rocm-path "$tree" --launcher "$program" --report "$work/report.json" --html)
 
     zero_counts "$launcher"
-    timed "$launcher-cold" "${run[@]}" "${make[@]}"
+    timed "$launcher-cold" "${run[@]}" "$work/$launcher-cold.html" -- "${make[@]}"
     cold=$seconds
     counts=$(hip_counts "$launcher") || die "$launcher does not tell its statistics"
     read -r cold_hits cold_misses <<<"$counts"
     objects >"$work/cold.objects"
 
     zero_counts "$launcher"
-    timed "$launcher-warm" "${run[@]}" "${make[@]}"
+    timed "$launcher-warm" "${run[@]}" "$work/$launcher-warm.html" -- "${make[@]}"
     warm=$seconds
     counts=$(hip_counts "$launcher") || die "$launcher does not tell its statistics"
     read -r warm_hits warm_misses <<<"$counts"
@@ -208,6 +208,9 @@ differences=$(diff -- "$work/before" "$work/after") ||
         # shellcheck disable=SC2059
         printf "$format" "${cells[@]}"
     done
+    echo
+    echo "Each build as a page for a browser:"
+    printf '  file://%s\n' "$work"/*.html
     echo
 }
 if ((${#wrong[@]})); then

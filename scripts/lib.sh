@@ -11,6 +11,7 @@
 # and defines
 #   say, die         print a message on stderr with the script's name in front
 #   usage            prints the header comment of the running script
+#   take_arguments   answers --help, and refuses options and too many arguments
 #   need_packages    installs missing Debian packages
 #   need_launchers   gets sccache and ccache; sets SCCACHE_BIN and CCACHE_BIN
 #   need_debian_launchers   gets Debian's older ones; sets DEBIAN_SCCACHE_BIN and DEBIAN_CCACHE_BIN
@@ -56,6 +57,17 @@ die() {
 
 # A script's header comment is its manual: print it without the "# ".
 usage() { sed -n '2,/^[^#]/{/^#/!q;s/^# \{0,1\}//;p}' "$0"; }
+
+# take_arguments MOST ARGUMENT...: for a script that has no options but --help.
+take_arguments() {
+    local most=$1
+    shift
+    case ${1-} in
+    -h | --help) usage && exit 0 ;;
+    -*) most=0 ;;
+    esac
+    (($# <= most)) || { say "error: unexpected argument ${*:most+1:1} (try --help)" && exit 2; }
+}
 
 # need_packages PACKAGE...: install those that dpkg does not list as installed.
 need_packages() {

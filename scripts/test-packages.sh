@@ -15,10 +15,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=suites.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/suites.sh"
 
-case ${1-} in
--h | --help) usage && exit 0 ;;
--*) say "error: unexpected argument $1 (try --help)" && exit 2 ;;
-esac
+take_arguments 9 "$@"
 ((EUID == 0)) || die "this needs root, for chroot"
 suites=("$@")
 ((${#suites[@]})) || suites=(buster bullseye bookworm trixie sid)

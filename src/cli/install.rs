@@ -155,7 +155,10 @@ fn show(tree: &Tree, prepared: &Prepared, json: bool, done: Done<'_>) {
     }
     match launcher {
         Some(launcher) => output::answer(format_args!("launcher: {launcher}")),
-        None => output::answer("launcher: none; a pass-through unless HIP_CLANG_LAUNCHER is set"),
+        None => output::answer(
+            "launcher: none; nothing is cached unless HIP_CLANG_LAUNCHER is set, or until \
+             `rock-wrap install --launcher NAME`",
+        ),
     }
     if let Some(hipcc) = &survey.hipcc {
         let knows = if hipcc.knows_launcher {

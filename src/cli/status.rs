@@ -11,6 +11,7 @@ use crate::fingerprint::IdentityError;
 use crate::install::freshness::Standing;
 use crate::install::{Bin, Entry, Keeper, ObservedName as Known, Phase, Record, freshness};
 use crate::rocm::Tree;
+use crate::rocm::compiler::wrapper;
 use crate::{install, shim_image};
 
 /// The output.
@@ -265,6 +266,15 @@ fn show(answer: &StatusAnswer<'_>) {
             compiler.name,
             made(compiler.shim.as_ref())
         ));
+    }
+    for compiler in &answer.compilers {
+        if let (Stands::Original, false) = (compiler.stands, compiler.kept)
+            && let Some(wrapper) = wrapper(&answer.bin.join(&compiler.name))
+        {
+            output::warning(format_args!(
+                "{wrapper}; `rock-wrap install` and `run` need the original compiler back in its place"
+            ));
+        }
     }
     match answer.session {
         Some(SharingSessions::Running) => output::answer(

@@ -261,6 +261,13 @@ impl Compiler {
     }
 }
 
+/// What another tool or a packager has put in the place of the compiler at `path`, if that is no compiler.
+#[must_use]
+pub fn wrapper(path: &Path) -> Option<CompilerError> {
+    let refused = refuse_wrapper(path, &path.canonicalize().ok()?).err();
+    refused.filter(|error| !matches!(error, CompilerError::Look { .. }))
+}
+
 /// Fails if another tool or a packager has put a wrapper in the compiler's place.
 fn refuse_wrapper(path: &Path, target: &Path) -> Result<(), CompilerError> {
     for (launcher, file) in [("sccache", "sccache"), ("ccache", "ccache")] {

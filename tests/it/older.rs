@@ -124,70 +124,67 @@ fn a_run_on_a_tree_that_an_older_version_wrapped_tells_how_to_upgrade_it() {
     );
 }
 
-#[test]
-fn what_an_older_version_wrapped_is_seen_upgraded_and_restored() {
+/// Does something with trees of every layout that every older version has wrapped.
+fn with_older(then: impl Fn(&str, &Rocm)) {
     if !full() {
         return;
     }
     for (commit, _) in OLDER {
         let Some(older) = older(commit) else { return };
         for layout in Layout::ALL {
-            let which = format!("{commit}, {layout}");
             let (rocm, before) = wrapped_by(&older, layout);
-            assert_eq!(status(&rocm)["state"], "wrapped", "{which}");
-            compile(&rocm);
-
-            // `run` works with what it finds.
-            let mut run = rocm.rock_wrap("run");
-            let compiler = rocm.bin().join("clang++");
-            run.args(["--launcher".as_ref(), ccache().as_os_str(), "--".as_ref()]);
-            run.arg(compiler).args(["-c", "a.cpp", "-o", "b.o"]);
-            let run = run
-                .current_dir(rocm.beside(""))
-                .env("CCACHE_DIR", rocm.beside("ccache"));
-            let stands_in = commit == "39d811f";
-            let said = ran(run).ok().err;
-            assert_eq!(
-                said.contains("run `rock-wrap install` to upgrade"),
-                !stands_in,
-                "{said}"
-            );
-
-            rocm.wrap(&ccache());
-            let upgraded = status(&rocm);
-            for compiler in upgraded["compilers"].as_array().unwrap() {
-                assert_eq!(compiler["shim"]["stand_in"], "right", "{which}");
-                assert_eq!(compiler["shim"]["compiler"]["is"], "same", "{which}");
-            }
-            let hits = compile(&rocm);
-            assert_eq!(
-                compile(&rocm),
-                hits + 1,
-                "{which}: cached after the upgrade"
-            );
-            rocm.restore().ok();
-            before.assert_same(&Manifest::of(&rocm.bin()), &which);
+            then(commit, &rocm);
+            before.assert_same(&Manifest::of(&rocm.bin()), format!("{commit}, {layout}"));
         }
     }
 }
 
 #[test]
-fn what_an_older_version_wrapped_is_restored_without_an_upgrade() {
-    if !full() {
-        return;
-    }
-    for (commit, _) in OLDER {
-        let Some(older) = older(commit) else { return };
-        for layout in Layout::ALL {
-            let which = format!("{commit}, {layout}");
-            let (rocm, before) = wrapped_by(&older, layout);
-            let restored = rocm.restore().ok();
-            assert_has(&restored.out, &["clang++: restored"]);
-            before.assert_same(&Manifest::of(&rocm.bin()), &which);
-            sh(
-                r#"! ls -a "$1" | grep -E 'rockwrap|[.](7625|9727)$'"#,
-                &[&rocm.bin()],
-            );
+fn what_an_older_version_wrapped_is_seen_upgraded_and_restored() {
+    with_older(|commit, rocm| {
+        assert_eq!(status(rocm)["state"], "wrapped", "{commit}");
+        compile(rocm);
+
+        // `run` works with what it finds.
+        let mut run = rocm.rock_wrap("run");
+        let compiler = rocm.bin().join("clang++");
+        run.args(["--launcher".as_ref(), ccache().as_os_str(), "--".as_ref()]);
+        run.arg(compiler).args(["-c", "a.cpp", "-o", "b.o"]);
+        let run = run
+            .current_dir(rocm.beside(""))
+            .env("CCACHE_DIR", rocm.beside("ccache"));
+        let stands_in = commit == "39d811f";
+        let said = ran(run).ok().err;
+        assert_eq!(
+            said.contains("run `rock-wrap install` to upgrade"),
+            !stands_in,
+            "{said}"
+        );
+
+        rocm.wrap(&ccache());
+        let upgraded = status(rocm);
+        for compiler in upgraded["compilers"].as_array().unwrap() {
+            assert_eq!(compiler["shim"]["stand_in"], "right", "{commit}");
+            assert_eq!(compiler["shim"]["compiler"]["is"], "same", "{commit}");
         }
-    }
+        let hits = compile(rocm);
+        assert_eq!(
+            compile(rocm),
+            hits + 1,
+            "{commit}: cached after the upgrade"
+        );
+        rocm.restore().ok();
+    });
+}
+
+#[test]
+fn what_an_older_version_wrapped_is_restored_without_an_upgrade() {
+    with_older(|_, rocm| {
+        let restored = rocm.restore().ok();
+        assert_has(&restored.out, &["clang++: restored"]);
+        sh(
+            r#"! ls -a "$1" | grep -E 'rockwrap|[.](7625|9727)$'"#,
+            &[&rocm.bin()],
+        );
+    });
 }

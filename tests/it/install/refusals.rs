@@ -235,6 +235,9 @@ fn a_wrapper_of_somebody_else_is_named_and_refused() {
         let message = rocm.untouched(|rocm| rocm.install([""; 0]).refused(4));
         let named = format!("already a wrapper for {launcher}\n");
         assert_has(&message, &[text(&at), &named, "hint: ", "remove it"]);
+        let status = ran(&mut rocm.rock_wrap("status")).ok().err;
+        let named = format!("wrapper for {launcher}; `rock-wrap install` and `run` need");
+        assert_has(&status, &["warning: ", text(&at), &named]);
     }
     for target in ["/usr/bin/ccache", "/usr/bin/sccache"] {
         let at = rocm.bin().join("clang++");
