@@ -22,7 +22,7 @@ mod table;
 mod text;
 mod time;
 pub mod trial;
-mod units;
+pub mod units;
 mod xarch;
 
 use std::path::Path;

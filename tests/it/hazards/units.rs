@@ -27,16 +27,12 @@ fn compare(launcher: &Launcher, short: Short) {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/heavy-units.sh");
-    let names = sh(
-        "exec \"$1\" --list \"$2\"",
-        &[Path::new(script), dir.path()],
-    );
+    let names = heavy_units(dir.path());
     let units: Vec<_> = names
-        .lines()
-        .filter(|name| compilers::full() || short.contains(name))
+        .iter()
+        .filter(|name| compilers::full() || short.contains(&name.as_str()))
         .collect();
-    assert!(units.len() >= short.len(), "{names}");
+    assert!(units.len() >= short.len(), "{names:?}");
     // The libraries are Debian 12's, as is the HIP that they are made for.
     let clangs = compilers::clangs(&[19]);
     let clangs = clangs
@@ -64,6 +60,13 @@ fn compare(launcher: &Launcher, short: Short) {
         );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Writes the units, each in a file `NAME.hip`. Returns their names.
+pub fn heavy_units(dir: &Path) -> Vec<String> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/heavy-units.sh");
+    let names = sh("exec \"$1\" --list \"$2\"", &[Path::new(script), dir]);
+    names.lines().map(str::to_owned).collect()
 }
 
 fn compiled(site: &Site, source: &str) -> (Cell, Vec<String>) {

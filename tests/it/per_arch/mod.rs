@@ -13,6 +13,7 @@ mod places;
 mod reuse;
 mod running;
 mod site;
+mod units;
 
 use crate::hazards::site::Launcher;
 use crate::support::compilers;

@@ -105,6 +105,7 @@ fn a_build_that_is_stopped_at_any_moment_leaves_nothing_behind() {
         let session = Session {
             cache: &cache,
             attach,
+            per_arch: "never",
         };
         site.clean();
         let mark = format!("{}-{round}", std::process::id());

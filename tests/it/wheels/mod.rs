@@ -3,7 +3,7 @@
 //!
 //! The quick form builds for one architecture, with one launcher and attachment for each project. With
 //! `ROCK_WRAP_TEST_FULL` it is every launcher with every attachment, a hipcc that calls the launcher by
-//! itself, and an extension of PyTorch's. A table of times is printed past the test harness's capture.
+//! itself, wheels that are compiled by architecture, and an extension of PyTorch's. A table of times is printed past the test harness's capture.
 
 mod kill;
 mod project;
@@ -73,6 +73,7 @@ fn with_clang(clang: u32, project: Project, cells: &[(Launcher, &'static str)]) 
         let session = Session {
             cache: &cache,
             attach,
+            per_arch: "never",
         };
         let step = |what: &str, asked: Asked| {
             cache.zero();
@@ -134,4 +135,41 @@ fn a_wheel_by_a_hipcc_that_calls_the_launcher_is_the_bare_one() {
 fn a_wheel_by_cmake_is_the_bare_one() {
     let quick = (launchers::ccache as Launcher, "launcher");
     bare_cold_warm_changed(Project::Cmake, &cells(Project::Cmake, quick));
+}
+
+#[test]
+fn a_wheel_compiled_by_architecture_is_the_bare_one() {
+    if !full() {
+        return;
+    }
+    // Later releases put an id into every object, so that a whole wheel cannot be compared.
+    let (clang, project) = (15, Project::Setuptools);
+    if !clangs(&[clang]).contains(&clang) {
+        return;
+    }
+    let site = Site::new(project, clang);
+    let bare = site.build(None);
+    let changed = site.with_another_header(|| site.build(None));
+    for launcher in [launchers::sccache, launchers::ccache] {
+        let cache = Cache::new(&launcher());
+        let session = Session {
+            cache: &cache,
+            attach: "in-place",
+            per_arch: "always",
+        };
+        let kernels = UNITS - 1;
+        let cold = site.build(Some(&session));
+        cold.assert_same(&bare);
+        let parts = format!("{kernels} units of {} parts: 0 found", 2 * kernels);
+        assert!(cold.said.contains(&parts), "{}", cold.said);
+        let warm = site.build(Some(&session));
+        warm.assert_same(&bare);
+        assert!(!warm.said.contains("parts:"), "{}", warm.said);
+        site.with_another_header(|| {
+            let built = site.build(Some(&session));
+            built.assert_same(&changed);
+            let parts = format!("{WITH_ROWS} units of {} parts: 0 found", 2 * WITH_ROWS);
+            assert!(built.said.contains(&parts), "{}", built.said);
+        });
+    }
 }

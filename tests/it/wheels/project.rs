@@ -51,6 +51,8 @@ pub struct Session<'a> {
     pub cache: &'a Cache,
     /// One of the project's [attachments](Project::attachments).
     pub attach: &'static str,
+    /// `--per-arch`.
+    pub per_arch: &'static str,
 }
 
 /// A project that can be built, and a ROCm tree to build it with.
@@ -90,6 +92,7 @@ impl Site {
             Some(session) => {
                 let mut run = self.rocm.rock_wrap("run");
                 run.arg("--launcher").arg(&session.cache.program);
+                run.args(["--per-arch", session.per_arch]);
                 run.args(["--attach", session.attach, "--"]).arg(program);
                 run
             }
