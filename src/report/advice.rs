@@ -161,7 +161,7 @@ fn all_missed(report: &Report) -> Option<Problem> {
             cache.misses
         );
         let remedy = "if it was filled by this build, something differs each time: paths, options \
-                      or the compiler (`rock-wrap fingerprint`)";
+                      or the compiler; `rock-wrap why` names it";
         (Weight::Warning, text, Some(remedy.to_owned()))
     })
 }

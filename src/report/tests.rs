@@ -414,3 +414,42 @@ fn parallel_calls_are_in_lanes_of_their_own_on_the_timeline() {
         [(0.0, 0), (20_000.0, 1), (30_000.0, 1), (35_000.0, 2)]
     );
 }
+
+#[test]
+fn the_parts_of_a_call_are_on_the_timeline_beside_it() {
+    let mut split = call("launch", "sccache", "hip", "a.hip", 100, 50);
+    let line = "parts\t7\tgfx942=hit,110000000,10000000\tgfx950=miss,110000000,20000000,4096\t\
+                host=host,130000000,10000000";
+    split.parts = parts::of_line(line).unwrap().1;
+    let mut json = Vec::new();
+    trace::write(&mut json, &[split.clone()], Duration::from_millis(100)).unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    let events = json["traceEvents"].as_array().unwrap().iter();
+    let shown = events.map(|event| {
+        let args = &event["args"];
+        format!(
+            "{} {} {} {} {} {} {}",
+            event["name"],
+            event["cat"],
+            event["tid"],
+            event["ts"],
+            event["dur"],
+            args["outcome"],
+            args["peak_memory"]
+        )
+        .replace('"', "")
+    });
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            "a.hip launched 0 0.0 50000.0 null 4096",
+            "gfx942 of a.hip part 1 10000.0 10000.0 hit null",
+            "gfx950 of a.hip part 2 10000.0 20000.0 miss 4096",
+            "host of a.hip part 1 30000.0 10000.0 uncached null",
+        ]
+    );
+    let report = report(&[split], counts(tally(0, 1), tally(0, 0)));
+    let lines = report.lines(69);
+    let last = lines.last().unwrap();
+    assert_eq!(last, "memory   4.0 KiB          hip x2  a.hip");
+}

@@ -7,7 +7,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::lanes::Lanes;
-use super::{ObservedCall, show};
+use super::parts::ObservedPart;
+use super::{EndTime, ObservedCall, show};
 use crate::launcher::CacheOutcome;
 
 /// All lanes belong to one process, for the viewer.
@@ -44,6 +45,8 @@ struct Args<'a> {
     outcome: Option<CacheOutcome>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    peak_memory: Option<u64>,
     /// `seen`, `before` (it had already ended when it was noticed, so the duration is an upper
     /// limit) or `unknown`.
     end: &'static str,
@@ -54,23 +57,50 @@ struct Args<'a> {
 /// # Errors
 /// Those of `to`.
 pub fn write(mut to: impl Write, calls: &[ObservedCall], start: Duration) -> io::Result<()> {
-    let mut by_start: Vec<&ObservedCall> = calls.iter().collect();
-    by_start.sort_by_key(|call| call.event.start);
+    let parts = calls.iter().flat_map(|call| {
+        let parts = call.parts.iter();
+        parts.filter_map(move |part| Some((part.time?, call, Some(part))))
+    });
+    let whole = calls.iter().map(|call| {
+        let took = call.took_at_most().unwrap_or_default();
+        ((call.event.start, took), call, None)
+    });
+    let mut by_start: Vec<_> = whole.chain(parts).collect();
+    by_start.sort_by_key(|((began, _), ..)| *began);
     let mut lanes = Lanes::default();
     to.write_all(b"{\"displayTimeUnit\":\"ms\",\"traceEvents\":[")?;
-    for (index, call) in by_start.into_iter().enumerate() {
+    for (index, ((began, took), call, part)) in by_start.into_iter().enumerate() {
         to.write_all(if index == 0 { b"\n" } else { b",\n" })?;
-        let duration = call.took_at_most().unwrap_or_default();
-        let lane = lanes.lane(call.event.start, call.event.start + duration);
-        serde_json::to_writer(&mut to, &event(call, start, duration, lane))?;
+        let lane = lanes.lane(began, began + took);
+        let mut event = event(call, start, took, lane);
+        if let Some(part) = part {
+            event.become_part(part, began.saturating_sub(start));
+        }
+        serde_json::to_writer(&mut to, &event)?;
     }
     to.write_all(b"\n]}\n")?;
     to.flush()
 }
 
+impl TraceEvent<'_> {
+    /// Makes the event of a call that of one of its parts, which began at `start`.
+    fn become_part(&mut self, part: &ObservedPart, start: Duration) {
+        self.name = format!("{} of {}", part.arch, self.name);
+        self.cat = "part";
+        self.ts = micros(start);
+        self.args.archs = u32::from(part.outcome != CacheOutcome::Uncached);
+        self.args.outcome = Some(part.outcome);
+        self.args.peak_memory = part.memory;
+        self.args.end = EndTime::At(start).as_str();
+    }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_nanos() as f64 / 1000.0
+}
+
 fn event(call: &ObservedCall, start: Duration, duration: Duration, lane: usize) -> TraceEvent<'_> {
     let event = &call.event;
-    let micros = |time: Duration| time.as_nanos() as f64 / 1000.0;
     let path = |path: &Option<_>| path.as_deref().map(show);
     let name = event.source.as_ref().or(event.output.as_ref());
     let name = name.and_then(|path| path.file_name());
@@ -97,6 +127,7 @@ fn event(call: &ObservedCall, start: Duration, duration: Duration, lane: usize) 
             launcher: event.launched.then_some(&*event.detail),
             outcome: call.outcome,
             reason: (!event.launched).then_some(&*event.detail),
+            peak_memory: call.peak_memory(),
             end: call.end.as_str(),
         },
     }
