@@ -1,6 +1,5 @@
 //! Reads a report that was written as JSON.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -22,8 +21,6 @@ pub struct StoredReport {
     pub calls: StoredCalls,
     /// What the launcher counted.
     pub cache: Option<StoredCache>,
-    /// What was compiled by architecture.
-    pub parts: Option<StoredParts>,
     /// Every call.
     pub units: Vec<Unit>,
     /// What their results depend on.
@@ -98,24 +95,6 @@ pub struct StoredCache {
     pub bytes_before: Option<u64>,
     /// The size of the cache afterwards.
     pub bytes: Option<u64>,
-}
-
-/// What an earlier build compiled by architecture.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct StoredParts {
-    /// The parts by architecture.
-    pub archs: BTreeMap<String, StoredPart>,
-}
-
-/// The parts for one architecture.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct StoredPart {
-    /// Parts that were found.
-    pub hits: u64,
-    /// Parts that were compiled.
-    pub misses: u64,
 }
 
 /// A file is not a report that this version can read.

@@ -63,7 +63,7 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
     for change in changes.iter().flat_map(|(_, changes)| changes) {
         *frequency.entry(change).or_default() += 1;
     }
-    let mut causes = BTreeMap::<(&Change, Option<String>), Vec<String>>::new();
+    let mut causes = BTreeMap::<(&Change, Compiled), Vec<String>>::new();
     for (missed, all) in &changes {
         let first = all.iter().map(Change::rank).min();
         let own = all.iter().filter(|change| Some(change.rank()) == first);
@@ -74,26 +74,23 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
             None => main.into_iter().collect(),
         };
         for change in counted {
-            let only = change.is_of_text().then(|| compiled_only(missed)).flatten();
-            causes.entry((change, only)).or_default().push(path.clone());
+            let key = (change, compiled(missed, change));
+            causes.entry(key).or_default().push(path.clone());
         }
     }
     let mut causes: Vec<Cause> = { causes.into_iter() }
-        .map(|((change, only), units)| {
-            let others_hit = others_hit(change, new);
-            Cause {
-                id: change.id(),
-                text: match only {
-                    _ if others_hit => change.text() + ", and the other architectures hit",
-                    Some(only) => change.text() + ", and only " + &only + " compiled",
-                    None => change.text(),
-                },
-                remedy: match others_hit {
-                    true => Some("nothing: only the new architecture was compiled"),
-                    false => change.remedy(),
-                },
-                units,
-            }
+        .map(|((change, compiled), units)| Cause {
+            id: change.id(),
+            text: match &compiled {
+                Compiled::Whole => change.text(),
+                Compiled::New => change.text() + ", and the other architectures hit",
+                Compiled::Only(what) => change.text() + ", and only " + what + " compiled",
+            },
+            remedy: match compiled {
+                Compiled::New => Some("nothing: only the new architecture was compiled"),
+                Compiled::Whole | Compiled::Only(_) => change.remedy(),
+            },
+            units,
         })
         .collect();
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.units.len()));
@@ -110,32 +107,35 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
     }
 }
 
-/// Whether compiles that have new architectures were split and the other architectures were found.
-fn others_hit(change: &Change, report: &StoredReport) -> bool {
-    let (Change::Architectures(new, lost), Some(parts)) = (change, &report.parts) else {
-        return false;
-    };
-    let mut others = parts.archs.iter().filter(|(arch, _)| !new.contains(*arch));
-    let some = others.clone().next().is_some();
-    lost.is_empty() && some && others.all(|(_, part)| part.misses == 0)
+/// What had to be compiled of a call, as far as the cause of its miss explains it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Compiled {
+    /// All of it, or that is not known.
+    Whole,
+    /// Only architectures that are new.
+    New,
+    /// Only this: the architectures and a verb, or the host.
+    Only(String),
 }
 
-/// What had to be compiled of a compile that was split, if that was not all of it. The launcher has compared each
-/// architecture's text.
-fn compiled_only(unit: &Unit) -> Option<String> {
+/// What had to be compiled of a call that was split, whose texts the launcher has compared one by one.
+fn compiled(unit: &Unit, cause: &Change) -> Compiled {
     let with = |outcome| {
         let parts = unit.parts.iter();
         parts.filter(move |part| part.outcome == outcome)
     };
-    with(CacheOutcome::Hit).next()?;
     let archs: Vec<&str> = with(CacheOutcome::Miss)
         .map(|part| part.arch.as_str())
         .collect();
-    Some(match &archs[..] {
-        [] => "the host was".to_owned(),
-        [arch] => format!("{arch} was"),
-        archs => format!("{} were", archs.join(", ")),
-    })
+    let is_new = |new: &BTreeSet<String>| archs.iter().all(|arch| new.contains(*arch));
+    match (cause, &archs[..]) {
+        _ if with(CacheOutcome::Hit).next().is_none() => Compiled::Whole,
+        (Change::Architectures(new, _), [_, ..]) if is_new(new) => Compiled::New,
+        _ if !cause.is_of_text() => Compiled::Whole,
+        (_, []) => Compiled::Only("the host was".to_owned()),
+        (_, [arch]) => Compiled::Only(format!("{arch} was")),
+        (_, archs) => Compiled::Only(format!("{} were", archs.join(", "))),
+    }
 }
 
 /// What differs between a call and the same one of the earlier build.

@@ -281,18 +281,25 @@ addEventListener('load', () => { document.body.dataset.seen = JSON.stringify([..
 #[test]
 fn pages_of_real_builds_and_of_their_difference_show_parts_memory_and_causes() {
     let Some(browser) = browser() else { return };
+    let clangs = compilers::clangs(&[19]);
     let dir = tempfile::tempdir().unwrap();
     std::thread::scope(|scope| {
         for program in [sccache(), ccache()] {
-            let dir = dir.path();
-            scope.spawn(move || build_twice(&program, dir));
+            let (dir, clangs) = (dir.path(), &clangs);
+            scope.spawn(move || {
+                for clang in clangs {
+                    build_twice(*clang, &program, dir);
+                }
+            });
         }
     });
-    let pages = ["sccache.html", "ccache.html", "ccache-diff.html"];
+    let names = ["sccache", "ccache", "ccache-diff"];
+    let page = |clang: &u32| names.map(|name| format!("{clang}-{name}.html"));
+    let pages: Vec<_> = clangs.iter().flat_map(page).collect();
     let look = LOOK.replace("PAGES", &json!(pages).to_string());
     let seen = browse(&browser, dir.path(), &look);
     let seen = seen.as_array().unwrap();
-    assert_eq!(seen.len(), 6);
+    assert_eq!(seen.len(), 2 * pages.len());
     for (index, page) in seen.iter().enumerate() {
         let width = if index % 2 == 0 { 400 } else { 1600 };
         assert_eq!(
@@ -319,7 +326,7 @@ fn pages_of_real_builds_and_of_their_difference_show_parts_memory_and_causes() {
             &["own.h changed, and only gfx906 was compiled: 1 unit"],
         );
         let figures = &page["tables"]["Figures before and after"];
-        let is_difference = page["page"] == "ccache-diff.html";
+        let is_difference = page["page"].as_str().unwrap().ends_with("diff.html");
         assert_eq!(!figures.is_null(), is_difference, "{page:#}");
         assert!(!is_difference || has(figures, "elapsed"), "{page:#}");
     }
@@ -327,10 +334,11 @@ fn pages_of_real_builds_and_of_their_difference_show_parts_memory_and_causes() {
 
 /// Builds the same twice, with a header changed in between for one of the architectures, and leaves the page of the
 /// second build and that of the difference in `dir`.
-fn build_twice(program: &Path, dir: &Path) {
-    let rocm = Rocm::new(19, Layout::Symlink);
+fn build_twice(clang: u32, program: &Path, dir: &Path) {
+    let rocm = Rocm::new(clang, Layout::Symlink);
     let cache = Cache::new(program);
     let name = program.file_name().unwrap().to_str().unwrap();
+    let name = format!("{clang}-{name}");
     let write = |name: &str, content: &str| std::fs::write(rocm.beside(name), content).unwrap();
     write(
         "one.hip",

@@ -186,7 +186,7 @@
     by('difference').hidden = false;
     const list = (what, names) => (names.length === 0 ? null : make('details', {}, make('summary', {}, `${what}: ${count(names.length, 'source')}`),
       make('ul', {}, ...names.map((name) => make('li', { class: 'path' }, name)))));
-    by('difference').append(make('p', {}, difference.text),
+    by('difference').append(make('p', {}, `${difference.text.charAt(0).toUpperCase()}${difference.text.slice(1)}.`),
       ...[list('New', difference.new), list('No longer compiled', difference.gone)].filter(Boolean));
   }
 
@@ -280,7 +280,7 @@
       seconds('Change', (row) => row.after - row.before),
       { name: 'Was', kind: 'word', value: (row) => row.was, show: (row) => tag(row.was) },
       { name: 'Is', kind: 'word', value: (row) => row.is, show: (row) => tag(row.is) },
-    ], difference.units, 3);
+    ], difference.units, null);
   }
   // A unit is a source; its parts are the calls that compile it.
   const sources = [...grouped(units.filter((unit) => unit.source), (unit) => unit.path)].map(([path, parts]) => ({ path, units: parts }));

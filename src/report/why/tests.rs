@@ -202,3 +202,36 @@ fn of_a_compile_that_was_split_it_says_what_was_compiled() {
         assert_eq!(cause(&new, &old), (text.to_owned(), "files"));
     }
 }
+
+#[test]
+fn a_new_architecture_is_told_from_those_that_hit_call_by_call() {
+    let old = report(&["clang++", "--offload-arch=gfx942"], &[]);
+    let mut new = report(&["clang++", "--offload-arch=gfx942,gfx950"], &[]);
+    new.units.push(new.units[0].clone());
+    // The second was edited too.
+    for (unit, of_gfx942) in new
+        .units
+        .iter_mut()
+        .zip([CacheOutcome::Hit, CacheOutcome::Miss])
+    {
+        unit.parts = [("gfx942", of_gfx942), ("gfx950", CacheOutcome::Miss)]
+            .map(|(arch, outcome)| Part {
+                arch: arch.to_owned(),
+                outcome,
+                start: None,
+                seconds: None,
+                peak_memory: None,
+            })
+            .to_vec();
+    }
+    let why = explain(&new, &old, None);
+    let mut texts: Vec<_> = why.causes.iter().map(|cause| cause.text.as_str()).collect();
+    texts.sort();
+    assert_eq!(
+        texts,
+        [
+            "gfx950 is new",
+            "gfx950 is new, and the other architectures hit"
+        ]
+    );
+}
