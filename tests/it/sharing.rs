@@ -23,8 +23,10 @@ set_source_files_properties(src/warned.cpp PROPERTIES COMPILE_OPTIONS -Wall)
 set_source_files_properties(src/coloured.cpp PROPERTIES COMPILE_OPTIONS \"-Wall;-fcolor-diagnostics\")
 set_source_files_properties(src/debug.cpp PROPERTIES COMPILE_OPTIONS -g)
 set_source_files_properties(src/sanitized.cpp PROPERTIES COMPILE_OPTIONS -fsanitize=undefined)
-set_source_files_properties(src/kernel.cpp PROPERTIES COMPILE_OPTIONS
-    \"-x;hip;-nogpuinc;-nogpulib;--offload-arch=gfx900;--offload-arch=gfx906;-cuid=1\")
+set_source_files_properties(src/kernel.cpp PROPERTIES COMPILE_FLAGS
+    \"-x hip -nogpuinc -nogpulib --offload-arch=gfx900 --offload-arch=gfx906 -cuid=1 -munsafe-fp-atomics \
+-fclang-abi-compat=15 -fgpu-default-stream=legacy -mllvm -amdgpu-early-inline-all=true \
+-mllvm -amdgpu-function-calls=false\")
 ";
 
 /// Units, and whether their objects are the same in every checkout.

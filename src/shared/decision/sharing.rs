@@ -149,7 +149,7 @@ fn is_plain(path: &[u8]) -> bool {
 }
 
 /// Options that add no path to an object, whatever is joined to them.
-const NEUTRAL: [&[u8]; 49] = [
+const NEUTRAL: [&[u8]; 50] = [
     b"--cuda-",
     b"--gcc-toolchain=",
     b"--hip-",
@@ -191,6 +191,7 @@ const NEUTRAL: [&[u8]; 49] = [
     b"-mno-",
     b"-msse",
     b"-mtune=",
+    b"-munsafe-fp-atomics",
     b"-nogpu",
     b"-nostdinc",
     b"-parallel-jobs=",
@@ -205,7 +206,7 @@ const NEUTRAL: [&[u8]; 49] = [
 const NEUTRAL_ALONE: [&[u8]; 6] = [b"-c", b"-g0", b"-o", b"-pipe", b"-pthread", b"-w"];
 
 /// The same for the `-f` family, with or without `no-` in front of the name.
-const NEUTRAL_FEATURES: [&[u8]; 52] = [
+const NEUTRAL_FEATURES: [&[u8]; 55] = [
     b"PIC",
     b"PIE",
     b"aligned-allocation",
@@ -214,6 +215,7 @@ const NEUTRAL_FEATURES: [&[u8]; 52] = [
     b"builtin",
     b"caret-diagnostics",
     b"char8_t",
+    b"clang-abi-compat=",
     b"color-diagnostics",
     b"common",
     b"constexpr-",
@@ -229,6 +231,7 @@ const NEUTRAL_FEATURES: [&[u8]; 52] = [
     b"fp-model=",
     b"freestanding",
     b"function-sections",
+    b"gpu-default-stream=",
     b"gpu-flush-denormals-to-zero",
     b"gpu-rdc",
     b"hip-",
@@ -240,6 +243,7 @@ const NEUTRAL_FEATURES: [&[u8]; 52] = [
     b"math-errno",
     b"merge-all-constants",
     b"ms-extensions",
+    b"offload-uniform-block",
     b"omit-frame-pointer",
     b"openmp",
     b"pic",
@@ -260,12 +264,27 @@ const NEUTRAL_FEATURES: [&[u8]; 52] = [
     b"visibility",
 ];
 
+/// The same for the values of `-mllvm`, whatever is joined to them. The first are in the flags of every target that
+/// CMake compiles for HIP.
+const NEUTRAL_BACKEND: [&[u8]; 4] = [
+    b"amdgpu-",
+    b"enable-post-misched",
+    b"greedy-reverse-local-assignment",
+    b"lsr-drop-solution",
+];
+
 /// Whether every argument of `call` is an input, or an option that is known to add no path to the object.
 fn is_neutral(call: &Call<'_>) -> bool {
     let mut arguments = call.argv.iter().skip(1);
     while let Some(argument) = arguments.next() {
         let argument = argument.to_bytes();
         match argument {
+            b"-mllvm" => {
+                let value = arguments.next().map_or(&b""[..], |value| value.to_bytes());
+                if !is_neutral_backend(value) {
+                    return false;
+                }
+            }
             [b'-', ..] if !is_neutral_option(argument) => return false,
             // The contents of a response file are not examined.
             [b'@', ..] => return false,
@@ -279,6 +298,12 @@ fn is_neutral(call: &Call<'_>) -> bool {
         }
     }
     true
+}
+
+fn is_neutral_backend(value: &[u8]) -> bool {
+    let dashes = value.iter().take_while(|byte| **byte == b'-').count();
+    let name = value.get(dashes..).unwrap_or_default();
+    NEUTRAL_BACKEND.iter().any(|start| name.starts_with(start))
 }
 
 fn is_neutral_option(option: &[u8]) -> bool {
@@ -378,6 +403,9 @@ mod tests {
             "-mavx2",
             "-fdiagnostics-color=always",
             "-fvisibility=hidden",
+            "-munsafe-fp-atomics",
+            "-fclang-abi-compat=17",
+            "-fno-offload-uniform-block",
         ] {
             assert!(is_neutral_option(option.as_bytes()), "{option}");
         }
@@ -399,6 +427,15 @@ mod tests {
             "-fcommonx",
         ] {
             assert!(!is_neutral_option(option.as_bytes()), "{option}");
+        }
+        for (value, neutral) in [
+            ("-amdgpu-early-inline-all=true", true),
+            ("--amdgpu-kernarg-preload-count=16", true),
+            ("--lsr-drop-solution=1", true),
+            ("-unknown", false),
+            ("", false),
+        ] {
+            assert_eq!(is_neutral_backend(value.as_bytes()), neutral, "{value}");
         }
     }
 }
