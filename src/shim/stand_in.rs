@@ -155,7 +155,11 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
     let kept = kept_digests(plan);
     let mut files = NamedFiles::new(plan, &kept);
     let mut dated = scanner.is_dated();
-    let known = scanner.names().fold(told, |known, name| {
+    // The checkout's own files come last: among the others, their place would depend on the checkout's.
+    let is_own = |name: &[u8]| !plan.root.is_empty() && name.starts_with(plan.root);
+    let others = scanner.names().filter(|name| !is_own(name));
+    let own = scanner.names().filter(|name| is_own(name));
+    let known = others.chain(own).fold(told, |known, name| {
         let respelled;
         let shown = match plan.kind {
             LauncherKind::Sccache => names.path_for(name).unwrap_or(name),
