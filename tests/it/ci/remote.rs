@@ -8,10 +8,11 @@ use serde_json::Value;
 
 use super::servers::{Kind, Server};
 use super::{github, pull_request};
-use crate::support::compilers::full;
+use crate::support::compilers::{QUICK, clangs, full};
+use crate::support::golden::source;
 use crate::support::launchers::{ccache, sccache, tool};
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, sh};
-use crate::support::tree::Layout;
+use crate::support::tree::{Layout, copy};
 
 /// One unit for the GPU and one for the host; their names and the compilers' are absolute.
 const SMALL: &str = r#"
@@ -26,29 +27,58 @@ const UNITS: u64 = 2;
 /// A machine: a tree and a checkout at paths of its own, an empty local cache, a server of sccache's own.
 struct Machine {
     rocm: Rocm,
+    checkout: PathBuf,
     launcher: PathBuf,
     env: BTreeMap<String, String>,
 }
 
 impl Machine {
     fn new(launcher: &Path) -> Self {
-        let rocm = Rocm::new(19, Layout::Symlink);
+        let machine = Self::with(launcher, Rocm::new(19, Layout::Symlink));
+        std::fs::create_dir(&machine.checkout).unwrap();
+        let kernel = "void f() {}\n__attribute__((device)) int k = 7;\n";
+        std::fs::write(machine.checkout.join("k.hip"), kernel).unwrap();
+        std::fs::write(machine.checkout.join("h.cpp"), "int h() { return 7; }\n").unwrap();
+        machine
+    }
+
+    /// One with a checkout of the sample project, and a tree that shares no file with another.
+    fn with_project(launcher: &Path, clang: u32) -> Self {
+        let rocm = Rocm::for_everybody(clang, Layout::Symlink);
+        let machine = Self::with(launcher, rocm);
+        copy(&source("examples/hip-project"), &machine.checkout);
+        machine
+    }
+
+    fn with(launcher: &Path, rocm: Rocm) -> Self {
         // Another installation has other times.
-        sh(r#"touch -d "@$((1000000000 + $$))" "$1"/*"#, &[&rocm.bin()]);
-        let machine = Self {
+        sh(
+            r#"find "$1" -exec touch -h -d "@$((1000000000 + $$))" {} +"#,
+            &[&rocm.root],
+        );
+        Self {
+            checkout: rocm.beside("checkout"),
             rocm,
             launcher: launcher.to_owned(),
             env: BTreeMap::new(),
-        };
-        std::fs::create_dir(machine.at("checkout")).unwrap();
-        let kernel = "void f() {}\n__attribute__((device)) int k = 7;\n";
-        std::fs::write(machine.at("checkout/k.hip"), kernel).unwrap();
-        std::fs::write(machine.at("checkout/h.cpp"), "int h() { return 7; }\n").unwrap();
-        machine
+        }
     }
 
     fn at(&self, name: &str) -> PathBuf {
         self.rocm.beside(name)
+    }
+
+    /// Moves its tree to the path of the other machine's, whose tree is then gone, and its checkout to one that is
+    /// deeper and behind the tree's where paths are sorted.
+    fn install_where(&mut self, other: &Self) {
+        let place = &other.rocm.root;
+        std::fs::rename(place, other.at("their-own")).unwrap();
+        std::fs::rename(&self.rocm.root, place).unwrap();
+        self.rocm.root.clone_from(place);
+        let checkout = other.at("user/home/project");
+        std::fs::create_dir_all(checkout.parent().unwrap()).unwrap();
+        std::fs::rename(&self.checkout, &checkout).unwrap();
+        self.checkout = checkout;
     }
 
     /// `rock-wrap env`, with this in its environment and for later. What it said.
@@ -61,9 +91,7 @@ impl Machine {
             .arg(&self.launcher)
             .arg("--cache-root")
             .arg(self.at("cache"));
-        command
-            .current_dir(self.at("checkout"))
-            .env("HOME", self.at(""));
+        command.current_dir(&self.checkout).env("HOME", self.at(""));
         self.set_up_by(&mut command, more)
     }
 
@@ -89,9 +117,55 @@ impl Machine {
             .arg("--report")
             .arg(self.at("report.json"));
         run.args(["--", "bash", "-ec", build])
-            .current_dir(self.at("checkout"));
-        ran(run.envs(&self.env).env("ROCM", &self.rocm.root)).ok();
+            .current_dir(&self.checkout);
+        run.env("ROCM", &self.rocm.root)
+            .env("ROCK_WRAP", env!("CARGO_BIN_EXE_rock-wrap"));
+        ran(run.envs(&self.env)).ok();
         serde_json::from_str(&std::fs::read_to_string(self.at("report.json")).unwrap()).unwrap()
+    }
+
+    /// Builds what nobody has built before.
+    #[track_caller]
+    fn fills(&mut self, server: &Server, build: &str, units: u64) {
+        let said = self.set_up("ci", &server.url(), server.credentials());
+        assert_has(&said, &["remote read-write"]);
+        let report = self.build(build);
+        assert_eq!(counts(&report), (0, units, 0), "{said} {report}");
+        let written = server.writes();
+        assert!(written as u64 >= units, "{written}");
+    }
+
+    /// Builds what another machine has built.
+    #[track_caller]
+    fn hits_all(&mut self, server: &Server, build: &str, units: u64) {
+        let said = self.set_up("ci", &server.url(), server.credentials());
+        let report = self.build(build);
+        assert_eq!(counts(&report), (units, 0, 0), "{said} {report}");
+    }
+
+    /// That the objects of the project's last build are what the bare compiler makes of the same calls.
+    #[track_caller]
+    fn assert_objects_are_the_compilers(&self, units: u64) {
+        let build = self.checkout.join("build");
+        let lines = |name: &str| {
+            let text = std::fs::read_to_string(build.join(name)).unwrap();
+            text.lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let (calls, launched) = (lines("calls"), lines("launched"));
+        assert_eq!((calls.len() as u64, launched.len()), (units, calls.len()));
+        for (call, launched) in calls.iter().zip(launched) {
+            let (_, output) = call.split_once(" -o ").unwrap();
+            let (output, _) = output.split_once(' ').unwrap();
+            let added = launched.split(' ').find(|word| word.starts_with("-cuid="));
+            assert_eq!(added.is_some(), output.ends_with(".hip.o"), "{launched}");
+            let call = format!("{call} {}", added.unwrap_or_default());
+            let bare =
+                r#"mkdir -p "$1/bare/$(dirname "$2")" && cd "$1/bare" && ROCM_PATH=$4 eval "$3""#;
+            let paths = [&build, Path::new(output), Path::new(&call), &self.rocm.root];
+            sh(bare, &paths);
+            let object = |below: &str| std::fs::read(build.join(below).join(output)).unwrap();
+            assert!(object("") == object("bare"), "{output}");
+        }
     }
 }
 
@@ -116,23 +190,53 @@ fn second_machine_hits(kind: Kind, launcher: &Path) {
     let Some(server) = Server::start(kind) else {
         return;
     };
-    let (build, units) = (SMALL, UNITS);
-    let mut first = Machine::new(launcher);
-    let said = first.set_up("ci", &server.url(), server.credentials());
-    assert_has(&said, &["remote read-write"]);
-    assert_eq!(
-        counts(&first.build(build)),
-        (0, units, 0),
-        "{kind:?} {said}"
-    );
-    let written = server.writes();
-    assert!(written as u64 >= units, "{kind:?}: {written}");
+    Machine::new(launcher).fills(&server, SMALL, UNITS);
+    Machine::new(launcher).hits_all(&server, SMALL, UNITS);
+    if full() {
+        for clang in clangs(&QUICK) {
+            second_machine_hits_the_project(kind, launcher, clang, &[]);
+        }
+    }
+}
 
-    let mut second = Machine::new(launcher);
-    let said = second.set_up("ci", &server.url(), server.credentials());
-    let report = second.build(build);
-    assert_eq!(counts(&report), (units, 0, 0), "{kind:?} {said} {report}");
-    assert_ne!(first.at("checkout"), second.at("checkout"));
+/// The same with these units of the sample project, or with all. ROCm is at the same path on both machines;
+/// everything else is not.
+#[track_caller]
+fn second_machine_hits_the_project(kind: Kind, launcher: &Path, clang: u32, units: &[&str]) {
+    let Some(server) = Server::start(kind) else {
+        return;
+    };
+    let objects: Vec<_> = units
+        .iter()
+        .map(|unit| format!("CMakeFiles/sample.dir/src/{unit}.o"))
+        .collect();
+    let count = if units.is_empty() {
+        10
+    } else {
+        units.len() as u64
+    };
+    let build = format!(
+        r#"export ROCM_PATH=$ROCM
+        cmake -G Ninja -S "$PWD" -B build -DCMAKE_HIP_FLAGS=-w \
+            -DCMAKE_CXX_COMPILER="$ROCM/llvm/bin/clang++" -DCMAKE_HIP_COMPILER="$ROCM/llvm/bin/clang++" \
+            "-DCMAKE_HIP_ARCHITECTURES=gfx900;gfx906"
+        ninja -C build {0}
+        cd build
+        ninja -t commands {0} | sed -n "s|.*\($ROCM/llvm/bin/clang++ .* -c \)|\1|p" >calls
+        while read -r call; do "$ROCK_WRAP" explain -- $call; done <calls | sed -n "s/^ *runs: //p" >launched"#,
+        objects.join(" ")
+    );
+    let [mut first, mut second] = [(); 2].map(|()| Machine::with_project(launcher, clang));
+    first.fills(&server, &build, count);
+    second.install_where(&first);
+    second.hits_all(&server, &build, count);
+    second.assert_objects_are_the_compilers(count);
+}
+
+#[test]
+fn a_second_machine_hits_what_cmake_builds() {
+    let units = ["saxpy.hip", "reference.cpp"];
+    second_machine_hits_the_project(Kind::Redis, &ccache(), 19, &units);
 }
 
 #[test]
@@ -272,7 +376,7 @@ fn a_forks_job_without_credentials_is_green_with_a_local_cache() {
         .arg(sccache())
         .arg("--cache-root")
         .arg(machine.at("cache"));
-    command.current_dir(machine.at("checkout"));
+    command.current_dir(&machine.checkout);
     github(&mut command, "pull_request", &payload);
     let said = machine.set_up_by(&mut command, &[]);
     assert_has(
@@ -280,7 +384,7 @@ fn a_forks_job_without_credentials_is_green_with_a_local_cache() {
         &["somebody/torch", "AWS_ACCESS_KEY_ID", "local read-write"],
     );
     assert_eq!(counts(&machine.build(SMALL)), (0, UNITS, 0));
-    sh(r#"rm "$1"/*.o"#, &[&machine.at("checkout/build")]);
+    sh(r#"rm "$1"/*.o"#, &[&machine.checkout.join("build")]);
     assert_eq!(counts(&machine.build(SMALL)), (UNITS, 0, 0));
     assert_eq!(server.writes(), 0);
 }
