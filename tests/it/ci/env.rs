@@ -7,6 +7,7 @@ use std::process::Command;
 use super::{github, pull_request};
 use crate::support::launchers::{ccache, sccache};
 use crate::support::rocm::{Ran, as_nobody, assert_has, ran, rock_wrap, scratch, script, sh};
+use crate::support::skips::skip;
 
 const SECRET: &str = "hunter2";
 
@@ -311,6 +312,55 @@ fn a_root_that_cannot_be_written_is_refused_before_the_build() {
         &message,
         &["cannot write to the cache directory", "Permission denied"],
     );
+}
+
+#[test]
+fn a_full_disk_and_a_read_only_one_are_refused_and_a_small_one_is_told() {
+    let dir = scratch();
+    let on = |options: &str, fill: &str| {
+        let script = format!(
+            r#"mount -t tmpfs -o {options} none "$1" || exit 99
+            head -c {fill} /dev/zero 2>/dev/null >"$1/full"
+            shift; exec "$@""#
+        );
+        let env = env(&dir.path().join("cache"), &[]);
+        let mut command = Command::new("unshare");
+        command
+            .args(["-m", "sh", "-c", &script, "sh"])
+            .arg(dir.path());
+        command.arg(env.get_program()).args(env.get_args());
+        ran(command.env_clear().env("PATH", "/usr/bin:/bin"))
+    };
+    let small = on("size=8m", "0");
+    if small.status.code() == Some(99) || small.err.starts_with("unshare:") {
+        skip("a file system of its own", &small.err);
+        return;
+    }
+    assert_has(&small.ok().err, &["has 0.0 GiB left", "--max-size"]);
+    for (options, why) in [
+        ("size=64k", "No space left on device"),
+        ("ro", "Read-only file system"),
+    ] {
+        let message = on(options, "64k").refused(4);
+        let said = "cannot write to the cache directory";
+        assert_has(&message, &[said, &dir.path().display().to_string(), why]);
+    }
+}
+
+#[test]
+fn a_broken_event_file_costs_the_trust_and_is_named() {
+    let dir = scratch();
+    let payload = dir.path().join("event.json");
+    std::fs::write(&payload, r#"{"pull_request": {"#).unwrap();
+    let options = ["--policy", "ci", "--remote", "http://127.0.0.1:1"];
+    let mut command = env(&dir.path().join("cache"), &options);
+    github(&mut command, "pull_request", &payload);
+    let ran = ran(&mut command).ok();
+    assert_has(
+        &ran.err,
+        &["the remote cache is not written", "event.json: "],
+    );
+    assert_has(mode(&ran), &["remote read-only", "/fork/ccache"]);
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod policies;
 mod remote;
 mod servers;
 mod stages;
+mod systems;
 
 use std::path::Path;
 use std::process::Command;
