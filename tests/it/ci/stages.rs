@@ -1,10 +1,15 @@
 //! A wrapped tree that stages of a container image, or jobs, hand on: what `examples/docker/Dockerfile` does.
 
 use std::ffi::OsStr;
+use std::process::Command;
 
-use crate::support::launchers::ccache;
+use serde_json::Value;
+
+use crate::support::compilers::full;
+use crate::support::golden::source;
+use crate::support::launchers::{ccache, find};
 use crate::support::manifest::Manifest;
-use crate::support::rocm::{Rocm, ran, sh};
+use crate::support::rocm::{Rocm, ran, scratch, sh};
 use crate::support::tree::Layout;
 
 /// Hits and misses of the compiles so far.
@@ -66,4 +71,60 @@ fn the_stage_that_builds_installs_again_and_the_last_one_restores() {
     rocm.restore().ok();
     let after = Manifest::of(&rocm.bin()).without_inodes();
     before.assert_same(&after, "the tree that is handed on");
+}
+
+/// Builds `examples/docker/Dockerfile` twice, with one cache, and takes out what the builds report and the restored
+/// compilers. The base is a root file system of Debian with a tree in it.
+const IMAGE: &str = r#"
+    set -euo pipefail
+    . "$1/scripts/lib.sh"
+    . "$1/scripts/suites.sh"
+    cd "$2"
+    "$1/scripts/rocm-tree.sh" --clang 19 --copy-libs --no-check rocm
+    mirror=$(debian_mirror /etc/apt)
+    mmdebstrap --quiet --mode=root --variant=minbase bookworm base.tar "${mirror##* }" --include="ca-certificates \
+        g++ libclang-cpp19 libclang-rt-19-dev libllvm19 perl python3-dev python3-setuptools python3-wheel"
+    mkdir program tmp
+    cp "$3" program/
+    cp -rL "$1/examples/wheel-setuptools" project
+    export TMPDIR=$2/tmp
+    image() { buildah --storage-driver overlay --root "$PWD/images" --runroot "$PWD/run" "$@"; }
+    base=$(image from scratch)
+    image add -q "$base" base.tar /
+    image copy -q "$base" rocm /opt/rocm
+    image commit -q "$base" localhost/base
+    for build in 1 2; do
+        image bud --isolation chroot --build-context rock-wrap=program --build-arg BASE=localhost/base \
+            -f "$1/examples/docker/Dockerfile" --target restored -t localhost/restored project
+        built=$(image from localhost/restored)
+        top=$(image mount "$built")
+        cp "$top/dist/report.json" "report$build.json"
+        diff -r --no-dereference rocm/lib/llvm/bin "$top/opt/rocm/lib/llvm/bin"
+        image rm "$built"
+    done
+"#;
+
+#[test]
+fn the_dockerfile_is_built_twice_and_hits() {
+    let tools = [
+        ("buildah", "/usr/bin/buildah"),
+        ("mmdebstrap", "/usr/bin/mmdebstrap"),
+    ];
+    if !full() || tools.iter().any(|(name, path)| find(name, path).is_none()) {
+        return;
+    }
+    let dir = scratch();
+    // What buildah leaves mounted is gone with it.
+    let mut bash = Command::new("unshare");
+    bash.args(["--mount", "bash", "-c", IMAGE, "bash"])
+        .arg(source(""))
+        .arg(dir.path());
+    ran(bash.arg(env!("CARGO_BIN_EXE_rock-wrap"))).ok();
+    let counted = |build: &str| {
+        let text = std::fs::read_to_string(dir.path().join(build)).unwrap();
+        let report: Value = serde_json::from_str(&text).unwrap();
+        ["hits", "misses", "errors"].map(|name| report["cache"][name].as_u64().unwrap())
+    };
+    assert_eq!(counted("report1.json"), [0, 12, 0]);
+    assert_eq!(counted("report2.json"), [12, 0, 0]);
 }
