@@ -2,6 +2,7 @@ use super::*;
 use crate::ci::Settings;
 
 const NEW: Version = Version(0, 19, 0);
+const NEW_CCACHE: Version = Version(4, 14, 2);
 const REMOTE: &str = "redis://me@host:6379";
 
 /// A request, to be varied.
@@ -31,11 +32,38 @@ fn asked(policy: Policy) -> Asked {
     }
 }
 
-fn fork() -> Trust {
-    Trust::Untrusted("the code comes from the fork me/torch".to_owned())
-}
-
 impl Asked {
+    fn with(self, launcher: LauncherKind, version: Version) -> Self {
+        Self {
+            launcher,
+            version,
+            ..self
+        }
+    }
+
+    fn of_a_fork(self) -> Self {
+        let trust = Trust::Untrusted("the code comes from the fork me/torch".to_owned());
+        Self { trust, ..self }
+    }
+
+    fn allowing_local(self) -> Self {
+        Self {
+            allow_local: true,
+            ..self
+        }
+    }
+
+    /// With these variables set, and no others.
+    fn where_set(self, variables: &[&'static str]) -> Self {
+        let variables = variables.to_vec();
+        Self { variables, ..self }
+    }
+
+    fn told(self, settings: &str) -> Self {
+        let settings = settings.to_owned();
+        Self { settings, ..self }
+    }
+
     fn plan(&self) -> Plan {
         self.try_plan().unwrap()
     }
@@ -80,7 +108,10 @@ fn conf(plan: &Plan) -> &str {
 #[test]
 fn each_policy_has_the_access_that_the_table_gives_it() {
     use Access::{None, Read, ReadWrite};
-    for launcher in [LauncherKind::Sccache, LauncherKind::Ccache] {
+    for (launcher, version) in [
+        (LauncherKind::Sccache, NEW),
+        (LauncherKind::Ccache, NEW_CCACHE),
+    ] {
         for (policy, expected) in [
             (Policy::Dev, (ReadWrite, ReadWrite)),
             (Policy::Ci, (ReadWrite, ReadWrite)),
@@ -90,17 +121,7 @@ fn each_policy_has_the_access_that_the_table_gives_it() {
             (Policy::Release, (None, None)),
             (Policy::Local, (None, ReadWrite)),
         ] {
-            let version = if launcher == LauncherKind::Ccache {
-                Version(4, 14, 2)
-            } else {
-                NEW
-            };
-            let plan = Asked {
-                launcher,
-                version,
-                ..asked(policy)
-            }
-            .plan();
+            let plan = asked(policy).with(launcher, version).plan();
             assert_eq!(access(&plan), expected, "{policy} {launcher:?}");
             assert_eq!(plan.label, policy.as_str());
             assert!(plan.notes.is_empty(), "{:?}", plan.notes);
@@ -118,29 +139,17 @@ fn a_release_caches_locally_only_if_that_is_allowed() {
     assert_eq!(value(&plan, "SCCACHE_NO_CACHE"), Some("1"));
     assert_eq!(value(&plan, "PIP_NO_CACHE_DIR"), Some("1"));
     assert!(plan.directories.is_empty());
-    let allowed = Asked {
-        allow_local: true,
-        ..asked(Policy::Release)
-    }
-    .plan();
+    let allowed = asked(Policy::Release).allowing_local().plan();
     assert_eq!(access(&allowed), (Access::None, Access::ReadWrite));
     // It allows nobody else anything.
-    let other = Asked {
-        allow_local: true,
-        ..asked(Policy::Ci)
-    }
-    .plan();
+    let other = asked(Policy::Ci).allowing_local().plan();
     assert_eq!(other, asked(Policy::Ci).plan());
 }
 
 #[test]
 fn a_fork_reads_at_most_and_has_a_directory_of_its_own() {
     for policy in Policy::ALL {
-        let plan = Asked {
-            trust: fork(),
-            ..asked(policy)
-        }
-        .plan();
+        let plan = asked(policy).of_a_fork().plan();
         let (remote, local) = access(&plan);
         assert!(remote <= Access::Read, "{policy}");
         assert_eq!(local, policy.rules().local, "{policy}");
@@ -155,51 +164,36 @@ fn a_fork_reads_at_most_and_has_a_directory_of_its_own() {
 
 #[test]
 fn without_credentials_there_is_the_local_cache_and_one_that_anybody_may_read() {
-    let settings = format!("remote = '{REMOTE}'\nread-remote = 'webdav://open'");
-    for (trust, settings, variables, expected, note) in [
+    let closed = format!("remote = '{REMOTE}'");
+    let both = format!("{closed}\nread-remote = 'webdav://open'");
+    let open = "remote = 'redis://open'".to_owned();
+    let (trusted, fork) = (false, true);
+    let password = &["SCCACHE_REDIS_PASSWORD"][..];
+    let read = |url| (Access::Read, url);
+    for (is_fork, settings, variables, expected, note) in [
         (
-            Trust::Trusted,
-            format!("remote = '{REMOTE}'"),
-            vec![],
+            trusted,
+            &closed,
+            &[][..],
             (Access::None, ""),
             "PASSWORD not set",
         ),
+        (fork, &closed, &[], (Access::None, ""), "me/torch"),
         (
-            fork(),
-            format!("remote = '{REMOTE}'"),
-            vec![],
-            (Access::None, ""),
-            "me/torch",
-        ),
-        (
-            Trust::Trusted,
-            settings.clone(),
-            vec![],
-            (Access::Read, "webdav://open"),
+            trusted,
+            &both,
+            &[],
+            read("webdav://open"),
             "PASSWORD not set",
         ),
-        (
-            fork(),
-            settings,
-            vec!["SCCACHE_REDIS_PASSWORD"],
-            (Access::Read, "webdav://open"),
-            "me/torch",
-        ),
-        (
-            fork(),
-            "remote = 'redis://open'".to_owned(),
-            vec![],
-            (Access::Read, "redis://open"),
-            "me/torch",
-        ),
+        (fork, &both, password, read("webdav://open"), "me/torch"),
+        (fork, &open, &[], read("redis://open"), "me/torch"),
     ] {
-        let plan = Asked {
-            trust,
-            settings,
-            variables,
-            ..asked(Policy::Ci)
-        }
-        .plan();
+        let asked = asked(Policy::Ci).told(settings).where_set(variables);
+        let plan = match is_fork {
+            true => asked.of_a_fork().plan(),
+            false => asked.plan(),
+        };
         assert_eq!(plan.local, Access::ReadWrite);
         let remote = plan.remote.as_ref();
         let shown = remote.map_or((Access::None, String::new()), |(remote, access)| {
@@ -218,54 +212,21 @@ fn without_credentials_there_is_the_local_cache_and_one_that_anybody_may_read() 
 fn what_a_version_cannot_do_safely_is_not_done() {
     use Access::{None, Read, ReadWrite};
     use LauncherKind::{Ccache, Sccache};
+    use Policy::{Ci, PullRequest};
+    let old = |minor| Version(0, minor, 0);
     for (launcher, version, policy, expected) in [
         // Read-only is not to be had before 0.16, and not beside a local cache before 0.18.
-        (
-            Sccache,
-            Version(0, 18, 0),
-            Policy::PullRequest,
-            (Read, ReadWrite),
-        ),
-        (
-            Sccache,
-            Version(0, 17, 0),
-            Policy::PullRequest,
-            (Read, None),
-        ),
-        (
-            Sccache,
-            Version(0, 16, 0),
-            Policy::PullRequest,
-            (Read, None),
-        ),
-        (
-            Sccache,
-            Version(0, 15, 0),
-            Policy::PullRequest,
-            (None, ReadWrite),
-        ),
-        (
-            Sccache,
-            Version(0, 15, 0),
-            Policy::Ci,
-            (ReadWrite, ReadWrite),
-        ),
-        (Sccache, Version(0, 14, 0), Policy::Ci, (ReadWrite, None)),
-        (Sccache, Version(0, 4, 0), Policy::Ci, (None, ReadWrite)),
-        (
-            Ccache,
-            Version(4, 7, 5),
-            Policy::PullRequest,
-            (Read, ReadWrite),
-        ),
-        (Ccache, Version(4, 6, 0), Policy::Ci, (None, ReadWrite)),
+        (Sccache, old(18), PullRequest, (Read, ReadWrite)),
+        (Sccache, old(17), PullRequest, (Read, None)),
+        (Sccache, old(16), PullRequest, (Read, None)),
+        (Sccache, old(15), PullRequest, (None, ReadWrite)),
+        (Sccache, old(15), Ci, (ReadWrite, ReadWrite)),
+        (Sccache, old(14), Ci, (ReadWrite, None)),
+        (Sccache, old(4), Ci, (None, ReadWrite)),
+        (Ccache, Version(4, 7, 5), PullRequest, (Read, ReadWrite)),
+        (Ccache, Version(4, 6, 0), Ci, (None, ReadWrite)),
     ] {
-        let plan = Asked {
-            launcher,
-            version,
-            ..asked(policy)
-        }
-        .plan();
+        let plan = asked(policy).with(launcher, version).plan();
         assert_eq!(access(&plan), expected, "{launcher:?} {version} {policy}");
         assert_eq!(
             plan.notes.is_empty(),
@@ -295,15 +256,7 @@ fn read_only_is_told_in_the_launchers_own_words() {
     );
     let plan = asked(Policy::Ci).plan();
     assert_eq!(value(&plan, "SCCACHE_REDIS_RW_MODE"), Some("READ_WRITE"));
-    let ccache = |policy| {
-        let launcher = LauncherKind::Ccache;
-        Asked {
-            launcher,
-            version: Version(4, 14, 2),
-            ..asked(policy)
-        }
-        .plan()
-    };
+    let ccache = |policy| asked(policy).with(LauncherKind::Ccache, NEW_CCACHE).plan();
     let own = "remote_storage = redis://me:${CCACHE_REMOTE_PASSWORD}@host:6379";
     assert!(conf(&ccache(Policy::PullRequest)).contains(&format!("{own}|read-only\n")));
     assert!(conf(&ccache(Policy::Ci)).contains(&format!("{own}\n")));
@@ -318,11 +271,7 @@ fn a_nightly_build_has_a_namespace_of_its_own_and_a_pull_request_reads_cis() {
     };
     assert_eq!(namespace(Policy::Ci), namespace(Policy::PullRequest));
     assert_ne!(namespace(Policy::Ci), namespace(Policy::Nightly));
-    let fork = Asked {
-        trust: fork(),
-        ..asked(Policy::PullRequest)
-    }
-    .plan();
+    let fork = asked(Policy::PullRequest).of_a_fork().plan();
     assert_eq!(
         value(&fork, "SCCACHE_REDIS_KEY_PREFIX"),
         Some("rock-wrap-v1")
@@ -331,17 +280,13 @@ fn a_nightly_build_has_a_namespace_of_its_own_and_a_pull_request_reads_cis() {
 
 #[test]
 fn variables_that_lead_elsewhere_are_unset() {
-    let left = vec![
+    let left = [
         "SCCACHE_BUCKET",
         "SCCACHE_REDIS_ENDPOINT",
         "ROCK_WRAP_DISABLE",
         "PATH",
     ];
-    let plan = Asked {
-        variables: left,
-        ..asked(Policy::Prerelease)
-    }
-    .plan();
+    let plan = asked(Policy::Prerelease).where_set(&left).plan();
     assert_eq!(
         plan.unset,
         [
@@ -350,29 +295,17 @@ fn variables_that_lead_elsewhere_are_unset() {
             "ROCK_WRAP_DISABLE"
         ]
     );
-    let launcher = LauncherKind::Ccache;
-    let left = vec!["CCACHE_REMOTE_STORAGE", "CCACHE_DIR", "CCACHE_DISABLE"];
-    let plan = Asked {
-        launcher,
-        variables: left,
-        ..asked(Policy::Local)
-    }
-    .plan();
+    let left = ["CCACHE_REMOTE_STORAGE", "CCACHE_DIR", "CCACHE_DISABLE"];
+    let ccache = asked(Policy::Local).with(LauncherKind::Ccache, NEW_CCACHE);
+    let plan = ccache.where_set(&left).plan();
     assert_eq!(plan.unset, ["CCACHE_DISABLE", "CCACHE_REMOTE_STORAGE"]);
 }
 
 #[test]
 fn the_limit_grows_with_the_architectures_unless_somebody_sets_it() {
     let size = |archs, variables: &[&'static str], settings: &str| {
-        let settings = settings.to_owned();
-        let variables = variables.to_vec();
-        let plan = Asked {
-            archs,
-            variables,
-            settings,
-            ..asked(Policy::Local)
-        }
-        .plan();
+        let asked = asked(Policy::Local).told(settings).where_set(variables);
+        let plan = Asked { archs, ..asked }.plan();
         value(&plan, "SCCACHE_CACHE_SIZE").map(ToOwned::to_owned)
     };
     assert_eq!(size(0, &[], "").as_deref(), Some("5G"));
@@ -385,11 +318,9 @@ fn the_limit_grows_with_the_architectures_unless_somebody_sets_it() {
 #[test]
 fn checkouts_share_below_the_directory_that_run_starts_in() {
     let of = |version| {
-        let plan = Asked {
-            version,
-            ..asked(Policy::Ci)
-        }
-        .plan();
+        let plan = asked(Policy::Ci)
+            .with(LauncherKind::Sccache, version)
+            .plan();
         value(&plan, "SCCACHE_BASEDIRS").map(ToOwned::to_owned)
     };
     assert_eq!(of(NEW).as_deref(), Some("/checkout"));
@@ -403,29 +334,14 @@ fn servers_of_different_policies_are_different_servers() {
     assert!(ci.as_deref().unwrap().starts_with(r"\x00rock-wrap-"));
     assert_eq!(ci, server(&asked(Policy::Ci).plan()));
     assert_ne!(ci, server(&asked(Policy::PullRequest).plan()));
-    assert_ne!(
-        ci,
-        server(
-            &Asked {
-                trust: fork(),
-                ..asked(Policy::Ci)
-            }
-            .plan()
-        )
-    );
-    let own = Asked {
-        variables: vec!["SCCACHE_SERVER_PORT"],
-        ..asked(Policy::Local)
-    };
+    assert_ne!(ci, server(&asked(Policy::Ci).of_a_fork().plan()));
+    let own = asked(Policy::Local).where_set(&["SCCACHE_SERVER_PORT"]);
     assert_eq!(server(&own.plan()), None);
 }
 
 #[test]
 fn a_cache_that_the_launcher_cannot_use_is_refused_rather_than_left_out() {
-    let asked = Asked {
-        settings: "remote = 'http://host'".to_owned(),
-        ..asked(Policy::Ci)
-    };
+    let asked = asked(Policy::Ci).told("remote = 'http://host'");
     assert!(matches!(asked.try_plan(), Err(CiError::Unusable { .. })));
     // Even if it would not be used this time.
     let later = Asked {
@@ -438,10 +354,7 @@ fn a_cache_that_the_launcher_cannot_use_is_refused_rather_than_left_out() {
 #[test]
 fn a_password_in_a_url_is_refused_even_where_the_url_is_not_used() {
     for policy in Policy::ALL {
-        let asked = Asked {
-            settings: "remote = 'redis://me:secret@host'".to_owned(),
-            ..asked(policy)
-        };
+        let asked = asked(policy).told("remote = 'redis://me:secret@host'");
         assert!(
             matches!(asked.try_plan(), Err(CiError::SecretInUrl(_))),
             "{policy}"
