@@ -5,7 +5,7 @@
 #
 #   --debian-launchers   also install Debian's older sccache and ccache, which some tests compare with
 #   --full               everything for the long form of the tests: those launchers, sccache 0.19 (built in
-#                        five minutes), clang 17 and 22 (0.6 GB each) and PyTorch (5 GB)
+#                        five minutes), clang 17 and 22 (0.6 GB each), PyTorch (5 GB), and what builds images
 #
 # From apt: Debian's clang, lld, hipcc, HIP headers and device libraries (about 1.5 GB if none is installed).
 # Into target/tools: clang 23 with HIP 7.2 (0.8 GB) and a second sccache, both from Debian sid; sccache, ccache
@@ -53,6 +53,7 @@ for clang in "${clangs[@]}"; do
     get_or_say "$ROOT/scripts/rocm-tree.sh" --clang "$clang" --get >/dev/null
 done
 if [[ $full == yes ]]; then
+    need_packages buildah mmdebstrap
     need_newest_sccache
     need_torch
 fi
