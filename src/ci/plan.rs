@@ -335,7 +335,7 @@ fn remote(
     let Some(shared) = shared else {
         if open.is_none() {
             notes.push(format!(
-                "policy {}: no remote cache is configured",
+                "policy {}: no remote cache is configured, by --remote or in --config",
                 request.policy
             ));
         }

@@ -148,7 +148,7 @@ Examples:
     /// Print the environment in which all caches of a job lie under one directory
     #[command(after_help = "\
 Examples:
-  eval \"$(rock-wrap env --policy ci --cache-root ~/.cache/ci --config rock-wrap.toml)\"
+  settings=$(rock-wrap env --policy ci --cache-root ~/.cache/ci) && eval \"$settings\"
   rock-wrap env --policy pull-request --cache-root .cache --remote redis://host --format github
   rock-wrap env --policy prerelease --cache-root /cache --format dotenv > build.env
   rock-wrap env --policy nightly --cache-root /cache --config rock-wrap.toml --format json
