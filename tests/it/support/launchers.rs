@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Mutex;
 
 use tempfile::TempDir;
 
@@ -60,6 +61,8 @@ pub struct Cache {
     dir: TempDir,
     /// What it is told by environment.
     env: Vec<(&'static str, String)>,
+    /// What ccache had counted when its counters were last zeroed. Its own `--zero-stats` writes 256 files.
+    zero: Mutex<Asked>,
 }
 
 /// How often a launcher was asked, and what it found.
@@ -167,6 +170,7 @@ impl Cache {
             program: program.to_owned(),
             dir,
             env,
+            zero: Mutex::default(),
         };
         if cache.is_sccache() {
             // Somebody else may take the port before the server does.
@@ -219,15 +223,25 @@ impl Cache {
 
     /// What was asked of it since it was made or zeroed.
     pub fn asked(&self) -> Asked {
-        self.asked_for("")
+        self.since_zeroed("")
     }
 
     /// The same for `HIP` only; ccache keeps no languages apart, so that for ccache it is all.
     pub fn asked_for_hip(&self) -> Asked {
-        self.asked_for("HIP")
+        self.since_zeroed("HIP")
     }
 
-    fn asked_for(&self, language: &str) -> Asked {
+    fn since_zeroed(&self, language: &str) -> Asked {
+        let (counted, zero) = (self.counted(language), self.zero.lock().unwrap());
+        Asked {
+            hits: counted.hits - zero.hits,
+            misses: counted.misses - zero.misses,
+            others: counted.others - zero.others,
+        }
+    }
+
+    /// What the launcher itself has counted.
+    fn counted(&self, language: &str) -> Asked {
         let mut command = self.command();
         if !self.is_sccache() {
             let output = super::run(command.arg("--print-stats"));
@@ -292,7 +306,11 @@ impl Cache {
 
     /// Sets the counters to zero.
     pub fn zero(&self) {
-        assert!(self.quietly(self.command(), "--zero-stats"));
+        if self.is_sccache() {
+            assert!(self.quietly(self.command(), "--zero-stats"));
+        } else {
+            *self.zero.lock().unwrap() = self.counted("");
+        }
     }
 }
 
