@@ -20,13 +20,13 @@ pub struct Launcher {
     pub name: &'static str,
     /// Where it is, absolute or below `target/tools`.
     path: &'static str,
-    /// Which cases the quick form has for it, if any.
-    pub quick: Option<Form>,
+    /// Which cases the quick form has for it.
+    pub quick: &'static [Form],
     /// On which of the quick form's compilers its first case is.
     pub first: usize,
 }
 
-const fn launcher(name: &'static str, path: &'static str, quick: Option<Form>) -> Launcher {
+const fn launcher(name: &'static str, path: &'static str, quick: &'static [Form]) -> Launcher {
     Launcher {
         name,
         path,
@@ -35,24 +35,25 @@ const fn launcher(name: &'static str, path: &'static str, quick: Option<Form>) -
     }
 }
 
-pub const SCCACHE_16: Launcher = launcher(
-    "sccache 0.16.0",
-    "sccache-0.16.0/sccache",
-    Some(Form::Newer),
-);
+pub const SCCACHE_16: Launcher =
+    launcher("sccache 0.16.0", "sccache-0.16.0/sccache", &[Form::Newer]);
 pub const SCCACHE_17: Launcher = launcher(
     "sccache 0.17.0",
     "sccache-0.17.0/sccache",
-    Some(Form::Everywhere),
+    &[Form::Everywhere],
 );
-pub const SCCACHE_19: Launcher = launcher("sccache 0.19.0", "sccache-0.19.0/sccache", None);
-pub const SCCACHE_4: Launcher = launcher("sccache 0.4.0-pre.6", "/usr/bin/sccache", None);
+pub const SCCACHE_19: Launcher = launcher("sccache 0.19.0", "sccache-0.19.0/sccache", &[]);
+pub const SCCACHE_4: Launcher = launcher("sccache 0.4.0-pre.6", "/usr/bin/sccache", &[]);
 pub const CCACHE_14: Launcher = Launcher {
     // Where sccache 0.16 is not.
     first: 1,
-    ..launcher("ccache 4.14.2", "ccache-4.14.2/ccache", Some(Form::Newer))
+    ..launcher(
+        "ccache 4.14.2",
+        "ccache-4.14.2/ccache",
+        &[Form::Everywhere, Form::Newer],
+    )
 };
-pub const CCACHE_7: Launcher = launcher("ccache 4.7.5", "/usr/bin/ccache", None);
+pub const CCACHE_7: Launcher = launcher("ccache 4.7.5", "/usr/bin/ccache", &[]);
 
 /// The columns.
 pub const LAUNCHERS: [&Launcher; 6] = [
