@@ -1,9 +1,9 @@
 //! The object, the dependency file, the messages and the status are those of the whole compile.
 
 use super::forms::{Form, SPLIT, WHOLE};
-use super::site::{Project, Site, missed};
+use super::site::{Compiled, Project, Site, differs, missed};
 use super::{in_turn, with_clangs};
-use crate::hazards::site::{CCACHE_14, Call, Launcher, SCCACHE_16};
+use crate::hazards::site::{CCACHE_14, Call, Launcher, Made, SCCACHE_16};
 use crate::support::compilers;
 
 #[test]
@@ -35,21 +35,30 @@ fn every_form(launcher: &Launcher) {
 fn through_all_states(site: &Site, form: &Form) -> Result<(), String> {
     let p = site.project();
     let call = (form.call)(&p, form.archs);
-    expect(&p, "cold", &call, Some(form.archs))?;
-    expect(&p, "warm", &call, None)?;
+    let truth = p.truth(&call);
+    expect(&p, "cold", &call, &truth, Some(form.archs))?;
+    expect(&p, "warm", &call, &truth, None)?;
     let more = (form.call)(&p, &[form.archs, &[form.added]].concat());
-    expect(&p, "an architecture added", &more, Some(&[form.added]))?;
     let before = p.truth(&more);
+    let added = [form.added];
+    expect(&p, "an architecture added", &more, &before, Some(&added))?;
     p.edit(form.archs[0], 2);
-    if before.differs_from(&p.truth(&more)).is_none() {
+    let after = p.truth(&more);
+    if before.differs_from(&after).is_none() {
         return Err("the control: the edit makes no difference".to_owned());
     }
     // The others may be compiled again too: their messages have columns.
-    let done = p.compared(&more).map_err(|how| format!("edited: {how}"))?;
+    let done = compared(&p, &more, &after).map_err(|how| format!("edited: {how}"))?;
     match &done.parts {
         Some(parts) if missed(parts).contains(&form.archs[0]) => Ok(()),
         _ => Err(format!("edited: {done:?}")),
     }
+}
+
+/// What the call through the shim does, or in which way that differs from what the compiler makes.
+fn compared(p: &Project<'_>, call: &Call, truth: &Made) -> Result<Compiled, String> {
+    let compiled = p.compile(call);
+    differs(&compiled.made, truth).map_or(Ok(compiled), Err)
 }
 
 /// The call makes what the compiler makes. If it is split, exactly these architectures are compiled.
@@ -57,9 +66,10 @@ fn expect(
     p: &Project<'_>,
     state: &str,
     call: &Call,
+    truth: &Made,
     compiled: Option<&[&str]>,
 ) -> Result<(), String> {
-    let done = p.compared(call).map_err(|how| format!("{state}: {how}"))?;
+    let done = compared(p, call, truth).map_err(|how| format!("{state}: {how}"))?;
     let mut seen = done.parts.as_ref().map(missed);
     seen.iter_mut().for_each(|archs| archs.sort_unstable());
     let mut due = compiled.map(<[&str]>::to_vec);
@@ -90,13 +100,14 @@ fn every_refusal(launcher: &Launcher) {
             let p = site.project();
             let call = p.hip(&["gfx900", "gfx90a"], args);
             // What the compiler makes differently each time cannot be compared (-gsplit-dwarf of clang 23).
-            if p.truth(&call).differs_from(&p.truth(&call)).is_some() {
+            let truth = p.truth(&call);
+            if truth.differs_from(&p.truth(&call)).is_some() {
                 wrong.extend(p.compile(&call).parts.map(|_| format!("{name}: split")));
                 continue;
             }
             let states = ["cold", "warm"];
             for state in &states[..if compilers::full() { 2 } else { 1 }] {
-                match p.compared(&call).and_then(|done| match done.parts {
+                match compared(&p, &call, &truth).and_then(|done| match done.parts {
                     None => Ok(()),
                     Some(parts) => Err(format!("split: {parts:?}")),
                 }) {
