@@ -52,10 +52,11 @@ fn fail_in(layout: Layout, action: Action, rung: Rung) {
             let sampled = if rung != Rung::Exchange {
                 i % 4 == 0 && j == i / 4 % ERRORS.len()
             } else if point.changes {
-                // Other errors in other layouts.
-                j == (i + 2 * layout as usize) % ERRORS.len()
+                // Every other change, of the next layout the others: at these kill.rs kills. Other errors in other
+                // layouts.
+                (i + layout as usize) % 2 == 1 && j == (i + 2 * layout as usize) % ERRORS.len()
             } else {
-                i % 6 == 0 && j == i / 6 % ERRORS.len()
+                i % 12 == 0 && j == i / 12 % ERRORS.len()
             };
             if !full() && !sampled {
                 continue;
