@@ -1,12 +1,12 @@
 //! One case at one site: its states, and what came of them.
 
-use std::path::{Path, PathBuf};
+use std::ops::Deref;
+use std::path::Path;
 use std::process::Command;
-
-use tempfile::TempDir;
 
 use super::site::{Call, Made, Site};
 use super::table::{Alone, Cell, Table};
+use crate::support::dir::Dir;
 use crate::support::launchers::Asked;
 use crate::support::{run, stderr};
 
@@ -48,18 +48,25 @@ pub struct State {
 /// A case as it goes on.
 pub struct Trial<'a> {
     pub site: &'a Site,
-    dir: TempDir,
+    /// Has `src`, and `out` where calls are made.
+    dir: Dir,
     cell: Cell,
     truths: Vec<Made>,
     faults: Vec<String>,
 }
 
+/// The files of a case are those of its directory.
+impl Deref for Trial<'_> {
+    type Target = Dir;
+
+    fn deref(&self) -> &Dir {
+        &self.dir
+    }
+}
+
 impl<'a> Trial<'a> {
     pub fn new(site: &'a Site) -> Self {
-        let dir = tempfile::tempdir_in(site.dir.path()).unwrap();
-        for name in ["src", "out"] {
-            std::fs::create_dir(dir.path().join(name)).unwrap();
-        }
+        let dir = Dir::new_in(site.dir.path(), &["src", "out"]);
         let trial = Self {
             site,
             dir,
@@ -74,23 +81,6 @@ impl<'a> Trial<'a> {
     /// What came of it, and what was wrong.
     pub fn end(self) -> (Cell, Vec<String>) {
         (self.cell, self.faults)
-    }
-
-    /// A path in the case's own directory, which has `src`, and `out` where calls are made.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// The same as text.
-    pub fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    /// Writes a file under a name that was there or not.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
     }
 
     /// A call that is made in `out`.
@@ -299,7 +289,7 @@ impl<'a> Trial<'a> {
         let own = self.site.tree.bin().join(program);
         let program = if own.exists() { own } else { program.into() };
         let mut command = Command::new(program);
-        let output = run(command.args(args).current_dir(self.dir.path()));
+        let output = run(command.args(args).current_dir(self.path(".")));
         assert!(output.status.success(), "{args:?}: {}", stderr(&output));
         String::from_utf8_lossy(&output.stdout).into_owned()
     }

@@ -1,13 +1,13 @@
 //! A tree whose shims split compiles, and units that are compiled with it.
 
 use std::fmt;
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use tempfile::TempDir;
-
 use crate::hazards::site::{self, Call, Launcher, Made};
 use crate::hazards::trial::SOURCE;
+use crate::support::dir::Dir;
 
 /// A wrapped tree and a launcher with a cache of its own.
 pub struct Site {
@@ -32,10 +32,7 @@ impl Site {
 
     /// A project of its own, with a unit `src/k.hip`.
     pub fn project(&self) -> Project<'_> {
-        let dir = tempfile::tempdir_in(self.base.dir.path()).unwrap();
-        for name in ["src", "out", "tmp"] {
-            std::fs::create_dir(dir.path().join(name)).unwrap();
-        }
+        let dir = Dir::new_in(self.base.dir.path(), &["src", "out", "tmp"]);
         let project = Project { site: self, dir };
         project.write("src/k.hip", unit());
         project
@@ -100,27 +97,20 @@ impl fmt::Debug for Compiled {
 /// Sources, a directory to compile in, and one for temporary files.
 pub struct Project<'a> {
     pub site: &'a Site,
-    dir: TempDir,
+    /// Has `src`, `out` where calls are made, and `tmp` for temporary files.
+    dir: Dir,
+}
+
+/// The files of a project are those of its directory.
+impl Deref for Project<'_> {
+    type Target = Dir;
+
+    fn deref(&self) -> &Dir {
+        &self.dir
+    }
 }
 
 impl Project<'_> {
-    /// A path in the project: `src`, `out` where calls are made, `tmp` for temporary files.
-    pub fn path(&self, name: &str) -> PathBuf {
-        self.dir.path().join(name)
-    }
-
-    /// The same as text.
-    pub fn text(&self, name: &str) -> String {
-        self.path(name).to_str().unwrap().to_owned()
-    }
-
-    /// Writes a file under a name that was there or not.
-    pub fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        let path = self.path(name);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, content).unwrap();
-    }
-
     /// Sets the value in the line that only `arch` sees, in every source that is there.
     pub fn edit(&self, arch: &str, value: u32) {
         let name = arch.split(':').next().unwrap().replace('-', "_");
@@ -165,7 +155,7 @@ impl Project<'_> {
     pub fn wrapped(&self, call: &Call) -> (Command, PathBuf) {
         let events = tempfile::Builder::new()
             .prefix("events")
-            .tempfile_in(self.dir.path());
+            .tempfile_in(self.path("."));
         let (_, events) = events.unwrap().keep().unwrap();
         let call = call
             .clone()

@@ -1,6 +1,7 @@
 //! What the integration tests share.
 
 pub mod compilers;
+pub mod dir;
 pub mod golden;
 pub mod launchers;
 pub mod manifest;
