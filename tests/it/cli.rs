@@ -233,7 +233,7 @@ fn a_fingerprint_is_one_digest_however_it_is_asked_for() {
     };
     let full = ask(&[]).out;
     assert_eq!(full.trim_end().len(), 64, "{full}");
-    // Nothing is remembered of a tree that has changed just now.
+    // A tree that has just changed is not remembered.
     let remembered = || rocm.beside(".cache/rock-wrap").exists();
     assert!((0..1000).any(|_| quick() == full && remembered()));
     assert_eq!(quick(), full);

@@ -63,13 +63,13 @@ impl Examined {
         self.json["findings"].as_array().unwrap()
     }
 
-    /// What was found by `check` that is as bad as `severity`.
+    /// The findings of `check` with this severity.
     fn of(&self, check: &str, severity: &str) -> Vec<&Value> {
         let is = |found: &&Value| found["check"] == check && found["severity"] == severity;
         self.findings().iter().filter(is).collect()
     }
 
-    /// That all is well.
+    /// Checks that everything is well.
     #[track_caller]
     fn healthy(self) -> Self {
         assert_eq!(self.json["verdict"], "ok", "{:#}", self.json);
@@ -87,7 +87,7 @@ impl Examined {
         self
     }
 
-    /// That caching does not work, with one error: its statement and evidence.
+    /// Checks that caching does not work because of one error; returns its statement and evidence.
     #[track_caller]
     fn broken(&self, check: &str) -> String {
         assert_eq!(self.code, Some(1), "{:#}", self.json);
@@ -100,7 +100,7 @@ impl Examined {
         self.told(check, "error")
     }
 
-    /// That caching works, but for one warning: its statement and evidence.
+    /// Checks that caching works with one warning; returns its statement and evidence.
     #[track_caller]
     fn warned(&self, check: &str) -> String {
         assert_eq!(self.code, Some(0), "{:#}", self.json);

@@ -47,7 +47,7 @@ impl Site {
         fs::write(rocm.beside("a.h"), "int two;\n").unwrap();
         fs::write(rocm.beside("k.hip"), DEVICE).unwrap();
         fs::create_dir(rocm.beside("out")).unwrap();
-        // What is newer than the compile is not trusted.
+        // sccache does not trust files that are newer than the compile.
         sh(
             "touch -d '1 minute ago' \"$1\"/a.* \"$1\"/k.hip",
             &[&rocm.beside(".")],
@@ -112,7 +112,7 @@ impl Site {
         format!("{:?} {}{listed}", output.status.code(), stderr(&output))
     }
 
-    /// That a compile into what `prepare` has left makes what clang makes there, be it found or not.
+    /// Checks that a compile makes the same files as clang after `prepare`, both on a miss and on a hit.
     #[track_caller]
     fn as_bare(&self, umask: &str, args: &[&str], prepare: &str, launched: bool) {
         let bare = self.modes(umask, args, prepare, false);
@@ -178,7 +178,7 @@ fn of_files_that_are_there_clang_replaces_the_object_and_writes_into_the_depende
     for site in Site::all() {
         site.as_bare("022", &COMPILE, BEFORE, true);
         site.as_bare("077", &with(&COMPILE, &["-DN=1"]), "", true);
-        // What it was stored with is not what it is found with.
+        // The umask of the hit differs from the one with which the object was stored.
         let bare = site.modes("002", &with(&COMPILE, &["-DN=1"]), BEFORE, false);
         let found = site.modes("002", &with(&COMPILE, &["-DN=1"]), BEFORE, true);
         assert_eq!(found, bare);

@@ -163,7 +163,7 @@ fn an_installed_launcher_is_not_called_behind_another_one() {
             );
             assert_eq!(calls(), [], "behind {launcher:?}");
         }
-        // That it does note them.
+        // Control: it does note them.
         succeeds(noted(&shim).args(COMPILE));
         let [call] = &calls()[..] else {
             panic!("{:?}", calls())

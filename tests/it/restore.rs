@@ -259,7 +259,7 @@ fn every_name_that_was_asked_for_comes_back_without_being_named() {
     for (clang, layout) in kinds() {
         let rocm = Rocm::new(clang, layout);
         let names = ["clang++-15", "clang", "clang++"];
-        // Where Debian 12's hipcc is, its name is there.
+        // The tree of Debian 12's hipcc has this name already.
         if !rocm.bin().join(names[0]).is_symlink() {
             symlink("clang++", rocm.bin().join(names[0])).unwrap();
         }

@@ -115,7 +115,7 @@ impl Site {
                 std::fs::create_dir_all(checkout.join(below)).unwrap();
             }
             std::fs::write(checkout.join("CMakeLists.txt"), PROJECT).unwrap();
-            // With file() in it all others could hold a path, as far as anybody can tell.
+            // file() has a header of its own: a unit that includes it may hold a path.
             for (name, source, _) in UNITS {
                 let path = checkout.join(format!("src/{name}.cpp"));
                 let source = match name {
@@ -213,7 +213,7 @@ fn a_second_checkout_gets_what_holds_no_path_and_nothing_else() {
             for (name, base, expected) in [
                 ("one", "one", Asked::new(0, units)),
                 ("the-second", "the-second", Asked::new(alike, units - alike)),
-                // Of which every file goes by another name than the directory that is shared.
+                // Here every file is named by a link to the directory that is shared.
                 ("link", "three", Asked::new(alike, units - alike)),
                 ("one", "one", Asked::new(units, 0)),
             ] {

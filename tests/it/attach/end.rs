@@ -11,7 +11,7 @@ use std::net::TcpListener;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::Command;
 
-/// What runs in a process group, apart from what is dead and not waited for.
+/// The running processes of a group, without zombies.
 fn group(group: Pid) -> Vec<String> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let stats = processes.filter_map(|it| std::fs::read_to_string(it.path().join("stat")).ok());
@@ -103,8 +103,8 @@ fn a_stop_and_a_continue_reach_the_build() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
     let mut command = session(&rocm, &cache, &[], WAIT);
-    // A group of its own, as a shell gives: who is in that of the tests, which whoever started them may
-    // have left behind, is stopped by no terminal.
+    // A process group of its own, as a shell makes one. The group of the tests may be orphaned, and the processes of
+    // an orphaned group ignore stop signals of a terminal.
     let running = Running::start(command.process_group(0));
     let state = |pid: Pid| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();

@@ -299,7 +299,7 @@ fn doctor_within_a_session_examines_the_sessions_launcher() {
     let hipcc = rocm.root.join("bin/hipcc");
     let _ = std::fs::remove_file(&hipcc);
     std::fs::write(&hipcc, "getenv HIP_CLANG_LAUNCHER").unwrap();
-    // What is behind a shadow is not in the environment.
+    // The directory behind a shadow is not in the environment.
     for way in ["in-place", "launcher"] {
         let build = format!(
             "{} doctor --rocm-path {} --json",
@@ -320,7 +320,7 @@ fn without_an_option_the_way_follows_from_the_tree_and_is_said() {
     let cache = Cache::new(&ccache());
     let said = |rocm: &Rocm| ran(&mut session(rocm, &cache, &[], "true")).ok().err;
     let rocm = Rocm::small();
-    // Of a hipcc that nobody has looked at, nothing is said.
+    // Nothing is reported for a hipcc that was not examined.
     assert_has(&said(&rocm), &["attached in-place\n"]);
     let hipcc = rocm.root.join("bin/hipcc");
     let with = |content: &str, way: &str| {

@@ -67,7 +67,7 @@ pub const CASES: &[Case] = &[
         let call = t.hip(&[&format!("-fpass-plugin={}", t.text("plugin.so"))]);
         plugin(t, "");
         t.state(&call);
-        // As LLVM's PassPlugin.h has it: a plugin that registers nothing. Its last part is of version 2.
+        // A plugin that registers nothing, as LLVM's PassPlugin.h declares it; the last member is of version 2.
         let version = if t.site.clang < 22 { 1 } else { 2 };
         let source = "struct info { unsigned version; const char *name, *text; void (*add)(void *), *later; };
              static void nothing(void *builder) { (void)builder; }

@@ -39,7 +39,7 @@ pub struct Case {
     pub row: &'static str,
     /// The first clang that knows the options of it.
     pub since: u32,
-    /// When it is gone through.
+    /// In which form of the tests it runs.
     pub form: Form,
     /// Goes through the states.
     pub run: fn(&mut Trial<'_>),
@@ -126,7 +126,7 @@ fn prove(launcher: &Launcher) {
         return;
     }
     let clangs = compilers::clangs(&compilers::QUICK);
-    // Who names compilers has all cases on each of them.
+    // If compilers are named, every case runs on each of them.
     let in_turn = !full() && clangs == compilers::QUICK;
     for (index, clang) in clangs.iter().enumerate() {
         let is_due = |case| !in_turn || (case + launcher.first) % clangs.len() == index;

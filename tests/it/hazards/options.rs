@@ -15,7 +15,7 @@ pub const CASES: &[Case] = &[
     })
     .long(),
     case("`-Xoffload-linker`", |t| {
-        // Of nothing but optimisation the object of this source does not tell.
+        // The object of this source is the same at every optimisation level, so two levels alone are no control.
         let call = |level| t.hip(&["-Xoffload-linker", level]);
         let (before, after) = (call("-O0"), call("-O3"));
         t.state(&before);
@@ -42,7 +42,7 @@ pub const CASES: &[Case] = &[
     case("`-Wp,-D`, `-Wp,-U`", |t| {
         let (one, two) = (t.hip(&["-Wp,-DV=1"]), t.hip(&["-Wp,-UV,-DV=2"]));
         t.both(&one, &two);
-        // Of an undefined macro only debug information tells.
+        // An undefined macro shows only in debug information.
         t.write("src/h.cpp", "int v;\n");
         let macros = ["-g", "-fdebug-macro"];
         let (one, two) = (t.cxx(&["-Wp,-DA=1"]), t.cxx(&["-Wp,-DA=2"]));
@@ -53,7 +53,7 @@ pub const CASES: &[Case] = &[
         let tools = ["amdgpu-arch", "offload-arch"].map(|tool| t.site.tree.bin().join(tool));
         let aside = |tool: &Path| tool.with_extension("aside");
         for tool in &tools {
-            // Where there is none, nothing has to be kept.
+            // If the tool does not exist, there is nothing to keep.
             let _ = std::fs::rename(tool, aside(tool));
         }
         let call = t.hip(&["--offload-arch=native"]);

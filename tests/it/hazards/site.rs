@@ -45,7 +45,7 @@ pub const SCCACHE_17: Launcher = launcher(
 pub const SCCACHE_19: Launcher = launcher("sccache 0.19.0", "sccache-0.19.0/sccache", &[]);
 pub const SCCACHE_4: Launcher = launcher("sccache 0.4.0-pre.6", "/usr/bin/sccache", &[]);
 pub const CCACHE_14: Launcher = Launcher {
-    // Where sccache 0.16 is not.
+    // The compiler on which sccache 0.16 does not have that case.
     first: 1,
     ..launcher(
         "ccache 4.14.2",

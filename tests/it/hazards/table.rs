@@ -138,7 +138,7 @@ impl Table {
             "{}: nothing at all was launched",
             launcher.name
         );
-        // Of a launcher that the table was never written for, only the results were held.
+        // For a launcher that has no column yet only the results were checked.
         if column
             .iter()
             .all(|(row, _)| written(row).get(at).is_none_or(|told| told.is_empty()))

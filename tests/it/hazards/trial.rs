@@ -129,7 +129,7 @@ impl<'a> Trial<'a> {
         let truth = Made::by(&mut with_id.bare(site), top);
         site.cache.zero();
         let (made, how) = self.wrapped(call);
-        // Where the compiler makes something else each time (clang 23 does of -gsplit-dwarf), a call that went
+        // If the compiler's output differs from run to run (clang 23 with -gsplit-dwarf), a call that went
         // straight to it cannot be compared. One that was launched must be the same again in any case.
         let repeats = || {
             Made::by(&mut with_id.bare(site), top)

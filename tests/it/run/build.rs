@@ -110,7 +110,7 @@ fn what_cmake_tries_out_is_counted_apart_and_leaves_nothing_in_the_cache() {
     for (launcher, files) in [(ccache(), "ccache"), (sccache(), "sccache")] {
         let rocm = Rocm::new(19, Layout::Symlink);
         let server = Sccache::start(&rocm);
-        // Of compilers that are not the tree's, the ABI's probe too is handed on.
+        // For compilers outside the tree CMake's ABI probe is also passed on.
         let compilers = [(rocm.bin().join("clang++"), 2), ("/usr/bin/g++".into(), 3)];
         for (cxx, probes) in compilers {
             for (hits, misses) in [(0, 1), (1, 0)] {

@@ -43,7 +43,7 @@ fn a_signal_to_rock_wrap_ends_the_build_and_then_rock_wrap() {
     let rocm = Rocm::small();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         comes_back(&rocm, || {
-            // What it waits for never comes.
+            // It waits for something that never happens.
             let mut build = run(&rocm, "echo ready; exec cat");
             let mut running = Running::start(build.stdin(Stdio::piped()));
             let _open = running.stdin();

@@ -161,7 +161,7 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
                 ("SCCACHE_SERVER_PORT", port.to_string())
             }
         };
-        // Of two addresses the path would count.
+        // If both addresses were set, the path would be used.
         let compile = || {
             let mut compile = site.compile("int one;\n", true);
             compile
@@ -192,7 +192,7 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
             thread::yield_now();
         }
         if by_path {
-            // So that rights are not what keeps anybody away.
+            // Make sure that permissions are not the reason.
             fs::set_permissions(&address.1, Permissions::from_mode(0o777)).unwrap();
         }
         let first = compile();

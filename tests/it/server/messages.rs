@@ -24,7 +24,7 @@ fn messages_and_status_are_the_compilers() {
     assert_eq!(site.cache.asked().hits, 2);
 }
 
-/// What is shown on a terminal, of which the other end is read to its end.
+/// What a command shows on a terminal; the other end is read until it is closed.
 fn shown(mut compile: Command) -> Vec<u8> {
     let mut terminal = Terminal::new();
     compile
@@ -32,7 +32,7 @@ fn shown(mut compile: Command) -> Vec<u8> {
         .stderr(terminal.theirs)
         .status()
         .unwrap();
-    // Their end was the command's, which is gone: ours ends with an error.
+    // The command has ended and with it its side of the terminal, so reading ours ends with an error.
     drop(compile);
     let mut text = Vec::new();
     let _ = terminal.ours.read_to_end(&mut text);

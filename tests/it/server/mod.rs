@@ -71,7 +71,7 @@ impl Site {
     }
 }
 
-/// So many warnings, of which each shows a line with a tab and one that is no ASCII.
+/// Source with `count` warnings. Each shows a line that has a tab and a non-ASCII character.
 fn warnings(count: usize) -> String {
     let warning = |number| format!("int f{number}(void)\t{{ /* \u{e4} */ }}\n");
     (0..count).map(warning).collect()
@@ -199,7 +199,7 @@ fn a_build_in_a_pipe_ends_though_it_has_started_the_server() {
         );
         stop();
     }
-    // By itself the client would have it held.
+    // The client on its own leaves the pipe held by its server.
     let mut client = Command::new(&site.client);
     client
         .arg(site.rocm.bin().join("clang.7625"))
@@ -249,7 +249,7 @@ fn a_hit_runs_no_compiler_where_clang_chooses_the_dependency_files_name() {
     let header = site.rocm.beside("a.h");
     let compile = |through: bool| {
         let mut compile = site.compile("#include \"a.h\"\n", through);
-        // What is newer than the compile is not trusted.
+        // sccache does not trust files that are newer than the compile.
         let then = SystemTime::now() - Duration::from_secs(60);
         for file in [&header, &site.rocm.beside("a.c")] {
             File::options()
@@ -310,7 +310,7 @@ fn a_server_at_an_abstract_socket_is_asked_like_any_other() {
         assert!(client.stdout(Stdio::null()).status().unwrap().success());
     };
     server("--start-server");
-    // With nobody else to do it.
+    // Without a client only the shim can ask the server.
     fs::remove_file(&site.client).unwrap();
     let output = run(site
         .compile("int one;\n", true)

@@ -254,7 +254,7 @@ fn a_strict_installation_fails_as_a_shell_does_and_names_the_remedy() {
     let plain = run(tree.call(COMPILE).env("HIP_CLANG_LAUNCHER", "./plain"));
     assert_eq!(plain.status.code(), Some(126));
     assert_eq!(stderr(&plain).lines().count(), 1);
-    // What is not a compile needs no launcher.
+    // Calls that compile nothing need no launcher.
     assert_eq!(run(&mut tree.call(["--version"])).status.code(), Some(0));
 }
 

@@ -53,7 +53,7 @@ pub const fn has_own_hip(clang: u32) -> bool {
 /// Every layout with every one of these compilers; in the quick form with one of its compilers, in turn.
 pub fn kinds() -> impl Iterator<Item = (u32, Layout)> {
     let clangs = clangs(&QUICK);
-    // Who names compilers has all layouts of each of them.
+    // If compilers are named, every layout is tested with each of them.
     let in_turn = !full() && clangs == QUICK;
     let layouts = Layout::ALL.into_iter().enumerate();
     layouts.flat_map(move |(number, layout)| {
@@ -87,8 +87,7 @@ fn can_be_had(clang: u32) -> bool {
     why_not.is_none()
 }
 
-/// With which programs are linked that run with the HIP runtime of the tree at `root`, as `scripts/suites.sh`
-/// tells it.
+/// The linker flags for programs that run with the HIP runtime of the tree at `root`, from `scripts/suites.sh`.
 pub fn runtime_flags(root: &Path) -> String {
     let scripts = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts");
     let script = r#". "$1/lib.sh"; . "$1/suites.sh"; runtime_flags "$2""#;

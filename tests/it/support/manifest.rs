@@ -42,7 +42,7 @@ impl Manifest {
         Self::with(root, Look::Contents)
     }
 
-    /// With the time of the last change of any kind instead of the contents: what nobody can touch unnoticed.
+    /// With the time of the last change of any kind instead of the contents, so that every write is noticed.
     pub fn with_changes(root: &Path) -> Self {
         Self::with(root, Look::Changes)
     }

@@ -33,7 +33,7 @@ impl Ran {
         self
     }
 
-    /// That it failed with `code`, said so as rock-wrap does, and printed no answer. Its message.
+    /// Checks that it failed with `code`, with an error message of rock-wrap's and no answer; returns the message.
     #[track_caller]
     pub fn refused(self, code: i32) -> String {
         assert_eq!(self.status.code(), Some(code), "{self:?}");
@@ -61,7 +61,7 @@ pub fn ran(command: &mut Command) -> Ran {
     }
 }
 
-/// That `text` has all of `parts`.
+/// Checks that `text` contains all of `parts`.
 #[track_caller]
 pub fn assert_has(text: &str, parts: &[&str]) {
     for part in parts {

@@ -1,5 +1,5 @@
-//! What tests leave out for want of a compiler or launcher. It is said past the harness, which keeps what a
-//! test that passes prints to itself, and written to a file that `scripts/test.sh` sums up.
+//! Tests that are skipped because a compiler or launcher is missing. This is reported past the test harness, which
+//! captures the output of tests that pass, and written to a file that `scripts/test.sh` sums up.
 
 use std::fs::File;
 use std::io::Write as _;

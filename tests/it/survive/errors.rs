@@ -20,7 +20,7 @@ struct Count {
     finished_by_restore: usize,
 }
 
-/// As it was, but for what a roll-back has to write anew.
+/// The manifest without what a roll-back has to write anew.
 fn loose(manifest: Manifest) -> Manifest {
     manifest.without_inodes().without(&[".rockwrap-journal"])
 }
@@ -40,7 +40,7 @@ fn fail_in(layout: Layout, action: Action, rung: Rung) {
     let mut original = tree.manifest();
     let mut injected = 0;
     for (i, point) in points.iter().enumerate() {
-        // Nothing that these answer is of any use to anybody.
+        // Nobody uses the results of these calls.
         if matches!(&*point.syscall, "close" | "exit_group" | "fcntl") {
             continue;
         }

@@ -73,7 +73,7 @@ fn kill_at(
 fn kill_everywhere(layout: Layout) {
     for action in Action::ALL {
         for rung in Rung::ALL {
-            // Only an install keeps an original, and a restore steps down where it moved.
+            // The rungs differ only in how an install keeps an original and a restore moves it back.
             let keeps = matches!(action, Action::Install | Action::Restore);
             if rung != Rung::Exchange && !keeps {
                 continue;

@@ -158,7 +158,7 @@ fn a_restore_interrupted_while_it_waits_for_a_compile_is_finished_by_another() {
         let (mut restore, mut said) = start(&mut tree.rock_wrap(["restore"]));
         until_restored(&tree, shim);
         kill(pid(&restore), Signal::SIGINT).unwrap();
-        // Not by the signal: that could not say that something is left to do.
+        // It exits with a status instead of the signal, to say that something is left to do.
         assert_eq!(restore.wait().unwrap().code(), Some(5), "{layout}");
         let mut text = String::new();
         said.read_to_string(&mut text).unwrap();

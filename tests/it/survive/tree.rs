@@ -246,7 +246,7 @@ impl Tree {
         if !right {
             return Err(format!("{call:?}: made {:?}", &made[..made.len().min(99)]));
         }
-        // What is made in vain must not pass for the next call's.
+        // The output of a failed call must not be taken for the next call's.
         std::fs::remove_file(&out).map_err(|error| error.to_string())
     }
 

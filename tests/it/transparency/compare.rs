@@ -1,4 +1,4 @@
-//! What is not the same, told and counted.
+//! Compares results, and prints and counts the differences.
 
 use super::files::Entry;
 use super::site::{Outcome, Probe, Site, in_parallel};
@@ -15,7 +15,7 @@ pub fn say(line: &str) {
     out.write_all(b"\n").unwrap();
 }
 
-/// What is not the same, for people.
+/// The differences as readable text.
 pub fn differences(bare: &Outcome, through: &Outcome) -> Vec<String> {
     let mut found = Vec::new();
     if bare.status != through.status {
@@ -111,7 +111,7 @@ impl Tally {
         ));
     }
 
-    /// For the total, in which only these two are told.
+    /// For the total, which only shows these two.
     pub fn add(&mut self, other: &Self) {
         self.comparisons += other.comparisons;
         self.differing += other.differing;

@@ -198,7 +198,8 @@ fn hipcc_does_the_same(clang: u32) {
     assert_eq!(total.differing, 0);
 }
 
-/// Whatever `HIP_CLANG_LAUNCHER` says, the compile is the same; what cannot be run is one line more.
+/// The compile is the same for every value of `HIP_CLANG_LAUNCHER`; a launcher that cannot be run adds one line to
+/// standard error.
 #[test]
 fn hip_clang_launcher_changes_nothing_but_the_way() {
     for clang in clangs(&[19]) {
@@ -232,7 +233,7 @@ fn hip_clang_launcher_changes_nothing(clang: u32) {
     ];
     let values = can.iter().map(String::as_str).chain(cannot_be_run);
     for value in values {
-        // As the launcher's own file tells which it is.
+        // The kind of the launcher is determined by its own file name.
         let cache = Cache::new(&if value.ends_with("sccache") {
             launchers::sccache()
         } else {

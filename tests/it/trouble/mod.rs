@@ -16,12 +16,12 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-/// With something for the compiler to say.
+/// A source for which the compiler prints a message.
 const SOURCE: &str = "#warning said once\nint answer = 42;\n";
 
 const BROKEN: &str = "int answer\n";
 
-/// Where nothing listens, and nothing can.
+/// An address at which nothing listens and nothing can.
 const NOWHERE: &str = "127.0.0.1:1";
 
 fn sccaches() -> [PathBuf; 2] {

@@ -89,7 +89,7 @@ fn strike(mut build: Command, signal: Signal, moment: Duration) -> bool {
 #[test]
 fn a_build_that_is_stopped_at_any_moment_leaves_nothing_behind() {
     let rounds = if full() { 50 } else { 6 };
-    // Of one compiler: what is killed is rock-wrap.
+    // One compiler is enough: rock-wrap is what is killed.
     let Some(clang) = clangs(&[15]).into_iter().next() else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Where trees lie and whose they are: file systems, image layers, odd paths, users.
+//! Trees on different file systems, in image layers, at odd paths and owned by different users.
 
 mod mounts;
 mod users;

@@ -209,7 +209,7 @@ fn a_planted_record_leads_nowhere() {
             assert!(stderr(&output).contains(".rockwrap-journal"), "{what}");
             assert_eq!(std::fs::read_to_string(&outside).unwrap(), victim, "{what}");
             if plant == "directory" {
-                // Not ours, whatever it is called.
+                // An empty directory of this name is not ours.
                 std::fs::remove_dir(&record).unwrap();
             }
             original.assert_same(&tree.manifest(), what);
