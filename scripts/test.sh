@@ -31,6 +31,8 @@ say "tests"
 skips=$ROOT/target/skipped-tests
 rm -f -- "$skips"
 status=0
+# One thread more than there are cores: some tests wait for a time limit.
+export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) + 1))}
 cargo test --locked -- "${filter[@]}" || status=$?
 if [[ -s $skips ]]; then
     sort -u -- "$skips" | awk -F '\t' '
