@@ -162,7 +162,7 @@ impl Fs for SimFs {
         let state = self.state.borrow();
         Ok(match &state.nodes[id].body {
             Body::File { bytes, .. } if bytes.len() as u64 <= limit => {
-                Some((meta(&state, id), bytes.clone()))
+                Some((meta(&state, id), bytes.to_vec()))
             }
             _ => None,
         })
@@ -175,7 +175,7 @@ impl Fs for SimFs {
         let id = state.nodes.len();
         state.nodes.push(Node {
             body: Body::File {
-                bytes: bytes.to_vec(),
+                bytes: bytes.into(),
                 // An empty file has no content to lose.
                 synced: bytes.is_empty(),
             },

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
+use std::rc::Rc;
 
 use crate::install::fs::Attrs;
 use crate::install::names;
@@ -12,7 +13,11 @@ use crate::trampoline::trampoline;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Body {
-    File { bytes: Vec<u8>, synced: bool },
+    /// The states of a crash share their contents, which are large and rarely differ.
+    File {
+        bytes: Rc<[u8]>,
+        synced: bool,
+    },
     Link(OsString),
 }
 
@@ -118,7 +123,7 @@ impl State {
     /// Adds a file that somebody else created.
     pub(super) fn put_file(&mut self, name: &str, bytes: &[u8]) {
         let node = self.add(Body::File {
-            bytes: bytes.to_vec(),
+            bytes: bytes.into(),
             synced: true,
         });
         self.names.insert(own(name), node);
@@ -178,7 +183,7 @@ impl State {
             Some(Node {
                 body: Body::File { bytes, .. },
                 attrs,
-            }) if (bytes == trampoline() || bytes == OTHER_TRAMPOLINE)
+            }) if [trampoline(), OTHER_TRAMPOLINE].contains(&&**bytes)
                 && attrs.mode & 0o111 != 0 =>
             {
                 Ok(())
@@ -201,7 +206,7 @@ impl State {
         if bytes.starts_with(ELF) {
             return Ok(());
         }
-        if bytes == STUB {
+        if **bytes == *STUB {
             return self.works("clang-19");
         }
         match shim_image::read(bytes) {
@@ -341,8 +346,8 @@ impl State {
                     };
                     match loss / 3_usize.pow(u32::try_from(i).unwrap()) % 3 {
                         0 => {}
-                        1 => bytes.truncate(bytes.len() / 2),
-                        _ => bytes.clear(),
+                        1 => *bytes = bytes[..bytes.len() / 2].into(),
+                        _ => *bytes = Rc::default(),
                     }
                 }
                 state.settle();
