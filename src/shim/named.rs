@@ -25,7 +25,7 @@ pub enum NamedContent {
     },
 }
 
-/// Takes the digest of one file after another, in ascending order of their names.
+/// Takes the digest of one file after another.
 pub struct NamedFiles<'a> {
     /// A file that has changed at this time or later does not count as known.
     since: u64,

@@ -4,6 +4,7 @@
 //! that follow name the same files or some of them, and would read them all again. Which file may be looked up here
 //! is the caller's decision: one that has changed since the first call may not. Pure.
 
+use crate::shared::bytes;
 use crate::shared::key::hash::{LEN, push_hex};
 use alloc::vec::Vec;
 
@@ -12,8 +13,7 @@ pub const FILE: &[u8] = b"digests";
 
 const DATED: u8 = b'd';
 
-/// Appends the digest of the file `name`, and whether it names a macro for the date. Names must come in ascending
-/// order.
+/// Appends the digest of the file `name`, and whether it names a macro for the date.
 pub fn push(kept: &mut Vec<u8>, name: &[u8], digest: &[u8; LEN], dated: bool) {
     push_hex(kept, digest);
     kept.push(if dated { DATED } else { b' ' });
@@ -23,6 +23,8 @@ pub fn push(kept: &mut Vec<u8>, name: &[u8], digest: &[u8; LEN], dated: bool) {
 
 /// Digests that were kept.
 pub struct KnownDigests<'a> {
+    all: &'a [u8],
+    /// Those behind the last one that was found. Names are mostly asked for in the order in which they were kept.
     rest: &'a [u8],
 }
 
@@ -30,24 +32,31 @@ impl<'a> KnownDigests<'a> {
     /// Those in `kept`.
     #[must_use]
     pub fn new(kept: &'a [u8]) -> Self {
-        Self { rest: kept }
+        Self {
+            all: kept,
+            rest: kept,
+        }
     }
 
-    /// The digest of the file `name` in hexadecimal digits, and whether it names a macro for the date. Names must be
-    /// asked for in ascending order.
+    /// The digest of the file `name` in hexadecimal digits, and whether it names a macro for the date.
     pub fn get(&mut self, name: &[u8]) -> Option<(&'a [u8], bool)> {
-        loop {
-            let end = self.rest.iter().position(|byte| *byte == b'\n')?;
-            let (digest, flagged) = self.rest.get(..end)?.split_at_checked(2 * LEN)?;
-            let (flag, known) = flagged.split_first()?;
-            if known > name {
-                return None;
-            }
-            self.rest = &self.rest[end + 1..];
-            if known == name {
-                return Some((digest, *flag == DATED));
-            }
+        let (digest, dated, rest) = find(self.rest, name).or_else(|| find(self.all, name))?;
+        self.rest = rest;
+        Some((digest, dated))
+    }
+}
+
+/// The first line for `name`, and the lines behind it.
+fn find<'a>(mut lines: &'a [u8], name: &[u8]) -> Option<(&'a [u8], bool, &'a [u8])> {
+    loop {
+        let end = bytes::find(lines, b'\n')?;
+        let (line, rest) = (lines.get(..end)?, lines.get(end + 1..)?);
+        let (digest, flagged) = line.split_at_checked(2 * LEN)?;
+        let (flag, known) = flagged.split_first()?;
+        if known == name {
+            return Some((digest, *flag == DATED, rest));
         }
+        lines = rest;
     }
 }
 
@@ -56,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_in_order_and_others_are_not() {
+    fn names_that_were_kept_are_found_in_any_order() {
         let mut kept = Vec::new();
         push(&mut kept, b"a", &[1; LEN], false);
         push(&mut kept, b"a b", &[2; LEN], true);
@@ -64,6 +73,7 @@ mod tests {
         let mut known = KnownDigests::new(&kept);
         let hex = |byte: &str| byte.repeat(LEN).into_bytes();
         assert_eq!(known.get(b"A"), None);
+        assert_eq!(known.get(b"c"), Some((&hex("03")[..], false)));
         assert_eq!(known.get(b"a b"), Some((&hex("02")[..], true)));
         assert_eq!(known.get(b"b"), None);
         assert_eq!(known.get(b"c"), Some((&hex("03")[..], false)));
