@@ -156,10 +156,8 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
     let mut files = NamedFiles::new(plan, &kept);
     let mut dated = scanner.is_dated();
     // The checkout's own files come last: among the others, their place would depend on the checkout's.
-    let is_own = |name: &[u8]| !plan.root.is_empty() && name.starts_with(plan.root);
-    let others = scanner.names().filter(|name| !is_own(name));
-    let own = scanner.names().filter(|name| is_own(name));
-    let known = others.chain(own).fold(told, |known, name| {
+    let mut own = Vec::new();
+    let known = scanner.names().fold(told, |known, name| {
         let respelled;
         let shown = match plan.kind {
             LauncherKind::Sccache => names.path_for(name).unwrap_or(name),
@@ -171,7 +169,8 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
                 _ => name,
             },
         };
-        let named = files.add(name, shown, &mut rest);
+        let is_own = !plan.root.is_empty() && name.starts_with(plan.root);
+        let named = files.add(name, shown, if is_own { &mut own } else { &mut rest });
         // If a header contains one of these words, even in a comment, sccache's direct mode compares its size and
         // not its content (0.16 to 0.19, `preprocessor_cache.rs`).
         dated |= named == NamedContent::Known { dated: true }
@@ -180,6 +179,7 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
         known & (named != NamedContent::Unknown)
     });
     files.keep(plan);
+    rest.append(&mut own);
     if !known && plan.kind == LauncherKind::Ccache {
         return FAILED;
     }
