@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::servers::{Kind, Server};
 use super::{github, pull_request};
-use crate::support::compilers::{QUICK, clangs, full};
+use crate::support::compilers::{QUICK, clangs, full, runtime_flags};
 use crate::support::golden::source;
 use crate::support::launchers::{ccache, sccache, tool};
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, sh};
@@ -215,8 +215,9 @@ fn second_machine_hits_the_project(kind: Kind, launcher: &Path, clang: u32, unit
     } else {
         units.len() as u64
     };
+    let [mut first, mut second] = [(); 2].map(|()| Machine::with_project(launcher, clang));
     let build = format!(
-        r#"export ROCM_PATH=$ROCM
+        r#"export ROCM_PATH=$ROCM LDFLAGS='{1}'
         cmake -G Ninja -S "$PWD" -B build -DCMAKE_HIP_FLAGS=-w \
             -DCMAKE_CXX_COMPILER="$ROCM/llvm/bin/clang++" -DCMAKE_HIP_COMPILER="$ROCM/llvm/bin/clang++" \
             "-DCMAKE_HIP_ARCHITECTURES=gfx900;gfx906"
@@ -224,9 +225,9 @@ fn second_machine_hits_the_project(kind: Kind, launcher: &Path, clang: u32, unit
         cd build
         ninja -t commands {0} | sed -n "s|.*\($ROCM/llvm/bin/clang++ .* -c \)|\1|p" >calls
         while read -r call; do "$ROCK_WRAP" explain -- $call; done <calls | sed -n "s/^ *runs: //p" >launched"#,
-        objects.join(" ")
+        objects.join(" "),
+        runtime_flags(&first.rocm.root)
     );
-    let [mut first, mut second] = [(); 2].map(|()| Machine::with_project(launcher, clang));
     first.fills(&server, &build, count);
     second.install_where(&first);
     second.hits_all(&server, &build, count);
