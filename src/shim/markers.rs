@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 use crate::shared::bytes::push_decimal;
-use crate::shared::stand_in::markers::{folded, is_plain, name_in, with_path};
 use crate::shared::stand_in::markers::path_of;
+use crate::shared::stand_in::markers::{folded, is_plain, name_in, with_path};
 use crate::shared::sys::{self, File};
 
 /// The names looked up so far in sorted order, each with the path that replaces it. A text has a few hundred at most,

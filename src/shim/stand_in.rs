@@ -14,7 +14,6 @@ use crate::message::say;
 use crate::named::{NamedContent, NamedFiles, kept_digests};
 use crate::process::{self, Child};
 use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
-use crate::supervise;
 use crate::shared::bytes::push_decimal;
 use crate::shared::call::lookup;
 use crate::shared::call_log;
@@ -26,6 +25,7 @@ use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::stand_in::text::Scanner;
 use crate::shared::stand_in::{Question, StandInPlan, TextSide, VARIABLE};
 use crate::shared::sys::{self, Errno, File};
+use crate::supervise;
 
 /// The size of a read of text in bytes.
 pub const PIECE: usize = 64 * 1024;
