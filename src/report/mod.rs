@@ -18,6 +18,7 @@ pub mod page;
 mod parts;
 mod process;
 mod progress;
+mod ranked;
 mod saved;
 pub mod stored;
 mod tail;
@@ -51,6 +52,7 @@ use crate::launcher::stats::{Counts, Tally};
 use crate::shared::decision::reasons::Reason;
 use ingredients::Ingredients;
 use ninja::Step;
+use ranked::{LargeUnit, SlowUnit, largest, slowest};
 use saved::Saved;
 use stored::StoredReport;
 use why::{Cause, Why};
@@ -60,12 +62,6 @@ const VERSION: u32 = 1;
 
 /// The attachment of a build that ran without a launcher.
 pub const UNATTACHED: &str = "none";
-
-/// How many of the slowest units are listed.
-const SLOWEST: usize = 5;
-
-/// How many of the compiles with the most memory are listed.
-const LARGEST: usize = 3;
 
 /// What is known about the session besides its calls.
 #[derive(Clone, Debug)]
@@ -207,29 +203,6 @@ struct CacheCounts {
     bytes_before: Option<u64>,
     bytes: Option<u64>,
     bytes_limit: Option<u64>,
-}
-
-/// One of the slowest units.
-#[derive(Clone, Debug, Serialize)]
-struct SlowUnit {
-    source: String,
-    output: Option<String>,
-    seconds: f64,
-    language: &'static str,
-    archs: u32,
-    launched: bool,
-    reason: Option<String>,
-    outcome: Option<CacheOutcome>,
-}
-
-/// One of the compiles with the most memory.
-#[derive(Clone, Debug, Serialize)]
-struct LargeUnit {
-    source: String,
-    output: Option<String>,
-    peak_memory: u64,
-    language: &'static str,
-    archs: u32,
 }
 
 /// Whether the cache was used.
@@ -468,43 +441,6 @@ fn side_tally(calls: &[ObservedCall], counts: &Counts, side: BuildSide) -> Optio
         BuildSide::Host => counts.host(),
     };
     told.or_else(|| outcomes::tally(calls, side))
-}
-
-fn slowest(calls: &[ObservedCall]) -> Vec<SlowUnit> {
-    let unit = |call: &ObservedCall| {
-        let event = &call.event;
-        Some(SlowUnit {
-            source: show(event.source.as_deref()?),
-            output: event.output.as_deref().map(show),
-            seconds: call.took()?.as_secs_f64(),
-            language: event.language?.as_str(),
-            archs: event.archs,
-            launched: event.launched,
-            reason: (!event.launched).then(|| event.detail.clone()),
-            outcome: call.outcome,
-        })
-    };
-    let mut units: Vec<_> = calls.iter().filter_map(unit).collect();
-    units.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-    units.truncate(SLOWEST);
-    units
-}
-
-fn largest(calls: &[ObservedCall]) -> Vec<LargeUnit> {
-    let unit = |call: &ObservedCall| {
-        let event = &call.event;
-        Some(LargeUnit {
-            source: show(event.source.as_deref()?),
-            output: event.output.as_deref().map(show),
-            peak_memory: call.peak_memory()?,
-            language: event.language?.as_str(),
-            archs: event.archs,
-        })
-    };
-    let mut units: Vec<_> = calls.iter().filter_map(unit).collect();
-    units.sort_by_key(|unit| Reverse(unit.peak_memory));
-    units.truncate(LARGEST);
-    units
 }
 
 fn by_start(calls: &[ObservedCall]) -> Vec<&ObservedCall> {

@@ -3,7 +3,8 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::{Calls, LargeUnit, Report, SlowUnit};
+use super::ranked::{LargeUnit, SlowUnit};
+use super::{Calls, Report};
 use crate::launcher::stats::Tally;
 
 /// The width of the first column, and of columns with numbers.
