@@ -17,7 +17,16 @@ mod sessions;
 mod signals;
 mod tree;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use crate::support::compilers::full;
+
+/// Keeps apart the tests whose compiles never stop and those that restore as a user without rights: this user cannot
+/// see which tree another user's compile belongs to, so the restore waits for every one.
+pub(crate) fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Says something that has to be seen although the test passes.
 macro_rules! report {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use super::tree::{Action, Compiler, NAMES, Tree, stderr};
-use super::{full, report};
+use super::{alone, full, report};
 use crate::support::tree::Layout;
 
 /// How a compile loop calls the compiler.
@@ -18,6 +18,7 @@ enum Through {
 }
 
 fn race(layout: Layout, compiler: Compiler, limit: Duration) {
+    let _alone = alone();
     let tree = Tree::new(layout, compiler);
     let original = tree.manifest();
     let (compiles, changes) = (AtomicUsize::new(0), AtomicUsize::new(0));

@@ -1,7 +1,7 @@
 //! Users with and without rights, and who may write what.
 
-use super::super::report;
 use super::super::tree::{NAMES, Tree, clean, ok, stderr};
+use super::super::{alone, report};
 use super::{assert_refused, there_and_back};
 use crate::support::tree::Layout;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
@@ -79,6 +79,7 @@ fn an_unprivileged_user_changes_nothing_of_roots_and_builds_with_it() {
 
 #[test]
 fn a_user_wraps_and_restores_a_tree_of_his_own_and_root_can_too() {
+    let _alone = alone();
     for layout in Layout::ALL {
         let tree = reachable(layout);
         if as_user(NOBODY, &clean("true")).is_none() {
@@ -113,6 +114,7 @@ fn a_user_wraps_and_restores_a_tree_of_his_own_and_root_can_too() {
 
 #[test]
 fn a_sticky_directory_keeps_others_files() {
+    let _alone = alone();
     for layout in Layout::ALL {
         let tree = reachable(layout);
         if as_user(NOBODY, &clean("true")).is_none() {
