@@ -24,6 +24,17 @@ const JOB: Job = Job {
     archs: "gfx90a,gfx942",
 };
 
+/// [`JOB`], changed.
+fn of(change: impl Fn(&mut Job)) -> Job {
+    let mut job = JOB;
+    change(&mut job);
+    job
+}
+
+fn archs(archs: &'static str) -> Job {
+    Job { archs, ..JOB }
+}
+
 impl Job {
     fn with<T>(self, use_facts: impl FnOnce(&KeyFacts<'_>) -> T) -> T {
         let archs = ArchSet::parse(self.archs).unwrap();
@@ -65,7 +76,6 @@ fn a_key_reads_as_what_it_stands_for() {
 
 #[test]
 fn pairs_that_must_be_equal() {
-    let archs = |archs| Job { archs, ..JOB };
     for (one, other) in [
         (JOB, JOB),
         (JOB, archs("gfx942,gfx90a")),
@@ -82,13 +92,7 @@ fn pairs_that_must_be_equal() {
             archs("gfx90a:sramecc-:xnack+"),
         ),
         // Only the beginning of the fingerprint is in the key.
-        (
-            JOB,
-            Job {
-                compiler: "0123456789abcdef",
-                ..JOB
-            },
-        ),
+        (JOB, of(|job| job.compiler = "0123456789abcdef")),
     ] {
         assert_eq!(one.key(), other.key());
         assert!(one.restores(other, &[]));
@@ -97,100 +101,23 @@ fn pairs_that_must_be_equal() {
 
 #[test]
 fn pairs_that_must_differ() {
-    let archs = |archs| Job { archs, ..JOB };
     // The last column: whether one may be restored for the other.
     for (one, other, restorable) in [
+        (JOB, of(|job| job.prefix = "vllm"), false),
+        (JOB, of(|job| job.prefix = "torch-vision"), false),
+        (JOB, of(|job| job.system = "linux.ubuntu22.04"), false),
+        (JOB, of(|job| job.system = "linux.ubuntu24.041"), false),
+        (JOB, of(|job| job.machine = "aarch64"), false),
+        (JOB, of(|job| job.policy = "local"), false),
+        (JOB, of(|job| job.policy = "ci2"), false),
+        (JOB, of(|job| job.policy = "fork"), false),
         (
-            JOB,
-            Job {
-                prefix: "vllm",
-                ..JOB
-            },
+            of(|job| job.policy = "release"),
+            of(|job| job.policy = "prerelease"),
             false,
         ),
-        (
-            JOB,
-            Job {
-                prefix: "torch-vision",
-                ..JOB
-            },
-            false,
-        ),
-        (
-            JOB,
-            Job {
-                system: "linux.ubuntu22.04",
-                ..JOB
-            },
-            false,
-        ),
-        (
-            JOB,
-            Job {
-                system: "linux.ubuntu24.041",
-                ..JOB
-            },
-            false,
-        ),
-        (
-            JOB,
-            Job {
-                machine: "aarch64",
-                ..JOB
-            },
-            false,
-        ),
-        (
-            JOB,
-            Job {
-                policy: "local",
-                ..JOB
-            },
-            false,
-        ),
-        (
-            JOB,
-            Job {
-                policy: "ci2",
-                ..JOB
-            },
-            false,
-        ),
-        (
-            JOB,
-            Job {
-                policy: "fork",
-                ..JOB
-            },
-            false,
-        ),
-        (
-            Job {
-                policy: "release",
-                ..JOB
-            },
-            Job {
-                policy: "prerelease",
-                ..JOB
-            },
-            false,
-        ),
-        (
-            JOB,
-            Job {
-                launcher: "sccache0",
-                ..JOB
-            },
-            false,
-        ),
-        (
-            JOB,
-            Job {
-                launcher: "ccache5",
-                ..JOB
-            },
-            false,
-        ),
+        (JOB, of(|job| job.launcher = "sccache0"), false),
+        (JOB, of(|job| job.launcher = "ccache5"), false),
         (JOB, archs("gfx942"), false),
         (archs("gfx942"), JOB, false),
         (archs("gfx90a"), JOB, false),
@@ -203,31 +130,10 @@ fn pairs_that_must_differ() {
         (JOB, archs(""), false),
         (archs(""), JOB, false),
         // Host compilers and pip's downloads are the same, and so may some of the objects be.
-        (
-            JOB,
-            Job {
-                rocm: Some("7.1.1"),
-                ..JOB
-            },
-            true,
-        ),
-        (
-            JOB,
-            Job {
-                rocm: Some("7.2.01"),
-                ..JOB
-            },
-            true,
-        ),
-        (JOB, Job { rocm: None, ..JOB }, true),
-        (
-            JOB,
-            Job {
-                compiler: "fedcba9876543210",
-                ..JOB
-            },
-            true,
-        ),
+        (JOB, of(|job| job.rocm = Some("7.1.1")), true),
+        (JOB, of(|job| job.rocm = Some("7.2.01")), true),
+        (JOB, of(|job| job.rocm = None), true),
+        (JOB, of(|job| job.compiler = "fedcba9876543210"), true),
     ] {
         assert_ne!(one.key(), other.key());
         let keys = (one.key(), other.key());
@@ -237,7 +143,6 @@ fn pairs_that_must_differ() {
 
 #[test]
 fn by_architecture_a_contained_list_may_restore_the_one_that_contains_it() {
-    let archs = |archs| Job { archs, ..JOB };
     let lists = ["gfx942,gfx90a", "gfx942,gfx950,gfx90a", "gfx1100"];
     for (one, other, restorable) in [
         ("gfx942", "gfx90a,gfx942", true),
