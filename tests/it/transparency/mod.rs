@@ -32,6 +32,8 @@ use compare::{Tally, compare, say};
 use probes::{lines, words};
 use site::{Names, Outcome, Probe, Site};
 use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 /// All runs in one tree.
@@ -112,46 +114,71 @@ fn check_tree(kind: Kind, launchers: &[PathBuf], names: Names) -> Tally {
     total
 }
 
-#[test]
-fn no_call_differs_from_the_bare_compilers_in_any_tree_with_any_launcher() {
-    let mut total = Tally::default();
-    let mut check = |kind: Kind, launchers: &[PathBuf], names: Names| {
-        total.add(&check_tree(kind, launchers, names));
-    };
-    let clangs = clangs(&QUICK);
+/// A tree, what is installed in it, and the names by which its compilers are called.
+type Checked = (Kind, Vec<PathBuf>, Names);
+
+/// Every tree with every launcher.
+fn every_tree() -> Vec<Checked> {
     let mut launchers = vec![launchers::sccache(), launchers::ccache()];
-    if full() {
-        launchers.extend(launchers::find("sccache 0.17.0", "sccache-0.17.0/sccache"));
-        launchers.extend(launchers::find("ccache 4.7.5", "/usr/bin/ccache"));
-        for clang in clangs {
-            for kind in Layout::ALL.map(|layout| Kind::new(clang, layout)) {
-                check(kind, &launchers, Names::Both);
-                // clang 15 does not read configuration files by itself.
-                if clang > 15 {
-                    check(kind.with_cfg(), &launchers, Names::Both);
-                }
-            }
-        }
-    } else {
-        let mut turn = 0;
-        for (number, clang) in clangs.into_iter().enumerate() {
-            // Every layout of one compiler, the first with configuration files; of the others one.
-            let layouts = if number == 0 {
-                &Layout::ALL[..]
-            } else {
-                &Layout::ALL[..1]
-            };
-            for &layout in layouts {
-                let mut kind = Kind::new(clang, layout);
-                kind.cfg = turn == 0;
-                let launcher = &launchers[turn % launchers.len()];
-                // So that each launcher, and a shim without one, has each call under both names.
-                let names = Names::InTurn(turn / launchers.len() + number);
-                check(kind, std::slice::from_ref(launcher), names);
-                turn += 1;
-            }
+    launchers.extend(launchers::find("sccache 0.17.0", "sccache-0.17.0/sccache"));
+    launchers.extend(launchers::find("ccache 4.7.5", "/usr/bin/ccache"));
+    let mut kinds = Vec::new();
+    for clang in clangs(&QUICK) {
+        for kind in Layout::ALL.map(|layout| Kind::new(clang, layout)) {
+            kinds.push(kind);
+            // clang 15 does not read configuration files by itself.
+            kinds.extend((clang > 15).then(|| kind.with_cfg()));
         }
     }
+    let checked = |kind| (kind, launchers.clone(), Names::Both);
+    kinds.into_iter().map(checked).collect()
+}
+
+/// Every layout of one compiler, the first with configuration files, and one of the others, each with one launcher.
+fn trees_in_turn() -> Vec<Checked> {
+    let launchers = [launchers::sccache(), launchers::ccache()];
+    let mut trees = Vec::new();
+    for (number, clang) in clangs(&QUICK).into_iter().enumerate() {
+        let layouts = if number == 0 {
+            &Layout::ALL[..]
+        } else {
+            &Layout::ALL[..1]
+        };
+        for &layout in layouts {
+            let turn = trees.len();
+            let mut kind = Kind::new(clang, layout);
+            kind.cfg = turn == 0;
+            let launcher = launchers[turn % launchers.len()].clone();
+            // So that each launcher, and a shim without one, has each call under both names.
+            let names = Names::InTurn(turn / launchers.len() + number);
+            trees.push((kind, vec![launcher], names));
+        }
+    }
+    trees
+}
+
+#[test]
+fn no_call_differs_from_the_bare_compilers_in_any_tree_with_any_launcher() {
+    let trees = if full() {
+        every_tree()
+    } else {
+        trees_in_turn()
+    };
+    let (next, total) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
+    // It begins last, when a core would be idle.
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while let Some((kind, launchers, names)) =
+                    trees.get(next.fetch_add(1, Ordering::Relaxed))
+                {
+                    let tally = check_tree(*kind, launchers, *names);
+                    total.lock().unwrap().add(&tally);
+                }
+            });
+        }
+    });
+    let total = total.into_inner().unwrap();
     say(&format!(
         "transparency: {} comparisons, {} differing",
         total.comparisons, total.differing
