@@ -44,6 +44,11 @@ pub fn all(setup: &Setup, report: &mut Report) {
     }
 }
 
+/// How many rounds of whole builds are enough: each takes a minute.
+fn rounds(setup: &Setup) -> usize {
+    setup.rounds(10).max(2)
+}
+
 impl Rival<'_> {
     fn install(&self, per_arch: &str) {
         let words = ["install", "--per-arch", per_arch, "--launcher"];
@@ -117,7 +122,7 @@ impl Rival<'_> {
                 self.run(&four)
             },
         );
-        let results = contest.run(setup.rounds(40));
+        let results = contest.run(rounds(setup));
         report.contest("per-arch", &results, &[(split, Bar::AtMost(0.65))]);
         let what = format!("{name}: a fourth architecture added, over all four cold");
         let bar = Some(Bar::AtMost(0.45));
@@ -145,7 +150,7 @@ impl Rival<'_> {
             mine.clear();
             self.run(&four)
         });
-        let results = contest.run(setup.rounds(40));
+        let results = contest.run(rounds(setup));
         report.contest("per-arch", &results, &[(split, Bar::AtMost(1.1))]);
 
         let mut contest = Contest::new_timed(&format!("{name}, warm"), || self.run(&bare));

@@ -1,7 +1,10 @@
 //! What a call's environment means for the decision.
 
+use crate::shared::bytes;
 use crate::shared::decision::reasons::Reason;
 use crate::shared::launchers::{NamedLauncher, sccache};
+use alloc::vec;
+use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// The relevant parts of the environment, gathered in one pass.
@@ -180,16 +183,28 @@ impl<'a> Environment<'a> {
 /// Whether a variable has two values. clang uses the first; sccache compiles with the last, and the loader
 /// also uses the last LD_LIBRARY_PATH and LD_PRELOAD (0.16 and glibc 2.36, measured).
 fn contradicts(env: &[&CStr]) -> bool {
-    env.iter().enumerate().any(|(at, entry)| {
+    // The first entry of each name, found by the name's hash: a build may set thousands of variables.
+    let mut firsts: Vec<&[u8]> = vec![b""; 2 * env.len() + 1];
+    env.iter().any(|entry| {
         let entry = entry.to_bytes();
-        let end = entry.iter().position(|byte| *byte == b'=');
-        let Some(name) = end.and_then(|end| entry.get(..=end)) else {
+        let Some(end) = bytes::find(entry, b'=') else {
             return false;
         };
-        env.iter().take(at).any(|before| {
-            let before = before.to_bytes();
-            before.first() == name.first() && before.starts_with(name) && before != entry
-        })
+        let name = &entry[..=end];
+        let mix =
+            |hash: usize, byte: &u8| (hash ^ usize::from(*byte)).wrapping_mul(0x100_0000_01b3);
+        let mut at = name.iter().fold(0, mix);
+        loop {
+            at %= firsts.len();
+            match firsts[at] {
+                b"" => {
+                    firsts[at] = entry;
+                    return false;
+                }
+                first if first.starts_with(name) => return first != entry,
+                _ => at += 1,
+            }
+        }
     })
 }
 

@@ -48,6 +48,7 @@ use crate::shared::launchers::edits::Edits;
 use crate::shared::launchers::kind::LauncherKind;
 use crate::shared::launchers::{NamedLauncher, failure, settings, since};
 use crate::shared::machine::Machine;
+use crate::shared::parts;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
@@ -121,7 +122,9 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
     if !call.config.strict && failure::failed_lately(call, &launcher, machine) {
         return Err(Reason::LauncherFailed.into());
     }
-    if let Some((mark, word)) = launcher.blind_to(call.config.exact, unit.language)
+    // Direct mode would store a list of headers beside every part. Its text is there already.
+    let exact = call.config.exact || parts::is_part(call);
+    if let Some((mark, word)) = launcher.blind_to(exact, unit.language)
         && machine.holds(&unit.input, mark, word)
     {
         return Err(Reason::IncludedData.into());
@@ -141,13 +144,13 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
         edits: match launcher.kind {
             LauncherKind::Sccache => {
                 let sloppy = || settings::sccache_is_sloppy(call.env, machine);
-                launcher.edits(call.config.exact || sloppy())
+                launcher.edits(exact || sloppy())
             }
             LauncherKind::Ccache => {
                 let sloppiness = settings::ccache_sloppiness(call.env, machine);
-                launcher.edits_for_ccache(call.config.exact, sloppiness)
+                launcher.edits_for_ccache(exact, sloppiness)
             }
-            LauncherKind::Other => launcher.edits(call.config.exact),
+            LauncherKind::Other => launcher.edits(exact),
         },
         shared,
         launcher,

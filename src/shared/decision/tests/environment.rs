@@ -185,6 +185,40 @@ fn the_launchers_environment_is_cleaned() {
 }
 
 #[test]
+fn a_part_has_no_direct_mode() {
+    let added = |launcher: &str, parts: &str| -> Vec<String> {
+        let argv = ["clang++", "-c", "a.hip"];
+        with(
+            "clang++",
+            launcher,
+            &[parts],
+            &argv,
+            &Fake::new(),
+            |decision| {
+                let Decision::Launch(launch) = decision else {
+                    panic!("{decision:?}");
+                };
+                let added = launch.edits.added().map(|entry| entry.to_str().unwrap());
+                added.map(str::to_owned).collect()
+            },
+        )
+    };
+    for (launcher, entry) in [
+        (SCCACHE, "SCCACHE_DIRECT=false"),
+        (CCACHE, "CCACHE_NODIRECT=1"),
+    ] {
+        for (phase, off) in [("a", false), ("p", true), ("r", false)] {
+            let added = added(launcher, &format!("ROCK_WRAP_PARTS={phase}/tmp/dir"));
+            assert_eq!(
+                added.iter().any(|own| own == entry),
+                off,
+                "{launcher}, {phase}"
+            );
+        }
+    }
+}
+
+#[test]
 fn an_ancestor_that_launches_is_noticed() {
     let with_ancestors = |launcher: &str, ancestors: &[(&'static str, &'static str)]| {
         let mut fake = Fake::new();
