@@ -269,6 +269,8 @@ const looked = (frame) => {
     const tip = page.getElementById('tip');
     if (!tip.hidden) tips.add(tip.querySelector('strong').textContent);
   }
+  const outside = (box) => box.getBoundingClientRect().right > view.innerWidth && !box.closest('.scroll, #chart');
+  seen.outside = [...page.body.querySelectorAll('*')].filter(outside).map((box) => box.outerHTML.slice(0, 200));
   const text = (part) => [...part.querySelectorAll('p, th, td, li')].map((cell) => cell.textContent);
   seen.tips = [...tips];
   seen.why = page.getElementById('why').textContent;
@@ -302,6 +304,7 @@ fn pages_of_real_builds_and_of_their_difference_show_parts_memory_and_causes() {
     assert_eq!(seen.len(), 2 * pages.len());
     for (index, page) in seen.iter().enumerate() {
         let width = if index % 2 == 0 { 400 } else { 1600 };
+        assert_eq!(page["outside"], json!([]), "{page:#}");
         assert_eq!(
             (&page["width"], &page["wide"]),
             (&json!(width), &json!(width)),
@@ -339,7 +342,10 @@ fn build_twice(clang: u32, program: &Path, dir: &Path) {
     let cache = Cache::new(program);
     let name = program.file_name().unwrap().to_str().unwrap();
     let name = format!("{clang}-{name}");
-    let write = |name: &str, content: &str| std::fs::write(rocm.beside(name), content).unwrap();
+    // A name that is wider than a narrow page and that nothing breaks.
+    let build = rocm.beside(&"directory".repeat(12));
+    std::fs::create_dir(&build).unwrap();
+    let write = |name: &str, content: &str| std::fs::write(build.join(name), content).unwrap();
     write(
         "one.hip",
         "#include \"own.h\"\n__attribute__((device)) int a;\n",
@@ -352,15 +358,15 @@ fn build_twice(clang: u32, program: &Path, dir: &Path) {
         let mut run = rocm.rock_wrap("run");
         run.arg("--launcher").arg(&cache.program);
         run.args(["--per-arch=always", "--report"])
-            .arg(rocm.beside(&format!("{number}.json")));
+            .arg(build.join(format!("{number}.json")));
         run.arg("--html").arg(dir.join(format!("{name}.html")));
         run.args(["--", "sh", "-c", BUILD]);
         run.envs(cache.env()).env("BIN", rocm.bin());
-        ran(run.current_dir(rocm.beside(""))).ok();
+        ran(run.current_dir(&build)).ok();
     }
     let mut diff = rock_wrap(["report", "diff", "1.json", "2.json", "--html"]);
     diff.arg(dir.join(format!("{name}-diff.html")));
-    ran(diff.current_dir(rocm.beside(""))).ok();
+    ran(diff.current_dir(&build)).ok();
 }
 
 #[test]
