@@ -13,7 +13,7 @@ use std::process::{Command, ExitCode, Stdio};
 use super::arguments::refusal;
 use super::children::end_with_parent;
 use super::directory::{Asked, CompileDir, path_of};
-use super::layout;
+use super::layout::Source;
 use crate::shared::parts::{ALWAYS, DECLINED, PART_OPTION, Parts, Phase};
 use crate::shared::stand_in::{StandInPlan, VARIABLE};
 use crate::support::memory::peak_memory;
@@ -85,9 +85,8 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
     dir.note_compiled(digest)?;
     let output = args.iter().skip_while(|arg| *arg != "-o").nth(1);
     let output = output.ok_or(io::ErrorKind::InvalidInput)?;
-    if let Ok(line) = layout::line(&dir, &part.arch) {
-        io::stderr().write_all(&line)?;
-    }
+    let source = Source::read(&dir, &part.arch)?;
+    io::stderr().write_all(&source.line(&dir)?)?;
     for command in &part.commands {
         let mut command = command.clone();
         command.replace(&part.output, output.as_bytes());
@@ -103,6 +102,12 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
         if !succeeded {
             return Ok(declined());
         }
+    }
+    // The text, which is in the launcher's key, may be that of an earlier state than what the commands have read. Of a
+    // file that changed shortly before the compile was asked for, the launcher was told that it is not known, and
+    // stores nothing.
+    if source.has_changed(parts.started()) {
+        return Ok(declined());
     }
     if let Some(size) = peak_memory() {
         dir.note_memory(digest, size);

@@ -4,6 +4,7 @@
 //! the same after an edit of lines that its architecture does not see; but it also shows neither blanks inside of a
 //! line nor comments, which move columns.
 
+use std::ffi::CString;
 use std::fs;
 use std::io;
 
@@ -14,31 +15,60 @@ use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::stand_in::known::KnownDigests;
 use crate::shared::stand_in::markers;
 use crate::shared::stand_in::text::Scanner;
+use crate::shared::sys;
 
 /// The start of a part's first message, which the files' digest follows.
 const FILES: &[u8] = b"rock-wrap-files=";
 
-/// The line that says from which files the part of an architecture is compiled.
-///
-/// # Errors
-/// If one of the files, or the architecture's text, cannot be read.
-pub fn line(dir: &CompileDir, arch: &[u8]) -> io::Result<Vec<u8>> {
-    let mut scanner = Scanner::default();
-    scanner.feed(&fs::read(dir.text(arch))?);
-    scanner.end_text();
-    let kept = dir.digests();
-    let mut known = KnownDigests::new(&kept);
-    let mut hasher = blake3::Hasher::new();
-    for name in scanner.names() {
-        hasher.update(name);
-        match known.get(name) {
-            Some((digest, _)) => drop(hasher.update(digest)),
-            None => drop(hasher.update(&content(name)?)),
-        }
-        hasher.update(b"\n");
+/// What an architecture's part is compiled from.
+pub struct Source {
+    /// The architecture's text.
+    pub text: Vec<u8>,
+    /// The files, as the text's line markers name them.
+    names: Vec<Vec<u8>>,
+}
+
+impl Source {
+    /// That of the architecture `arch`.
+    ///
+    /// # Errors
+    /// If its text cannot be read. A full disk may have kept none.
+    pub fn read(dir: &CompileDir, arch: &[u8]) -> io::Result<Self> {
+        let text = fs::read(dir.text(arch))?;
+        let mut scanner = Scanner::default();
+        scanner.feed(&text);
+        scanner.end_text();
+        let names = scanner.names().map(<[u8]>::to_vec).collect();
+        Ok(Self { text, names })
     }
-    let digest = hasher.finalize().to_hex();
-    Ok([FILES, digest.as_bytes(), b"\n"].concat())
+
+    /// The line that says from which files the part is compiled.
+    ///
+    /// # Errors
+    /// If one of the files cannot be read.
+    pub fn line(&self, dir: &CompileDir) -> io::Result<Vec<u8>> {
+        let kept = dir.digests();
+        let mut known = KnownDigests::new(&kept);
+        let mut hasher = blake3::Hasher::new();
+        for name in &self.names {
+            hasher.update(name);
+            match known.get(name) {
+                Some((digest, _)) => drop(hasher.update(digest)),
+                None => drop(hasher.update(&content(name)?)),
+            }
+            hasher.update(b"\n");
+        }
+        let digest = hasher.finalize().to_hex();
+        Ok([FILES, digest.as_bytes(), b"\n"].concat())
+    }
+
+    /// Whether one of the files has changed at the time `since`, in nanoseconds since 1970, or later.
+    pub fn has_changed(&self, since: u64) -> bool {
+        let paths = self.names.iter().filter_map(|name| markers::path_of(name));
+        paths
+            .filter_map(|path| sys::stat(&CString::new(path).ok()?).ok())
+            .any(|stat| stat.changed >= since)
+    }
 }
 
 /// The digest of the file that a line marker names, as the stand-in takes it. Empty if there is no such file.

@@ -8,13 +8,13 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Output, Stdio};
 
 use super::arguments::PartCall;
 use super::children::{Children, code};
 use super::commands::{self, parse};
 use super::directory::{Asked, CompileDir, Made, path_of};
-use super::layout;
+use super::layout::{self, Source};
 use super::permits::{Permit, Permits};
 use super::pipeline::{Part, Pipeline};
 use super::wrapper;
@@ -81,7 +81,39 @@ struct Running {
     again: bool,
     /// Given back when the part has ended.
     permit: Option<Permit>,
+    /// Whether the stand-in has declined it, which the launcher counts as a compile that failed.
+    declined: bool,
     messages: Option<Vec<u8>>,
+}
+
+impl Running {
+    /// Takes what its call has said at its end.
+    fn note_end(&mut self, said: &Output) {
+        self.end = since_boot();
+        self.permit = None;
+        self.declined = said.status.code() == Some(DECLINED);
+        if said.status.success() {
+            self.messages = Some(layout::split(&said.stderr).1.to_vec());
+        }
+    }
+
+    /// What the log says of it; `None` if nothing can be said.
+    fn logged(&self, dir: &CompileDir, part: &Part) -> Option<LoggedPart> {
+        let outcome = match (&self.messages, self.declined) {
+            (Some(_), _) if self.again => "again",
+            (Some(_), _) if dir.was_compiled(&self.digest) => "miss",
+            (Some(_), _) => "hit",
+            (None, true) => "failed",
+            (None, false) => return None,
+        };
+        Some(LoggedPart {
+            name: part.arch.clone(),
+            outcome,
+            start: self.start,
+            end: self.end,
+            memory: dir.memory(&self.digest),
+        })
+    }
 }
 
 /// Does the work. `args` are the directory, the shim's path, and the shim's arguments from `argv[0]` on.
@@ -225,6 +257,36 @@ impl Maker {
 
     /// Asks the launcher for every part, several at once. Returns the messages in the driver's order.
     fn parts(&mut self, dir: &CompileDir, asked: &Asked, parts: &[Part]) -> Result<Vec<u8>, Whole> {
+        let mut running = Vec::new();
+        let done = self.ask(dir, asked, parts, &mut running);
+        // Otherwise the end of one of them would be taken for that of the next command.
+        while self.children.count() > 0 {
+            if let Some((number, Ok(said))) = self.children.next() {
+                running[number].note_end(&said);
+            }
+        }
+        self.found = parts
+            .iter()
+            .zip(&running)
+            .filter_map(|(part, running)| running.logged(dir, part))
+            .collect();
+        self.check_signal()?;
+        done?;
+        Ok(running
+            .into_iter()
+            .filter_map(|part| part.messages)
+            .flatten()
+            .collect())
+    }
+
+    /// Asks for all parts, and waits until all are there or one is not to be had. Others may then still run.
+    fn ask(
+        &mut self,
+        dir: &CompileDir,
+        asked: &Asked,
+        parts: &[Part],
+        running: &mut Vec<Running>,
+    ) -> Result<(), Whole> {
         let args = self.expanded()?;
         let args: Vec<&CStr> = args.iter().map(CString::as_c_str).collect();
         let permits = Permits::of(&args);
@@ -232,8 +294,8 @@ impl Maker {
             return Err(Whole::Busy);
         }
         let cuid = asked.words.iter().find(|word| word.starts_with(b"-cuid="));
-        let mut running: Vec<Running> = Vec::new();
-        loop {
+        let cuid = cuid.map(Vec::as_slice);
+        while running.len() < parts.len() || running.iter().any(|part| part.messages.is_none()) {
             while running.len() < parts.len() {
                 let permit = match self.children.count() {
                     0 => permits.first(),
@@ -246,7 +308,7 @@ impl Maker {
                 let part = &parts[number];
                 let digest = part.digest();
                 dir.write_part(&digest, part)?;
-                let call = self.part_call(dir, part, &digest, cuid.map(Vec::as_slice), &args);
+                let call = self.part_call(dir, part, &digest, cuid, &args);
                 self.children.start(number, call)?;
                 running.push(Running {
                     digest,
@@ -254,56 +316,29 @@ impl Maker {
                     end: 0,
                     again: false,
                     permit,
+                    declined: false,
                     messages: None,
                 });
             }
             if let Some((number, said)) = self.children.next() {
                 let said = said?;
+                let (part, running) = (&parts[number], &mut running[number]);
                 if !said.status.success() || !said.stdout.is_empty() {
-                    self.wait_for_others();
-                    self.check_signal()?;
+                    running.note_end(&said);
                     return Err(Whole::Failed);
                 }
-                let (part, running) = (&parts[number], &mut running[number]);
                 if !running.again && self.is_stale(dir, part, &running.digest, &said.stderr)? {
                     running.again = true;
-                    let cuid = cuid.map(Vec::as_slice);
                     let mut call = self.part_call(dir, part, &running.digest, cuid, &args);
                     call.envs(RECACHE.map(|name| (name, "1")));
                     self.children.start(number, call)?;
                     continue;
                 }
-                running.permit = None;
-                running.end = since_boot();
-                running.messages = Some(layout::split(&said.stderr).1.to_vec());
+                running.note_end(&said);
             }
-            if self.children.signal().is_some() {
-                self.wait_for_others();
-                self.check_signal()?;
-            }
-            if running.len() == parts.len() && running.iter().all(|part| part.messages.is_some()) {
-                break;
-            }
+            self.check_signal()?;
         }
-        self.found = parts
-            .iter()
-            .zip(&running)
-            .map(|(part, running)| LoggedPart {
-                name: part.arch.clone(),
-                outcome: match dir.was_compiled(&running.digest) {
-                    true => "miss",
-                    false => "hit",
-                },
-                start: running.start,
-                end: running.end,
-                memory: dir.memory(&running.digest),
-            })
-            .collect();
-        Ok(running
-            .into_iter()
-            .filter_map(|part| part.messages)
-            .flatten()
-            .collect())
+        Ok(())
     }
 
     /// The call of the shim for a part.
@@ -342,19 +377,15 @@ impl Maker {
         digest: &str,
         said: &[u8],
     ) -> Result<bool, Whole> {
-        let path = dir.text(&part.arch);
         if dir.was_compiled(digest) {
             return Ok(false);
         }
-        // Without the text, of which a full disk may have kept none, there is no telling.
-        if !path.exists() {
-            return Ok(true);
-        }
+        let source = Source::read(dir, &part.arch)?;
         let (files, messages) = layout::split(said);
-        if files == layout::line(dir, &part.arch)? {
+        if files == source.line(dir)? {
             return Ok(false);
         }
-        let stale = layout::matters(part, messages, &std::fs::read(path)?)
+        let stale = layout::matters(part, messages, &source.text)
             || match layout::preprocessor(part) {
                 None => true,
                 Some(command) => {
@@ -382,12 +413,6 @@ impl Maker {
             }
         }
         Ok(out)
-    }
-
-    fn wait_for_others(&mut self) {
-        while self.children.count() > 0 {
-            self.children.next();
-        }
     }
 
     fn check_signal(&self) -> Result<(), Whole> {

@@ -26,6 +26,12 @@ pub struct SplitCounts {
     pub misses: u64,
     /// The same by architecture.
     pub archs: BTreeMap<String, ArchCounts>,
+    /// Parts that were found, but that files whose layout matters had changed under.
+    #[serde(skip)]
+    found_in_vain: u64,
+    /// Parts that failed, or that the parts program did not want stored.
+    #[serde(skip)]
+    declined: u64,
     #[serde(skip)]
     calls: HashSet<u32>,
 }
@@ -44,7 +50,7 @@ pub struct ArchCounts {
 pub struct Part {
     /// The architecture, or `host`.
     pub arch: String,
-    /// Whether the launcher had it. The host's part is never asked for.
+    /// Whether the launcher had it. The host's part is never asked for, and has [`CacheOutcome::Uncached`].
     pub outcome: CacheOutcome,
     /// Seconds from the beginning of the build to its start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -64,6 +70,8 @@ pub struct ObservedPart {
     pub arch: String,
     /// Whether the launcher had it.
     pub outcome: CacheOutcome,
+    /// Whether the launcher had it, and it was compiled all the same.
+    pub again: bool,
     /// When it began, since boot, and how long it took.
     pub time: Option<(Duration, Duration)>,
     /// The bytes of memory of its largest process.
@@ -76,9 +84,11 @@ pub fn of_line(line: &str) -> Option<(u32, Vec<ObservedPart>)> {
     let call = fields.next()?.parse().ok()?;
     let part = |(arch, said): (&str, &str)| {
         let mut said = said.split(',');
-        let outcome = match said.next() {
+        let word = said.next();
+        let outcome = match word {
             Some("hit") => CacheOutcome::Hit,
             Some("host") => CacheOutcome::Uncached,
+            Some("failed") => CacheOutcome::Failed,
             _ => CacheOutcome::Miss,
         };
         let mut number = || said.next()?.parse().ok();
@@ -86,6 +96,7 @@ pub fn of_line(line: &str) -> Option<(u32, Vec<ObservedPart>)> {
         ObservedPart {
             arch: arch.to_owned(),
             outcome,
+            again: word == Some("again"),
             time: time.zip(number().map(Duration::from_nanos)),
             memory: number(),
         }
@@ -107,22 +118,26 @@ impl SplitCounts {
                 continue;
             };
             counts.calls.insert(call);
-            let mut parts = 0;
+            let mut is_whole = true;
             for part in split {
-                parts += 1;
-                if part.outcome == CacheOutcome::Uncached {
-                    continue;
+                match part.outcome {
+                    // The host's comes last, when all of the others are there.
+                    CacheOutcome::Uncached => is_whole = false,
+                    CacheOutcome::Hit => {
+                        counts.hits += 1;
+                        counts.archs.entry(part.arch).or_default().hits += 1;
+                    }
+                    CacheOutcome::Miss => {
+                        counts.misses += 1;
+                        counts.found_in_vain += u64::from(part.again);
+                        counts.archs.entry(part.arch).or_default().misses += 1;
+                    }
+                    CacheOutcome::Failed | CacheOutcome::Error => counts.declined += 1,
                 }
-                let of_arch = counts.archs.entry(part.arch).or_default();
-                let hit = u64::from(part.outcome == CacheOutcome::Hit);
-                of_arch.hits += hit;
-                of_arch.misses += 1 - hit;
-                counts.hits += hit;
-                counts.misses += 1 - hit;
             }
-            match parts {
-                0 => counts.whole += 1,
-                _ => counts.units += 1,
+            match is_whole {
+                true => counts.whole += 1,
+                false => counts.units += 1,
             }
         }
         (!counts.calls.is_empty()).then_some(counts)
@@ -132,14 +147,16 @@ impl SplitCounts {
     #[must_use]
     pub fn taken_out_of(&self, counts: Counts) -> Counts {
         let without = |tally: Tally| Tally {
-            hits: tally.hits.saturating_sub(self.hits),
+            hits: tally.hits.saturating_sub(self.hits + self.found_in_vain),
             misses: tally.misses.saturating_sub(self.misses),
             ..tally
         };
         Counts {
             all: without(counts.all),
             hip: counts.hip.map(without),
-            failed: counts.failed.saturating_sub(self.units + self.whole),
+            failed: counts
+                .failed
+                .saturating_sub(self.units + self.whole + self.declined),
             ..counts
         }
     }
@@ -169,7 +186,7 @@ mod tests {
 
     const LOG: &[u8] = b"launch\tccache\thip\t2\t7\t1\t-\t/k.hip\t/k.o\n\
         parts\t7\tgfx90a=hit,1000000000,5000000\tgfx942:xnack-=miss,1000000000,2000000000,4096\thost=host,3000000000,1000\n\
-        parts\t8\tgfx90a=miss\nparts\t9\n12\n";
+        parts\t8\tgfx90a=again\thost=host\nparts\t9\tgfx90a=failed,1,2\tgfx942=failed,1,2\n12\n";
 
     #[test]
     fn a_part_has_its_time_and_the_memory_of_what_was_compiled() {
@@ -196,6 +213,7 @@ mod tests {
         let expected = expected.map(|(arch, outcome, start, took, memory)| ObservedPart {
             arch: arch.to_owned(),
             outcome,
+            again: false,
             time: Some((start, took)),
             memory,
         });
@@ -218,16 +236,17 @@ mod tests {
     #[test]
     fn a_split_compile_counts_as_one_miss() {
         let counts = SplitCounts::read(LOG).unwrap();
-        // Two units and their three parts, one unit that was compiled whole, one plain hit.
+        // Two units and their three parts, of which one was found in vain; one unit that was compiled whole after two
+        // parts had failed; one plain hit, and one plain failure.
         let tally = Tally {
-            hits: 2,
+            hits: 3,
             misses: 5,
             errors: 0,
         };
         let told = Counts {
             all: tally,
             hip: Some(tally),
-            failed: 4,
+            failed: 6,
             ..Counts::default()
         };
         let rest = counts.taken_out_of(told);

@@ -128,9 +128,11 @@ fn compiled(unit: &Unit, cause: &Change) -> Compiled {
     let archs: Vec<&str> = with(CacheOutcome::Miss)
         .map(|part| part.arch.as_str())
         .collect();
+    // Without the host's part, the parts were of no use.
+    let is_split = with(CacheOutcome::Uncached).next().is_some();
     let is_new = |new: &BTreeSet<String>| archs.iter().all(|arch| new.contains(*arch));
     match (cause, &archs[..]) {
-        _ if with(CacheOutcome::Hit).next().is_none() => Compiled::Whole,
+        _ if !is_split || with(CacheOutcome::Hit).next().is_none() => Compiled::Whole,
         (Change::Architectures(new, _), [_, ..]) if is_new(new) => Compiled::New,
         _ if !cause.is_of_text() => Compiled::Whole,
         (_, []) => Compiled::Only("the host was".to_owned()),

@@ -207,7 +207,7 @@ mod parts {
     pub struct LoggedPart {
         /// The architecture, or the host.
         pub name: Vec<u8>,
-        /// `hit`, `miss` or `host`.
+        /// `hit`, `miss`, `again` (found, but compiled again), `failed` (declined) or `host`.
         pub outcome: &'static str,
         /// When it began, in nanoseconds since boot.
         pub start: u64,

@@ -135,6 +135,13 @@ impl<'a> Parts<'a> {
     /// parts were made from an earlier state than the whole, and would not fit together.
     #[must_use]
     pub fn unchanged_since(&self) -> u64 {
+        self.started().saturating_sub(TICK)
+    }
+
+    /// When the compile was asked for, in nanoseconds since 1970. What changes a tick after this or later has this time
+    /// or a later one.
+    #[must_use]
+    pub fn started(&self) -> u64 {
         let name = self
             .dir
             .split(|byte| *byte == b'/')
@@ -142,7 +149,7 @@ impl<'a> Parts<'a> {
             .unwrap_or_default();
         let time = name.get(DIRECTORY.len() + 1..).unwrap_or_default();
         let time = time.split(|byte| *byte == b'-').next().and_then(decimal);
-        time.unwrap_or(0).saturating_sub(TICK)
+        time.unwrap_or(0)
     }
 }
 

@@ -331,3 +331,34 @@ fn a_report_goes_into_a_pipe_and_replaces_a_longer_one() {
     let report: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
     assert_eq!(report["version"], 1);
 }
+
+#[test]
+fn parts_that_failed_or_were_compiled_again_count_as_their_calls() {
+    const BUILD: &str = r#"
+        hip="-Wall -nogpuinc -nogpulib --offload-arch=gfx900 --offload-arch=gfx906"
+        "$BIN/clang++" $hip -c k.hip -o k.o
+        ! "$BIN/clang++" $hip -c no.hip -o no.o 2>/dev/null
+    "#;
+    for program in [sccache(), ccache()] {
+        let rocm = Rocm::new(19, Layout::Symlink);
+        let cache = Cache::new(&program);
+        let write = |name: &str, text: String| std::fs::write(rocm.beside(name), text).unwrap();
+        write("no.hip", "__attribute__((device)) int no".to_owned());
+        for comment in ["one", "two"] {
+            // An architecture's text does not show it, but a warning could be about it.
+            write(
+                "k.hip",
+                format!("__attribute__((device)) int k; // {comment}\n"),
+            );
+            let options = ["--per-arch=always", "--report", "report.json"];
+            ran(&mut run(&rocm, &cache, &options, BUILD)).ok();
+            let report = std::fs::read(rocm.beside("report.json")).unwrap();
+            let report: Value = serde_json::from_slice(&report).unwrap();
+            let (cache, parts) = (&report["cache"], &report["parts"]);
+            let counted = ["hits", "misses", "failed"].map(|name| &cache[name]);
+            assert_eq!(counted, [0, 1, 1], "{comment} {report:#}");
+            let counted = ["units", "whole", "hits", "misses"].map(|name| &parts[name]);
+            assert_eq!(counted, [1, 1, 0, 2], "{comment} {report:#}");
+        }
+    }
+}

@@ -214,15 +214,19 @@ fn a_new_architecture_is_told_from_those_that_hit_call_by_call() {
         .iter_mut()
         .zip([CacheOutcome::Hit, CacheOutcome::Miss])
     {
-        unit.parts = [("gfx942", of_gfx942), ("gfx950", CacheOutcome::Miss)]
-            .map(|(arch, outcome)| Part {
-                arch: arch.to_owned(),
-                outcome,
-                start: None,
-                seconds: None,
-                peak_memory: None,
-            })
-            .to_vec();
+        unit.parts = [
+            ("gfx942", of_gfx942),
+            ("gfx950", CacheOutcome::Miss),
+            ("host", CacheOutcome::Uncached),
+        ]
+        .map(|(arch, outcome)| Part {
+            arch: arch.to_owned(),
+            outcome,
+            start: None,
+            seconds: None,
+            peak_memory: None,
+        })
+        .to_vec();
     }
     let why = explain(&new, &old, None);
     let mut texts: Vec<_> = why.causes.iter().map(|cause| cause.text.as_str()).collect();

@@ -12,7 +12,7 @@ use rustix::io::FdFlags;
 
 use super::hold::{Hold, JobServer, both_ends, with_waiting_linker};
 use super::running::{nothing_left, start};
-use super::site::{Project, Site};
+use super::site::{Project, Site, missed};
 use super::with_clangs;
 use crate::hazards::site::{CCACHE_14, Call, Launcher, Made, SCCACHE_16};
 
@@ -138,6 +138,34 @@ fn an_old_directory_that_is_in_use_is_not_removed() {
         let _go = stopped.hold.go();
         assert!(stopped.end().success());
         assert!(nothing_left(&p));
+    });
+}
+
+#[test]
+fn parts_whose_source_changes_while_ccache_has_them_compiled_are_not_stored() {
+    changed(&CCACHE_14);
+}
+
+#[test]
+fn parts_whose_source_changes_while_sccache_has_them_compiled_are_not_stored() {
+    changed(&SCCACHE_16);
+}
+
+fn changed(launcher: &Launcher) {
+    held(launcher, |site| {
+        let p = site.project();
+        let call = p.hip(&ARCHS, &[]);
+        let stopped = Stopped::at_its_parts(&p, &call);
+        p.edit("gfx900", 9);
+        let after = p.truth(&call);
+        let _go = stopped.hold.go();
+        assert!(stopped.end().success());
+        let object = std::fs::read(p.path("out/k.o")).unwrap();
+        assert!(object == after.file("k.o"), "made from the earlier source");
+        assert!(nothing_left(&p));
+        // The text of the parts that ran is what it was then.
+        p.edit("gfx900", 1);
+        assert_eq!(missed(&p.split(&call)), ARCHS);
     });
 }
 

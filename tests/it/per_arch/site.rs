@@ -212,10 +212,10 @@ pub fn told(events: &Path) -> (Option<String>, Option<Parts>) {
                     let (arch, what) = word.split_once('=').unwrap();
                     (arch.to_owned(), what.starts_with("hit,"))
                 };
-                let archs = words.skip(1).filter(|word| !word.starts_with("host="));
-                let told: Parts = archs.map(part).collect();
-                // Without any, it was compiled whole after all.
-                parts = (!told.is_empty()).then_some(told);
+                let (host, archs): (Vec<_>, Vec<_>) =
+                    words.skip(1).partition(|word| word.starts_with("host="));
+                // Without the host's, it was compiled whole after all.
+                parts = (!host.is_empty()).then(|| archs.into_iter().map(part).collect());
             }
             _ => {}
         }
