@@ -216,7 +216,7 @@ reasons! {
         Some("Name a single architecture with --offload-arch.");
     Xarch, "xarch",
         "This version of the launcher drops or reorders -Xarch_ options of this form.",
-        Some("Use sccache with -D, -U, -f, -m, -O, -W or -g behind it, or ccache 4.12.1 or later for host and device.");
+        Some("Use -D, -U, -f, -m, -O or -W behind it (with sccache -g too), ccache 4.12.1 or later, and no response file with ccache.");
     TargetForwarding, "target-forwarding",
         "An option is forwarded to one target or tool by a pair of arguments that launchers separate.",
         None;

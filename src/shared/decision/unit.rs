@@ -40,6 +40,8 @@ pub struct Unit<'a> {
     pub native: bool,
     /// Arguments replaced by the spelling that launchers know, by their index in `argv`.
     pub respelled: Vec<(usize, CString)>,
+    /// Arguments that ccache has to be told to pass on as they are, by their index in `argv`, in order.
+    pub verbatim: Vec<usize>,
 }
 
 /// The sides of a HIP compile that are compiled.
@@ -134,16 +136,20 @@ impl Unit<'_> {
     }
 
     /// The arguments of `argv` for a launcher: arguments in a spelling that launchers do not know are
-    /// replaced by an equivalent spelling.
+    /// replaced by an equivalent spelling, and those that ccache would change follow the option that has it leave them
+    /// alone. It adds both words to its key.
     #[must_use]
     pub fn arguments<'s>(&'s self, argv: &[&'s CStr]) -> Vec<&'s CStr> {
         // Room for an id and the end of a list.
-        let mut arguments = Vec::with_capacity(argv.len() + 1);
+        let mut arguments = Vec::with_capacity(argv.len() + self.verbatim.len() + 1);
         arguments.extend_from_slice(argv.get(1..).unwrap_or_default());
         for (at, text) in &self.respelled {
             if let Some(argument) = arguments.get_mut(at.wrapping_sub(1)) {
                 *argument = text;
             }
+        }
+        for at in self.verbatim.iter().rev() {
+            arguments.insert(at - 1, c"--ccache-skip");
         }
         arguments
     }

@@ -44,7 +44,7 @@ pub mod since {
     pub const SCCACHE_UNKNOWN: Version = Version(0, 20, 0);
     /// ccache has the setting `remote_storage`.
     pub const CCACHE_REMOTE: Version = Version(4, 7, 0);
-    /// ccache keeps a `-Xarch_host` or `-Xarch_device` pair in its command and its key.
+    /// ccache keeps the order of options, also of one behind `--ccache-skip` among those of the preprocessor.
     pub const CCACHE_XARCH: Version = Version(4, 12, 1);
     /// ccache adds what `native` resolves to to its key.
     pub const CCACHE_NATIVE: Version = Version(4, 13, 0);
@@ -136,14 +136,15 @@ impl<'a> NamedLauncher<'a> {
         self.kind != LauncherKind::Ccache || self.since(since::CCACHE_EMBED_AND_COLOURS)
     }
 
-    /// Whether the compiler gets `-Xarch_<architecture> <value>` unchanged.
+    /// Whether the compiler can be made to get `-Xarch_<architecture> <value>` unchanged, and the key to contain it.
     ///
-    /// For an architecture, ccache 4.14.2 drops the pair from its command and its key; 4.9 to 4.12.0 drop
-    /// it for `host` and `device` too; 4.7.5 also swallows the next argument (measured; 4.9 to 4.12.0 by
-    /// source). sccache 0.16 sorts options by class: it separates `-I`, `-include` and similar options from
-    /// their `-Xarch_`, but keeps the options listed here together with it in command and key (measured on
-    /// a HIP compile with one of each: same object as from the bare compiler).
-    pub fn keeps_xarch(&self, architecture: &[u8], value: &[u8]) -> bool {
+    /// ccache drops the pair from its command and its key (4.14.2 for an architecture, 4.9 to 4.12.0 for each), swallows
+    /// the next argument (4.7.5), and takes no two of them (measured; 4.9 to 4.12.0 by source). Behind `--ccache-skip`
+    /// it passes on both words and adds them to the key (4.14.2, measured; from 4.12.1 on by source), but 4.7.5 puts
+    /// them in front of `-D` (measured; before 4.12.1 by source). sccache 0.16 sorts options by class: it separates
+    /// `-I`, `-include` and similar options from their `-Xarch_`, but keeps the options listed here together with it in
+    /// command and key (measured on a HIP compile with one of each: same object as from the bare compiler).
+    pub fn keeps_xarch(&self, value: &[u8]) -> bool {
         let class = value.get(..2).unwrap_or_default();
         let plain = matches!(class, b"-D" | b"-U" | b"-f" | b"-m" | b"-O" | b"-W" | b"-g")
             // -Wa, -Wl, -Wp: for another program.
@@ -153,9 +154,12 @@ impl<'a> NamedLauncher<'a> {
             || value.starts_with(b"-fdiagnostics-color");
         match self.kind {
             LauncherKind::Sccache => plain && !colour,
+            // ccache does not know then that the object names the working directory.
             LauncherKind::Ccache => {
-                let side = architecture == b"host" || architecture == b"device";
-                plain && side && self.since(since::CCACHE_XARCH)
+                plain
+                    && !colour
+                    && (class != b"-g" || value == b"-g0")
+                    && self.since(since::CCACHE_XARCH)
             }
             LauncherKind::Other => plain || class == b"-I",
         }

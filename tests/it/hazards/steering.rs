@@ -54,10 +54,7 @@ pub const CASES: &[Case] = &[
             t.write(&name, &content);
             t.state(&call);
             let (version, other) = versions(t);
-            let at = content
-                .windows(version.len())
-                .position(|w| w == version.as_bytes())
-                .unwrap();
+            let at = memchr::memmem::find(&content, version.as_bytes()).unwrap();
             content[at..at + other.len()].copy_from_slice(other.as_bytes());
             t.write("new.so", &content);
             t.tool("mv", &["new.so", &name]);

@@ -225,9 +225,7 @@ impl<'a> Trial<'a> {
     pub fn patched(&mut self, call: &Call, file: &str, from: &str, to: &str) {
         let meta = self.site.tree.root.join(file).metadata().unwrap();
         self.replaced(call, file, |path, mut content| {
-            let found = content
-                .windows(from.len())
-                .position(|w| w == from.as_bytes());
+            let found = memchr::memmem::find(&content, from.as_bytes());
             let at = found.unwrap_or_else(|| panic!("no {from:?} in {file}"));
             content[at..at + to.len()].copy_from_slice(to.as_bytes());
             crate::support::write_program(path, &content);

@@ -1,7 +1,7 @@
 //! `-Xarch_host`, `-Xarch_device` and `-Xarch_<architecture>`: options for one side only.
 
 use super::trial::Trial;
-use super::{Case, case};
+use super::{Case, case, paths};
 
 pub const CASES: &[Case] = &[
     case("`-Xarch_host -D`", |t| both(t, "host", "-DV=1", "-DV=2")).everywhere(),
@@ -10,6 +10,12 @@ pub const CASES: &[Case] = &[
     }),
     case("`-Xarch_gfx900 -D`", |t| {
         both(t, "gfx900", "-DV=1", "-DV=2")
+    })
+    .everywhere(),
+    case("`-Xarch_gfx900 -D` behind `-D`", |t| {
+        let call = |value: &str| t.hip(&["-w", "-DV=0", "-Xarch_gfx900", value]);
+        let (before, after) = (call("-DV=1"), call("-DV=2"));
+        t.both(&before, &after);
     })
     .everywhere(),
     case("`-Xarch_host -I`", |t| include(t, "host")),
@@ -24,6 +30,12 @@ pub const CASES: &[Case] = &[
         both(t, "gfx900", "-include../one/v.h", "-include../two/v.h");
     })
     .long(),
+    case("`-Xarch_host -g` in two directories", |t| {
+        for call in paths::two_directories(t, &["-Xarch_host", "-g"]) {
+            t.state(&call);
+        }
+        t.differs();
+    }),
     case("`-Xarch_host -O`", |t| both(t, "host", "-O0", "-O3")),
     case("`-Xarch_device -O`", |t| both(t, "device", "-O0", "-O3")).long(),
     case("`-Xarch_gfx900 -O`", |t| both(t, "gfx900", "-O0", "-O3")).long(),

@@ -14,8 +14,6 @@ pub struct Form {
     pub since: u32,
     /// Whether it is in the quick form.
     pub quick: bool,
-    /// Whether it is not launched under ccache.
-    pub sccache: bool,
     /// Makes the call, and the files that it needs.
     pub call: fn(&Project<'_>, &[&str]) -> Call,
 }
@@ -27,7 +25,6 @@ const fn form(name: &'static str, call: fn(&Project<'_>, &[&str]) -> Call) -> Fo
         added: "gfx1030",
         since: 15,
         quick: false,
-        sccache: false,
         call,
     }
 }
@@ -36,12 +33,6 @@ impl Form {
     /// In the quick form too.
     const fn quick(mut self) -> Self {
         self.quick = true;
-        self
-    }
-
-    /// Under sccache only.
-    const fn sccache(mut self) -> Self {
-        self.sccache = true;
         self
     }
 
@@ -128,12 +119,10 @@ pub const SPLIT: &[Form] = &[
             &["-Xarch_gfx900", "-DV=7", "-Xarch_gfx1030", "-DV=8"],
         )
     })
-    .sccache()
     .quick(),
     form("-Xarch_host and -Xarch_device", |p, archs| {
         p.hip(archs, &["-Xarch_host", "-DV=7", "-Xarch_device", "-DV=8"])
-    })
-    .sccache(),
+    }),
     form("a response file", |p, archs| {
         p.write("src/args", "-DV=7 -O2");
         p.hip(archs, &["@../src/args"])

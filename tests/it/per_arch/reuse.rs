@@ -168,12 +168,9 @@ fn kept_apart(launcher: &Launcher) {
         for (archs, args) in in_turn(site, calls) {
             all(&p.hip(archs, args));
         }
-        // An option for one architecture, which is not launched under ccache.
-        if site.base.cache.is_sccache() {
-            all(&p.hip(&BOTH, &["-cuid=x"]));
-            let own = p.split(&p.hip(&BOTH, &["-cuid=x", "-Xarch_gfx90a", "-DV=5"]));
-            assert_eq!(missed(&own), ["gfx90a"]);
-        }
+        all(&p.hip(&BOTH, &["-cuid=x"]));
+        let own = p.split(&p.hip(&BOTH, &["-cuid=x", "-Xarch_gfx90a", "-DV=5"]));
+        assert_eq!(missed(&own), ["gfx90a"]);
     });
 }
 

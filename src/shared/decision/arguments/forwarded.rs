@@ -1,9 +1,10 @@
 //! Options that the driver forwards: to the front end, the back end, the assembler, the preprocessor, the
 //! device linker, or one architecture.
 
-use super::{Architecture, Scan, ScanResult};
+use super::{Scan, ScanResult, Word};
 use crate::shared::decision::reasons::Reason;
 use crate::shared::decision::{hazards, options};
+use crate::shared::launchers::kind::LauncherKind;
 
 impl<'a, 'l> Scan<'a, 'l> {
     /// The value of `-Xoffload-linker`: an optimisation level. sccache and ccache do not know this option,
@@ -49,18 +50,22 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(())
     }
 
-    pub(super) fn xarch(&mut self, architecture: Architecture, bytes: &[u8]) -> ScanResult {
+    /// An option for one side or architecture. `option` is the index of the `-Xarch_` before it.
+    pub(super) fn xarch(&mut self, option: Option<usize>, word: Word<'_, 'a>) -> ScanResult {
+        let bytes = word.text.to_bytes();
         if let Some(reason) = hazards::reason(bytes, self.launcher) {
             return Err(reason);
         }
-        let name: &[u8] = match architecture {
-            Architecture::Host => b"host",
-            Architecture::Device => b"device",
-            Architecture::Other => b"",
-        };
         let alone = options::find(bytes).is_some_and(|found| found.values == 0);
-        if !alone || !self.launcher.keeps_xarch(name, bytes) {
+        if !alone || !self.launcher.keeps_xarch(bytes) {
             return Err(Reason::Xarch);
+        }
+        if self.launcher.kind == LauncherKind::Ccache {
+            match (option, word.argv) {
+                (Some(option), Some(_)) => self.unit.verbatim.extend([option, self.at]),
+                // In a file, nothing can be put before them.
+                _ => return Err(Reason::Xarch),
+            }
         }
         let before = (self.unit.debug_info, self.unit.relocatable_device_code);
         self.with_value(bytes)?;

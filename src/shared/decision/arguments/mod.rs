@@ -66,15 +66,9 @@ enum Expect {
     OffloadLinker,
     Frontend,
     Backend,
-    /// The value of `-Xarch_host`, `-Xarch_device` or `-Xarch_<architecture>`.
-    Xarch(Architecture),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Architecture {
-    Host,
-    Device,
-    Other,
+    /// The value of `-Xarch_host`, `-Xarch_device` or `-Xarch_<architecture>`, which is at this index of `argv`, or in
+    /// a file.
+    Xarch(Option<usize>),
 }
 
 /// The state of the pass.
@@ -183,6 +177,7 @@ impl<'a, 'l> Scan<'a, 'l> {
                 drops_archs: false,
                 native: false,
                 respelled: Vec::new(),
+                verbatim: Vec::new(),
             },
         };
         scan.read_config_files(argv, machine)?;
@@ -271,7 +266,7 @@ impl<'a, 'l> Scan<'a, 'l> {
             Expect::OffloadLinker => self.linker_option(bytes),
             Expect::Frontend => self.frontend_option(bytes),
             Expect::Backend => backend_option(bytes),
-            Expect::Xarch(architecture) => self.xarch(architecture, bytes),
+            Expect::Xarch(option) => self.xarch(option, word),
         }
     }
 
@@ -347,9 +342,9 @@ impl<'a, 'l> Scan<'a, 'l> {
             b"-resource-dir" => Expect::ResourceDir(word.argv.map(|_| self.at)),
             b"-Xclang" => Expect::Frontend,
             b"-mllvm" => Expect::Backend,
-            b"-Xarch_host" => Expect::Xarch(Architecture::Host),
-            b"-Xarch_device" => Expect::Xarch(Architecture::Device),
-            b"-Xarch_" => Expect::Xarch(Architecture::Other),
+            b"-Xarch_host" | b"-Xarch_device" | b"-Xarch_" => {
+                Expect::Xarch(word.argv.map(|_| self.at))
+            }
             _ => Expect::Values(found.values),
         };
         Ok(())

@@ -45,6 +45,7 @@ fn clang_agrees_about_the_names_of_dependency_files() {
                 drops_archs: false,
                 native: false,
                 respelled: Vec::new(),
+                verbatim: Vec::new(),
             });
             let name = String::from_utf8(name).unwrap();
             assert!(

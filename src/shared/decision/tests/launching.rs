@@ -179,6 +179,11 @@ fn spellings_that_launchers_do_not_know_are_put_in_the_ones_that_they_do() {
     let joined = "-resource-dir=dir -resource-dir=dir -c a.cpp";
     assert_eq!(given(SCCACHE, line), joined, "it takes dir for an input");
     assert_eq!(given(CCACHE, line), &line[8..]);
+    let line = "clang++ -Xarch_host -DX -c a.hip -O2 -Xarch_gfx906 -O1";
+    let skipped = "--ccache-skip -Xarch_host --ccache-skip -DX -c a.hip -O2 \
+                   --ccache-skip -Xarch_gfx906 --ccache-skip -O1";
+    assert_eq!(given(CCACHE, line), skipped, "it drops them");
+    assert_eq!(given(SCCACHE, line), &line[8..]);
     let mut machine = Fake::new();
     machine.file("r", "--output=a.o");
     assert_eq!(
@@ -190,6 +195,14 @@ fn spellings_that_launchers_do_not_know_are_put_in_the_ones_that_they_do() {
     let line = "clang++ -c a.cpp @r";
     assert_eq!(outcome_in(&machine, SCCACHE, line), "unusual-spelling");
     assert_eq!(outcome_in(&machine, CCACHE, line), "launch");
+    machine.file("r", "-Xarch_host -DX");
+    assert_eq!(outcome_in(&machine, CCACHE, line), "xarch");
+    assert_eq!(outcome_in(&machine, SCCACHE, line), "launch");
+    machine.file("r", "-Xarch_host");
+    assert_eq!(
+        outcome_in(&machine, CCACHE, &format!("{line} -DX")),
+        "xarch"
+    );
 }
 
 /// The arguments that a launch adds, without ids.
