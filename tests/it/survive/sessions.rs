@@ -59,15 +59,15 @@ impl Running {
 }
 
 /// The children of `run` that are its guard. By their parents: /proc/PID/task/TID/children may leave some out while
-/// others come and go (proc(5)).
+/// others come and go (proc(5)). The other child is the build, which has said that it runs: a parent is told of an exec
+/// shortly before the new command line is there to be read.
 fn guards(run: Pid) -> Vec<Pid> {
     let parent = format!("PPid:\t{run}");
     let is_guard = |pid: i32| {
         // A process that is gone is no guard.
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        status.lines().any(|line| line == parent)
-            && line.split(|byte| *byte == 0).nth(1) == Some(b"guard")
+        status.lines().any(|line| line == parent) && !line.starts_with(b"sh\0")
     };
     let processes = std::fs::read_dir("/proc").unwrap();
     let pids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
