@@ -5,6 +5,7 @@ mod several;
 
 use crate::support::launchers::{Asked, Cache, ccache, sccache};
 use crate::support::manifest::Manifest;
+use crate::support::processes::{eventually, guard_of};
 use crate::support::rocm::{Rocm, as_nobody, assert_has, ran, sh};
 use crate::support::tree::Layout;
 use nix::unistd::Pid;
@@ -13,10 +14,6 @@ use std::io::{BufRead, BufReader, Lines, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::time::{Duration, Instant};
-
-/// Longer than anything that is waited for takes on a machine under load.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// A unit that needs no HIP headers, compiled by `$CLANG`, in front of which `$LAUNCHER` may stand.
 const COMPILE: &str = r#"printf '__attribute__((device)) int g;\n' >k.hip
@@ -89,41 +86,14 @@ impl Running {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
-    /// The guard, which is our grandchild: its command line and its parent say so.
     fn guard(&self) -> Pid {
-        eventually("a guard", || {
-            std::fs::read_dir("/proc")
-                .unwrap()
-                .flatten()
-                .find_map(|entry| {
-                    let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-                    let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-                    let parent: i32 = stat.rsplit(')').next()?.split(' ').nth(2)?.parse().ok()?;
-                    let is_guard = line.split(|byte| *byte == 0).nth(1) == Some(b"guard");
-                    (is_guard && parent == self.pid().as_raw()).then(|| {
-                        Pid::from_raw(entry.file_name().to_str().unwrap().parse().unwrap())
-                    })
-                })
-        })
+        guard_of(self.pid())
     }
 
     /// Lets the build go on, to its end.
     fn finish(mut self) -> ExitStatus {
         self.input.write_all(b"\n").unwrap();
         self.child.wait().unwrap()
-    }
-}
-
-/// Waits for something that another process brings about.
-#[track_caller]
-fn eventually<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let start = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(start.elapsed() < LIMIT, "{what} in vain");
-        std::thread::yield_now();
     }
 }
 

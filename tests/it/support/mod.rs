@@ -5,6 +5,7 @@ pub mod dir;
 pub mod golden;
 pub mod launchers;
 pub mod manifest;
+pub mod processes;
 pub mod rocm;
 pub mod skips;
 pub mod terminal;

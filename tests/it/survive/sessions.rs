@@ -10,6 +10,7 @@ use nix::unistd::Pid;
 use super::inject::{self, Point, Rung};
 use super::tree::{Action, Tree, clean, ok, stderr};
 use super::{full, report};
+use crate::support::processes::guard_of;
 use crate::support::tree::Layout;
 
 /// `rock-wrap run --attach in-place --launcher LAUNCHER -- sh -c BUILD`.
@@ -49,34 +50,11 @@ impl Running {
     /// Kills the session and its guard, so that nobody restores the tree.
     fn abandon(mut self) {
         let run = Pid::from_raw(self.0.id().cast_signed());
-        for guard in guards(run) {
-            kill(guard, Signal::SIGKILL).unwrap();
-        }
+        kill(guard_of(run), Signal::SIGKILL).unwrap();
         kill(run, Signal::SIGKILL).unwrap();
         // Closes the build's input too, which ends it.
         self.0.wait().unwrap();
     }
-}
-
-/// The children of `run` that are its guard. By their parents: /proc/PID/task/TID/children may leave some out while
-/// others come and go (proc(5)). The other child is the build, which has said that it runs: a parent is told of an exec
-/// shortly before the new command line is there to be read.
-fn guards(run: Pid) -> Vec<Pid> {
-    let parent = format!("PPid:\t{run}");
-    let is_guard = |pid: i32| {
-        // A process that is gone is no guard.
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        status.lines().any(|line| line == parent) && !line.starts_with(b"sh\0")
-    };
-    let processes = std::fs::read_dir("/proc").unwrap();
-    let pids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-    let guards: Vec<_> = pids
-        .filter(|pid| is_guard(*pid))
-        .map(Pid::from_raw)
-        .collect();
-    assert_eq!(guards.len(), 1);
-    guards
 }
 
 /// The points at which `command` changes the tree; every third in the quick form.
