@@ -35,8 +35,9 @@ pub fn guard_of(run: Pid) -> Pid {
     };
     eventually("a guard", || {
         let processes = std::fs::read_dir("/proc").unwrap();
-        let mut pids =
-            processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
-        pids.find(is_guard).map(Pid::from_raw)
+        let pids = processes.filter_map(|entry| entry.unwrap().file_name().to_str()?.parse().ok());
+        let guards: Vec<_> = pids.filter(is_guard).map(Pid::from_raw).collect();
+        assert!(guards.len() <= 1, "more than one guard: {guards:?}");
+        guards.first().copied()
     })
 }
