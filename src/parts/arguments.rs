@@ -1,13 +1,14 @@
-//! The arguments of a call for a part, and the calls that are not split.
+//! The arguments of the launcher call for a part, and the calls that are not split.
 //!
-//! Owns: the table of options whose effect would be lost. Pure.
+//! Owns: the table of options that lose their effect when a compile is split. Pure.
 
 use std::ffi::CStr;
 
 use crate::shared::decision::options;
 use crate::shared::parts::PART_OPTION;
 
-/// Options with which a compile is not split, and why. The first spelling that an argument starts with counts.
+/// Options with which a compile is not split, and why. The first row that an argument starts with applies; `-v` and
+/// `-###` must be the whole argument.
 const REFUSED: [(&str, &str); 22] = [
     ("-grecord-command-line", COMMAND_LINE),
     ("-grecord-gcc-switches", COMMAND_LINE),
@@ -38,7 +39,7 @@ const SIDE_FILE: &str = "the compiler writes another file, named after its inter
 const OTHER_OUTPUT: &str = "the output is not an object with all architectures";
 const REMARKS: &str = "remarks come in another order";
 
-/// Why the call with these arguments is not split: the argument, and the reason.
+/// Returns the first argument because of which the call is not split, with the reason.
 #[must_use]
 pub fn refusal<'a>(args: &[&'a CStr]) -> Option<(&'a CStr, &'static str)> {
     args.iter().find_map(|arg| {
@@ -52,7 +53,7 @@ pub fn refusal<'a>(args: &[&'a CStr]) -> Option<(&'a CStr, &'static str)> {
     })
 }
 
-/// Whether an option chooses architectures or how many are compiled at once.
+/// Whether an option chooses architectures, limits parallel jobs or compresses the bundle: a part's call leaves it out.
 fn chooses(argument: &[u8]) -> bool {
     const NAMES: [&[u8]; 7] = [
         b"--offload-arch=",
@@ -66,7 +67,7 @@ fn chooses(argument: &[u8]) -> bool {
     NAMES.iter().any(|name| argument.starts_with(name))
 }
 
-/// Whether an option is for the dependency file. Only the host's compile writes it.
+/// Whether an option is about the dependency file, which only the host's compile writes.
 fn is_for_depfile(name: &[u8]) -> bool {
     matches!(
         name,
@@ -74,11 +75,11 @@ fn is_for_depfile(name: &[u8]) -> bool {
     )
 }
 
-/// What is known about a part when a launcher is asked for it.
+/// What [`arguments`](Self::arguments) needs to know about a part.
 pub struct PartCall<'a> {
     /// The architecture, with its features.
     pub arch: &'a [u8],
-    /// The digest of its commands.
+    /// The digest of the part's commands.
     pub digest: &'a str,
     /// The file to write.
     pub output: &'a [u8],
@@ -127,7 +128,7 @@ impl PartCall<'_> {
         out
     }
 
-    /// Whether `-Xarch_ARCH` is for another architecture than this part's.
+    /// Whether the `ARCH` of `-Xarch_ARCH` is a GPU architecture other than this part's.
     fn is_for_another(&self, arch: &[u8]) -> bool {
         let own = self
             .arch

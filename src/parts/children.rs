@@ -1,7 +1,7 @@
-//! Runs commands in processes that end with this one.
+//! Runs commands in child processes that end when this process ends.
 //!
-//! Owns: collecting their messages, and passing on signals. A child is started by the main thread, because the
-//! kernel sends a child the signal of its parent's death when the thread ends that started it.
+//! Owns: collecting their output, and passing on signals. The main thread must start every child: the kernel sends a
+//! child its parent-death signal when the thread that started it ends.
 
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -16,10 +16,10 @@ use rustix::process::{Signal as DeathSignal, set_parent_process_death_signal};
 
 use crate::support::signals::Signals;
 
-/// How often signals are looked for, and free permits.
+/// How often to look for signals and for free permits.
 const TURN: Duration = Duration::from_millis(10);
 
-/// Runs commands, several at once.
+/// Runs several commands at once.
 pub struct Children {
     signals: Signals,
     told: bool,
@@ -44,7 +44,7 @@ impl Children {
         })
     }
 
-    /// Starts a command, whose output is collected. `number` identifies it.
+    /// Starts a command and collects its output. `number` identifies the command.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -55,17 +55,18 @@ impl Children {
         let child = command.spawn()?;
         self.running.push((number, pid_of(child.id())));
         let end = self.end.clone();
-        // An error would mean that nobody waits any more.
+        // Sending fails only if nobody waits any more.
         thread::spawn(move || drop(end.send((number, child.wait_with_output()))));
         Ok(())
     }
 
-    /// How many commands run.
+    /// The number of commands that are running.
     pub fn count(&self) -> usize {
         self.running.len()
     }
 
-    /// The next command that has ended; `None` after a while, so that the caller can look for something else.
+    /// Waits a moment for a command to end, and passes on a signal that has arrived. `None` lets the caller look for
+    /// something else.
     pub fn next(&mut self) -> Option<(usize, io::Result<Output>)> {
         let ended = self.ended.recv_timeout(TURN).ok();
         if let Some((number, _)) = &ended {
@@ -125,8 +126,8 @@ impl Children {
     }
 }
 
-/// Lets the kernel end the command's process when this one is killed. Only a process that the main thread starts ends
-/// with this one.
+/// Makes the kernel send SIGTERM to the command's process when this process is killed. This works only for commands
+/// that the main thread starts.
 pub fn end_with_parent(command: &mut Command) {
     let set = || Ok(set_parent_process_death_signal(Some(DeathSignal::TERM))?);
     // SAFETY: one system call, and no allocation.
@@ -137,7 +138,7 @@ fn pid_of(id: u32) -> Pid {
     Pid::from_raw(id.cast_signed())
 }
 
-/// The exit status of a process that ended like this, as a shell gives it.
+/// The exit status of an ended process, as a shell reports it: 128 plus the signal's number if a signal ended it.
 #[must_use]
 pub fn code(status: ExitStatus) -> i32 {
     status

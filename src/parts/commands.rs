@@ -1,4 +1,4 @@
-//! The commands of a driver call, as its `-###` prints them.
+//! The commands of a driver call, as clang prints them with `-###`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -13,7 +13,8 @@ use crate::shared::paths::base_name;
 pub struct Command {
     /// The program's path and its arguments.
     pub words: Vec<Vec<u8>>,
-    /// Whether the driver would print its messages later than they come out here. It must have none.
+    /// Whether the command must print nothing, because the driver would print its messages later than they come out
+    /// here.
     pub quiet: bool,
 }
 
@@ -37,7 +38,7 @@ impl Command {
         self.words.get(at + 1).map(Vec::as_slice)
     }
 
-    /// The file that it writes: the value of `-o` or, for the bundler, of `-output=`.
+    /// The file that the command writes: the value of `-o` or, for the bundler, of `-output=`.
     #[must_use]
     pub fn output(&self) -> Option<&[u8]> {
         let joined = |word: &'_ Vec<u8>| word.strip_prefix(b"-output=").map(<[u8]>::len);
@@ -80,8 +81,8 @@ pub fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Vec<u8> {
     out
 }
 
-/// What `-###` printed: the driver's own messages, such as a warning, and the commands in the order in which the
-/// driver runs them. `None` if there is anything else in its output.
+/// Parses the output of `-###`: the driver's own messages, such as warnings, and the commands in the order in which the
+/// driver runs them. `None` if the output contains anything else.
 #[must_use]
 pub fn parse(printed: &[u8]) -> Option<(Vec<u8>, Vec<Command>)> {
     let (mut messages, mut commands) = (Vec::new(), Vec::new());
@@ -92,7 +93,7 @@ pub fn parse(printed: &[u8]) -> Option<(Vec<u8>, Vec<Command>)> {
                 quiet: false,
             }),
             line if is_heading(line) => {}
-            // It has them all before it starts a command.
+            // The driver prints all its messages before the first command.
             [first, ..] if *first != b' ' && commands.is_empty() => {
                 messages.extend_from_slice(line);
                 messages.push(b'\n');
@@ -103,7 +104,7 @@ pub fn parse(printed: &[u8]) -> Option<(Vec<u8>, Vec<Command>)> {
     Some((messages, commands))
 }
 
-/// What every driver prints in front of the commands (clang 15 to 23).
+/// Whether a line is one that every driver prints before the commands (clang 15 to 23).
 fn is_heading(line: &[u8]) -> bool {
     const STARTS: [&[u8]; 5] = [
         b"Target: ",
@@ -115,15 +116,15 @@ fn is_heading(line: &[u8]) -> bool {
     line.is_empty()
         || STARTS.iter().any(|start| line.starts_with(start))
         || memchr::memmem::find(line, b"clang version ").is_some_and(|at| {
-            // The vendor's name stands in front of it.
+            // The vendor's name precedes it.
             line[..at]
                 .iter()
                 .all(|byte| byte.is_ascii_alphabetic() || *byte == b' ')
         })
 }
 
-/// The words of a line: each in quotes, in which a backslash makes the next byte literal (`Command::printArg` in
-/// clang's `Job.cpp`).
+/// Splits a line into its words. Each is in quotes, inside which a backslash makes the next byte literal
+/// (`Command::printArg` in clang's `Job.cpp`).
 fn quoted(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut words = Vec::new();
     let mut rest = line;

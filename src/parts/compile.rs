@@ -1,7 +1,7 @@
-//! What the stand-in is asked to compile, while a compile is split.
+//! What the stand-in does with a compile request while a compile is split.
 //!
-//! Owns: declining the whole compile, running a part's commands, and handing over what was made. Where it cannot do
-//! that, it becomes the compiler, except for a part: the compiler's own result is not the part's.
+//! Owns: declining the whole compile, running a part's commands, and handing over the finished object. Only a whole
+//! compile that is not to be split goes to the compiler. Any other request that fails is declined.
 
 use std::ffi::{CString, OsString};
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use crate::shared::parts::{ALWAYS, DECLINED, PART_OPTION, Parts, Phase};
 use crate::shared::stand_in::{StandInPlan, VARIABLE};
 use crate::support::memory::peak_memory;
 
-/// Answers the launcher, whose arguments are `args`.
+/// Serves the launcher, whose arguments are `args`.
 pub fn main(args: &[OsString]) -> ExitCode {
     let value = std::env::var_os(std::ffi::OsStr::from_bytes(VARIABLE)).unwrap_or_default();
     let Some(plan) = StandInPlan::parse(value.as_bytes()) else {
@@ -38,7 +38,7 @@ fn declined() -> ExitCode {
     ExitCode::from(u8::try_from(DECLINED).unwrap_or(1))
 }
 
-/// Notes the compile and declines it, or does it if it is not to be split.
+/// Records the compile and declines it, or becomes the compiler if the compile is not to be split.
 fn ask(parts: &Parts<'_>, plan: &StandInPlan<'_>, args: &[OsString]) -> ExitCode {
     let owned: Vec<CString> = super::c_strings(args.iter().map(|arg| arg.as_bytes()));
     let borrowed: Vec<_> = owned.iter().map(CString::as_c_str).collect();
@@ -73,7 +73,7 @@ fn asked(plan: &StandInPlan<'_>, args: &[OsString]) -> Asked {
     }
 }
 
-/// Runs the commands of the part that `args` name. The last of them writes the launcher's output.
+/// Runs the commands of the part that `args` name. The last command writes the launcher's output file.
 fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
     let dir = CompileDir::open(path_of(parts.dir).as_os_str())?;
     let digest = args
@@ -103,9 +103,9 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
             return Ok(declined());
         }
     }
-    // The text, which is in the launcher's key, may be that of an earlier state than what the commands have read. Of a
-    // file that changed shortly before the compile was asked for, the launcher was told that it is not known, and
-    // stores nothing.
+    // The text in the launcher's key may be older than what the commands have read: decline if a file changed after the
+    // compile was requested. For a file that changed shortly before the request, the launcher was told that the content
+    // is unknown, and stores nothing.
     if source.has_changed(parts.started()) {
         return Ok(declined());
     }
@@ -115,14 +115,14 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Gives the launcher what was made, if it asks for exactly that.
+/// Gives the launcher the finished files, if it asks for exactly the compile they were made for.
 fn hand_over(parts: &Parts<'_>, plan: &StandInPlan<'_>, args: &[OsString]) -> io::Result<ExitCode> {
     let dir = CompileDir::open(path_of(parts.dir).as_os_str())?;
     let made = dir.made()?;
     if made.asked != asked(plan, args) {
         return Ok(declined());
     }
-    // clang replaces an object, and writes into an existing dependency file.
+    // Like clang, replace the object, but write into an existing dependency file.
     let (object, path) = (path_of(&made.object), path_of(&made.object_path));
     let _ = fs::remove_file(&path);
     fs::copy(object, path)?;

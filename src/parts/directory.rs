@@ -1,7 +1,7 @@
-//! The directory of one compile.
+//! The directory of one split compile.
 //!
-//! Owns: its files, who may use it, and removing what a killed process left. The stand-in creates it when it declines
-//! the compile; the process that makes the parts holds a lock on it, and removes it.
+//! Owns: its files, who may use it, and removing what a killed process left. The stand-in creates it, to keep the
+//! texts or, at the latest, when it declines the compile. The process that makes the parts locks it and removes it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, DirBuilder, File};
@@ -18,7 +18,8 @@ use super::pipeline::Part;
 use crate::shared::parts::DIRECTORY;
 use crate::shared::stand_in::known;
 
-/// How long a directory that nobody holds may be needed: between the decline and the start of the parts program.
+/// How long a directory may still be needed although nobody holds it: from the decline to the start of the parts
+/// program.
 const HANDOVER: Duration = Duration::from_secs(60);
 
 /// The compile as the launcher asked the stand-in for it.
@@ -26,24 +27,24 @@ const HANDOVER: Duration = Duration::from_secs(60);
 pub struct Asked {
     /// The real compiler's path.
     pub real: Vec<u8>,
-    /// The name by which it is called.
+    /// The name by which the compiler is called.
     pub name: Vec<u8>,
     /// The arguments.
     pub words: Vec<Vec<u8>>,
-    /// Whether it is split wherever it can be, `--per-arch=always`.
+    /// Whether the compile is split whenever possible (`--per-arch=always`).
     pub always: bool,
 }
 
-/// What was made of the whole compile.
+/// The result of the whole compile.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
-    /// What it was made for.
+    /// The request that it answers.
     pub asked: Asked,
-    /// The object, in the directory.
+    /// The object's path in the directory.
     pub object: Vec<u8>,
-    /// Where the object is to be put.
+    /// Where the object belongs.
     pub object_path: Vec<u8>,
-    /// The dependency file, in the directory, and where it is to be put.
+    /// The dependency file's path in the directory, and where it belongs.
     pub depfile: Option<(Vec<u8>, Vec<u8>)>,
     /// The compiler's messages.
     pub messages: Vec<u8>,
@@ -67,7 +68,7 @@ impl CompileDir {
         }
     }
 
-    /// The existing directory at `path`.
+    /// Opens the existing directory at `path`.
     ///
     /// # Errors
     /// If there is none, or if it does not belong to this user alone.
@@ -82,7 +83,7 @@ impl CompileDir {
         Ok(Self { path: path.into() })
     }
 
-    /// Marks the directory as in use, as long as the returned file is open.
+    /// Marks the directory as in use while the returned file is open.
     ///
     /// # Errors
     /// If another process uses it.
@@ -92,12 +93,12 @@ impl CompileDir {
         Ok(file)
     }
 
-    /// Its path.
+    /// The directory's path.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The path of a file in it.
+    /// The path of a file in the directory.
     pub fn file(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -110,7 +111,7 @@ impl CompileDir {
         write(&self.file("asked"), asked)
     }
 
-    /// What the launcher asked for.
+    /// Reads what the launcher asked for.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -126,7 +127,7 @@ impl CompileDir {
         write(&self.file("made"), made)
     }
 
-    /// What was made.
+    /// Reads what was made.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -142,7 +143,7 @@ impl CompileDir {
         write(&self.file(&format!("part.{digest}")), part)
     }
 
-    /// The commands of a part.
+    /// Reads the commands of a part.
     ///
     /// # Errors
     /// If the file cannot be read.
@@ -158,12 +159,12 @@ impl CompileDir {
         File::create(self.file(&format!("compiled.{digest}"))).map(drop)
     }
 
-    /// Notes the memory of the largest process that compiled a part, in bytes. Only a report shows it.
+    /// Notes the peak memory of the largest process that compiled a part, in bytes. Only a report shows it.
     pub fn note_memory(&self, digest: &str, size: u64) {
         let _ = fs::write(self.file(&format!("compiled.{digest}")), size.to_string());
     }
 
-    /// What was noted of a part's memory.
+    /// The memory noted for a part.
     pub fn memory(&self, digest: &str) -> Option<u64> {
         let noted = fs::read_to_string(self.file(&format!("compiled.{digest}")));
         noted.ok()?.parse().ok()
@@ -174,7 +175,7 @@ impl CompileDir {
         self.file(&format!("compiled.{digest}")).exists()
     }
 
-    /// The text of an architecture, which exists if the launcher asked for it.
+    /// The file with an architecture's preprocessed text. It exists if the launcher asked for that text.
     pub fn text(&self, arch: &[u8]) -> PathBuf {
         self.path
             .join(OsStr::from_bytes(&[b"text.", arch].concat()))
@@ -187,7 +188,7 @@ impl CompileDir {
 
     /// Removes the directory and everything in it.
     pub fn remove(self) {
-        // What cannot be removed now, a later call tries to remove.
+        // A later call tries again to remove what remains.
         let _ = fs::remove_dir_all(&self.path);
     }
 

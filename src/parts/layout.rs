@@ -1,8 +1,8 @@
-//! What decides a part's object and messages beside its text.
+//! What a part's object and messages depend on besides its text.
 //!
-//! Owns: whether a part that a launcher found by its text is what the compiler would make now. The text of a part is
-//! the same after an edit of lines that its architecture does not see; but it also shows neither blanks inside of a
-//! line nor comments, which move columns.
+//! Owns: whether a part that a launcher found by its text is what the compiler would make now. The text of a part stays
+//! the same when lines are edited that its architecture does not see. But the text does not show comments or blanks
+//! inside a line either, and those move columns.
 
 use std::ffi::CString;
 use std::fs;
@@ -17,10 +17,10 @@ use crate::shared::stand_in::markers;
 use crate::shared::stand_in::text::Scanner;
 use crate::shared::sys;
 
-/// The start of a part's first message, which the files' digest follows.
+/// The start of the line in front of a part's messages. The files' digest follows.
 const FILES: &[u8] = b"rock-wrap-files=";
 
-/// What an architecture's part is compiled from.
+/// The text and the files that an architecture's part is compiled from.
 pub struct Source {
     /// The architecture's text.
     pub text: Vec<u8>,
@@ -29,10 +29,10 @@ pub struct Source {
 }
 
 impl Source {
-    /// That of the architecture `arch`.
+    /// Reads the text of the architecture `arch`.
     ///
     /// # Errors
-    /// If its text cannot be read. A full disk may have kept none.
+    /// If its text cannot be read. If the disk was full, no text was kept.
     pub fn read(dir: &CompileDir, arch: &[u8]) -> io::Result<Self> {
         let text = fs::read(dir.text(arch))?;
         let mut scanner = Scanner::default();
@@ -42,7 +42,7 @@ impl Source {
         Ok(Self { text, names })
     }
 
-    /// The line that says from which files the part is compiled.
+    /// The line that identifies the files that the part is compiled from.
     ///
     /// # Errors
     /// If one of the files cannot be read.
@@ -62,7 +62,7 @@ impl Source {
         Ok([FILES, digest.as_bytes(), b"\n"].concat())
     }
 
-    /// Whether one of the files has changed at the time `since`, in nanoseconds since 1970, or later.
+    /// Whether one of the files has changed at the time `since` (nanoseconds since 1970) or later.
     pub fn has_changed(&self, since: u64) -> bool {
         let paths = self.names.iter().filter_map(|name| markers::path_of(name));
         paths
@@ -71,7 +71,7 @@ impl Source {
     }
 }
 
-/// The digest of the file that a line marker names, as the stand-in takes it. Empty if there is no such file.
+/// The digest of the file that a line marker names, as the stand-in computes it. Empty if there is no such file.
 fn content(name: &[u8]) -> io::Result<Vec<u8>> {
     let path = markers::path_of(name).map(|path| path_of(&path));
     let Some(path) = path.filter(|path| path.exists()) else {
@@ -84,7 +84,7 @@ fn content(name: &[u8]) -> io::Result<Vec<u8>> {
     Ok(hex)
 }
 
-/// Separates that line from a part's messages.
+/// Separates the [files' line](Source::line) from a part's messages.
 #[must_use]
 pub fn split(said: &[u8]) -> (&[u8], &[u8]) {
     let end = said
@@ -100,8 +100,8 @@ pub fn split(said: &[u8]) -> (&[u8], &[u8]) {
 /// Whether a part's object or messages may depend on columns or on the files' bytes.
 #[must_use]
 pub fn matters(part: &Part, messages: &[u8], text: &[u8]) -> bool {
-    // -Wall contains -Wmisleading-indentation, which sees tabs, and -Wdocumentation reads comments: a warning may be
-    // due although the stored part has none.
+    // -Wall contains -Wmisleading-indentation, which sees tabs, and -Wdocumentation reads comments: the compiler might
+    // warn now although the stored part has no warning.
     const OPTIONS: [&[u8]; 11] = [
         b"-Wall",
         b"-Weverything",
@@ -129,7 +129,7 @@ pub fn matters(part: &Part, messages: &[u8], text: &[u8]) -> bool {
             .any(|word| memchr::memmem::find(text, word).is_some())
 }
 
-/// The command that prints what the preprocessor alone has to say of a part: its warnings are not in the text.
+/// The command that runs only the preprocessor on a part: the preprocessor's warnings cannot be seen in the text.
 #[must_use]
 pub fn preprocessor(part: &Part) -> Option<Command> {
     let mut command = part.commands.first()?.clone();

@@ -1,7 +1,7 @@
-//! Making a compile that a launcher does not have, by architecture.
+//! Makes a compile that the launcher does not have, one architecture at a time.
 //!
-//! Owns: the order of the work, and its end: whatever happened, the whole call is made once more, and this process
-//! ends as that call did.
+//! Owns: the order of the work and how it ends. Whatever happened, except a signal, the whole call is made once more,
+//! and this process ends as that call did.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::io;
@@ -30,7 +30,7 @@ use crate::support::signals::die_by;
 /// Why a compile is made whole after all.
 #[derive(Debug, thiserror::Error)]
 enum Whole {
-    /// A file could not be read or written, or a program not be run.
+    /// A file could not be read or written, or a program could not be run.
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The driver printed something that is not understood.
@@ -39,10 +39,10 @@ enum Whole {
     /// A command failed, or its messages would come out in another order.
     #[error("a part failed")]
     Failed,
-    /// Two parts that would have to run one after the other.
+    /// Two parts would have to run one after the other.
     #[error("the machine is busy")]
     Busy,
-    /// The launcher would not look a part up, or not store it.
+    /// The launcher would not look a part up, or would not store it.
     #[error("the launcher is told to compile again, or not to store")]
     InVain,
     /// A response file cannot be read.
@@ -63,31 +63,31 @@ impl From<Reason> for Whole {
 struct Maker {
     /// The shim's path.
     shim: OsString,
-    /// `argv[0]` for it.
+    /// `argv[0]` for the shim.
     name: OsString,
-    /// Its arguments.
+    /// The shim's arguments.
     args: Vec<OsString>,
     children: Children,
-    /// The parts that are there.
+    /// What the log says of the parts and of the host's compile.
     found: Vec<LoggedPart>,
 }
 
-/// A part on its way.
+/// A part that has been started.
 struct Running {
     digest: String,
     start: u64,
     end: u64,
-    /// Whether the launcher must not look it up.
+    /// Whether the launcher must compile the part without looking it up.
     again: bool,
     /// Given back when the part has ended.
     permit: Option<Permit>,
-    /// Whether the stand-in has declined it, which the launcher counts as a compile that failed.
+    /// Whether the stand-in declined the part, which the launcher counts as a failed compile.
     declined: bool,
     messages: Option<Vec<u8>>,
 }
 
 impl Running {
-    /// Takes what its call has said at its end.
+    /// Records the end of the part's call.
     fn note_end(&mut self, said: &Output) {
         self.end = since_boot();
         self.permit = None;
@@ -97,7 +97,7 @@ impl Running {
         }
     }
 
-    /// What the log says of it; `None` if nothing can be said.
+    /// The part's record for the log; `None` if nothing is known.
     fn logged(&self, dir: &CompileDir, part: &Part) -> Option<LoggedPart> {
         let outcome = match (&self.messages, self.declined) {
             (Some(_), _) if self.again => "again",
@@ -116,7 +116,7 @@ impl Running {
     }
 }
 
-/// Does the work. `args` are the directory, the shim's path, and the shim's arguments from `argv[0]` on.
+/// Runs the parts program. `args` are the directory, the shim's path, and the shim's arguments from `argv[0]` on.
 pub fn main(args: Vec<OsString>) -> ExitCode {
     let mut args = args.into_iter();
     let (Some(dir), Some(shim), Some(name)) = (args.next(), args.next(), args.next()) else {
@@ -169,7 +169,7 @@ impl Maker {
             Ok(_held) => Some(self.whole(&value(Phase::Ready, dir.path()))),
             Err(_) => None,
         };
-        // Before a compile of the whole, which may need the room on the disk.
+        // Removed before a compile of the whole, which may need the disk space.
         dir.remove();
         match (ready, split) {
             (Some(Ok(status)), _) if status.code() != Some(DECLINED) => Ok(status),
@@ -186,7 +186,7 @@ impl Maker {
         self.children.status(command)
     }
 
-    /// A call of the shim without arguments.
+    /// A call of the shim, still without arguments. `value` tells the shim what the call is for.
     fn call(&self, value: &[u8]) -> Command {
         let mut command = Command::new(&self.shim);
         command.arg0(&self.name);
@@ -194,7 +194,7 @@ impl Maker {
         command
     }
 
-    /// Makes the object of the whole call in `dir`.
+    /// Makes the object of the whole call in `dir`, from parts.
     fn split(&mut self, dir: &CompileDir) -> Result<(), Whole> {
         if is_in_vain() {
             return Err(Whole::InVain);
@@ -241,8 +241,8 @@ impl Maker {
             outcome: "host",
             start,
             end: since_boot(),
-            // If it is less than the parts', which a launcher without a server may have compiled below this process,
-            // the kernel does not tell it.
+            // A launcher without a server may have compiled the parts below this process. If one of them needed more
+            // memory than the host's compile, the kernel does not report the latter.
             memory: peak_memory().filter(|size| Some(*size) > memory_before),
         });
         dir.write_made(&Made {
@@ -259,7 +259,7 @@ impl Maker {
     fn parts(&mut self, dir: &CompileDir, asked: &Asked, parts: &[Part]) -> Result<Vec<u8>, Whole> {
         let mut running = Vec::new();
         let done = self.ask(dir, asked, parts, &mut running);
-        // Otherwise the end of one of them would be taken for that of the next command.
+        // All calls must end first: otherwise the end of one would be taken for the end of the next command.
         while self.children.count() > 0 {
             if let Some((number, Ok(said))) = self.children.next() {
                 running[number].note_end(&said);
@@ -279,7 +279,8 @@ impl Maker {
             .collect())
     }
 
-    /// Asks for all parts, and waits until all are there or one is not to be had. Others may then still run.
+    /// Asks the launcher for all parts and waits until all are there. Returns as soon as one fails; others may then
+    /// still run.
     fn ask(
         &mut self,
         dir: &CompileDir,
@@ -341,7 +342,7 @@ impl Maker {
         Ok(())
     }
 
-    /// The call of the shim for a part.
+    /// The shim's call for a part.
     fn part_call(
         &self,
         dir: &CompileDir,
@@ -369,7 +370,7 @@ impl Maker {
         command
     }
 
-    /// Whether a part that the launcher found by its text may differ from what the compiler makes now.
+    /// Whether a part that the launcher found by its text may differ from what the compiler would make now.
     fn is_stale(
         &mut self,
         dir: &CompileDir,
@@ -396,7 +397,7 @@ impl Maker {
         Ok(stale)
     }
 
-    /// The shim's arguments, with those in response files.
+    /// The shim's arguments, with response files expanded.
     fn expanded(&self) -> Result<Vec<CString>, Whole> {
         let mut out = Vec::new();
         let machine = ThisMachine::new(&|| b"");
@@ -422,11 +423,11 @@ impl Maker {
     }
 }
 
-/// The variables that make a launcher compile and store again.
+/// The variables that make a launcher compile again and store the result.
 const RECACHE: [&str; 2] = ["SCCACHE_RECACHE", "CCACHE_RECACHE"];
 
-/// Whether the launcher is told not to look up or not to store, so that a part's look-up would be in vain.
-/// The launchers give the compiler some of these variables themselves, so the caller's environment is what counts.
+/// Whether the launcher is told not to look up or not to store, which makes the look-up of a part pointless. Launchers
+/// set some of these variables for the compiler themselves, so the caller's environment is what counts.
 fn is_in_vain() -> bool {
     const VARIABLES: [&str; 5] = [
         "SCCACHE_RECACHE",
@@ -440,19 +441,19 @@ fn is_in_vain() -> bool {
         .any(|name| std::env::var_os(name).is_some())
 }
 
-/// Whether splitting a compile into so many parts pays (`--per-arch=auto`). The parts' own look-ups cost 0.2 s each.
-/// With two architectures that is a tenth to a quarter of the compile, which only running both at once makes up for.
-/// From three on, the next build that needs one more saves more than that.
+/// Whether splitting a compile into `parts` parts pays off (`--per-arch=auto`). The look-up of each part costs 0.2 s.
+/// With two architectures that is a tenth to a quarter of the compile, and only running both at once makes up for it.
+/// With three or more, the next build that needs one more architecture saves more than that.
 fn pays(parts: usize, permits: &Permits) -> bool {
     parts > 2 || permits.another(1).is_some()
 }
 
-/// The variable's value for a call.
+/// The value of [`VARIABLE`] for a call.
 fn value(phase: Phase, dir: &Path) -> Vec<u8> {
     [&[phase.letter()], dir.as_os_str().as_bytes()].concat()
 }
 
-/// The driver, asked for its commands.
+/// The call of the driver that prints its commands.
 fn driver(asked: &Asked) -> Command {
     let mut command = Command::new(path_of(&asked.real));
     command.arg0(OsStr::from_bytes(&asked.name)).arg("-###");
@@ -460,8 +461,8 @@ fn driver(asked: &Asked) -> Command {
     command
 }
 
-/// Lets a command write to another file than `from`. Other words that are equal to it stay: the dependency file
-/// names the object.
+/// Makes a command write to `to` instead of `from`. Other words that equal `from` stay: the dependency file names the
+/// object.
 fn write_to(command: &mut commands::Command, from: &[u8], to: &[u8]) {
     let words = &mut command.words;
     for at in 0..words.len() {
@@ -476,7 +477,7 @@ fn write_to(command: &mut commands::Command, from: &[u8], to: &[u8]) {
     }
 }
 
-/// Lets a command write its dependency file to `path`. Returns the name that it had, if it writes one.
+/// Makes a command write its dependency file to `path`. Returns the previous path, if it writes one.
 fn name_depfile(command: &mut commands::Command, path: &Path) -> Option<Vec<u8>> {
     let at = command
         .words

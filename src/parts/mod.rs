@@ -1,10 +1,10 @@
-//! The parts program: compiles a call for several architectures one architecture at a time, so that a launcher looks
-//! up and stores each by itself.
+//! The parts program: compiles a call for several architectures one architecture at a time, so that the launcher looks
+//! up and stores each one separately.
 //!
-//! Owns: what happens between a launcher's miss and its second look-up of the whole compile. The shim and the
-//! stand-in become this program, see [`shared::parts`](crate::shared::parts) for when. It runs the compiler's own
-//! commands, as `-###` prints them, in another order and with other names for intermediate files. Whatever it does
-//! not recognise, and any part that fails, ends in the whole compile.
+//! Owns: what happens between a launcher's miss and its second look-up of the whole compile. The shim and the stand-in
+//! become this program; [`shared::parts`](crate::shared::parts) says when. It runs the compiler's own commands, as
+//! `-###` prints them, in another order and with other names for intermediate files. If it does not recognise
+//! something, or if a part fails, the compile is made whole.
 //!
 //! ```text
 //! commands    the driver's commands, parsed                                      (pure)
@@ -41,7 +41,7 @@ use std::process::ExitCode;
 
 use crate::shared::parts::{COMPILER, MAKER};
 
-/// Does the work if this process was started as the parts program.
+/// Runs the parts program, if this process was started as that. Otherwise returns `None`.
 #[must_use]
 pub fn main(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     let name = args.next()?;
@@ -54,7 +54,7 @@ pub fn main(mut args: impl Iterator<Item = OsString>) -> Option<ExitCode> {
     (name.as_bytes() == tokens::HOLDER.to_bytes()).then(tokens::main)
 }
 
-/// Words as C strings. A word of a command line has no NUL.
+/// Converts words to C strings. A word of a command line has no NUL.
 fn c_strings<'a>(words: impl Iterator<Item = &'a [u8]>) -> Vec<CString> {
     words
         .map(|word| CString::new(word).unwrap_or_default())

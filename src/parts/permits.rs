@@ -17,17 +17,17 @@ use crate::support::paths::cache_dir;
 
 /// Gives out permits.
 pub enum Permits {
-    /// As many as the call says.
+    /// As many as the call's options allow.
     Number(usize),
     /// A job server's tokens. Their holder is started when the first one is wanted.
     JobServer(Rc<RefCell<Option<Tokens>>>),
-    /// A lock for each core, which all compiles of this user share. A call's first part takes one too if it can.
+    /// A lock for each core, shared by all compiles of this user. A call's first part takes one too if it can.
     Cores(Vec<PathBuf>),
 }
 
-/// Permission to run a part; given back when dropped, or when this process is killed.
+/// Permission to run a part. It is given back when dropped, or when this process is killed.
 pub enum Permit {
-    /// Counted by the caller.
+    /// The caller counts its parts itself.
     Number,
     /// A job server's token.
     Token {
@@ -67,7 +67,7 @@ impl Permits {
         }
     }
 
-    /// What the first part holds.
+    /// The permit that the first part holds, if there is one. The first part runs without a permit too.
     #[must_use]
     pub fn first(&self) -> Option<Permit> {
         match self {
@@ -76,7 +76,7 @@ impl Permits {
         }
     }
 
-    /// A permit for another part beside `running` ones, if there is one now.
+    /// A permit for one more part while `running` parts run, if one is available now.
     #[must_use]
     pub fn another(&self, running: usize) -> Option<Permit> {
         match self {
@@ -96,7 +96,7 @@ impl Permits {
     }
 }
 
-/// The files to lock, one for each core; none if the user has no directory for them.
+/// The files to lock, one for each core; none if the user has no cache directory.
 fn cores() -> Vec<PathBuf> {
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     let Some(dir) = cache_dir().map(|dir| dir.join("cores")) else {

@@ -17,7 +17,7 @@ use super::commands::{Command, replaced};
 /// The commands of a compile for several architectures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pipeline {
-    /// One for each architecture, in the driver's order.
+    /// One part for each architecture, in the driver's order.
     pub parts: Vec<Part>,
     /// The commands that run afterwards. The last one writes the object.
     pub rest: Vec<Command>,
@@ -30,11 +30,12 @@ pub struct Part {
     pub arch: Vec<u8>,
     /// The commands.
     pub commands: Vec<Command>,
-    /// The file that the last of them writes.
+    /// The file that the last command writes.
     pub output: Vec<u8>,
 }
 
-/// Programs whose commands are understood. Others, such as a system's assembler, may write files that nobody names.
+/// Programs whose commands are understood. Others, such as a system's assembler, may write files that their commands do
+/// not name.
 const PROGRAMS: [&[u8]; 6] = [
     b"clang",
     b"lld",
@@ -45,8 +46,8 @@ const PROGRAMS: [&[u8]; 6] = [
 ];
 
 impl Pipeline {
-    /// Sorts the commands. `None` if they are not those of a compile for several architectures, or if they cannot be
-    /// told apart.
+    /// Sorts the commands into parts and the rest. `None` if they are not a compile for several architectures, or if
+    /// the parts cannot be told apart.
     #[must_use]
     pub fn of(commands: Vec<Command>) -> Option<Self> {
         let known = |command: &Command| {
@@ -77,7 +78,7 @@ impl Pipeline {
                 .filter(move |writer| reads(reader, *writer))
                 .collect::<Vec<_>>()
         };
-        // Every command but the last writes what one later command reads.
+        // Every command but the last must write a file that exactly one later command reads.
         let last = count.checked_sub(1)?;
         if !(0..last).all(|writer| readers(writer).len() == 1) {
             return None;
@@ -116,7 +117,7 @@ impl Pipeline {
         Some(Self { parts, rest })
     }
 
-    /// Gives every intermediate file a place in `dir`, whose name is distinct. Returns the object's name.
+    /// Moves every intermediate file to a distinct name in `dir`. Returns the object's name.
     pub fn move_to(&mut self, dir: &[u8]) -> Vec<u8> {
         let all = self
             .parts
@@ -142,8 +143,8 @@ impl Pipeline {
 }
 
 impl Part {
-    /// A digest of the commands that depends neither on where the compiler and the source are, nor on the names of
-    /// intermediate files. What a path means for the result, the launcher's key says: it has the call's own
+    /// A digest of the commands. It does not depend on where the compiler and the source are, nor on the names of
+    /// intermediate files. The launcher's key covers what a path means for the result: it contains the call's own
     /// arguments and the text.
     #[must_use]
     pub fn digest(&self) -> String {
@@ -168,7 +169,7 @@ impl Part {
     }
 }
 
-/// The architectures of the files that the bundler or the packager puts together, with the name of each file.
+/// The architecture and the name of each file that the bundler or the packager puts together.
 fn archs(commands: &[Command], outputs: &[Vec<u8>]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
     let of_part = |file: &[u8]| outputs.iter().any(|output| output == file);
     let mut found = Vec::new();
@@ -218,7 +219,7 @@ pub fn field(image: &[u8], name: &[u8]) -> Option<Vec<u8>> {
         .map(<[u8]>::to_vec)
 }
 
-/// Whether a word of `command` contains `file`, which is not only the start of a longer name.
+/// Whether a word of `command` is `file`, or names it after `=` or in a list. A longer name does not count.
 fn mentions(command: &Command, file: &[u8]) -> bool {
     command.words.iter().any(|word| {
         memchr::memmem::find_iter(word, file).any(|at| {

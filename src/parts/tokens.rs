@@ -1,7 +1,7 @@
-//! A job server's tokens, held by a process of their own.
+//! Holds a job server's tokens in a separate process.
 //!
 //! Owns: that no token is lost. A client that is killed by SIGKILL cannot give its tokens back, and the build would
-//! have fewer jobs from then on. The holder does so when its pipe closes, however that comes about.
+//! have fewer jobs from then on. The holder gives them back when its pipe closes, for whatever reason.
 //!
 //! ```text
 //! parts program:  TAKE     holder:  TAKEN, or NONE if no token is free now
@@ -28,14 +28,14 @@ const NONE: u8 = b'n';
 
 /// The job server that the environment names, if it can be used.
 fn client() -> Option<Client> {
-    // SAFETY: a descriptor in MAKEFLAGS is make's, or not a pipe.
+    // SAFETY: a descriptor named in MAKEFLAGS is make's, or is rejected because it is not a pipe.
     unsafe { Client::from_env_ext(true) }.client.ok()
 }
 
-/// The tokens that this process uses.
+/// The tokens that this process uses, through the holder.
 pub struct Tokens {
     holder: Child,
-    /// Closed before the holder is waited for.
+    /// Closed before waiting for the holder, which ends it.
     requests: Option<ChildStdin>,
     answers: ChildStdout,
 }
@@ -70,7 +70,7 @@ impl Tokens {
         requests.write_all(&[request])
     }
 
-    /// Takes a token, if one is free now.
+    /// Takes a token if one is free now.
     pub fn take(&mut self) -> bool {
         let mut answer = [NONE];
         let asked = self.request(TAKE);
@@ -80,9 +80,9 @@ impl Tokens {
             && answer == [TAKEN]
     }
 
-    /// Gives one back.
+    /// Gives one token back.
     pub fn give(&mut self) {
-        // Without a holder there is no token.
+        // If the holder has ended, there is no token to give back.
         let _ = self.request(GIVE);
     }
 }
@@ -90,14 +90,14 @@ impl Tokens {
 impl Drop for Tokens {
     fn drop(&mut self) {
         self.requests = None;
-        // The tokens are back before this process ends, or make would miss them.
+        // Wait until the tokens are back: make would miss them if this process ended earlier.
         let _ = self.holder.wait();
     }
 }
 
-/// The holder.
+/// The main function of the holder.
 pub fn main() -> ExitCode {
-    // What ends the parts program must not end this process before the tokens are back.
+    // A signal that ends the parts program must not end the holder before the tokens are back.
     let _ = SigSet::all().thread_block();
     let Some(client) = client() else {
         return ExitCode::FAILURE;

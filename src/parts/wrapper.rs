@@ -1,8 +1,8 @@
-//! The commands behind `clang-linker-wrapper`.
+//! The commands that `clang-linker-wrapper` runs.
 //!
 //! Owns: replacing the packager and the wrapper, which link all architectures in one command under the new offload
-//! driver, by the commands that the wrapper would run: one link for each architecture, and the bundler. The wrapper
-//! itself prints them (`--dry-run`), given a package with an empty file for each architecture.
+//! driver, with the commands that the wrapper would run: one link for each architecture, and the bundler. The wrapper
+//! itself prints them with `--dry-run`; its input is a package with an empty file for each architecture.
 
 use std::fs::File;
 use std::io;
@@ -16,7 +16,7 @@ use super::pipeline::field;
 
 const WRAPPER: &[u8] = b"clang-linker-wrapper";
 
-/// Replaces the wrapper's command, if there is one. `None` if its own commands are not understood.
+/// Replaces the wrapper's command, if there is one. `None` if the commands that the wrapper prints are not understood.
 ///
 /// # Errors
 /// If a file in `dir` cannot be written, or a program cannot be run.
@@ -41,7 +41,7 @@ pub fn expand(mut commands: Vec<Command>, dir: &Path) -> io::Result<Option<Vec<C
     Ok(Some(commands))
 }
 
-/// What the wrapper prints.
+/// Runs the wrapper with `--dry-run` and returns what it prints.
 fn ask(package: &Command, wrapper: &Command, dir: &Path) -> io::Result<Option<Vec<u8>>> {
     let nothing = dir.join("nothing.o");
     File::create(&nothing)?;
@@ -60,11 +60,11 @@ fn ask(package: &Command, wrapper: &Command, dir: &Path) -> io::Result<Option<Ve
     package_now.replace(packed, package_file.as_os_str().as_bytes());
     wrapper_now.replace(packed, package_file.as_os_str().as_bytes());
     wrapper_now.replace(bundle, dir.join("nothing.hipfb").as_os_str().as_bytes());
-    // Several jobs at once would print their commands into each other.
+    // Parallel jobs would mix up the commands that they print.
     wrapper_now
         .words
         .retain(|word| !word.starts_with(b"--wrapper-jobs="));
-    // Nor could a word with a blank be told from two.
+    // The printed words are not quoted, so a word with a blank would look like two.
     let has_blank = |word: &Vec<u8>| word.iter().any(u8::is_ascii_whitespace);
     if wrapper_now.words.iter().any(has_blank) {
         return Ok(None);
@@ -82,7 +82,8 @@ fn ask(package: &Command, wrapper: &Command, dir: &Path) -> io::Result<Option<Ve
     Ok(None)
 }
 
-/// Reads the wrapper's commands and lets them read what the compiler wrote, and write what the host's compile reads.
+/// Parses the wrapper's commands. Makes the links read what the compiler wrote, and the bundler write what the host's
+/// compile reads.
 fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<Vec<Command>> {
     let mut commands = Vec::new();
     for line in printed
@@ -125,7 +126,7 @@ fn images(package: &Command) -> impl Iterator<Item = &[u8]> {
         .filter_map(|word| word.strip_prefix(b"--image="))
 }
 
-/// The only input of a link.
+/// The input of a link; `None` unless there is exactly one.
 fn input(link: &Command) -> Option<Vec<u8>> {
     let mut inputs = Vec::new();
     let mut words = link.words.iter().skip(1);
