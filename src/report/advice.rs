@@ -59,7 +59,7 @@ const RULES: [(&str, AdviceRule); 8] = [
     ("shared-statistics", shared_statistics),
 ];
 
-/// With this many misses, it is no coincidence if there is not a single hit.
+/// From this many misses on, the absence of hits is no coincidence.
 const MANY_MISSES: u64 = 10;
 
 /// Applies every rule. Sorts by weight, the weightiest first, then in the order of the table.

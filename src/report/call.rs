@@ -21,17 +21,17 @@ pub struct ObservedCall {
     pub end: EndTime,
     /// The launcher's result, if it is known.
     pub outcome: Option<CacheOutcome>,
-    /// What it was given, if it ran long enough to be read.
+    /// Its arguments and environment, if it ran long enough for them to be read.
     pub given: Option<Given>,
-    /// What its texts depend on, if the launcher asked for them.
+    /// What its preprocessed texts depend on, if the launcher asked for them.
     pub texts: Option<Texts>,
-    /// Whether the launcher had it compiled.
+    /// Whether the launcher ran the compiler for it.
     pub compiled: bool,
     /// Its parts, if it was compiled by architecture.
     pub parts: Vec<ObservedPart>,
-    /// The bytes of memory of the compile's largest process, if the stand-in waited for it.
+    /// The peak memory in bytes of the compile's largest process, if the stand-in waited for it.
     pub memory: Option<u64>,
-    /// Whether its output was there when it ended, if that was seen.
+    /// Whether its output existed when it ended, if that was observed.
     pub produced: Option<bool>,
 }
 
@@ -101,15 +101,14 @@ impl ObservedCall {
         }
     }
 
-    /// The bytes of memory of its largest process, as far as that is known: the compile's, or that of the parts that
-    /// were compiled.
+    /// The peak memory in bytes of its largest process, if known: that of the compile, or that of the compiled parts.
     #[must_use]
     pub fn peak_memory(&self) -> Option<u64> {
         let parts = self.parts.iter().filter_map(|part| part.memory);
         parts.chain(self.memory).max()
     }
 
-    /// The side that it belongs to, if it compiles.
+    /// The side that it belongs to, if it is a compile.
     #[must_use]
     pub fn side(&self) -> Option<BuildSide> {
         self.event.language.map(|language| match language {

@@ -1,6 +1,6 @@
-//! What changed between two builds.
+//! Compares two builds.
 //!
-//! Pure. Calls are compared by their source: all that compile it count together.
+//! Pure. Calls are compared by source: all calls that compile the same source count together.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,11 +18,11 @@ const LISTED: usize = 10;
 /// The difference between two builds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Difference {
-    /// What is compared, in a sentence.
+    /// The sentence that says what is compared.
     pub text: String,
-    /// The figures of both.
+    /// The figures of both builds.
     pub figures: Vec<Figure>,
-    /// The sources whose compiles take another time or end in another way, the greatest difference first.
+    /// The sources whose compiles take another time or end differently, the greatest difference first.
     pub units: Vec<UnitDifference>,
     /// Sources that only the earlier build compiles.
     pub gone: Vec<String>,
@@ -30,31 +30,31 @@ pub struct Difference {
     pub new: Vec<String>,
 }
 
-/// A figure of both builds.
+/// A figure, for both builds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Figure {
     /// What it counts.
     pub name: String,
-    /// In the earlier build.
+    /// Its value in the earlier build.
     pub before: f64,
-    /// In the later one.
+    /// Its value in the later build.
     pub after: f64,
     /// `seconds`, `bytes` or `calls`.
     pub unit: &'static str,
 }
 
-/// A source in both builds.
+/// A source that both builds compile.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct UnitDifference {
     /// The source.
     pub source: String,
     /// The seconds that its calls took in the earlier build.
     pub before: f64,
-    /// And in the later one.
+    /// The seconds that its calls took in the later build.
     pub after: f64,
-    /// What became of its calls then.
+    /// What became of its calls in the earlier build.
     pub was: String,
-    /// And what now.
+    /// What became of its calls in the later build.
     pub is: String,
 }
 

@@ -22,11 +22,11 @@ pub fn annotation(advice: &Advice) -> String {
 /// The report in Markdown.
 #[must_use]
 pub fn summary(report: &Report) -> String {
-    // Wide enough that hardly anything has to be cut or wrapped.
+    // Wide enough that hardly any line has to be cut or wrapped.
     const WIDTH: usize = 120;
     let mut text = String::from("### rock-wrap\n\n```text\n");
     for line in report.lines(WIDTH) {
-        // A fence in a file's name would end the block.
+        // A code fence in a file's name would end the block.
         let _ = writeln!(text, "{}", line.replace("```", "'''"));
     }
     text.push_str("```\n\n");

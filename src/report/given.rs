@@ -1,7 +1,7 @@
-//! What a call was given, read from the kernel while it runs.
+//! Reads a call's arguments and environment from the kernel while the call runs.
 //!
-//! A call that has ended before it is looked at is not known. Those that compile take long enough; of a hit, an earlier
-//! report knows what it was given, or the entry would not have been found.
+//! Nothing is known about a call that ends before it is looked at. Calls that compile take long enough. For a hit, an
+//! earlier report knows the arguments: without an earlier compile, the entry would not have been found.
 
 use std::collections::HashSet;
 use std::os::fd::BorrowedFd;
@@ -12,29 +12,29 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::shared::call_log::Text;
 
-/// What a call was given.
+/// The arguments and the environment of a call.
 #[derive(Clone, Debug, Default)]
 pub struct Given {
-    /// The arguments, with the compiler, and in front of it the launcher if that has been executed already.
+    /// The arguments: the launcher, if it has been executed already, then the compiler and its arguments.
     pub words: Vec<Arc<str>>,
-    /// The variables that steer a compile, `NAME=VALUE`.
+    /// The environment entries that affect a compile, `NAME=VALUE`.
     pub environment: Vec<Arc<str>>,
 }
 
-/// What the texts of a compile depend on.
+/// What the preprocessed texts of a compile depend on.
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
-    /// The files that they name, with the first digits of their digests.
+    /// The files that the texts name, with the first digits of their digests.
     pub files: Vec<Arc<(PathBuf, String)>>,
-    /// The digest of literals and directives, if they count on their own.
+    /// The digest of literals and directives, if they count separately.
     pub literals: Option<String>,
-    /// Whether the compiler may read a file that they do not name.
+    /// Whether the compiler may read a file that the texts do not name.
     pub unnamed: bool,
-    /// Whether they contain a date or a time.
+    /// Whether the texts contain a date or a time.
     pub dated: bool,
 }
 
-/// Keeps what many calls have in common once.
+/// Stores only once what many calls have in common.
 #[derive(Default)]
 pub struct Interner {
     words: HashSet<Arc<str>>,
@@ -67,7 +67,7 @@ const STEERING: [&str; 20] = [
 ];
 
 impl Interner {
-    /// Reads what the process was given, which `handle` proves to be that process still.
+    /// Reads the arguments and environment of the process `pid`. `handle` shows whether the process still exists.
     pub fn given(&mut self, pid: u32, handle: BorrowedFd<'_>) -> Option<Given> {
         let read = |what: &str| std::fs::read(format!("/proc/{pid}/{what}")).ok();
         let (words, environment) = (read("cmdline")?, read("environ")?);
@@ -109,7 +109,7 @@ impl Interner {
         }
     }
 
-    /// The texts as the stand-in told them.
+    /// Converts the texts that the stand-in recorded.
     pub fn texts(&mut self, text: Text) -> Texts {
         let file = |file| match self.files.get(&file) {
             Some(file) => Arc::clone(file),

@@ -12,13 +12,13 @@ use super::stored::StoredReport;
 /// How many files are kept: two for each build.
 const KEPT: usize = 40;
 
-/// Where the reports of builds are.
+/// The directory with the reports of builds.
 #[derive(Clone, Debug)]
 pub struct History {
     dir: PathBuf,
 }
 
-/// One build, whenever it runs.
+/// One build: the same command in the same directory, whenever it runs.
 #[derive(Clone, Debug)]
 pub struct Build<'a> {
     history: &'a History,
@@ -26,7 +26,7 @@ pub struct Build<'a> {
 }
 
 impl History {
-    /// That of the user whose cache directory this is.
+    /// The history in the user's cache directory `cache`.
     #[must_use]
     pub fn within(cache: &Path) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl History {
         }
     }
 
-    /// The build that ended last, of those in `directory` if there is one.
+    /// The build that ended last, preferably one in `directory`.
     #[must_use]
     pub fn last(&self, directory: &str) -> Option<Build<'_>> {
         let files = self.files();
@@ -63,7 +63,7 @@ impl History {
         })
     }
 
-    /// The reports by the time at which they were written.
+    /// The reports, sorted by the time at which they were written.
     fn files(&self) -> Vec<(std::time::SystemTime, PathBuf)> {
         let entries = self.dir.read_dir().into_iter().flatten().flatten();
         let mut files: Vec<_> = entries
@@ -89,13 +89,13 @@ impl Build<'_> {
         StoredReport::read(&self.path("")).ok()
     }
 
-    /// The report of the run before that.
+    /// The report of the run before the last one.
     #[must_use]
     pub fn before(&self) -> Option<StoredReport> {
         StoredReport::read(&self.path(".before")).ok()
     }
 
-    /// Adds a report. What was the last one is then the one before.
+    /// Adds a report. The last report becomes the one before.
     ///
     /// # Errors
     /// If the directory cannot be written to.

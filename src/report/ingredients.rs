@@ -1,9 +1,8 @@
 //! What each launched call's result depends on, as a report keeps it.
 //!
-//! Nothing is run for it: arguments and variables were read from the process, the files with their digests are the
-//! stand-in's, and the compiler's files are in its recorded fingerprint. A hit in a launcher's direct mode starts no
-//! stand-in. Its entry was stored by an earlier call with the same ingredients, so it takes over what an earlier report
-//! knows.
+//! No program is run for this: arguments and variables were read from the process, the stand-in recorded the files with
+//! their digests, and the compiler's files are in its recorded fingerprint. A hit in a launcher's direct mode starts no
+//! stand-in. An earlier call with the same ingredients stored the entry, so an earlier report provides them.
 //!
 //! Ten thousand calls name millions of files. Files that always occur together are listed once, as a group.
 
@@ -19,7 +18,7 @@ use super::{ObservedCall, Unit, show};
 use crate::fingerprint::Identity;
 use crate::launcher::CacheOutcome;
 
-/// What the ingredients of all calls refer to by number.
+/// The tables into which the ingredients of all calls are indices.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Ingredients {
@@ -47,14 +46,14 @@ pub struct CompilerParts {
     pub members: Vec<(String, String, String)>,
 }
 
-/// The ingredients of one call.
+/// The ingredients of one call. Numbers are indices into [`Ingredients`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallIngredients {
     /// The arguments.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<Vec<u32>>,
-    /// The variables.
+    /// The environment entries.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub environment: Option<Vec<u32>>,
     /// The groups of files that its texts name.
@@ -77,7 +76,7 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl CompilerParts {
-    /// What an identity says of the compiler `name`.
+    /// The files of the compiler `name`, taken from its identity.
     #[must_use]
     pub fn of(name: String, release: Option<String>, identity: &Identity) -> Self {
         let members = identity.members.iter().map(|member| {
@@ -94,7 +93,7 @@ impl CompilerParts {
     }
 }
 
-/// Numbers for things that occur more than once.
+/// Gives numbers to things that may occur more than once.
 struct Numbers<T> {
     of: HashMap<T, u32>,
     list: Vec<T>,
@@ -120,7 +119,7 @@ impl<T: Clone + Eq + Hash> Numbers<T> {
 }
 
 /// Collects the ingredients of `calls`, which are `units` in the same order, and puts them into the units. What a hit
-/// does not tell is taken from `earlier`.
+/// does not reveal is taken from `earlier`.
 pub fn collect(
     calls: &[&ObservedCall],
     units: &mut [Unit],
@@ -128,7 +127,7 @@ pub fn collect(
     earlier: Option<&StoredReport>,
 ) -> Ingredients {
     let (mut words, mut files) = (Numbers::new(), Numbers::new());
-    // The watcher keeps equal files at one place, so that most need no look at their text.
+    // The watcher stores equal files only once, so most are recognised by their address, without comparing texts.
     let mut seen = HashMap::<*const (PathBuf, String), u32>::new();
     let known = earlier.map(Known::of);
     let mut lists = Vec::<Vec<u32>>::with_capacity(units.len());
@@ -225,7 +224,7 @@ pub fn collect(
     }
 }
 
-/// Files that are in exactly the same lists, together.
+/// Groups the files that occur in exactly the same lists.
 fn group(lists: &[Vec<u32>], files: usize) -> Vec<Vec<u32>> {
     let mut signatures = vec![0_u64; files];
     for (index, list) in lists.iter().enumerate() {
@@ -244,7 +243,7 @@ fn group(lists: &[Vec<u32>], files: usize) -> Vec<Vec<u32>> {
 }
 
 impl Ingredients {
-    /// No ingredients.
+    /// An empty table.
     pub const NONE: Self = Self {
         compilers: Vec::new(),
         words: Vec::new(),
@@ -262,7 +261,7 @@ impl Ingredients {
         Some(files.collect())
     }
 
-    /// Words by their numbers.
+    /// The words with these numbers.
     pub fn texts(&self, words: &[u32]) -> Vec<&str> {
         let texts = words
             .iter()
@@ -287,7 +286,8 @@ impl<'a> Known<'a> {
         Self { report, by_path }
     }
 
-    /// The ingredients of the same compile: of those with the same source and output, the one with the same arguments.
+    /// The ingredients of the same compile: same source, output and arguments. Without `arguments`, the match must be
+    /// unique.
     fn find<'w>(
         &self,
         unit: &Unit,

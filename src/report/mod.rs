@@ -78,13 +78,13 @@ pub struct SessionFacts {
     pub command: Vec<String>,
     /// When it began.
     pub started: SystemTime,
-    /// The same as a time since boot, as the calls have it.
+    /// The same moment as a time since boot, the clock of the calls.
     pub start: Duration,
     /// Its duration.
     pub elapsed: Duration,
     /// How it ended; `None` if it could not be run.
     pub ended: Option<crate::session::Ended>,
-    /// The bytes of memory of the largest process that the build waited for.
+    /// The peak memory in bytes of the largest process that the build waited for.
     pub peak_memory: Option<u64>,
     /// A possible explanation if there were no calls.
     pub unseen: Option<Unseen>,
@@ -222,8 +222,8 @@ pub enum Verdict {
 }
 
 impl Report {
-    /// The report of a session. `counts` is the launcher's count for the session, or the reason why
-    /// it is unknown.
+    /// The report of a session. `counts` is what the launcher counted during the session, or the reason why that is
+    /// unknown.
     #[must_use]
     pub fn new(
         facts: SessionFacts,
@@ -259,7 +259,7 @@ impl Report {
         report
     }
 
-    /// Adds what was compiled by architecture. The launcher's counts must not contain it.
+    /// Adds the figures of compiles by architecture. The launcher's counts must not include them.
     #[must_use]
     pub fn with_parts(mut self, parts: Option<SplitCounts>) -> Self {
         self.parts = parts;
@@ -278,8 +278,8 @@ impl Report {
         &self.advice
     }
 
-    /// Adds what the results of `calls`, of which this is the report, depend on. What a hit does not tell is taken from
-    /// `earlier`, the report of the same build before, and misses are explained by it.
+    /// Adds what the results of `calls`, which this report is about, depend on. What a hit does not reveal is taken
+    /// from `earlier`, the previous report of the same build, which also explains the misses.
     pub fn record(
         &mut self,
         calls: &[ObservedCall],
@@ -291,7 +291,7 @@ impl Report {
         self.steps = ninja::steps(&self.units, self.session.started);
         let missed = |unit: &Unit| unit.outcome == Some(CacheOutcome::Miss);
         if let Some(earlier) = earlier.filter(|_| self.units.iter().any(missed)) {
-            // Both sides of the comparison are what was written.
+            // Both sides of the comparison are in the written form.
             let mut json = Vec::new();
             let written = self.write_json(&mut json).ok();
             let own = written.and_then(|()| StoredReport::parse(&json).ok());
@@ -305,7 +305,7 @@ impl Report {
         self.calls.launched > 0
     }
 
-    /// The three causes of most misses, if most calls missed that could be compared.
+    /// The three causes of most misses, if more than half of the launched calls missed.
     #[must_use]
     pub fn main_causes(&self) -> &[Cause] {
         const MAIN: usize = 3;
@@ -318,10 +318,10 @@ impl Report {
     /// Writes the report as JSON, with one line for each call.
     ///
     /// # Errors
-    /// Those of `to`.
+    /// If `to` cannot be written to.
     pub fn write_json(&self, mut to: impl Write) -> io::Result<()> {
         let mut text = serde_json::to_vec_pretty(self)?;
-        // What there may be ten thousand of comes last.
+        // Lists that may have ten thousand items come last.
         text.truncate(text.len() - "\n}".len());
         to.write_all(&text)?;
         to.write_all(b",\n  \"ingredients\": ")?;
@@ -449,7 +449,7 @@ fn by_start(calls: &[ObservedCall]) -> Vec<&ObservedCall> {
     by_start
 }
 
-/// One more field of an object: a list with one item a line.
+/// Writes one more field of an object: a list with one item per line.
 fn write_list<T: Serialize>(to: &mut impl Write, name: &str, items: &[T]) -> io::Result<()> {
     write!(to, ",\n  \"{name}\": [")?;
     for (index, item) in items.iter().enumerate() {

@@ -1,7 +1,7 @@
-//! What ninja ran besides the compiler calls, from its log: links, code generators, what other compilers made.
+//! Reads from ninja's log what it ran besides the compiler calls: links, code generators, other compilers.
 //!
-//! ninja writes `.ninja_log` into the directory that it runs in: for each output when its command began and ended, in
-//! milliseconds since ninja began, and the output's time of modification (versions 5 to 7).
+//! ninja writes `.ninja_log` into the directory that it runs in: for each output, when its command began and ended, in
+//! milliseconds since ninja began, and the output's modification time (versions 5 to 7).
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::Unit;
 /// A command that ninja ran.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Step {
-    /// What it made.
+    /// The output that it made.
     pub output: String,
     /// Seconds from the beginning of the build, if that is known.
     pub start: Option<f64>,
@@ -21,8 +21,8 @@ pub struct Step {
     pub seconds: f64,
 }
 
-/// The steps of a build that began at `started`, in seconds since 1970, apart from those that made the output of one of
-/// `units`. Looks for ninja's log in the directories of these.
+/// The steps of a build that began at `started` (seconds since 1970), except those that made the output of one of
+/// `units`. Looks for ninja's log in the units' directories.
 #[must_use]
 pub fn steps(units: &[Unit], started: f64) -> Vec<Step> {
     let directories: BTreeSet<&str> = units
@@ -37,7 +37,7 @@ pub fn steps(units: &[Unit], started: f64) -> Vec<Step> {
 }
 
 fn of_log(log: &str, directory: &str, units: &[Unit], started: f64) -> Vec<Step> {
-    // A build that goes on appends; the last entry of an output counts.
+    // A build that is continued appends to the log, so the last entry of an output counts.
     let mut entries = HashMap::<&str, (f64, f64)>::new();
     for line in log.lines().filter(|line| !line.starts_with('#')) {
         let fields: Vec<&str> = line.split('\t').collect();
@@ -63,7 +63,7 @@ fn of_log(log: &str, directory: &str, units: &[Unit], started: f64) -> Vec<Step>
         .iter()
         .filter_map(|unit| Some((made(unit)?, unit.start)))
         .collect();
-    // When ninja began: a call is decided on right after its command has begun.
+    // When ninja began, on the clock of the units: the shim decides about a call right after its command has begun.
     let offsets = entries
         .iter()
         .filter_map(|(output, (start, _))| Some(own.get(Path::new(output))? - start));

@@ -10,9 +10,9 @@ use crate::launcher::stats::{Counts, Tally};
 /// Gives each launched call its outcome if it is certain. `results` has the source of each call, as
 /// the call names it, and its outcome, in the order in which the calls ended.
 ///
-/// Calls with the same source name are told apart by the order of their ends. If the number of
-/// results differs from that of the calls (other builds may write to the log too), they get an
-/// outcome only if all results are the same.
+/// Calls with the same source name are told apart by the order of their ends. If there are more results than calls
+/// (other builds may write to the log too), the calls get an outcome only if all results are the same; if there are
+/// fewer, they get none.
 pub fn assign(calls: &mut [ObservedCall], results: &[(PathBuf, CacheOutcome)]) {
     let mut outcomes = HashMap::<&Path, Vec<CacheOutcome>>::new();
     for (source, outcome) in results {
@@ -45,10 +45,9 @@ pub fn assign(calls: &mut [ObservedCall], results: &[(PathBuf, CacheOutcome)]) {
     }
 }
 
-/// Gives the launched calls of a launcher that tells only totals (sccache) their outcomes, by what the stand-in
-/// recorded: a call that was compiled was not found. One that was not compiled was found, unless the launcher passed it
-/// on or failed; that cannot be told from a hit, so hits are certain only if it counted nothing of the kind, and as many
-/// hits as there seem to be.
+/// Sets the outcomes of launched calls if the launcher reports only totals (sccache), from what the stand-in recorded.
+/// A call that was compiled was a miss. A call that was not compiled looks like a hit even if the launcher passed it on
+/// or failed. So hits are set only if the launcher counted no such call, and no fewer hits than there seem to be.
 pub fn by_records(calls: &mut [ObservedCall], counts: &Counts) {
     let mut found = Vec::new();
     let own = calls

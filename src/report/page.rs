@@ -1,6 +1,6 @@
-//! The report as a page: one file with everything in it, which loads nothing.
+//! The report as a page: one self-contained file that loads nothing.
 //!
-//! Owns: putting style, script and data into the page. What it shows is decided by its script.
+//! Owns: putting style, script and data into the page. The script decides what the page shows.
 
 use std::io::{self, Write};
 
@@ -10,10 +10,10 @@ const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
 const SCRIPT: &str = include_str!("page/page.js");
 
-/// Writes the page of a report. What its calls' results depend on is left out, which is most of a report and not shown.
+/// Writes the page of a report, without what the calls' results depend on: that is most of a report, and is not shown.
 ///
 /// # Errors
-/// Those of `to`.
+/// If `to` cannot be written to.
 pub fn write(mut to: impl Write, mut report: Value) -> io::Result<()> {
     if let Some(fields) = report.as_object_mut() {
         fields.remove("ingredients");

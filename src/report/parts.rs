@@ -1,7 +1,7 @@
-//! What a session did by architecture.
+//! What a session compiled by architecture.
 //!
-//! Owns: reading the parts program's lines in the session's log, and taking its look-ups out of the launcher's
-//! counts, so that a call counts once: as the hit or the miss of its whole.
+//! Owns: reading the parts program's lines in the session's log, and subtracting its look-ups from the launcher's
+//! counts, so that a call counts once: as the hit or the miss of the whole compile.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::PathBuf;
@@ -24,12 +24,12 @@ pub struct SplitCounts {
     pub hits: u64,
     /// Parts that were compiled.
     pub misses: u64,
-    /// The same by architecture.
+    /// Hits and misses by architecture.
     pub archs: BTreeMap<String, ArchCounts>,
-    /// Parts that were found, but that files whose layout matters had changed under.
+    /// Parts that were found but compiled again, because files whose layout matters had changed.
     #[serde(skip)]
     found_in_vain: u64,
-    /// Parts that failed, or that the parts program did not want stored.
+    /// Parts that failed, or that the parts program kept from being stored.
     #[serde(skip)]
     declined: u64,
     #[serde(skip)]
@@ -45,20 +45,20 @@ pub struct ArchCounts {
     pub misses: u64,
 }
 
-/// The part of a call for one architecture, or its end: the host's compile and putting all together.
+/// A part of a call: the compile for one architecture, or the final steps (the host's compile and the bundling).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Part {
     /// The architecture, or `host`.
     pub arch: String,
-    /// Whether the launcher had it. The host's part is never asked for, and has [`CacheOutcome::Uncached`].
+    /// The launcher's result. The host's part is never looked up, and has [`CacheOutcome::Uncached`].
     pub outcome: CacheOutcome,
-    /// Seconds from the beginning of the build to its start.
+    /// Seconds from the start of the build to the start of the part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub start: Option<f64>,
-    /// How long it took.
+    /// Its duration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
-    /// The bytes of memory of its largest process, if it was compiled.
+    /// The peak memory in bytes of its largest process, if it was compiled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
 }
@@ -68,17 +68,17 @@ pub struct Part {
 pub struct ObservedPart {
     /// The architecture, or `host`.
     pub arch: String,
-    /// Whether the launcher had it.
+    /// The launcher's result.
     pub outcome: CacheOutcome,
-    /// Whether the launcher had it, and it was compiled all the same.
+    /// Whether the launcher found it, and it was compiled again all the same.
     pub again: bool,
-    /// When it began, since boot, and how long it took.
+    /// When it began, since boot, and its duration.
     pub time: Option<(Duration, Duration)>,
-    /// The bytes of memory of its largest process.
+    /// The peak memory in bytes of its largest process.
     pub memory: Option<u64>,
 }
 
-/// The process and the parts in a line of the parts program's.
+/// Parses a line of the parts program: the process ID of the call, and its parts.
 pub fn of_line(line: &str) -> Option<(u32, Vec<ObservedPart>)> {
     let mut fields = line.strip_prefix("parts\t")?.split('\t');
     let call = fields.next()?.parse().ok()?;
@@ -121,7 +121,7 @@ impl SplitCounts {
             let mut is_whole = true;
             for part in split {
                 match part.outcome {
-                    // The host's comes last, when all of the others are there.
+                    // The host's part comes last, when all others are done.
                     CacheOutcome::Uncached => is_whole = false,
                     CacheOutcome::Hit => {
                         counts.hits += 1;
@@ -143,7 +143,7 @@ impl SplitCounts {
         (!counts.calls.is_empty()).then_some(counts)
     }
 
-    /// The launcher's counts without the look-ups of parts, and without the compiles that were only declined.
+    /// The launcher's counts without the look-ups of parts, and without compiles that were only declined.
     #[must_use]
     pub fn taken_out_of(&self, counts: Counts) -> Counts {
         let without = |tally: Tally| Tally {
@@ -161,7 +161,7 @@ impl SplitCounts {
         }
     }
 
-    /// Gives the calls that were split their outcome. Returns the launcher's `results` for the other sources.
+    /// Sets the outcome of the calls that were split. Returns the launcher's `results` for the other sources.
     pub fn assign(
         &self,
         calls: &mut [ObservedCall],
@@ -236,7 +236,7 @@ mod tests {
     #[test]
     fn a_split_compile_counts_as_one_miss() {
         let counts = SplitCounts::read(LOG).unwrap();
-        // Two units and their three parts, of which one was found in vain; one unit that was compiled whole after two
+        // Two units with three parts in all, one of them found in vain; one unit that was compiled whole after two
         // parts had failed; one plain hit, and one plain failure.
         let tally = Tally {
             hits: 3,

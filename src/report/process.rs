@@ -32,8 +32,7 @@ pub enum Opened {
 }
 
 impl Running {
-    /// No processes. Uses at most half of this process's descriptor limit, and leaves the rest to
-    /// others.
+    /// Starts without processes. At most half of this process's descriptor limit is used; the rest is for others.
     #[must_use]
     pub fn new() -> Self {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
@@ -62,17 +61,17 @@ impl Running {
         }
     }
 
-    /// Keeps the process open.
+    /// Keeps the process of the call `index` open.
     pub fn keep(&mut self, index: usize, process: OwnedFd) {
         self.open.insert(index, process);
     }
 
-    /// The calls that run.
+    /// The indices of the running calls.
     pub fn indices(&self) -> impl Iterator<Item = usize> + '_ {
         self.open.keys().copied()
     }
 
-    /// Closes the process.
+    /// Closes the process of the call `index`.
     pub fn ended(&mut self, index: usize) {
         self.open.remove(&index);
     }

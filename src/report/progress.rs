@@ -1,4 +1,4 @@
-//! One line about a build that runs.
+//! One line about a running build.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::text::elapsed;
 use super::{EndTime, ObservedCall, show, since_boot};
 
-/// What is known of the calls so far.
+/// What is known about the calls so far.
 #[derive(Debug, Default)]
 pub struct Progress(Mutex<Counted>);
 
@@ -16,12 +16,12 @@ struct Counted {
     hits: usize,
     misses: usize,
     running: usize,
-    /// The call that has run longest: since when, and its name.
+    /// The call that has been running longest: when it started, and its name.
     slowest: Option<(Duration, String)>,
 }
 
 impl Progress {
-    /// Counts anew. `running` are the calls that have not ended.
+    /// Counts again. `running` are the calls that have not ended.
     pub fn update<'a>(
         &self,
         calls: &'a [ObservedCall],

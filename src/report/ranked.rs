@@ -1,4 +1,4 @@
-//! The units at the top of a list: the slowest, and those that took most memory.
+//! Finds the slowest units, and the units that took most memory.
 
 use std::cmp::Reverse;
 

@@ -38,8 +38,7 @@ pub fn estimate(calls: &[ObservedCall], counts: &Counts) -> Option<Saved> {
     })
 }
 
-/// Also `None` if the launcher counted more than these calls, which then cannot be told from
-/// others.
+/// `None` also if the launcher counted more calls than these, because the others cannot be told apart.
 fn of_side<'a>(calls: impl Iterator<Item = &'a ObservedCall>, tally: Tally) -> Option<Saved> {
     let compiled = |call: &&ObservedCall| {
         let outcome = call.outcome;

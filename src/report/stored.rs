@@ -9,11 +9,11 @@ use super::ingredients::Ingredients;
 use super::{Unit, VERSION};
 use crate::support::time::when;
 
-/// A report of an earlier session: what is compared with another.
+/// A report of an earlier session, with the fields that are compared.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct StoredReport {
-    /// The version of the form.
+    /// The version of the JSON form.
     pub version: Option<u32>,
     /// The session.
     pub session: StoredSession,
@@ -23,9 +23,9 @@ pub struct StoredReport {
     pub cache: Option<StoredCache>,
     /// Every call.
     pub units: Vec<Unit>,
-    /// What their results depend on.
+    /// What the calls' results depend on.
     pub ingredients: Option<Ingredients>,
-    /// Why they missed, if that was found out at once.
+    /// Why calls missed, if that was found out at the end of the build.
     pub why: Option<serde_json::Value>,
 }
 
@@ -47,7 +47,7 @@ pub struct StoredSession {
     pub started: f64,
     /// How long it took.
     pub seconds: f64,
-    /// The bytes of memory of the largest process.
+    /// The peak memory in bytes of the largest process.
     pub peak_memory: Option<u64>,
 }
 
@@ -65,11 +65,11 @@ pub struct StoredLauncher {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct StoredCalls {
-    /// Those that went to the launcher.
+    /// The number of launched calls.
     pub launched: u64,
-    /// Those that went straight to the compiler.
+    /// The number of direct calls.
     pub direct: u64,
-    /// The reasons of the latter.
+    /// The reasons of the direct calls.
     pub reasons: Vec<StoredReason>,
 }
 
@@ -87,9 +87,9 @@ pub struct StoredReason {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct StoredCache {
-    /// Results that were found.
+    /// The number of hits.
     pub hits: u64,
-    /// Results that were not.
+    /// The number of misses.
     pub misses: u64,
     /// The size of the cache before the build.
     pub bytes_before: Option<u64>,
@@ -100,22 +100,22 @@ pub struct StoredCache {
 /// A file is not a report that this version can read.
 #[derive(Debug, thiserror::Error)]
 pub enum StoredError {
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error(transparent)]
     Read(#[from] io::Error),
-    /// It is not JSON, or has other fields.
+    /// The file is not JSON, or its fields have other types.
     #[error("it is not a report in JSON")]
     Json(#[from] serde_json::Error),
-    /// It is JSON of something else.
+    /// The file is JSON of something else.
     #[error("it is JSON, but not a report of `rock-wrap run --report`")]
     NoReport,
-    /// It was written by a later release.
+    /// A later release wrote the file.
     #[error("it has version {0}, and this rock-wrap reads versions up to {VERSION}")]
     Newer(u32),
 }
 
 impl StoredSession {
-    /// When it began, for people, in the time of the machine.
+    /// When it began, in UTC, for people to read.
     #[must_use]
     pub fn when(&self) -> String {
         when(self.started)
@@ -168,7 +168,7 @@ mod tests {
             parse(r#"{"version": 99}"#),
             Err(StoredError::Newer(99))
         ));
-        // As releases wrote it that listed no calls.
+        // Written by a release that did not list calls.
         let old = parse(r#"{"version": 1, "session": {"seconds": 2.5}, "new": []}"#).unwrap();
         assert_eq!((old.session.seconds, old.units.len()), (2.5, 0));
     }

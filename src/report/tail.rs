@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-/// Reads a file's new lines, only whole ones.
+/// Reads the lines that are added to a file, complete ones only.
 #[derive(Debug)]
 pub struct Tail {
     file: File,
@@ -21,7 +21,7 @@ impl Tail {
     /// # Errors
     /// If it cannot be opened.
     pub fn from(path: &Path, offset: u64) -> io::Result<Self> {
-        // Written to by `punch` only, and not by everybody.
+        // Only `punch` needs write access, and not every user has it.
         let both = File::options().read(true).write(true).open(path);
         let mut file = both.or_else(|_| File::open(path))?;
         file.seek(SeekFrom::Start(offset))?;
@@ -38,7 +38,7 @@ impl Tail {
         self.position
     }
 
-    /// Makes a part of the file, which was read, take no space. Its size stays.
+    /// Frees the disk space of a range that has been read. The file's size does not change.
     ///
     /// # Errors
     /// If the file system cannot do that.

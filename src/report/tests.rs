@@ -32,7 +32,7 @@ fn facts() -> SessionFacts {
     }
 }
 
-/// A call from parts of a log line, and its duration in milliseconds.
+/// A call made from fields of a log line and its duration in milliseconds.
 fn call(
     what: &str,
     detail: &str,

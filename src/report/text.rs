@@ -149,7 +149,7 @@ impl Report {
 fn direct(calls: &Calls, width: usize) -> Vec<String> {
     let head = row("direct", &[&calls.direct.to_string()]);
     let reasons = calls.reasons.iter();
-    // A no-break space keeps them on one line.
+    // A no-break space keeps a reason and its number on one line.
     let reasons = reasons.map(|of| format!("{}\u{a0}{}", of.reason, of.calls));
     let reasons = reasons.collect::<Vec<_>>().join(", ");
     let indent = head.len() + 2;
@@ -198,11 +198,11 @@ fn slowest(units: &[SlowUnit]) -> Vec<String> {
     units.iter().enumerate().map(line).collect()
 }
 
-/// The compiles with the most memory, below each other with the slowest.
+/// The compiles with the most memory, aligned with the list of the slowest.
 fn largest(units: &[LargeUnit]) -> Vec<String> {
     let line = |(index, unit): (usize, &LargeUnit)| {
         let label = if index == 0 { "memory" } else { "" };
-        // One character more than a number has.
+        // One character wider than a number.
         format!(
             "{label:<width$}{:>9} {:<9}{:<8}{}",
             bytes(unit.peak_memory),
@@ -215,7 +215,7 @@ fn largest(units: &[LargeUnit]) -> Vec<String> {
     units.iter().enumerate().map(line).collect()
 }
 
-/// A language, and for how many architectures it is compiled.
+/// A language, and the number of architectures that it is compiled for.
 fn language(language: &str, archs: u32) -> String {
     match archs {
         0 => language.to_owned(),

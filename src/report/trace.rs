@@ -55,7 +55,7 @@ struct Args<'a> {
 /// Writes the calls of a session that began at `start`, one event a line.
 ///
 /// # Errors
-/// Those of `to`.
+/// If `to` cannot be written to.
 pub fn write(mut to: impl Write, calls: &[ObservedCall], start: Duration) -> io::Result<()> {
     let parts = calls.iter().flat_map(|call| {
         let parts = call.parts.iter();
@@ -83,7 +83,7 @@ pub fn write(mut to: impl Write, calls: &[ObservedCall], start: Duration) -> io:
 }
 
 impl TraceEvent<'_> {
-    /// Makes the event of a call that of one of its parts, which began at `start`.
+    /// Turns the event of a call into the event of one of its parts, which began at `start`.
     fn become_part(&mut self, part: &ObservedPart, start: Duration) {
         self.name = format!("{} of {}", part.arch, self.name);
         self.cat = "part";

@@ -1,4 +1,4 @@
-//! Every call of a session in the form that a report keeps.
+//! The form in which a report keeps the calls of a session.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::shared::decision::language::Language;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Unit {
-    /// Seconds from the beginning of the build to the decision.
+    /// Seconds from the start of the build to the shim's decision.
     pub start: f64,
-    /// How long it took.
+    /// Its duration in seconds.
     pub seconds: Option<f64>,
-    /// `seen`, `before` (then `seconds` is the most that it can have taken) or `unknown`.
+    /// `seen`, `before` (then `seconds` is an upper limit) or `unknown`.
     pub end: String,
     /// The row of the timeline.
     pub lane: usize,
@@ -37,24 +37,24 @@ pub struct Unit {
     pub language: Option<String>,
     /// The number of offload architectures.
     pub arch_count: u32,
-    /// Their names, if the call was seen while it ran.
+    /// The names of the architectures, if the call was seen while it ran.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub archs: Vec<String>,
     /// Whether it went to the launcher.
     pub launched: bool,
-    /// Why not.
+    /// Why it was not launched.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// What the launcher made of it, if that is known.
+    /// The launcher's result, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<CacheOutcome>,
     /// Its parts, if it was compiled by architecture.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub parts: Vec<Part>,
-    /// The bytes of memory of the largest process of the compile, if it was compiled and that is known.
+    /// The peak memory in bytes of the compile's largest process, if it was compiled and this is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub peak_memory: Option<u64>,
-    /// The process.
+    /// The process ID.
     pub process: u32,
     /// What its result depends on, if it was launched.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +73,7 @@ impl Unit {
     }
 }
 
-/// The calls of a session that began at `start`, which are in the order of their starts.
+/// Converts the calls of a session that began at `start`. The calls are in the order of their starts.
 #[must_use]
 pub fn units(calls: &[&ObservedCall], start: Duration) -> Vec<Unit> {
     let mut lanes = Lanes::default();
@@ -134,7 +134,7 @@ fn archs(call: &ObservedCall) -> Vec<String> {
     archs
 }
 
-/// By how much later the end of a call may be seen: the next one of the same process may have begun by then.
+/// How late the end of a call may be noticed: the next call in the same row may have begun by then.
 const LATE: Duration = Duration::from_millis(2);
 
 /// Whole microseconds: more digits mean nothing and take space.

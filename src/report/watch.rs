@@ -49,7 +49,7 @@ pub fn since_boot() -> Duration {
         .unwrap_or_default()
 }
 
-/// What was seen of a session.
+/// What was observed of a session.
 #[derive(Debug, Default)]
 pub struct Watched {
     /// Every call, in the order of the log.
@@ -124,14 +124,14 @@ struct Watcher {
     reader: Reader,
     calls: Vec<ObservedCall>,
     parts: Vec<u8>,
-    /// The last call of each process number.
+    /// The last call of each process ID.
     by_process: HashMap<u32, usize>,
     interner: Interner,
     running: Running,
     progress: Option<Arc<Progress>>,
     /// When the progress was last updated.
     shown: Duration,
-    /// The bytes of the log that take no space any more.
+    /// How many bytes of the log take no space any more.
     punched: u64,
 }
 
@@ -216,7 +216,7 @@ impl Watcher {
                 }
             }
         }
-        // A call's own line comes before that of its parts.
+        // A call's own line precedes the line of its parts.
         for line in lines.split_inclusive(|byte| *byte == b'\n') {
             let text = std::str::from_utf8(line.trim_ascii_end()).ok();
             if let Some((process, parts)) = text.and_then(of_line) {
@@ -245,7 +245,7 @@ impl Watcher {
         const WORTH_IT: u64 = 4 * 1024 * 1024;
         let read = self.log.position();
         if read - self.punched >= WORTH_IT {
-            // Not every file system can.
+            // Not every file system supports this.
             let _ = self.log.punch(self.punched, read - self.punched);
             self.punched = read;
         }

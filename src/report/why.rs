@@ -3,8 +3,8 @@
 //! Owns: which call of the earlier build is the same compile, what differs, and what to do about it. Pure.
 //!
 //! A call may differ in many ways. It counts for the first of these that applies: the compiler, the architectures, the
-//! arguments, the environment, the files that were read. Within one of these it counts for what most other calls have
-//! too, so that a path that is new in every call is one cause and not hundreds.
+//! arguments, the environment, the files that were read. Within one of these it counts for the difference that most
+//! other calls share, so that a path that is new in every call is one cause and not hundreds.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -23,13 +23,13 @@ use crate::launcher::CacheOutcome;
 /// Why a build's calls missed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Why {
-    /// What is compared, in a sentence.
+    /// The sentence that says what is compared.
     pub text: String,
     /// The number of calls that missed.
     pub missed: usize,
     /// The number of calls that were launched.
     pub launched: usize,
-    /// The causes, that of the most calls first.
+    /// The causes, the one with the most calls first.
     pub causes: Vec<Cause>,
 }
 
@@ -42,12 +42,12 @@ pub struct Cause {
     pub text: String,
     /// What to do about it.
     pub remedy: Option<&'static str>,
-    /// The sources.
+    /// The sources of these calls.
     pub units: Vec<String>,
 }
 
-/// Explains the misses of `new` by what it has different from `old`; only those whose path contains `unit`, if that is
-/// given, and then each with everything that differs.
+/// Explains the misses of `new` by its differences from `old`. With `unit`, only for calls whose path contains it, and
+/// each with everything that differs.
 #[must_use]
 pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Why {
     let same = Same::of(old);
@@ -108,18 +108,18 @@ pub fn explain(new: &StoredReport, old: &StoredReport, unit: Option<&str>) -> Wh
     }
 }
 
-/// What had to be compiled of a call, as far as the cause of its miss explains it.
+/// How much of a call had to be compiled, as far as the cause of its miss explains it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Compiled {
-    /// All of it, or that is not known.
+    /// All of it, or that is unknown.
     Whole,
     /// Only architectures that are new.
     New,
-    /// Only this: the architectures and a verb, or the host.
+    /// Only this, in words: architectures and a verb, or the host.
     Only(String),
 }
 
-/// What had to be compiled of a call that was split, whose texts the launcher has compared one by one.
+/// How much of a call had to be compiled. If it was split, the launcher has compared each text separately.
 fn compiled(unit: &Unit, cause: &Change) -> Compiled {
     let with = |outcome| {
         let parts = unit.parts.iter();
@@ -128,7 +128,7 @@ fn compiled(unit: &Unit, cause: &Change) -> Compiled {
     let archs: Vec<&str> = with(CacheOutcome::Miss)
         .map(|part| part.arch.as_str())
         .collect();
-    // Without the host's part, the parts were of no use.
+    // Without a host's part, the parts were not put together.
     let is_split = with(CacheOutcome::Uncached).next().is_some();
     let is_new = |new: &BTreeSet<String>| archs.iter().all(|arch| new.contains(*arch));
     match (cause, &archs[..]) {
@@ -141,7 +141,7 @@ fn compiled(unit: &Unit, cause: &Change) -> Compiled {
     }
 }
 
-/// What differs between a call and the same one of the earlier build.
+/// The differences between a call and the same call of the earlier build.
 fn changes(
     unit: &Unit,
     new: &StoredReport,
@@ -222,7 +222,7 @@ fn changes(
     changes
 }
 
-/// Whether the cache had less than a tenth of what the earlier build left in it.
+/// Whether the build began with less than a tenth of what the earlier build left in the cache.
 fn emptied(new: &StoredReport, old: &StoredReport) -> bool {
     let before = new.cache.as_ref().and_then(|cache| cache.bytes_before);
     let left = old.cache.as_ref().and_then(|cache| cache.bytes);
@@ -231,7 +231,7 @@ fn emptied(new: &StoredReport, old: &StoredReport) -> bool {
         .is_some_and(|(before, left)| before < left / 10)
 }
 
-/// The compilers' differences, each found once.
+/// The differences between compilers, each computed once.
 #[derive(Default)]
 struct Compilers(HashMap<(String, String), Option<Change>>);
 
@@ -273,7 +273,7 @@ fn compiler_change(was: &CompilerParts, is: &CompilerParts) -> Option<Change> {
     let changed = before.symmetric_difference(&now);
     let mut names: Vec<(usize, String)> = changed
         .map(|(role, name, _)| {
-            // What compiles is a better name for a new release than one of its headers.
+            // The compiler itself tells more about a new release than one of its headers.
             let roles = ["compiler", "shared-object", "program", "config", "bitcode"];
             let rank = roles
                 .iter()
@@ -366,7 +366,7 @@ fn base(path: &str) -> &str {
 /// Finds the same compile in an earlier build.
 struct Same<'a> {
     report: &'a StoredReport,
-    /// By source and output: with their directories, as they are spelled, and by their names alone.
+    /// By source and output: with their directories, as they are spelled, and by their base names.
     by: [HashMap<(String, String), Vec<&'a Unit>>; 3],
 }
 
@@ -389,7 +389,8 @@ impl<'a> Same<'a> {
         Self { report, by }
     }
 
-    /// The call that compiled the same; of several, the one whose arguments are most alike. Names alone must be unique.
+    /// The earlier call that compiled the same: of several, the one with the most similar arguments. Base names must be
+    /// unique.
     fn find(&self, unit: &Unit, made_of: &CallIngredients, new: &StoredReport) -> Option<&'a Unit> {
         let own: BTreeSet<&str> = { made_of.arguments.iter() }
             .flat_map(|words| new.parts().texts(words))

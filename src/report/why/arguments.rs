@@ -1,6 +1,6 @@
-//! What two calls' arguments have different.
+//! How the arguments of two calls differ.
 //!
-//! Owns: which of two arguments are the same option with another value, and which values name the same directory in
+//! Owns: which two arguments are the same option with another value, and which values name the same directory in
 //! another place. Pure.
 
 use std::collections::{BTreeSet, HashMap};
@@ -11,7 +11,7 @@ use crate::shared::decision::options;
 /// Options that name architectures.
 const ARCHITECTURES: [&str; 2] = ["--offload-arch=", "--cuda-gpu-arch="];
 
-/// What two calls' arguments have different.
+/// The differences between the arguments of two calls.
 pub(super) fn argument_changes(was: &[String], is: &[String]) -> Vec<Change> {
     let (was, is) = (joined(was), joined(is));
     let (mut gone, mut added) = (difference(&was, &is), difference(&is, &was));
@@ -33,7 +33,7 @@ pub(super) fn argument_changes(was: &[String], is: &[String]) -> Vec<Change> {
         changes.push(Change::Architectures(&new - &both, &lost - &both));
     }
     for old in gone {
-        // Of what is new, what has most in common with it.
+        // Of the added words, the one that has the most in common with this word.
         let alike = |new: &String| common_start(&old, new) + common_end(&old, new);
         let best = { 0..added.len() }
             .filter(|at| is_same_option(&old, &added[*at]))
@@ -53,7 +53,7 @@ pub(super) fn argument_changes(was: &[String], is: &[String]) -> Vec<Change> {
     changes
 }
 
-/// Words with their values behind them in one. What rock-wrap derives from the others is left out.
+/// Joins each option with its values into one word. Leaves out what rock-wrap derives from the others.
 fn joined(words: &[String]) -> Vec<String> {
     let mut words = words.iter();
     let mut joined = Vec::new();
@@ -73,7 +73,7 @@ fn joined(words: &[String]) -> Vec<String> {
     joined
 }
 
-/// What `of` has more than `than`, however it is ordered.
+/// The words of `of` that are not in `than`, in any order; repetitions count.
 fn difference(of: &[String], than: &[String]) -> Vec<String> {
     let mut left = HashMap::<&str, usize>::new();
     for word in than {
@@ -123,7 +123,7 @@ const DIRECTORIES: [&str; 8] = [
     "--rocm-path",
 ];
 
-/// The directory that has another name, if that is all in which the two differ.
+/// The directory whose name has changed, if the two words differ in nothing else.
 fn moved(old: &str, new: &str) -> Option<Change> {
     let start = |word: &str| word.find('/');
     let (was, is) = (old.get(start(old)?..)?, new.get(start(new)?..)?);
@@ -136,7 +136,7 @@ fn moved(old: &str, new: &str) -> Option<Change> {
     let back = was[front..].iter().rev().zip(is[front..].iter().rev());
     let back = back.take_while(|(a, b)| a == b).count();
     let until = |path: &[String]| path[..path.len() - back].join("/");
-    // The last name is a file's, except where the option says otherwise.
+    // The last component is a file, unless the option takes a directory.
     let is_directory = DIRECTORIES.iter().any(|option| new.starts_with(option));
     (back > 0 || is_directory).then(|| Change::Directory(until(&was), until(&is)))
 }

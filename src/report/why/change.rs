@@ -1,23 +1,23 @@
-//! What may differ between two compiles, and how it is said.
+//! What may differ between two compiles, and the words for it.
 //!
 //! Owns: the words, the order and the remedies of causes. Pure.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-/// Something that differs. Sorted by what it explains: the first explains the most.
+/// Something that differs. The order is by how much it explains: the first explains the most.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Change {
     Launcher(String, String),
     Compiler(String),
     Architectures(BTreeSet<String>, BTreeSet<String>),
-    /// A directory that has another name, before and now.
+    /// A directory's name before and now.
     Directory(String, String),
     Argument(Option<String>, Option<String>),
     Variable(String, Option<String>, Option<String>),
     Source,
     File(String),
-    /// A file that is read only now, or was read only then.
+    /// A file that is read only now, or was read only before.
     Read(String, bool),
     Dated,
     Unnamed,
@@ -33,7 +33,7 @@ pub(super) enum Change {
 }
 
 impl Change {
-    /// Changes of the same rank are told apart by how frequent they are.
+    /// Changes of the same rank are ordered by how frequent they are.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::Launcher(..) => 0,
@@ -48,7 +48,7 @@ impl Change {
         }
     }
 
-    /// Whether the texts of a compile show it, so that some of them may be the same as before.
+    /// Whether it is visible in the texts of a compile, so that some of these may be the same as before.
     pub(super) fn is_of_text(&self) -> bool {
         matches!(self.rank(), 5..=7)
     }

@@ -208,7 +208,7 @@ fn a_new_architecture_is_told_from_those_that_hit_call_by_call() {
     let old = report(&["clang++", "--offload-arch=gfx942"], &[]);
     let mut new = report(&["clang++", "--offload-arch=gfx942,gfx950"], &[]);
     new.units.push(new.units[0].clone());
-    // The second was edited too.
+    // The second unit was edited too.
     for (unit, of_gfx942) in new
         .units
         .iter_mut()
