@@ -63,7 +63,7 @@ pub enum BenchCache {
 pub enum Decided {
     /// The call was passed to a launcher.
     Launched,
-    /// It was not, for the reason with this id.
+    /// The call went straight to the compiler, for the reason with this id.
     Direct(String),
     /// Nothing was logged: the call did not reach the shim.
     Unseen,

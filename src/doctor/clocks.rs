@@ -10,8 +10,7 @@ use super::{Finding, Subject};
 
 const CHECK: &str = "clocks";
 
-/// Accepted difference. A file system's clock is the kernel's, rounded down to its tick, or a
-/// server's.
+/// The accepted difference. A file system's clock is a server's clock, or the kernel's, rounded down to its tick.
 const TOLERANCE: Duration = Duration::from_secs(2);
 
 /// How many of the tree's files are checked.

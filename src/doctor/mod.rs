@@ -39,7 +39,7 @@ pub enum Severity {
 /// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Which check it is: a stable id.
+    /// The check's stable id.
     pub check: &'static str,
     /// How bad it is.
     pub severity: Severity,

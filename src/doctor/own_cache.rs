@@ -7,8 +7,8 @@ use super::scratch::{DoctorError, write};
 use crate::launcher::{ChangedEnvironment, Launcher, health};
 use crate::shared::launchers::kind::LauncherKind;
 
-/// The environment that selects a cache in `dir` and keeps the user's other settings. If the user's
-/// cache is not on disk, it is the user's storage, through a server of our own.
+/// The environment that selects a cache in `dir` and keeps the user's other settings. If the user's cache is not on
+/// disk, that storage is used, through a separate server.
 pub fn environment(launcher: &Launcher, dir: &Path) -> Result<ChangedEnvironment, DoctorError> {
     let environment = ChangedEnvironment::default();
     let cache = dir.join("cache");

@@ -31,7 +31,7 @@ pub struct Subject {
     pub launcher: Launcher,
     /// The shim's bytes.
     pub image: Vec<u8>,
-    /// Whether this is the shim in the tree; otherwise it was made for the examination.
+    /// Whether `image` is the shim in the tree; otherwise it was made for the examination.
     pub installed: bool,
 }
 
@@ -107,7 +107,7 @@ impl Subject {
         own.or(self.named_libraries.as_deref())
     }
 
-    /// The launcher, if HIP_CLANG_LAUNCHER names it and not the shim itself.
+    /// The launcher's path, if the shim learns it from HIP_CLANG_LAUNCHER and not from its own configuration.
     #[must_use]
     pub fn launcher_by_environment(&self) -> Option<&Path> {
         let path = self.launcher.path.as_path();
