@@ -1,18 +1,18 @@
 //! The set of offload architectures that a build is for.
 //!
-//! Owns: which spellings mean the same architecture. An unknown name is kept as it is: clang learns new ones
-//! with every release.
+//! Owns: which spellings mean the same architecture. Unknown names are kept as they are: clang learns new ones with
+//! every release.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::CiError;
 
-/// Architectures without order and repetition, each in one spelling.
+/// A set of architectures, each in its usual spelling.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArchSet(BTreeSet<String>);
 
-/// The names that clang takes for another one (LLVM, `TargetParser.cpp`).
+/// Other names for architectures that clang accepts (LLVM, `TargetParser.cpp`).
 const ALIASES: [(&str, &str); 18] = [
     ("tahiti", "gfx600"),
     ("pitcairn", "gfx601"),
@@ -34,7 +34,7 @@ const ALIASES: [(&str, &str); 18] = [
     ("stoney", "gfx810"),
 ];
 
-/// Options and the target triple that may stand before a name.
+/// Options and forms of the target triple that may precede a name.
 const BEFORE: [&str; 4] = [
     "--offload-arch=",
     "--cuda-gpu-arch=",
@@ -43,7 +43,7 @@ const BEFORE: [&str; 4] = [
 ];
 
 impl ArchSet {
-    /// Parses a list as clang (`gfx942,gfx90a`), CMake and PyTorch (`gfx942;gfx90a`) and shells separate it.
+    /// Parses a list separated as in clang (`gfx942,gfx90a`), in CMake and PyTorch (`gfx942;gfx90a`) or in shells.
     ///
     /// # Errors
     /// If a word is `native` or no architecture.
@@ -56,24 +56,24 @@ impl ArchSet {
             .map(Self)
     }
 
-    /// How many there are.
+    /// The number of architectures.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether none was named.
+    /// Whether the set is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Their names, sorted.
+    /// The names, sorted.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(String::as_str)
     }
 
-    /// Whether `other` has all of these and more.
+    /// Whether `other` contains all of these architectures and at least one more.
     #[must_use]
     pub fn is_part_of(&self, other: &Self) -> bool {
         self.0.is_subset(&other.0) && self.len() < other.len()
@@ -93,7 +93,7 @@ impl fmt::Display for ArchSet {
     }
 }
 
-/// One architecture in its usual spelling: features after it in alphabetical order, as clang writes them.
+/// Brings one architecture into its usual spelling: its features in alphabetical order, as clang writes them.
 fn one(word: &str) -> Result<String, CiError> {
     let wrong = || CiError::NotAnArch(word.to_owned());
     let mut name = word;

@@ -1,7 +1,7 @@
-//! What the CI system says of the job: whose code it builds, and where.
+//! What the CI system says about the job: whose code it builds, and where.
 //!
-//! Owns: the variables of GitHub Actions, GitLab CI and Jenkins, and whether the code of a job is trusted.
-//! Must never take a job for trusted if that cannot be seen.
+//! Owns: the variables of GitHub Actions, GitLab CI and Jenkins, and whether a job's code is trusted. Must never treat
+//! a job as trusted if the origin of its code is unknown.
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use serde_json::Value;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum System {
-    /// GitHub Actions, and what speaks its language.
+    /// GitHub Actions and compatible systems.
     GitHub,
     /// GitLab CI.
     GitLab,
@@ -18,20 +18,20 @@ pub enum System {
     Jenkins,
 }
 
-/// Whether the code that a job builds may write what others read.
+/// Whether the code that a job builds may write to caches that others read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Trust {
-    /// It comes from the repository itself, or there is no CI system.
+    /// The code comes from the repository itself, or there is no CI system.
     Trusted,
-    /// It comes from elsewhere, or that cannot be known; says which.
+    /// The code comes from elsewhere, or its origin is unknown; says which.
     Untrusted(String),
 }
 
-/// A job.
+/// A CI job.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CiContext {
-    /// The system; `None` if this is no job of a known one.
+    /// The system; `None` outside of the known CI systems.
     pub system: Option<System>,
     /// The repository, as the system names it.
     pub repository: Option<String>,
@@ -43,18 +43,18 @@ pub struct CiContext {
     pub commit: Option<String>,
     /// The number of the run, pipeline or build.
     pub run: Option<String>,
-    /// How often it was tried.
+    /// Which attempt at the run this is.
     pub attempt: Option<String>,
     /// The job's name.
     pub job: Option<String>,
-    /// Where it can be seen.
+    /// The URL of its page.
     pub url: Option<String>,
     /// Whether its code is trusted.
     pub trust: Trust,
 }
 
 impl CiContext {
-    /// The job that `variable` describes. `read` returns the content of a file.
+    /// Describes the job from `variable`. `read` returns the content of a file.
     pub fn of(
         variable: impl Fn(&str) -> Option<String>,
         read: impl Fn(&str) -> Result<String, String>,
@@ -122,7 +122,7 @@ impl CiContext {
                 get("CI_EXTERNAL_PULL_REQUEST_SOURCE_REPOSITORY").as_deref(),
                 get("CI_EXTERNAL_PULL_REQUEST_TARGET_REPOSITORY").as_deref(),
             ),
-            // A pipeline of a branch has none of these; one that was started by another pipeline may.
+            // The pipeline of a branch has none of these variables; one that another pipeline started may have them.
             Some(event)
                 if event == "merge_request_event" || get("CI_MERGE_REQUEST_IID").is_some() =>
             {
@@ -170,7 +170,7 @@ impl CiContext {
 
 /// Whether the code of a GitHub job is the repository's own.
 ///
-/// A repository can itself be a fork, so that the payload's `fork` says nothing: the names are compared.
+/// The repository can itself be a fork, so the payload's `fork` proves nothing, and the names are compared.
 fn trust_of_github(event: Option<&str>, payload: Result<Value, String>) -> Trust {
     let unknown =
         |why: String| Trust::Untrusted(format!("where the code comes from is unknown: {why}"));
@@ -214,12 +214,12 @@ fn same_repository(from: Option<&str>, to: Option<&str>) -> Trust {
     match (from, to) {
         (Some(from), Some(to)) if from == to => Trust::Trusted,
         (Some(from), Some(_)) => Trust::Untrusted(format!("the code comes from the fork {from}")),
-        // GitHub says null for a fork that was deleted.
+        // GitHub reports null for a deleted fork.
         _ => Trust::Untrusted("the repository that the code comes from is not named".to_owned()),
     }
 }
 
-/// `https://user:secret@host/path` as `https://host/path`. Other spellings, such as `git@host:path`, hold no
+/// Turns `https://user:secret@host/path` into `https://host/path`. Other spellings, such as `git@host:path`, contain no
 /// secret.
 #[must_use]
 pub fn without_credentials(url: &str) -> String {

@@ -10,12 +10,12 @@ pub enum CiError {
     /// A word in a list of architectures is not one.
     #[error("{0:?} is not an offload architecture")]
     NotAnArch(String),
-    /// `native` means something else on each machine.
+    /// `native` means different architectures on different machines.
     #[error(
         "\"native\" means other architectures on other machines, which a shared cache cannot tell apart"
     )]
     NativeArch,
-    /// The prefix of a key holds something that a CI system does not take in a key.
+    /// The prefix of a key contains a character that CI systems do not accept in a key.
     #[error("--prefix {0:?}: only letters, digits and the characters ._/- can be in a cache key")]
     Prefix(String),
     /// The prefix of a key leaves no room for the rest.
@@ -32,7 +32,7 @@ pub enum CiError {
         /// What is wrong with it.
         why: String,
     },
-    /// The URL of a remote cache holds a password.
+    /// The URL of a remote cache contains a password.
     #[error("the URL of the remote cache {0} holds a password, which others could read")]
     SecretInUrl(String),
     /// The launcher cannot use the remote cache.
@@ -57,7 +57,7 @@ pub enum CiError {
         #[source]
         source: std::io::Error,
     },
-    /// The file with the settings holds something unknown.
+    /// The file with the settings contains something unknown.
     #[error("{path}{at}: {why}", at = .line.map_or(String::new(), |line| format!(":{line}")))]
     Settings {
         /// The file.
@@ -141,7 +141,7 @@ pub enum CiError {
         /// What differs.
         what: String,
     },
-    /// The file for GitHub's variables is not there.
+    /// GITHUB_ENV, which names the file for GitHub's variables, is not set.
     #[error("--format github needs GITHUB_ENV, which is not set")]
     NoGithubEnv,
     /// The file for GitHub's variables cannot be written.

@@ -1,6 +1,6 @@
 //! A plan's variables in the forms that shells, CI systems and containers read.
 //!
-//! Owns: the quoting. No value has a line break, since paths with one are refused.
+//! Owns: the quoting. No value contains a line break: paths with one are refused.
 
 use super::plan::Plan;
 

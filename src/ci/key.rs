@@ -1,35 +1,35 @@
-//! The key under which a CI system keeps a job's cache.
+//! The key under which a CI system stores a job's cache.
 //!
-//! Owns: what is in the key, in which order, and which other keys may stand in for it. CI systems look a
-//! restore key up as a prefix, so every field ends where the next one begins, and no field holds a `-`.
+//! Owns: what is in the key, in which order, and which other keys may be used instead. CI systems look up a restore key
+//! as a prefix, so a `-` separates the fields, and no field contains one.
 
 use super::{ArchSet, CiError};
 
-/// The longest key that GitHub takes.
+/// The longest key that GitHub accepts.
 pub const MAX_KEY: usize = 512;
 
 /// The longest prefix that a user may choose.
 pub const MAX_PREFIX: usize = 128;
 
-/// The longest list of architectures that stands in a key by its names.
+/// The longest list of architectures that a key spells out. A digest replaces a longer one.
 const MAX_ARCHS: usize = 160;
 
-/// The longest other field.
+/// The maximum length of every other field. A longer value is cut, and a digest is added.
 const MAX_FIELD: usize = 32;
 
-/// Raised if the fields or their order change.
+/// Raised when the fields or their order change.
 const VERSION: &str = "v1";
 
-/// What a cache is good for.
+/// Everything that decides which jobs can use a cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyFacts<'a> {
-    /// What tells this cache from others of the same repository.
+    /// What distinguishes this cache from others of the same repository.
     pub prefix: &'a str,
     /// The operating system and its release, such as `linux.debian12`.
     pub system: &'a str,
     /// The machine's architecture.
     pub machine: &'a str,
-    /// The policy, or what stands for it.
+    /// The policy, or [`FORK`](super::policy::FORK) for an untrusted job.
     pub policy: &'a str,
     /// The launcher and its major version, such as `ccache4`.
     pub launcher: &'a str,
@@ -37,7 +37,7 @@ pub struct KeyFacts<'a> {
     pub rocm: Option<&'a str>,
     /// The compiler's fingerprint.
     pub compiler: &'a str,
-    /// What the build is for.
+    /// The architectures that the build is for.
     pub archs: &'a ArchSet,
 }
 
@@ -45,18 +45,18 @@ impl KeyFacts<'_> {
     /// The key.
     ///
     /// # Errors
-    /// If the prefix cannot be in a key.
+    /// If the prefix is not allowed in a key.
     pub fn key(&self) -> Result<String, CiError> {
         check(self.prefix)?;
         Ok(self.full(self.archs))
     }
 
-    /// The keys whose caches may be restored in its place, the most specific first. `wider` are the lists of
-    /// architectures whose caches hold what this job needs, if objects are cached by architecture.
+    /// The keys whose caches may be restored, the job's own first, then the most specific ones. `wider` are lists of
+    /// architectures whose caches contain what this job needs, if objects are cached by architecture.
     ///
-    /// None differs in the operating system, the machine, the policy or the launcher: such a cache is of no
-    /// use, or must not be used. A cache of other architectures is of no use either, however fresh it is, and
-    /// GitHub restores only one.
+    /// All have the same operating system, machine, policy and launcher: a cache that differs in one of these is of no
+    /// use, or must not be used. A cache for other architectures is of no use either, however fresh it is, and GitHub
+    /// restores only one.
     ///
     /// # Errors
     /// As [`key`](Self::key).
@@ -65,7 +65,7 @@ impl KeyFacts<'_> {
             .iter()
             .filter(|other| !self.archs.is_empty() && self.archs.is_part_of(other))
             .collect();
-        // The smallest one is downloaded fastest.
+        // The smallest cache downloads fastest.
         wider.sort_by_key(|other| other.len());
         let lists: Vec<_> = std::iter::once(self.archs).chain(wider).collect();
         let mut keys = vec![self.key()?];
@@ -81,13 +81,13 @@ impl KeyFacts<'_> {
         format!("{}{}", self.of_release(archs), field(&compiler))
     }
 
-    /// The beginning of the keys of this ROCm release, whichever compiler it has.
+    /// The start of the keys of this ROCm release, whichever compiler it has.
     fn of_release(&self, archs: &ArchSet) -> String {
         let rocm = field(self.rocm.unwrap_or("unknown"));
         format!("{}rocm{rocm}-", self.of_archs(archs))
     }
 
-    /// The beginning of the keys for these architectures, whichever ROCm release.
+    /// The start of the keys for these architectures, whichever ROCm release.
     fn of_archs(&self, archs: &ArchSet) -> String {
         let fields = [self.system, self.machine, self.policy, self.launcher].map(field);
         format!(
@@ -110,7 +110,7 @@ fn check(prefix: &str) -> Result<(), CiError> {
     Ok(())
 }
 
-/// A value as a field: without `-`, and without what a CI system does not take in a key.
+/// Turns a value into a field: without `-`, and without characters that CI systems reject in a key.
 fn field(value: &str) -> String {
     let plain = |c: char| match c {
         _ if c.is_ascii_alphanumeric() => c,
@@ -132,7 +132,7 @@ fn shown(archs: &ArchSet) -> String {
     let names = archs.iter().map(|arch| {
         let arch = arch.replace('+', "on");
         match arch.split_once(':') {
-            // `-` ends a feature, and is part of the names of generic architectures.
+            // A feature may end with `-`, and the names of generic architectures contain it.
             Some((name, features)) => {
                 let features = features.replace('-', "off").replace(':', ".");
                 format!("{}.{features}", name.replace('-', "."))

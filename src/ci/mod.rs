@@ -1,6 +1,6 @@
 //! What a CI job needs around a build: which caches it may use, and the key of its cache.
 //!
-//! Owns: the table of policies, the offload architectures as a set, what CI systems say of a job, and keys.
+//! Owns: the table of policies, the offload architectures as a set, what CI systems say about a job, and keys.
 //! Everything here is computed from values; the command line reads the environment and the files.
 
 pub mod arch;

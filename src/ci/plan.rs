@@ -1,7 +1,7 @@
-//! What a job's caches are: from the policy, the trust in its code, its credentials and its launcher.
+//! Decides which caches a job gets, from the policy, the trust in its code, its credentials and its launcher.
 //!
-//! Owns: the order of these, and what is set for each launcher. Pure. A job may lose access for any reason,
-//! each of which is said; it never gains any.
+//! Owns: the order in which these apply, and the settings for each launcher. Pure. Trust, credentials and launcher can
+//! only take access away, and a note says why.
 
 use std::path::{Path, PathBuf};
 
@@ -12,11 +12,11 @@ use super::{CiError, Policy, Trust, Variables};
 use crate::shared::launchers::kind::{LauncherKind, Version};
 use crate::shared::launchers::since;
 
-/// What decides about a job's caches.
+/// The facts from which a plan is made.
 pub struct PlanRequest<'a> {
-    /// The policy that was asked for.
+    /// The requested policy.
     pub policy: Policy,
-    /// What it means here.
+    /// The policy's settings.
     pub facts: &'a PolicyFacts,
     /// Whether `--allow-local` was given.
     pub allow_local: bool,
@@ -24,32 +24,32 @@ pub struct PlanRequest<'a> {
     pub trust: &'a Trust,
     /// The launcher.
     pub launcher: LauncherKind,
-    /// Its version.
+    /// The launcher's version.
     pub version: Option<Version>,
     /// The number of architectures that the build is for; 0 if it is not known.
     pub archs: usize,
-    /// Where all caches are.
+    /// The directory that contains all caches.
     pub root: &'a Path,
-    /// The directory below which checkouts share.
+    /// The directory below which checkouts share results.
     pub base: Option<&'a Path>,
-    /// Whether a variable is set, and not to nothing.
+    /// Whether a variable is set and not empty.
     pub is_set: &'a dyn Fn(&str) -> bool,
     /// Whether the remote cache has been found not to work.
     pub without_remote: bool,
 }
 
-/// A job's caches.
+/// The caches of a job, and how to set them up.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The policy, or [`FORK`].
     pub label: &'static str,
-    /// What is done with the local cache.
+    /// The access to the local cache.
     pub local: Access,
-    /// The remote cache, and what is done with it.
+    /// The remote cache and the access to it.
     pub remote: Option<(Remote, Access)>,
-    /// The directories to make.
+    /// The directories to create.
     pub directories: Vec<PathBuf>,
-    /// The files to write, and what is in them.
+    /// The files to write, and their content.
     pub files: Vec<(PathBuf, String)>,
     /// The variables to set.
     pub set: Variables,
@@ -62,8 +62,7 @@ pub struct Plan {
 /// Tells later commands of the job which policy it has.
 pub const POLICY: &str = "ROCK_WRAP_POLICY";
 
-/// Variables of sccache that select a cache, or what is done with one. Those that a plan does not set must
-/// not be set.
+/// Variables of sccache that select a cache or the access to one. Those that a plan does not set must be unset.
 const SCCACHE_CHOICES: [&str; 28] = [
     "SCCACHE_AZURE_BLOB_CONTAINER",
     "SCCACHE_AZURE_KEY_PREFIX",
@@ -95,7 +94,7 @@ const SCCACHE_CHOICES: [&str; 28] = [
     "SCCACHE_WEBDAV_RW_MODE",
 ];
 
-/// The same for ccache, whose variables count more than its file.
+/// The same for ccache, whose variables override its configuration file.
 const CCACHE_CHOICES: [&str; 10] = [
     "CCACHE_DISABLE",
     "CCACHE_NAMESPACE",
@@ -109,9 +108,9 @@ const CCACHE_CHOICES: [&str; 10] = [
     "CCACHE_STATSLOG",
 ];
 
-/// The limit of a local cache in GiB if nobody sets one. A unit is stored once for each list of
-/// architectures that it was compiled for, and grows with the list: llama.cpp's cache of 500 MB held 45 % of
-/// what a build for 22 architectures needs.
+/// The limit of a local cache in GiB if the user sets none. A unit is stored once for each list of architectures that
+/// it was compiled for, and its size grows with the list: llama.cpp's cache of 500 MB held 45 % of what a build for 22
+/// architectures needs.
 #[must_use]
 pub fn fitting_size(archs: usize) -> u64 {
     const FIRST: u64 = 5;
@@ -119,7 +118,7 @@ pub fn fitting_size(archs: usize) -> u64 {
 }
 
 impl Plan {
-    /// Decides.
+    /// Makes the plan.
     ///
     /// # Errors
     /// If the policy names a cache that the launcher cannot use.
@@ -201,7 +200,7 @@ impl Plan {
         };
         line("namespace", &request.facts.namespace);
         if !(request.is_set)("CCACHE_MAXSIZE") {
-            // To ccache, `G` is a power of 1000.
+            // To ccache, `G` is a power of 1000 and `Gi` a power of 1024.
             line("max_size", &format!("{size}i"));
         }
         if let Some((remote, access)) = &self.remote {
@@ -219,7 +218,7 @@ impl Plan {
         self.files.push((file, conf));
         let results = dir.join("ccache-results.log");
         self.put("CCACHE_STATSLOG", results.display().to_string());
-        // It grows with every call, and is of no use to a later job.
+        // Emptied: it grows with every call, and is of no use to a later job.
         self.files.push((results, String::new()));
     }
 
@@ -228,7 +227,7 @@ impl Plan {
         if !(request.is_set)("SCCACHE_CACHE_SIZE") {
             self.put("SCCACHE_CACHE_SIZE", size);
         }
-        // The server ends by itself otherwise, and forgets its counters.
+        // Otherwise the server ends when it is idle, and loses its counters.
         self.put("SCCACHE_IDLE_TIMEOUT", "0");
         self.put(
             "SCCACHE_ERROR_LOG",
@@ -237,12 +236,12 @@ impl Plan {
         if request.version >= Some(since::SCCACHE_BASE_DIRS)
             && !(request.is_set)("SCCACHE_BASEDIRS")
             && let Some(base) = request.base.and_then(Path::to_str)
-            // It is a list.
+            // The variable is a list, separated by colons.
             && !base.contains(':')
         {
             self.put("SCCACHE_BASEDIRS", base);
         }
-        // The user's own file could name another cache.
+        // The user's own configuration file could name another cache.
         let file = dir.join("sccache.toml");
         self.put("SCCACHE_CONF", file.display().to_string());
         let text =
@@ -261,8 +260,8 @@ impl Plan {
         if request.version >= Some(since::SCCACHE_SOCKETS)
             && !has_server.into_iter().any(request.is_set)
         {
-            // A server keeps the cache and the access that it was started with. One that runs for another
-            // policy must not be taken for this one's. The name is abstract, so no file has to be removed.
+            // A server keeps the cache and the access that it was started with, so a server that runs for another
+            // policy must not be used for this one. The socket's name is abstract, so no file has to be removed.
             let mut hasher = blake3::Hasher::new();
             for (name, value) in &self.set {
                 hasher
@@ -287,7 +286,7 @@ fn caches(request: &PlanRequest<'_>, notes: &mut Vec<String>) -> Result<Caches, 
     if request.policy == Policy::Release && request.allow_local {
         local = Access::ReadWrite;
     }
-    // A URL that is wrong is told even where it is not used.
+    // Report a wrong URL even if it is not used.
     let parse = |url: &Option<String>| url.as_deref().map(Remote::parse).transpose();
     let shared = parse(&request.facts.remote)?;
     let open = parse(&request.facts.read_remote)?;
@@ -318,7 +317,7 @@ fn caches(request: &PlanRequest<'_>, notes: &mut Vec<String>) -> Result<Caches, 
     Ok((local, Some((remote, access))))
 }
 
-/// The remote cache that the policy, the trust and the credentials leave.
+/// The remote cache that policy, trust and credentials allow.
 fn remote(
     request: &PlanRequest<'_>,
     shared: Option<Remote>,
@@ -360,7 +359,7 @@ fn remote(
     }
 }
 
-/// Whether the launcher's version can use the cache in this way.
+/// Whether this version of the launcher can use the cache with this access.
 fn can_use(
     request: &PlanRequest<'_>,
     remote: &Remote,

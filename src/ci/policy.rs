@@ -1,6 +1,6 @@
 //! The policies: which caches a job may read, and which it may write.
 //!
-//! Owns: the table. Everything that the commands and the documents say of a policy comes from it.
+//! Owns: the table. Everything that the commands and the documents say about a policy comes from it.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Access {
-    /// It is not used.
+    /// The cache is not used.
     None,
     /// Results are found, and none is stored.
     Read,
@@ -42,19 +42,19 @@ pub enum Policy {
     Local,
 }
 
-/// A row of the table.
+/// One row of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules {
-    /// What is done with the remote cache.
+    /// The access to the remote cache.
     pub remote: Access,
-    /// What is done with the local cache.
+    /// The access to the local cache.
     pub local: Access,
     /// Whether the remote cache, or the namespace in it, is for this policy alone.
     pub own_namespace: bool,
 }
 
 impl Policy {
-    /// All of them, in the order of the table.
+    /// All policies, in the order of the table.
     pub const ALL: [Self; 7] = [
         Self::Dev,
         Self::Ci,
@@ -65,7 +65,7 @@ impl Policy {
         Self::Local,
     ];
 
-    /// Its name in options, keys and files.
+    /// The policy's name in options, keys and files.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -79,7 +79,7 @@ impl Policy {
         }
     }
 
-    /// Its row of the table.
+    /// The policy's row of the table.
     #[must_use]
     pub fn rules(self) -> Rules {
         use Access::{None, Read, ReadWrite};

@@ -1,7 +1,7 @@
 //! Remote caches by URL.
 //!
-//! Owns: which URLs there are, which launcher can use which, the credentials that each needs, and how each
-//! launcher is told. Must never hold a secret: a launcher reads it from the environment by itself.
+//! Owns: which URLs exist, which launcher can use which of them, the credentials that each needs, and how each launcher
+//! is configured. Must never hold a secret: the launcher reads it from the environment itself.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use super::policy::Access;
 use super::{CiError, Variables};
 use crate::shared::launchers::kind::LauncherKind;
 
-/// Where a remote cache is.
+/// The kind of a remote cache.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// Amazon S3, and what speaks its protocol.
+    /// Amazon S3, and services with its protocol.
     S3,
     /// Redis.
     Redis,
@@ -24,13 +24,13 @@ pub enum Backend {
     Gcs,
     /// Azure Blob Storage.
     Azure,
-    /// An HTTP server that takes PUT, such as bazel-remote.
+    /// An HTTP server that accepts PUT, such as bazel-remote.
     Http,
     /// A directory that several machines have mounted.
     File,
 }
 
-/// A scheme, what it stands for, whether the connection is encrypted, and the options that it takes.
+/// A URL scheme: the kind of cache, whether the connection is encrypted, and the accepted options.
 pub struct Scheme {
     /// The scheme.
     pub name: &'static str,
@@ -43,7 +43,7 @@ pub struct Scheme {
 
 const S3_OPTIONS: &[&str] = &["credentials", "endpoint", "region", "ssl"];
 
-/// All of them.
+/// All schemes.
 #[rustfmt::skip]
 pub const SCHEMES: [Scheme; 12] = [
     Scheme { name: "s3", example: "s3://bucket/prefix?region=us-east-1", backend: Backend::S3, secure: true, options: S3_OPTIONS },
@@ -69,17 +69,17 @@ pub struct Remote {
     user: Option<String>,
     /// Host and port, a bucket or a container.
     host: String,
-    /// Without slashes around it.
+    /// Without slashes at its start and end.
     path: String,
     options: BTreeMap<String, String>,
 }
 
-/// Whether a job has what it needs to use a remote cache.
+/// Whether a job has the credentials for a remote cache.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credentials {
-    /// It has, or needs nothing.
+    /// It has them, or needs none.
     There,
-    /// It has not; says what is missing.
+    /// Some are missing; names them.
     Missing(String),
 }
 
@@ -87,7 +87,7 @@ impl Remote {
     /// Parses a URL.
     ///
     /// # Errors
-    /// If there is no such kind of cache, or if a secret is in it.
+    /// If this kind of cache does not exist, or if the URL is malformed or contains a secret.
     pub fn parse(url: &str) -> Result<Self, CiError> {
         let shown = super::context::without_credentials(url);
         let wrong = |why: &str| CiError::Remote {
@@ -160,7 +160,7 @@ impl Remote {
         self.options.get(name).map(String::as_str)
     }
 
-    /// Whether the environment, through `variable`, has the credentials that `launcher` needs for it.
+    /// Whether the environment, through `variable`, has the credentials that `launcher` needs for this cache.
     pub fn credentials(
         &self,
         launcher: LauncherKind,
@@ -169,7 +169,7 @@ impl Remote {
         if self.option("credentials").is_some() {
             return Credentials::There;
         }
-        // One set of these is enough.
+        // One of these sets of variables is enough.
         let sets: &[&[&str]] = match (self.backend, launcher, &self.user) {
             (Backend::S3, ..) => &[
                 &["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"],
@@ -208,10 +208,10 @@ impl Remote {
         Credentials::Missing(missing.join(" and "))
     }
 
-    /// Whether `launcher` can use it.
+    /// Whether `launcher` can use this cache.
     ///
     /// # Errors
-    /// If not; says which launcher can.
+    /// If it cannot; says what to use instead.
     pub fn usable_by(&self, launcher: LauncherKind) -> Result<(), CiError> {
         let why = match (launcher, self.backend) {
             (LauncherKind::Sccache, Backend::Http) => "use a webdav URL, or ccache",
@@ -230,7 +230,7 @@ impl Remote {
         })
     }
 
-    /// The name of sccache's level for it.
+    /// The name of sccache's level for this cache.
     #[must_use]
     pub fn level(&self) -> &'static str {
         match self.backend {
@@ -244,8 +244,8 @@ impl Remote {
         }
     }
 
-    /// The variables with which sccache uses it. `names_access`: whether this version can be told what to do
-    /// with every back end.
+    /// The variables that make sccache use this cache. `names_access`: whether this version has a setting for the
+    /// access to every kind of cache.
     #[must_use]
     pub fn for_sccache(&self, access: Access, namespace: &str, names_access: bool) -> Variables {
         let mut set = Vec::new();
@@ -316,7 +316,7 @@ impl Remote {
             }
             Backend::File => return set,
         };
-        // sccache takes Google's storage for read-only unless it is told otherwise.
+        // sccache treats Google's storage as read-only unless told otherwise.
         if names_access || self.backend == Backend::Gcs {
             let mode = match access {
                 Access::ReadWrite => "READ_WRITE",
@@ -327,7 +327,7 @@ impl Remote {
         set
     }
 
-    /// The value of ccache's `remote_storage`. ccache itself puts the values of variables in.
+    /// The value of ccache's `remote_storage`. For secrets it contains the names of variables, which ccache expands.
     pub fn for_ccache(&self, access: Access, variable: impl Fn(&str) -> bool) -> String {
         let both = ["CCACHE_REMOTE_USER", "CCACHE_REMOTE_PASSWORD"].map(&variable);
         let login = match (&self.user, both) {
@@ -338,7 +338,7 @@ impl Remote {
         let (host, path) = (&self.host, &self.path);
         let mut storage = match self.backend {
             Backend::File => format!("file:/{path}"),
-            // ccache takes what follows a slash for the number of a database.
+            // ccache takes what follows a slash for the number of a database, so there must be no slash without one.
             Backend::Redis if path.is_empty() => format!("redis://{login}{host}"),
             Backend::Redis => format!("redis://{login}{host}/{path}"),
             _ if self.secure => format!("https://{login}{host}/{path}"),
@@ -358,7 +358,7 @@ impl Remote {
         storage
     }
 
-    /// Whether ccache needs a helper program for it: what it has built in speaks no TLS.
+    /// Whether ccache needs a helper program for this cache: its built-in client has no TLS.
     #[must_use]
     pub fn needs_ccache_helper(&self) -> bool {
         self.secure && matches!(self.backend, Backend::Http | Backend::WebDav)

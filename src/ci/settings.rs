@@ -1,4 +1,4 @@
-//! `rock-wrap.toml`: where the remote caches are, and what a policy does differently here.
+//! `rock-wrap.toml`: where the remote caches are, and how policies differ here.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::policy::{Access, Rules};
 use super::{CiError, Policy};
 
-/// The file. Its first part is for every policy that does not say otherwise.
+/// The file. Its top level applies to every policy that does not say otherwise.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Settings {
@@ -20,7 +20,7 @@ pub struct Settings {
     policy: BTreeMap<Policy, PolicySettings>,
 }
 
-/// A part for one policy, `[policy.NAME]`.
+/// The section of one policy, `[policy.NAME]`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 struct PolicySettings {
@@ -33,16 +33,16 @@ struct PolicySettings {
     local: Option<bool>,
 }
 
-/// What holds for a policy.
+/// The settings that apply to one policy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicyFacts {
-    /// What it may do.
+    /// The access that it has.
     pub rules: Rules,
     /// The URL of the remote cache.
     pub remote: Option<String>,
     /// The URL of a remote cache that anybody may read.
     pub read_remote: Option<String>,
-    /// The namespace in a remote cache, which ends with its version.
+    /// The namespace in a remote cache, ending with its version.
     pub namespace: String,
     /// The limit of the local cache.
     pub max_size: Option<String>,
@@ -52,7 +52,7 @@ impl Settings {
     /// Parses the file at `path`, whose content is `text`.
     ///
     /// # Errors
-    /// If it is not TOML, or holds an unknown key or value; names the line.
+    /// If it is not TOML, or contains an unknown key or value; names the line.
     pub fn parse(path: &Path, text: &str) -> Result<Self, CiError> {
         toml::from_str(text).map_err(|error| {
             let before = error.span().and_then(|span| text.get(..span.start));
@@ -64,7 +64,7 @@ impl Settings {
         })
     }
 
-    /// What holds for `policy`.
+    /// The settings that apply to `policy`.
     #[must_use]
     pub fn of(&self, policy: Policy) -> PolicyFacts {
         let own = self.policy.get(&policy).cloned().unwrap_or_default();

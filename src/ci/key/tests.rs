@@ -1,6 +1,6 @@
 use super::*;
 
-/// The facts of one job, to be varied.
+/// The facts of one job. Each test varies them.
 #[derive(Clone, Copy)]
 struct Job {
     prefix: &'static str,
@@ -54,7 +54,7 @@ impl Job {
         self.with(|facts| facts.key().unwrap())
     }
 
-    /// Whether this job restores what `other` saved with `-1` after its key, if it names these lists.
+    /// Whether this job, if it names these wider lists, restores what `other` saved with `-1` after its key.
     fn restores(self, other: Self, lists: &[&str]) -> bool {
         let wider: Vec<_> = lists
             .iter()
@@ -91,7 +91,7 @@ fn pairs_that_must_be_equal() {
             archs("gfx90a:xnack+:sramecc-"),
             archs("gfx90a:sramecc-:xnack+"),
         ),
-        // Only the beginning of the fingerprint is in the key.
+        // Only the first digits of the fingerprint are in the key.
         (JOB, of(|job| job.compiler = "0123456789abcdef")),
     ] {
         assert_eq!(one.key(), other.key());
@@ -101,7 +101,7 @@ fn pairs_that_must_be_equal() {
 
 #[test]
 fn pairs_that_must_differ() {
-    // The last column: whether one may be restored for the other.
+    // The last column: whether the cache of one may be restored for the other.
     for (one, other, restorable) in [
         (JOB, of(|job| job.prefix = "vllm"), false),
         (JOB, of(|job| job.prefix = "torch-vision"), false),
@@ -129,7 +129,7 @@ fn pairs_that_must_differ() {
         (archs("gfx11"), archs("gfx11-generic"), false),
         (JOB, archs(""), false),
         (archs(""), JOB, false),
-        // Host compilers and pip's downloads are the same, and so may some of the objects be.
+        // Restorable: the results of host compilers and pip's downloads are the same, and some objects may be.
         (JOB, of(|job| job.rocm = Some("7.1.1")), true),
         (JOB, of(|job| job.rocm = Some("7.2.01")), true),
         (JOB, of(|job| job.rocm = None), true),
@@ -201,7 +201,7 @@ fn the_longest_key_fits() {
         archs: archs.join(",").leak(),
     };
     assert!(job.key().len() <= MAX_KEY, "{}", job.key().len());
-    // What is cut is still told apart.
+    // Values that are too long are cut but stay distinct.
     let other = Job {
         rocm: Some("y".repeat(400).leak()),
         ..job

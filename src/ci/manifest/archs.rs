@@ -1,7 +1,7 @@
-//! The architectures that a file has device code for.
+//! Finds the architectures that a file has device code for.
 //!
-//! Owns: the search for clang's offload bundles, plain and compressed (LLVM, `OffloadBundler.cpp`). A name of
-//! an architecture alone says nothing: compilers and their libraries are full of them.
+//! Owns: the search for clang's offload bundles, plain and compressed (LLVM, `OffloadBundler.cpp`). The mere name of an
+//! architecture proves nothing: compilers and their libraries contain many.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -12,29 +12,29 @@ use zip::ZipArchive;
 
 use crate::ci::ArchSet;
 
-/// Begins a bundle: then come the number of its entries and for each of them offset, size, length of the
-/// name (8 bytes each, little endian) and name.
+/// The start of a bundle. The number of entries follows, and for each entry the offset, the size, the length of the
+/// name (8 bytes each, little endian) and the name.
 const PLAIN: &[u8] = b"__CLANG_OFFLOAD_BUNDLE__";
 
-/// Begins a compressed bundle: then come version and method (2 bytes each), sizes that depend on the version,
-/// and a hash of 8 bytes.
+/// The start of a compressed bundle. Version and method (2 bytes each), sizes that depend on the version, and a hash of
+/// 8 bytes follow.
 const COMPRESSED: &[u8] = b"CCOB";
 
-/// How many bytes are looked at at a time.
+/// How many bytes are scanned at a time.
 const CHUNK: usize = 4 << 20;
 
-/// How many of them are looked at again with the next ones. The header of a bundle is shorter, and so is the
-/// first block of a compressed one.
+/// How many of these bytes are scanned again with the next ones. A bundle's header is shorter, and so is the first
+/// block of a compressed bundle.
 const OVERLAP: usize = 256 << 10;
 
-/// No header of a real bundle has more entries, or longer names.
+/// Limits for a header: no real bundle has more entries or longer names.
 const MAX_ENTRIES: u64 = 1024;
 const MAX_NAME: u64 = 256;
 
 /// The architectures in a wheel.
 ///
 /// # Errors
-/// Why they are not known.
+/// If they cannot be determined; says why.
 pub fn of_wheel(file: File) -> Result<ArchSet, String> {
     let mut archive = ZipArchive::new(file).map_err(|error| format!("no zip archive: {error}"))?;
     let mut found = BTreeSet::new();
@@ -45,10 +45,10 @@ pub fn of_wheel(file: File) -> Result<ArchSet, String> {
     Ok(found.into_iter().collect())
 }
 
-/// The architectures in any other file.
+/// The architectures in a file that is not a wheel.
 ///
 /// # Errors
-/// Why they are not known.
+/// If they cannot be determined; says why.
 pub fn of_file(mut file: File) -> Result<ArchSet, String> {
     let mut found = BTreeSet::new();
     scan(&mut file, &mut found)?;
@@ -81,8 +81,7 @@ fn scan(from: &mut impl Read, found: &mut BTreeSet<String>) -> Result<(), String
     }
 }
 
-/// Reads the header of a bundle. The four letters or the text may occur elsewhere, so what is no header is
-/// passed over.
+/// Reads the header of a bundle. The marks may also occur elsewhere, so anything that is not a header is ignored.
 fn plain(header: &[u8], found: &mut BTreeSet<String>) -> Option<()> {
     let mut rest = header;
     let number = |rest: &mut &[u8]| {
@@ -115,7 +114,7 @@ fn compressed(header: &[u8], found: &mut BTreeSet<String>) -> Result<(), String>
         let bytes = header.get(at..at + 2)?;
         Some(u16::from_le_bytes([bytes[0], bytes[1]]))
     };
-    // Version 1 has the size after decompression, 2 the size of the file before it, 3 both in 8 bytes.
+    // Version 1 has the uncompressed size, version 2 has the file's size before it, version 3 has both in 8 bytes each.
     let sizes = match short(0) {
         Some(1) => 4,
         Some(2) => 8,
@@ -132,7 +131,7 @@ fn compressed(header: &[u8], found: &mut BTreeSet<String>) -> Result<(), String>
         return Ok(());
     };
     let mut text = Vec::new();
-    // The data may end with this chunk, but the header is in the first block.
+    // The data may be cut off at the end of this chunk, but the first block contains the header.
     let _ = decoder.by_ref().take(64 << 10).read_to_end(&mut text);
     if let Some(header) = text.strip_prefix(PLAIN) {
         plain(header, found);

@@ -1,4 +1,4 @@
-//! What a build made: files with their digests, and what the name of a wheel says.
+//! Describes what a build made: files with their digests, and what the name of a wheel says.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -15,9 +15,9 @@ use crate::ci::ArchSet;
 pub struct Artifact {
     /// Its name.
     pub file: String,
-    /// Where it is, from the record's directory.
+    /// Its path, relative to the record's directory.
     pub path: String,
-    /// What is in it.
+    /// Its size and digest.
     #[serde(flatten)]
     pub content: Content,
     /// What its name says, if it is a wheel.
@@ -55,7 +55,7 @@ pub struct WheelName {
 }
 
 impl Artifact {
-    /// The file at `file`, which the record calls `path`.
+    /// Describes the file at `file`, which the record calls `path`.
     ///
     /// # Errors
     /// If it cannot be read.

@@ -1,4 +1,4 @@
-//! The record of a build: what made it, from what, and what came out.
+//! The record of a build: what made it, what it was made from, and what it made.
 //!
 //! Owns: the form of the record, TheRock's form of the sources, and the record's file name.
 //! `docs/manifest.schema.json` is the schema.
@@ -17,7 +17,7 @@ pub use source::Source;
 
 use super::{CiContext, Policy};
 
-/// Raised when a field changes its meaning or goes.
+/// Raised when a field changes its meaning or is removed.
 pub const SCHEMA_VERSION: u32 = 1;
 
 /// The version of TheRock's source manifest that is written.
@@ -39,7 +39,7 @@ pub enum Known<T> {
 }
 
 impl<T> Known<T> {
-    /// Nothing, and why.
+    /// No value, for this reason.
     pub fn not(reason: impl Into<String>) -> Self {
         Self::Not {
             value: None,
@@ -47,7 +47,7 @@ impl<T> Known<T> {
         }
     }
 
-    /// The value.
+    /// The value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Is(value) => Some(value),
@@ -70,7 +70,7 @@ impl<T> From<Result<T, String>> for Known<T> {
 pub struct ProgramRecord {
     /// Where it is.
     pub path: String,
-    /// What it says of its version.
+    /// The version that it prints.
     pub version: String,
 }
 
@@ -90,7 +90,7 @@ pub struct CompilerRecord {
 /// A file of the compiler.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct MemberRecord {
-    /// What it is in the compiler.
+    /// Its role in the compiler.
     pub role: &'static str,
     /// The name by which the compiler looks for it.
     pub name: String,
@@ -126,24 +126,24 @@ pub struct Manifest {
     pub launcher: Known<ProgramRecord>,
     /// The policy under which `rock-wrap env` set the job up.
     pub policy: Known<Policy>,
-    /// What the launcher says of its cache.
+    /// What the launcher says about its cache.
     pub cache_mode: Known<Value>,
     /// The report of `rock-wrap run`.
     pub report: Known<Value>,
-    /// What the CI system says of the job.
+    /// What the CI system says about the job.
     pub ci: CiContext,
     /// The Python of the build.
     pub python: Known<ProgramRecord>,
-    /// What was built.
+    /// The checkouts that were built, by name.
     pub sources: BTreeMap<String, Source>,
-    /// The same in TheRock's form.
+    /// The sources in the form of TheRock's source manifest.
     pub therock: Value,
-    /// What came out.
+    /// The files that the build made.
     pub artifacts: Vec<Artifact>,
 }
 
-/// TheRock's source manifest: an object for each source with repository and commit. Sources without them are
-/// left out.
+/// TheRock's source manifest: an object for each source with its repository and commit. Leaves out sources for which
+/// these are not known.
 #[must_use]
 pub fn therock(sources: &BTreeMap<String, Source>) -> Value {
     let mut manifest = Map::new();

@@ -1,4 +1,4 @@
-//! What a checkout is: its repository, commit and state.
+//! Describes a checkout: its repository, commit and state.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::ci::context::without_credentials;
 /// A checkout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Source {
-    /// Where it is.
+    /// Its directory.
     pub directory: String,
     /// The URL of the repository that it was cloned from, without credentials.
     pub repo: Known<String>,
@@ -19,15 +19,15 @@ pub struct Source {
     pub commit: Known<String>,
     /// The branch that is checked out.
     pub branch: Known<String>,
-    /// The commit by the nearest tag.
+    /// What `git describe --tags` prints: the nearest tag and the distance from it.
     pub describe: Known<String>,
-    /// Whether files differ from the commit, or are not in it and not ignored.
+    /// Whether a file differs from the commit, or is neither tracked nor ignored.
     pub dirty: Known<bool>,
-    /// Whether the history is cut off.
+    /// Whether the clone is shallow.
     pub shallow: Known<bool>,
-    /// What `version.txt` says.
+    /// The first line of `version.txt`.
     pub version: Option<String>,
-    /// The submodules, also those of submodules.
+    /// The submodules, including nested ones.
     pub submodules: Known<Vec<Submodule>>,
 }
 
@@ -36,11 +36,11 @@ pub struct Source {
 pub struct Submodule {
     /// Its directory.
     pub path: String,
-    /// The commit that is checked out, or that is wanted if none is.
+    /// The commit that is checked out or, if none is, the one that the superproject records.
     pub commit: String,
     /// Whether it is checked out.
     pub present: bool,
-    /// Whether it is the commit that is wanted.
+    /// Whether the checked-out commit is the recorded one.
     pub current: bool,
 }
 
@@ -61,7 +61,7 @@ impl Source {
         }
     }
 
-    /// Asks git.
+    /// Asks git about the checkout in `directory`.
     #[must_use]
     pub fn of(directory: &Path) -> Self {
         let shown = directory.display().to_string();
@@ -108,14 +108,14 @@ impl Source {
     }
 }
 
-/// What git prints, or the reason why it prints nothing.
+/// What git prints, or why it prints nothing.
 fn git(directory: &Path, args: &[&str]) -> Result<String, String> {
     if !directory.is_dir() {
         return Err("there is no such directory".to_owned());
     }
     let mut git = Command::new("git");
     git.arg("-C").arg(directory).args(args).env("LC_ALL", "C");
-    // A repository around a source that was unpacked into it is not the source's. Git takes no relative names.
+    // A repository around an unpacked source is not the source's own. The variable takes absolute paths only.
     let directory = directory
         .canonicalize()
         .unwrap_or_else(|_| directory.to_owned());
@@ -136,7 +136,7 @@ fn git(directory: &Path, args: &[&str]) -> Result<String, String> {
     Ok(text.trim_end().to_owned())
 }
 
-/// Parses `git submodule status`: a mark, the commit, the directory, and what describes the commit.
+/// Parses `git submodule status`: a mark, the commit, the directory, and a description of the commit.
 fn submodules(text: &str) -> Vec<Submodule> {
     let one = |line: &str| {
         let mark = line.chars().next()?;

@@ -5,7 +5,7 @@ const NEW: Version = Version(0, 19, 0);
 const NEW_CCACHE: Version = Version(4, 14, 2);
 const REMOTE: &str = "redis://me@host:6379";
 
-/// A request, to be varied.
+/// A request. Each test varies it.
 struct Asked {
     policy: Policy,
     settings: String,
@@ -53,7 +53,7 @@ impl Asked {
         }
     }
 
-    /// With these variables set, and no others.
+    /// The request with these variables set, and no others.
     fn where_set(self, variables: &[&'static str]) -> Self {
         let variables = variables.to_vec();
         Self { variables, ..self }
@@ -141,7 +141,7 @@ fn a_release_caches_locally_only_if_that_is_allowed() {
     assert!(plan.directories.is_empty());
     let allowed = asked(Policy::Release).allowing_local().plan();
     assert_eq!(access(&allowed), (Access::None, Access::ReadWrite));
-    // It allows nobody else anything.
+    // It changes nothing for other policies.
     let other = asked(Policy::Ci).allowing_local().plan();
     assert_eq!(other, asked(Policy::Ci).plan());
 }
@@ -215,7 +215,7 @@ fn what_a_version_cannot_do_safely_is_not_done() {
     use Policy::{Ci, PullRequest};
     let old = |minor| Version(0, minor, 0);
     for (launcher, version, policy, expected) in [
-        // Read-only is not to be had before 0.16, and not beside a local cache before 0.18.
+        // sccache cannot be kept from writing before 0.16, and has no read-only cache beside a local one before 0.18.
         (Sccache, old(18), PullRequest, (Read, ReadWrite)),
         (Sccache, old(17), PullRequest, (Read, None)),
         (Sccache, old(16), PullRequest, (Read, None)),
@@ -343,7 +343,7 @@ fn servers_of_different_policies_are_different_servers() {
 fn a_cache_that_the_launcher_cannot_use_is_refused_rather_than_left_out() {
     let asked = asked(Policy::Ci).told("remote = 'http://host'");
     assert!(matches!(asked.try_plan(), Err(CiError::Unusable { .. })));
-    // Even if it would not be used this time.
+    // Even if the cache would not be used this time.
     let later = Asked {
         without_remote: true,
         ..asked
