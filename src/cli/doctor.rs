@@ -36,7 +36,7 @@ pub fn main(args: &DoctorArgs) -> Result<Exit, CliError> {
     let subject = Subject::new(tree, &observed, launcher)?;
     let bench = Bench::new(&subject).map_err(CliError::Bench)?;
     let findings = doctor::examine(&subject, &bench, &|title| progress.tell(title));
-    // Stop its server and remove its files before the output is printed.
+    // Stop the test cache's server and remove its files before the output is printed.
     drop(bench);
     drop(progress);
     let verdict = doctor::worst(&findings);

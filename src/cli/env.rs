@@ -1,8 +1,8 @@
-//! Implements `rock-wrap env`: prints what makes a job's caches lie under one directory, with the access that
-//! its policy allows.
+//! Implements `rock-wrap env`: prints the environment that puts all caches of a job under one directory, with the
+//! access that its policy allows.
 //!
-//! Standard output is the answer and nothing else, so that a shell can evaluate it. What the job lost, and why,
-//! is on standard error.
+//! Standard output contains only the answer, so that a shell can evaluate it. Access that the job lost, and why, goes
+//! to standard error.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -85,7 +85,7 @@ pub fn main(args: &EnvArgs) -> Result<Exit, CliError> {
     make(&plan)?;
     let (mode, server_note) = match ask(&plan, &launcher) {
         Err(error) if plan.remote.is_some() => {
-            // The job goes on with what it has left.
+            // The job continues without the remote cache.
             let why = output::chain(&error);
             request.without_remote = true;
             let with_remote = std::mem::replace(&mut plan, Plan::new(&request)?);
@@ -148,7 +148,7 @@ fn root(named: &Path) -> Result<PathBuf, CliError> {
         source,
     };
     let root = std::path::absolute(named).map_err(source)?;
-    // Neither GitHub's file nor a container's can hold one.
+    // Neither GitHub's variable file nor a container's can contain a line break.
     match root.as_os_str().as_bytes().contains(&b'\n') {
         true => Err(CiError::RootName(root).into()),
         false => Ok(root),
@@ -171,7 +171,7 @@ fn github_env() -> Result<PathBuf, CliError> {
     Ok(path.map(PathBuf::from).ok_or(CiError::NoGithubEnv)?)
 }
 
-/// Checks that both launchers read `size` as the same.
+/// Checks that both launchers read `size` as the same number of bytes, and returns that number.
 fn check_size(size: &str) -> Result<u64, CliError> {
     let wrong = || CiError::Size(size.to_owned());
     let number = size.strip_suffix(['K', 'M', 'G', 'T']).ok_or_else(wrong)?;
@@ -188,7 +188,7 @@ fn check_size(size: &str) -> Result<u64, CliError> {
         .ok_or_else(wrong)?)
 }
 
-/// Makes the directories and files of `plan`.
+/// Creates the directories and files of `plan`.
 fn make(plan: &Plan) -> Result<(), CliError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
@@ -204,7 +204,8 @@ fn make(plan: &Plan) -> Result<(), CliError> {
     Ok(())
 }
 
-/// What the launcher says of its cache in the environment of `plan`, and a note if that was decided before.
+/// What the launcher says about its cache in the environment of `plan`. Adds a note if a server that ran before decided
+/// it.
 fn ask(plan: &Plan, launcher: &Launcher) -> Result<(String, Option<String>), CliError> {
     if plan.is_off() {
         return Ok(("none".to_owned(), None));
@@ -238,7 +239,7 @@ fn ask(plan: &Plan, launcher: &Launcher) -> Result<(String, Option<String>), Cli
     Ok((describe(plan, launcher, &health), note))
 }
 
-/// The launcher's answer in a line.
+/// The launcher's answer in one line.
 fn describe(plan: &Plan, launcher: &Launcher, health: &Health) -> String {
     let stores = if health.mode.stores() {
         "read-write"
@@ -259,7 +260,7 @@ fn describe(plan: &Plan, launcher: &Launcher, health: &Health) -> String {
     if is_remote {
         let only_read = match launcher.kind {
             LauncherKind::Ccache => health.location.contains("|read-only"),
-            // Its server does not tell; this is what the server was started with.
+            // The server does not report this; it was started with the plan's access.
             _ => !matches!(plan.remote, Some((_, Access::ReadWrite))),
         };
         let access = if only_read { "read-only" } else { stores };
@@ -272,7 +273,7 @@ fn describe(plan: &Plan, launcher: &Launcher, health: &Health) -> String {
     text
 }
 
-/// A note if the disk is too small for the cache, or the limit for the build.
+/// A note if the disk is too small for the cache, or the cache's limit too small for the build.
 fn room(plan: &Plan, root: &Path, archs: &ArchSet) -> Option<String> {
     if plan.local == Access::None {
         return None;
@@ -304,7 +305,7 @@ fn room(plan: &Plan, root: &Path, archs: &ArchSet) -> Option<String> {
     })
 }
 
-/// A note if git would commit what is in the cache root.
+/// A note if git would commit the cache root.
 fn would_be_committed(root: &Path) -> Option<String> {
     let top = root.ancestors().find(|dir| dir.join(".git").exists())?;
     let mut git = Command::new("git");

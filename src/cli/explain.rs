@@ -48,13 +48,13 @@ struct ExplainAnswer {
     environment_added: Vec<String>,
     /// The variables that are removed from the environment.
     environment_removed: Vec<String>,
-    /// The architectures that are looked up by themselves if the launcher does not have the whole.
+    /// The architectures that are looked up separately if the launcher does not have the whole compile.
     #[serde(skip_serializing_if = "Option::is_none")]
     parts: Option<Vec<String>>,
     /// Why a compile for several architectures is compiled whole.
     #[serde(skip_serializing_if = "Option::is_none")]
     not_split: Option<String>,
-    /// What the cache entry depends on, where that was asked for and there is one.
+    /// What the cache entry depends on, if that was asked for and there is an entry.
     ingredients: Option<ingredients::Shown>,
 }
 
@@ -169,7 +169,7 @@ fn stand_in(compiler: &Path, call: &Call<'_>) -> PathBuf {
     compiler.with_file_name(OsString::from_vec(name))
 }
 
-/// What the stand-in is told of a launch.
+/// The plan that the stand-in is given for a launch.
 fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<StandInPlan<'p>> {
     let is_beside = call.config.dir.is_empty();
     let own_name = real.as_os_str().as_bytes();
@@ -191,13 +191,13 @@ fn plan<'p>(launch: &'p Launch<'_>, call: &Call<'p>, real: &'p Path) -> Option<S
             real.as_os_str().as_bytes(),
             name,
             parts,
-            // No call's: nothing is launched.
+            // No call's ID: nothing is launched.
             0,
         )
     })
 }
 
-/// Runs the tree's tools as the shim does, but leaves it to the next compile to store their output.
+/// Runs the tree's tools as the shim does, but does not store their output; the next compile will.
 struct ReadOnlyHands;
 
 impl this_machine::Hands for ReadOnlyHands {

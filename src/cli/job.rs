@@ -30,7 +30,7 @@ pub fn find_launcher(word: Option<&OsStr>) -> Result<Launcher, CliError> {
     }
 }
 
-/// What the CI system says of this job.
+/// What the CI system says about this job.
 pub fn context() -> CiContext {
     CiContext::of(
         |name| std::env::var(name).ok(),

@@ -31,12 +31,12 @@ pub fn main(args: &ManArgs) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// The manual page of one command. Only what clap does not define as such, examples and tables, is set here: the
-/// crate would fill their lines as if they were prose.
+/// The manual page of one command. Examples and tables are rendered here: clap does not define them as such, and the
+/// crate would fill their lines like prose.
 fn page(command: &Command) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let man = Man::new(command.clone())
-        // None: the pages of one version are the same whenever they are made.
+        // No date: the pages of one version are the same whenever they are made.
         .date("\"\"")
         .source(format!("rock-wrap {version}"))
         .manual("rock-wrap");
@@ -87,7 +87,7 @@ fn entry(roff: &mut Roff, name: &str, meaning: &str) {
     roff.text([roman(meaning)]);
 }
 
-/// The examples of a command, and what its help says after them.
+/// The examples of a command, and the notes that follow them in its help.
 fn examples(command: &Command) -> Roff {
     let help = command.get_after_help().map(ToString::to_string);
     let help = help.unwrap_or_default();

@@ -131,7 +131,7 @@ fn sources(named: &[String]) -> Result<BTreeMap<String, Source>, CliError> {
 fn artifacts(patterns: &[String], allow_empty: bool) -> Result<BTreeSet<PathBuf>, CliError> {
     let mut files = BTreeSet::new();
     for pattern in patterns {
-        // A file of that name counts, whatever its name would match.
+        // A file of exactly this name counts, whatever it would match as a pattern.
         if Path::new(pattern).is_file() {
             files.insert(PathBuf::from(pattern));
             continue;
@@ -225,7 +225,7 @@ fn cache_mode(launcher: &Launcher) -> Result<Value, String> {
     serde_json::to_value(health).map_err(|error| error.to_string())
 }
 
-/// The name of the record in a directory.
+/// The name of the record's file in a directory.
 fn name(manifest: &Manifest) -> String {
     let wheels = || {
         manifest
@@ -233,7 +233,7 @@ fn name(manifest: &Manifest) -> String {
             .iter()
             .filter_map(|artifact| artifact.wheel.as_ref())
     };
-    // One that was compiled, before what came with it.
+    // Prefer a wheel with compiled code to those that came with it.
     let wheel = wheels()
         .find(|wheel| wheel.python().is_some())
         .or_else(|| wheels().next());
@@ -263,7 +263,7 @@ fn parent(path: &Path) -> &Path {
     }
 }
 
-/// How `file` is called from `dir`.
+/// The path of `file` relative to `dir`.
 fn seen_from(dir: &Path, file: &Path) -> String {
     let path = match (dir.canonicalize(), file.canonicalize()) {
         (Ok(dir), Ok(file)) => relative(&dir, &file),
@@ -272,7 +272,7 @@ fn seen_from(dir: &Path, file: &Path) -> String {
     path.display().to_string()
 }
 
-/// Writes all of it or nothing.
+/// Writes the whole file or nothing.
 fn write(path: &Path, content: &impl Serialize) -> Result<(), CliError> {
     let failed = |source| CiError::WriteManifest {
         path: path.to_owned(),

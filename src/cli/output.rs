@@ -61,7 +61,7 @@ pub fn progress(what: &str) {
     let _ = write!(anstream::stderr(), "\r\x1b[Krock-wrap: examining {what}");
 }
 
-/// Clears the last such line.
+/// Clears the last progress line.
 pub fn end_progress() {
     let _ = write!(anstream::stderr(), "\r\x1b[K");
 }
@@ -77,7 +77,7 @@ pub fn path<S: Serializer>(path: impl AsRef<Path>, to: S) -> Result<S::Ok, S::Er
     to.collect_str(&path.as_ref().display())
 }
 
-/// The same for an optional path.
+/// Like [`path`], for an optional path.
 pub fn some_path<S: Serializer>(path: &Option<impl AsRef<Path>>, to: S) -> Result<S::Ok, S::Error> {
     match path {
         Some(some) => self::path(some, to),

@@ -1,8 +1,8 @@
-//! Shows the state of a build that runs, in the last line of the terminal.
+//! Shows the state of a running build, in the last line of the terminal.
 //!
-//! Only where nothing else writes: rock-wrap does not stand between a build and its output, so it cannot take the line
-//! away before the build prints. A terminal that the build's output or its errors go to gets no line. It is there for
-//! builds whose output goes into a file: `rock-wrap run -- make >log 2>&1`.
+//! Only if nothing else writes there: rock-wrap does not stand between a build and its output, so it cannot remove the
+//! line before the build prints. So there is no line if the build's output or errors go to a terminal. The line is for
+//! builds whose output goes to a file: `rock-wrap run -- make >log 2>&1`.
 
 use std::fs::File;
 use std::io::{IsTerminal, Write};
@@ -18,14 +18,14 @@ use crate::report::Progress;
 /// How often the line is written.
 const PERIOD: Duration = Duration::from_millis(500);
 
-/// A line that is kept up to date until this is dropped.
+/// A line that is updated until this is dropped.
 pub struct ProgressLine {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl ProgressLine {
-    /// Starts, if there is a terminal that nobody writes to.
+    /// Starts, if there is a terminal that nothing else writes to.
     pub fn show(progress: &Arc<Progress>, start: Duration) -> Option<Self> {
         let mut terminal = free_terminal()?;
         let progress = Arc::clone(progress);
@@ -35,7 +35,7 @@ impl ProgressLine {
                 let columns = rustix::termios::tcgetwinsize(&terminal).map(|size| size.ws_col);
                 // A terminal may not know its size.
                 let width = columns.ok().filter(|columns| *columns > 0).unwrap_or(80);
-                // The last column would begin a new line.
+                // Text in the last column would begin a new line.
                 let line = progress.line(start, usize::from(width) - 1);
                 let _ = write!(terminal, "\r\x1b[K{line}");
             }
@@ -64,7 +64,7 @@ fn free_terminal() -> Option<File> {
         return None;
     }
     let terminal = File::options().write(true).open("/dev/tty").ok()?;
-    // The build gets the foreground. A terminal may be set to stop whoever writes from the background.
+    // The build gets the foreground, and the terminal may be set to stop processes that write from the background.
     let settings = tcgetattr(&terminal).ok()?;
     (!settings.local_flags.contains(LocalFlags::TOSTOP)).then_some(terminal)
 }

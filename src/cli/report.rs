@@ -126,7 +126,7 @@ impl<'a> ReportOutputs<'a> {
         self.begin_from(before, launcher, log)
     }
 
-    /// The same for a launcher that does not work, so that nothing can be counted.
+    /// Like [`begin`](Self::begin), for a launcher that does not work, so that nothing can be counted.
     pub fn begin_without(self, launcher: &'a Launcher, log: &Path, why: String) -> Reporting<'a> {
         self.begin_from(Err(why), launcher, log)
     }
@@ -359,7 +359,7 @@ fn print(report: &Report, quiet: bool) {
     }
 }
 
-/// Prints `text` in lines below each other: the first one by `first`, which adds `label`.
+/// Prints `text` in several lines: the first with `first`, which adds `label`, the others indented to match.
 fn wrapped(text: &str, label: &str, first: impl Fn(&str)) {
     for (index, line) in wrap(text, WIDTH - label.len()).iter().enumerate() {
         match index {
@@ -383,7 +383,7 @@ fn counts(launcher: &Launcher, before: Result<Snapshot, String>) -> Result<Count
 /// The file to which ccache writes the result of each call.
 struct Results {
     path: PathBuf,
-    /// The length of earlier content, which is not ours.
+    /// The length of the content that was there before.
     offset: u64,
     /// Our own file if the user has not named one; removed when dropped.
     own: Option<NamedTempFile>,

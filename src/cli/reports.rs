@@ -1,4 +1,4 @@
-//! Implements `rock-wrap report` and `rock-wrap why`: what reports of earlier builds say.
+//! Implements `rock-wrap report` and `rock-wrap why`: what reports of earlier builds tell.
 
 use std::fs::File;
 use std::io::BufWriter;
@@ -127,7 +127,7 @@ pub fn why(args: &WhyArgs) -> Result<Exit, CliError> {
     Ok(Exit::Success)
 }
 
-/// The latest run of the same build that began before `new` did.
+/// The latest run of the same build that began before `new`.
 fn before(new: &StoredReport, history: Option<&History>) -> Option<StoredReport> {
     let build = history?.build(&new.session.directory, &new.session.command);
     let runs = [build.last(), build.before()].into_iter().flatten();

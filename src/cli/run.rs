@@ -117,7 +117,7 @@ pub fn main(args: &RunArgs) -> Result<Exit, CliError> {
     }
 }
 
-/// Runs the build as without rock-wrap, except that it is reported.
+/// Runs the build as it would run without rock-wrap, but reports it.
 fn without_launcher(
     args: &RunArgs,
     program: PathBuf,
@@ -157,8 +157,8 @@ fn without_launcher(
     }
 }
 
-/// The files of the tree's compilers. They were recorded when it was wrapped; what has changed since is read again.
-/// Where nothing can be recorded, no build is compared with another either.
+/// The files of the tree's compilers. They were recorded when the tree was wrapped; only what has changed since is read
+/// again. Returns nothing if there is no cache directory: no builds are compared then.
 fn compilers(tree: &Tree) -> Vec<CompilerParts> {
     if paths::cache_dir().is_none() {
         return Vec::new();

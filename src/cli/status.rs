@@ -62,13 +62,13 @@ enum SharingSessions {
 struct CompilerStatus {
     name: String,
     stands: Stands,
-    /// Whether its original, or what was its original, is kept.
+    /// Whether an original is kept. It may be older than what stands at the name now.
     kept: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     shim: Option<Shim>,
 }
 
-/// What the name is.
+/// The kind of file at the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Stands {

@@ -14,7 +14,7 @@ pub type Variable = (&'static str, &'static str);
 /// A group of variables.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
-    /// What they have in common.
+    /// What the variables have in common.
     pub title: &'static str,
     /// The variables.
     pub variables: &'static [Variable],

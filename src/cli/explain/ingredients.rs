@@ -1,8 +1,8 @@
 //! `rock-wrap explain --key`: what the cache entry of a call depends on, with short digests, so that two calls
 //! can be compared line by line.
 //!
-//! The first two lists are made by the functions that make the key and the id. The others show what the
-//! launcher adds of its own: the arguments, and the texts that the stand-in answers with.
+//! The first two lists come from the functions that make the key and the id. The others show what the launcher itself
+//! adds: the arguments, and the texts with which the stand-in answers.
 
 use std::collections::BTreeMap;
 use std::ffi::{CStr, OsStr};
@@ -27,33 +27,33 @@ use crate::shared::stand_in::{Question, StandInPlan, TextSide};
 /// The answer.
 #[derive(Serialize)]
 pub struct Shown {
-    /// What rock-wrap's part of the key is made of.
+    /// What rock-wrap's part of the key consists of.
     key: Vec<Ingredient>,
-    /// What the compilation unit id is made of, where the compile is given one.
+    /// What the compilation unit id consists of, if the compile gets one.
     id: Option<Vec<Ingredient>>,
-    /// The files of the compiler, where they still have the fingerprint that is in the key.
+    /// The compiler's files, if they still have the fingerprint that is in the key.
     members: Option<Vec<Ingredient>>,
-    /// The arguments that the launcher is given, by what they are about.
+    /// The arguments that the launcher is given, grouped by subject.
     arguments: Vec<Ingredient>,
     /// What the stand-in answers: the text of each side of the compile.
     texts: Vec<Ingredient>,
     /// The files that the texts name.
     files: Vec<Ingredient>,
-    /// Whether the texts may make the compiler read a file that they do not name: then nothing is found.
+    /// Whether the texts may make the compiler read a file that they do not name. Then nothing is found in the cache.
     reads_unnamed_files: bool,
 }
 
-/// One thing that counts.
+/// One thing on which the cache entry depends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Ingredient {
     name: String,
-    /// The first 16 digits of a digest; `None` where there is nothing, or it cannot be read.
+    /// The first 16 digits of a digest; `None` if there is nothing, or if it cannot be read.
     digest: Option<String>,
-    /// What it is, where that is text.
+    /// What was hashed, as far as it is text.
     values: Vec<String>,
 }
 
-/// Finds out what counts for `launch`. The compiler's preprocessor is run for the texts.
+/// Determines what the cache entry of `launch` depends on. Runs the compiler's preprocessor for the texts.
 pub fn of<M: Machine + ?Sized>(
     call: &Call<'_>,
     launch: &Launch<'_>,
@@ -88,7 +88,7 @@ pub fn of<M: Machine + ?Sized>(
     })
 }
 
-/// Prints it for a person.
+/// Prints the answer for people.
 pub fn show(shown: &Shown) {
     let list = |title: &str, ingredients: &[Ingredient]| {
         let there: Vec<_> = ingredients
@@ -125,7 +125,7 @@ pub fn show(shown: &Shown) {
     }
 }
 
-/// Takes ingredients and keeps them apart by their names.
+/// Collects ingredients separately, by name.
 #[derive(Default)]
 struct Collector(Vec<(Ingredient, Hasher)>);
 
@@ -178,11 +178,11 @@ impl Ingredients for Collector {
     }
 }
 
-/// A text of one line as it is; of everything else a digest.
+/// A text of one line as it is; for anything else, its length and digest.
 fn readable(text: &[u8]) -> String {
     const LONGEST: usize = 4096;
     match std::str::from_utf8(text) {
-        // The part of a path that checkouts share has a NUL in the place of their directory.
+        // In the part of a path that checkouts share, a NUL stands for their directory.
         Ok(text)
             if text.len() <= LONGEST && !text.contains(|c: char| c.is_control() && c != '\0') =>
         {
@@ -203,10 +203,10 @@ fn short(digest: &[u8]) -> String {
     String::from_utf8_lossy(&digits).into_owned()
 }
 
-/// The files of the compiler at `real`, if their fingerprint still is this one.
+/// The files of the compiler at `real`, if they still have this fingerprint.
 fn members(real: &Path, fingerprint: &[u8]) -> Option<Vec<Ingredient>> {
     let memo = Memo::of_user();
-    // Which tree it was fingerprinted for is not recorded: the compiler lies some directories below its top.
+    // It is not recorded for which tree the fingerprint was taken: try the directories some levels above the compiler.
     let roots = [None]
         .into_iter()
         .chain(real.ancestors().skip(2).take(4).map(Some));
@@ -220,7 +220,7 @@ fn members(real: &Path, fingerprint: &[u8]) -> Option<Vec<Ingredient>> {
     Some(members.collect())
 }
 
-/// One line for all files that are the same to the compiler, with their number.
+/// One line for all files with the same role, with their number.
 fn by_role(members: &[Ingredient]) -> Vec<Ingredient> {
     let mut roles = BTreeMap::<&str, (usize, Hasher)>::new();
     for member in members {
@@ -239,7 +239,7 @@ fn by_role(members: &[Ingredient]) -> Vec<Ingredient> {
     lines.collect()
 }
 
-/// What an argument is about, by how it begins; the first that fits.
+/// The subjects of arguments, by how the arguments start; the first match counts.
 const GROUPS: [(&str, &[&str]); 9] = [
     (
         "architectures",
@@ -289,7 +289,7 @@ const GROUPS: [(&str, &[&str]); 9] = [
     ("id", &["-cuid"]),
 ];
 
-/// The arguments by what they are about, each group in its order.
+/// The arguments by subject, in their original order within each.
 fn arguments(words: &[&CStr]) -> Vec<Ingredient> {
     let mut groups = GROUPS.map(|(name, _)| (name, Vec::new())).to_vec();
     groups.push(("others", Vec::new()));
@@ -318,7 +318,7 @@ fn arguments(words: &[&CStr]) -> Vec<Ingredient> {
     shown.collect()
 }
 
-/// The texts, as the stand-in has them made of the launcher's words.
+/// The texts of the call with the launcher's arguments `words`, as the stand-in would produce them.
 fn texts(
     plan: &StandInPlan<'_>,
     words: &[&CStr],
@@ -328,7 +328,7 @@ fn texts(
     let mut asked = vec![c"-E"];
     asked.extend(words);
     if writes_depfile {
-        // That of the last compile stays as it is.
+        // The dependency file of the last compile stays as it is.
         asked.extend([c"-MF", c"/dev/null"]);
     }
     let question = plan.question(&asked);
@@ -377,7 +377,7 @@ fn text(side: TextSide<'_>, plan: &StandInPlan<'_>, question: &Question<'_>) -> 
     output.status.success().then_some(output.stdout)
 }
 
-/// A file by the name that a text gives it.
+/// A file, by the name that a text gives it.
 fn file(name: &[u8]) -> Ingredient {
     let path = path_of(name).unwrap_or_default();
     let content = std::fs::read(OsStr::from_bytes(&path)).ok();
