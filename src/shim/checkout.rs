@@ -31,14 +31,15 @@ pub struct ExpectedFiles<'a> {
 }
 
 impl ExpectedFiles<'_> {
-    /// Gives the outputs of a compile their modes, and removes the texts of one that was found after all.
+    /// Gives the outputs of a compile their modes, and removes the kept texts if the launcher had the compile after
+    /// all.
     pub fn finish(&self, failed: bool) {
         self.outputs.mend(failed);
         let Some((parts, archs)) = &self.texts else {
             return;
         };
         let dir = CString::new(parts.dir).unwrap_or_default();
-        // Usually there is none: a hit in the launcher's direct mode needs no text.
+        // Usually there is no directory: a hit in the launcher's direct mode needs no text.
         if sys::remove_dir(&dir) == Err(Errno::ENOTEMPTY) {
             let sides = archs.iter().map(|arch| arch.to_bytes());
             for side in sides.chain([HOST]) {

@@ -310,8 +310,8 @@ impl Real {
         sys::exit(EXIT_NOT_FOUND)
     }
 
-    /// By its own name and directory, from which clang 15 finds its resource directory: the directory in the
-    /// caller's argv[0] may not exist later.
+    /// Runs the compiler with its own path as `argv[0]`, from which clang 15 finds its resource directory: the
+    /// directory in the caller's `argv[0]` may not exist later.
     fn exec_elsewhere(&self) -> ! {
         let path = self.path();
         let own = Path::new(&[self.dir(), &self.name]);

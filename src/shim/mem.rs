@@ -79,7 +79,7 @@ unsafe extern "C" fn memcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
 /// As C's `bcmp`.
 #[unsafe(no_mangle)]
 unsafe extern "C" fn bcmp(a: *const u8, b: *const u8, n: usize) -> i32 {
-    // SAFETY: the same contract.
+    // SAFETY: the caller's contract is that of `memcmp`.
     unsafe { memcmp(a, b, n) }
 }
 

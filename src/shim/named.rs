@@ -1,6 +1,6 @@
-//! The digests of the files that a compile's texts name.
+//! Computes the digests of the files that a compile's texts name.
 //!
-//! Owns: reading the files, and telling which of them cannot be relied upon.
+//! Owns: reading the files, and determining which of them cannot be relied upon.
 
 use alloc::ffi::CString;
 use alloc::vec::Vec;
@@ -25,20 +25,20 @@ pub enum NamedContent {
     },
 }
 
-/// Takes the digest of one file after another.
+/// Computes the digest of one file after another.
 pub struct NamedFiles<'a> {
     /// A file that has changed at this time or later does not count as known.
     since: u64,
     /// Whether the digests are part of the answer.
     tells: bool,
     known: KnownDigests<'a>,
-    /// Those that were taken here, in the form of [`known`].
+    /// The digests that were computed here, in the form of [`known`].
     taken: Vec<u8>,
     /// Memory is never freed (see `heap`): one buffer serves all files.
     piece: Vec<u8>,
 }
 
-/// The digests that an earlier call for the same compile has taken.
+/// The digests that an earlier call for the same compile has computed.
 pub fn kept_digests(plan: &StandInPlan<'_>) -> Vec<u8> {
     let parts = plan.parts.filter(|parts| parts.phase != Phase::Ask);
     let file = parts.and_then(|parts| File::open(&parts.file(known::FILE)).ok());
@@ -58,7 +58,8 @@ impl<'a> NamedFiles<'a> {
         let later = plan.parts.filter(|parts| parts.phase != Phase::Ask);
         Self {
             since: later.map_or(u64::MAX, |parts| parts.unchanged_since()),
-            // A part may be found after an edit of what it does not see. The parts program then looks closer.
+            // Without digests, a part is found even after an edit that its architecture does not see. The parts program
+            // then checks whether the edit matters.
             tells: plan.parts.is_none_or(|parts| parts.phase != Phase::Part),
             known: KnownDigests::new(kept),
             taken: Vec::new(),
@@ -82,7 +83,8 @@ impl<'a> NamedFiles<'a> {
             Ok(stat) if stat.is_regular() && stat.changed < self.since => {
                 self.content(name, &path, out)
             }
-            // A pipe or a device has been read, and cannot be read again.
+            // A pipe or a device, which has been read and cannot be read again, or a file that has changed too
+            // recently.
             Ok(_) => NamedContent::Unknown,
             Err(_) => {
                 out.extend_from_slice(b"absent");

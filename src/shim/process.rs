@@ -106,7 +106,7 @@ fn action(signal: i32, new: Option<&Action>) -> Action {
 pub struct Inherited(Vec<usize>);
 
 impl Inherited {
-    /// Makes the kernel close them when this process executes another program.
+    /// Makes the kernel close these descriptors when this process executes another program.
     pub fn hold_back() -> Self {
         let mut held = Vec::new();
         let Ok(descriptors) = sys::File::open(c"/proc/self/fd") else {
@@ -122,7 +122,7 @@ impl Inherited {
         Self(held)
     }
 
-    /// Undoes that after a failed execve.
+    /// Undoes [`hold_back`](Self::hold_back) after a failed execve.
     pub fn give_back(&self) {
         for number in &self.0 {
             close_on_exec(*number, false);
@@ -269,10 +269,10 @@ unsafe extern "C" fn in_child(body: *mut &mut dyn FnMut()) -> ! {
     sys::exit(1)
 }
 
-/// The memory of the largest process that this one, or what it started, has waited for, in KiB.
+/// The peak memory in KiB of the largest process that this process or a descendant has waited for.
 pub fn peak_memory() -> u64 {
     const OF_CHILDREN: usize = usize::MAX;
-    /// In longs; the figure is the fifth.
+    /// The size in longs. The fifth is the peak memory.
     const RUSAGE_LEN: usize = 18;
     let mut usage = [0_u64; RUSAGE_LEN];
     let args = [OF_CHILDREN, &raw mut usage as usize, 0, 0, 0, 0];

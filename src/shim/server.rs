@@ -22,10 +22,10 @@ use crate::shared::sys::{self, Errno};
 /// client itself has no time limit (0.4 and 0.16, measured).
 pub const PATIENCE: u64 = 5;
 
-/// The exit of sccache's client if it has no server, or one that does not know the compiler.
+/// The exit status of sccache's client if it has no server, or one that does not know the compiler.
 pub const NO_SERVER: End = End::Exited(2);
 
-/// Its exit if sccache itself failed: its own -2.
+/// The exit status of sccache's client if sccache itself failed; it exits with -2.
 const FAILED: End = End::Exited(254);
 
 /// Where sccache's client looks for its server.
@@ -43,7 +43,7 @@ impl<'a> Server<'a> {
         Self { address, env }
     }
 
-    /// Whether the listener there is one that must not be asked, see [`is_ours`](Self::is_ours).
+    /// Whether the listener at the address must not be asked, see [`is_ours`](Self::is_ours).
     pub fn is_strangers(self) -> bool {
         let socket = self.connect(Wait::Seconds(PATIENCE));
         socket.is_some_and(|socket| !self.is_ours(&socket))
@@ -58,7 +58,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// Whether it accepts requests and answers them.
+    /// Whether the server accepts requests and answers them.
     #[cold]
     fn answers(self) -> bool {
         let socket = self.connect(Wait::Seconds(PATIENCE));
@@ -148,7 +148,7 @@ pub fn compile(
         let message = match conversation.next() {
             Ok(message) => message,
             Err(HungUp::ByItself) if !started => return RequestOutcome::NotAsked,
-            // It also hangs up on messages that are too long for its protocol.
+            // The server also hangs up on messages that are too long for its protocol.
             Err(HungUp::ByItself) if server.answers() => return RequestOutcome::NotCached,
             Err(HungUp::ByItself) => return RequestOutcome::Lost,
             Err(HungUp::Mute) => return RequestOutcome::Failed(LaunchFailure::Mute),
@@ -209,7 +209,7 @@ pub fn compile(
                     lasting: false,
                 });
             }
-            // Something else listens there: the client reports it in its own way.
+            // Something other than sccache listens there: the client reports it in its own way.
             None if !started => return RequestOutcome::NotAsked,
             None => return RequestOutcome::Lost,
         }

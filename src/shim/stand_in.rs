@@ -59,8 +59,8 @@ pub fn answer(given: &Given) {
         }
         execute(&plan, &words, given)
     };
-    // With a log, the compile is waited for: only then does the kernel tell how much memory it took. A launcher's own
-    // figure would be that of its largest child, or with a server, of none.
+    // With a log, wait for the compile: only then does the kernel report how much memory it took. A launcher's own
+    // figure would be that of its largest child or, with a server, of no process at all.
     let ended = if !plan.root.is_empty() {
         checkout::compile(&plan, args, run)
     } else if compiles && lookup(given.env, call_log::VARIABLE.as_bytes()).is_some() {
@@ -127,7 +127,7 @@ fn execute(plan: &StandInPlan<'_>, args: &[&CStr], given: &Given) -> Errno {
 /// Prints every text of the compile, and a digest of each file that they name. Returns the exit status.
 fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given) -> i32 {
     const FAILED: i32 = 1;
-    // The directory must be this process's own. Otherwise no text is kept.
+    // Only this process may have created the directory. Otherwise no text is kept.
     if let Some(parts) = plan.parts.filter(|parts| parts.phase == Phase::Ask)
         && CString::new(parts.dir).is_ok_and(|dir| sys::make_dir(&dir).is_err())
     {
@@ -171,8 +171,8 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
         };
         let is_own = !plan.root.is_empty() && name.starts_with(plan.root);
         let named = files.add(name, shown, if is_own { &mut own } else { &mut rest });
-        // If a header contains one of these words, even in a comment, sccache's direct mode compares its size and
-        // not its content (0.16 to 0.19, `preprocessor_cache.rs`).
+        // If a header contains a date macro, even in a comment, sccache's direct mode compares the header's size
+        // instead of its content (0.16 to 0.19, `preprocessor_cache.rs`).
         dated |= named == NamedContent::Known { dated: true }
             && plan.kind == LauncherKind::Sccache
             && name != plan.input;
@@ -184,7 +184,7 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
         return FAILED;
     }
     match plan.kind {
-        // Its server may remove directories from the text (`SCCACHE_BASEDIRS`), wherever they occur.
+        // sccache's server may remove directories from the text (`SCCACHE_BASEDIRS`), wherever they occur.
         LauncherKind::Sccache => {
             let mut hasher = Hasher::new();
             hasher.bytes(&scanner.literals());
@@ -212,8 +212,8 @@ fn give_text(plan: &mut StandInPlan<'_>, question: &Question<'_>, given: &Given)
     status
 }
 
-/// Adds a record to the session's log, if there is one: `text`, which is empty or lines that begin with `#`, and the
-/// call that this belongs to.
+/// Adds a record to the session's log, if there is one: `text`, which is empty or consists of lines that begin with
+/// `#`, and the number of the call that the record belongs to.
 #[inline(never)]
 fn tell(plan: &StandInPlan<'_>, given: &Given, mut text: Vec<u8>) {
     if let Some(log) = call_log::open(given.env) {
@@ -312,9 +312,8 @@ fn give_side(
     is_whole
 }
 
-/// Where the text of a side is kept while a compile is made by architecture. The first call that needs it writes it.
-/// `None` if it is not kept: while only the whole is asked for, the directory that this creates belongs to this
-/// process alone, or it is not used.
+/// Where the text of a side is kept while a compile is made by architecture. The first call that needs the text writes
+/// it. `None` if it is not kept: `give_text` keeps texts for the whole compile only if it has created the directory.
 fn kept_text(side: TextSide<'_>, plan: &StandInPlan<'_>) -> Option<CString> {
     let parts = plan.parts?;
     match side {

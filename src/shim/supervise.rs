@@ -71,7 +71,8 @@ pub fn run(
     let mut failure = None;
     let child = Child::start(&mut || {
         if server.is_some() {
-            // sccache prints some messages of its own there; the compile of a single file prints nothing.
+            // sccache prints some of its own messages to standard output; the compile of a single file prints nothing
+            // there.
             sys::duplicate(2, 1);
             Inherited::hold_back();
         }
