@@ -1,8 +1,7 @@
 //! Keeps sccache's server from timing out during a build.
 //!
-//! Owns: the requests that do so. A server ends after ten minutes without a request, and its
-//! counters are lost (0.16, `server.rs`: any request restarts the time). The last link of a wheel
-//! can take longer than that.
+//! Owns: the requests that keep it running. A server ends after ten minutes without a request, and its counters are
+//! lost (0.16, `server.rs`: any request restarts the time). The last link of a wheel can take longer than that.
 
 use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};

@@ -100,7 +100,7 @@ pub enum HealthError {
         /// How long the check waited.
         limit: Duration,
     },
-    /// A server that is not to be believed took the connection.
+    /// The server that accepted the connection is another user's, or in another container.
     #[error("what listens at {address} is another user's or in another container")]
     Stranger {
         /// The address of sccache's server.

@@ -149,8 +149,7 @@ impl Launcher {
     /// [`sccache`]: crate::shared::launchers::sccache
     #[must_use]
     pub fn server_can_be_asked(&self) -> bool {
-        // Before that version, a server could not listen at a path and the client did not look for
-        // one there.
+        // Before SCCACHE_SOCKETS, a server could not listen at a path, and the client did not look for one there.
         let known = since::SCCACHE_SOCKETS..since::SCCACHE_UNKNOWN;
         let mut start = [0; 4];
         self.kind == LauncherKind::Sccache

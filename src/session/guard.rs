@@ -123,7 +123,7 @@ pub fn end(group: Pid) {
 }
 
 /// Whether a process of the group runs. The kernel also counts zombies, and in a container without
-/// an init nobody ever waits for those.
+/// an init nobody ever waits for them.
 fn runs(group: Pid) -> bool {
     let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());

@@ -224,12 +224,13 @@ impl Stats {
         })
     }
 
-    /// What a server says of several levels before the first compile opens them (0.16).
+    /// Whether the levels are known. Before the first compile, a server has not opened its levels and tells only their
+    /// number (0.16).
     fn levels_are_known(&self) -> bool {
         !self.location.starts_with("Multi-level ")
     }
 
-    /// With the levels of `configured` if these are not known, and are as many.
+    /// Takes over the levels of `configured` if the server's are not known and their number is equal.
     fn with_levels_of(self, configured: Option<&Self>) -> Self {
         let fits =
             |other: &&Self| self.location == format!("Multi-level ({} levels)", other.levels.len());
@@ -307,7 +308,7 @@ impl ClientAddress {
         }
     }
 
-    /// Whether a compile would be asked of who listens there: see [`listener`].
+    /// Whether the shim would send a compile to the listener at this address, see [`listener`].
     fn is_ours(&self) -> bool {
         let path = match self {
             Self::Port(port) => return listener::is_ours(*port, &[]),
@@ -364,7 +365,7 @@ mod tests {
 
     #[test]
     fn levels_that_a_server_has_not_opened_are_those_of_its_configuration() {
-        // Both are sccache 0.16's; without a server, the client opens what is configured.
+        // Both texts are from sccache 0.16. Without a server, the client opens the configured levels.
         let server =
             Stats::read(br#"{"cache_location":"Multi-level (2 levels)","stats":{}}"#).unwrap();
         let client = br#"{"cache_location":"Multi-level (2 levels)","stats":{"multi_level":[
