@@ -1,5 +1,5 @@
-//! Every system call that touches the tree fails once, in several ways. The command then either
-//! gets there by another way, or says clearly why it did not and leaves the tree as it was.
+//! Every system call that touches the tree fails once, with several errors. The command then either succeeds by
+//! another way, or reports why it failed and leaves the tree as it was.
 
 use super::inject::{self, Rung};
 use super::tree::{Action, Tree, stderr};
@@ -11,7 +11,7 @@ const ERRORS: [&str; 8] = [
     "EIO", "ENOSPC", "EROFS", "EPERM", "EXDEV", "EINVAL", "EMLINK", "ENOENT",
 ];
 
-/// What became of the commands.
+/// How many commands ended in each way.
 #[derive(Default, Debug)]
 struct Count {
     succeeded: usize,
@@ -20,7 +20,7 @@ struct Count {
     finished_by_restore: usize,
 }
 
-/// The manifest without what a roll-back has to write anew.
+/// The manifest without what a rollback has to rewrite.
 fn loose(manifest: Manifest) -> Manifest {
     manifest.without_inodes().without(&[".rockwrap-journal"])
 }
@@ -44,7 +44,7 @@ fn fail_in(layout: Layout, action: Action, rung: Rung) {
         if matches!(&*point.syscall, "close" | "exit_group" | "fcntl") {
             continue;
         }
-        // Looks are the same on every rung.
+        // Calls that only read are the same on every rung.
         if rung != Rung::Exchange && !point.changes {
             continue;
         }
@@ -52,8 +52,8 @@ fn fail_in(layout: Layout, action: Action, rung: Rung) {
             let sampled = if rung != Rung::Exchange {
                 i % 4 == 0 && j == i / 4 % ERRORS.len()
             } else if point.changes {
-                // Every other change, of the next layout the others: at these kill.rs kills. Other errors in other
-                // layouts.
+                // Every other change; which half alternates with the layout. kill.rs kills in the other half. Each
+                // layout gets different errors.
                 (i + layout as usize) % 2 == 1 && j == (i + 2 * layout as usize) % ERRORS.len()
             } else {
                 i % 12 == 0 && j == i / 12 % ERRORS.len()
@@ -61,8 +61,8 @@ fn fail_in(layout: Layout, action: Action, rung: Rung) {
             if !full() && !sampled {
                 continue;
             }
-            // A look at what is there that says it is not: a lie, not an error. The tree must
-            // not suffer for it, but the original may have had to be made anew.
+            // ENOENT for a file that exists is a lie, not an error. The tree must keep working, but rock-wrap may
+            // have had to recreate the original.
             let lie = *error == "ENOENT" && !point.changes;
             let fault = format!("error={error}");
             let what = format!("{layout}, {action}, {rung:?}, {error} for {}", point.text);
@@ -117,8 +117,8 @@ fn fail_in(layout: Layout, action: Action, rung: Rung) {
             }
             tree.restore();
             if lie {
-                // What it was told is not there it could not remove, and what it made anew from
-                // the record has another inode and no attributes.
+                // rock-wrap could not remove a file that it was told does not exist. An original that it recreated
+                // from the record has another inode and no extended attributes.
                 let loose = |manifest: Manifest| manifest.without_inodes().without_xattrs();
                 let now = loose(tree.manifest()).without_ours();
                 loose(original).assert_same(&now, &what);
@@ -133,7 +133,7 @@ fn fail_in(layout: Layout, action: Action, rung: Rung) {
 }
 
 #[test]
-fn a_tree_where_names_can_neither_be_exchanged_nor_linked_is_refused_as_it_is() {
+fn a_tree_where_names_can_neither_be_exchanged_nor_linked_is_refused_and_unchanged() {
     for layout in Layout::ALL {
         let tree = Tree::fake(layout);
         let original = tree.manifest();
@@ -144,7 +144,7 @@ fn a_tree_where_names_can_neither_be_exchanged_nor_linked_is_refused_as_it_is() 
         assert!(said.contains(&path), "{layout}: {said}");
         assert!(said.contains("`rock-wrap run --attach shadow`"), "{said}");
         original.assert_same(&tree.manifest(), layout);
-        // An earlier wrap is switched and restored all the same.
+        // A tree that is already wrapped can still be switched and restored.
         for action in [Action::Switch, Action::Restore] {
             tree.prepare(action);
             let output = inject::run_with_neither(&tree, action);

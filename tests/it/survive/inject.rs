@@ -1,8 +1,8 @@
-//! Faults put into chosen system calls of the real binary, with strace.
+//! Injects faults into chosen system calls of the real binary, with strace.
 //!
-//! Which calls there are is not known here: an undisturbed run is traced, and every call of it that
-//! names the tree, by path or by descriptor, is a point at which a fault can be put. Only the main
-//! thread is looked at, for only it touches the tree; `other_threads_change_nothing` holds that.
+//! The calls are not listed here. An undisturbed run is traced, and every call that names the tree, by path or by
+//! descriptor, is a point at which a fault can be injected. Only the main thread is traced, because only it changes
+//! the tree; `other_threads_change_nothing` checks that.
 
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
@@ -13,15 +13,15 @@ use super::tree::{Action, Tree, clean};
 #[derive(Clone, Debug)]
 pub struct Point {
     pub syscall: String,
-    /// Which of the calls of this name it is.
+    /// The number of this call among the calls of the same name, from 1.
     pub when: usize,
-    /// Whether it changes something, or asks that changes reach the disk.
+    /// Whether the call changes something or flushes changes to disk.
     pub changes: bool,
-    /// As strace wrote it.
+    /// The call as strace wrote it.
     pub text: String,
 }
 
-/// Which of the ways to keep an original the file system allows; see `install::apply`.
+/// Which way of keeping an original the file system allows; see `install::apply`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rung {
     Exchange,
@@ -67,13 +67,13 @@ const CHANGING: [&str; 24] = [
     "mkdirat",
 ];
 
-/// The calls of `action` that touch the tree, which is left as the action leaves it.
+/// Prepares the tree, runs `action`, and returns the calls that touch the tree. The tree stays as `action` leaves it.
 pub fn points(tree: &Tree, action: Action, rung: Rung) -> Vec<Point> {
     tree.prepare(action);
     points_of(tree, &tree.command(action), rung)
 }
 
-/// The calls of `command` that touch the tree, from where that stands.
+/// Runs `command` on the tree in its present state and returns the calls that touch the tree.
 pub fn points_of(tree: &Tree, command: &Command, rung: Rung) -> Vec<Point> {
     let log = tree.outside("trace");
     let mut strace = clean("strace");
@@ -93,7 +93,7 @@ pub fn points_of(tree: &Tree, command: &Command, rung: Rung) -> Vec<Point> {
         };
         let when = *seen.entry(name).and_modify(|when| *when += 1).or_insert(1);
         let before = std::mem::replace(&mut last, name);
-        // One read of a file stands for the others.
+        // Only the first of several consecutive reads is a point.
         let again = name == "read" && before == "read";
         let output = name == "write" && (rest.starts_with("1<") || rest.starts_with("2<"));
         let end = name == "exit_group";
@@ -127,13 +127,13 @@ pub fn run_with_neither(tree: &Tree, action: Action) -> Output {
     append(&mut strace, &tree.command(action)).output().unwrap()
 }
 
-/// Runs `action`, from where the tree stands, with `fault` (`signal=KILL`, `error=EIO`) at `point`,
-/// and says whether the point was reached.
+/// Runs `action` on the tree in its present state, with `fault` (`signal=KILL`, `error=EIO`) at `point`. Also returns
+/// whether the point was reached.
 pub fn run(tree: &Tree, action: Action, rung: Rung, point: &Point, fault: &str) -> (Output, bool) {
     run_command(tree, &tree.command(action), rung, point, fault)
 }
 
-/// The same for any command.
+/// Like [`run`], for any command.
 pub fn run_command(
     tree: &Tree,
     command: &Command,
@@ -178,7 +178,7 @@ fn other_threads_change_nothing() {
         let mut strace = clean("strace");
         strace.args(["-ff", "-qq", "-y", "-o"]).arg(&log);
         super::tree::ok(append(&mut strace, &tree.command(action)));
-        // One file for each thread and process.
+        // strace has written one file for each thread and process.
         let mut changing = 0;
         for entry in tree.outside("").read_dir().unwrap() {
             let path = entry.unwrap().path();

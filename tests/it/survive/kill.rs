@@ -1,5 +1,5 @@
-//! SIGKILL at every system call that touches the tree. Whatever was under way, both names compile
-//! afterwards, one `restore` gives the exact original tree, and one `install` a complete one.
+//! SIGKILL at every system call that touches the tree. Afterwards both names compile, one `restore` brings the exact
+//! original tree back, and one `install` wraps the tree completely.
 
 use std::os::unix::process::ExitStatusExt as _;
 
@@ -8,7 +8,7 @@ use super::tree::{Action, Compiler, Tree};
 use super::{full, report};
 use crate::support::tree::Layout;
 
-/// Kills one action at the points that `pick` takes; how many those were.
+/// Kills `action` at each point that `pick` selects, checks the tree after each kill, and prints the counts.
 fn kill_at(
     layout: Layout,
     compiler: Compiler,
@@ -34,7 +34,7 @@ fn kill_at(
         match output.status.signal() {
             Some(9) if point.changes => changing += 1,
             Some(9) => looking += 1,
-            // How often some calls are made depends on the processes that run at the time.
+            // How often some read-only calls are made depends on which processes run at the time.
             _ => {
                 assert!(
                     !point.changes,
@@ -82,7 +82,8 @@ fn kill_everywhere(layout: Layout) {
                 full()
                     || point.syscall == "exit_group"
                     || match rung {
-                        // Every other change, of the next layout the others: errors.rs lets these fail.
+                        // Every other change; which half alternates with the layout. errors.rs injects errors into
+                        // the other half.
                         Rung::Exchange => {
                             point.changes && (i + layout as usize).is_multiple_of(2) || i % 20 == 0
                         }
@@ -124,7 +125,8 @@ fn a_real_clang_compiles_and_links_after_a_kill() {
                 action,
                 Rung::Exchange,
                 &|_, point| {
-                    // The quick form kills each action in one of two layouts. A fake compiler has all of them, above.
+                    // The quick form kills each action in one of two layouts. The tests above cover every layout with
+                    // a fake compiler.
                     match layout {
                         _ if full() => point.changes,
                         Layout::Symlink => {

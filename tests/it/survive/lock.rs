@@ -1,4 +1,4 @@
-//! One install or restore at a time, and none while a compile still needs what would be removed.
+//! Only one install or restore runs at a time, and a restore removes nothing that a running compile still needs.
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
@@ -11,7 +11,7 @@ use super::full;
 use super::tree::{Tree, clean};
 use crate::support::tree::Layout;
 
-/// A process that holds the lock of a directory until its standard input ends.
+/// Starts a process that holds the lock of the compilers' directory until its standard input ends.
 fn hold(tree: &Tree) -> Child {
     let mut flock = clean("flock");
     flock
@@ -53,7 +53,7 @@ fn line(said: &mut BufReader<ChildStderr>) -> String {
 }
 
 #[test]
-fn a_second_install_waits_and_says_for_whom() {
+fn a_second_install_waits_and_names_the_process_it_waits_for() {
     let tree = Tree::fake(Layout::Symlink);
     let original = tree.manifest();
     for command in ["install", "restore"] {
@@ -75,7 +75,7 @@ fn a_second_install_waits_and_says_for_whom() {
 }
 
 #[test]
-fn who_waits_for_the_lock_can_be_interrupted() {
+fn a_wait_for_the_lock_can_be_interrupted() {
     let tree = Tree::fake(Layout::Symlink);
     let original = tree.manifest();
     let holder = hold(&tree);
@@ -106,8 +106,8 @@ fn the_wait_for_the_lock_ends_and_names_the_holder() {
     let_go(holder);
 }
 
-/// A compile that runs until its standard input ends, with the real compiler's second name on its
-/// command line as a launcher leaves it.
+/// Starts a compile that runs until its standard input ends. The real compiler is called by its alias, as below a
+/// launcher.
 fn compile_under_way(tree: &Tree) -> Child {
     let mut call = clean(tree.path("clang++.7625"));
     call.args(["-c", "-", "-o"]).arg(tree.outside("under-way"));
@@ -117,7 +117,7 @@ fn compile_under_way(tree: &Tree) -> Child {
         .unwrap()
 }
 
-/// Returns when the name is not the shim any more, without a second's guess.
+/// Returns as soon as `clang` is no longer the shim, whose inode number is `shim`.
 fn until_restored(tree: &Tree, shim: u64) {
     use std::os::unix::fs::MetadataExt as _;
     while tree.path("clang").symlink_metadata().unwrap().ino() == shim {
@@ -158,7 +158,7 @@ fn a_restore_interrupted_while_it_waits_for_a_compile_is_finished_by_another() {
         let (mut restore, mut said) = start(&mut tree.rock_wrap(["restore"]));
         until_restored(&tree, shim);
         kill(pid(&restore), Signal::SIGINT).unwrap();
-        // It exits with a status instead of the signal, to say that something is left to do.
+        // It exits with a status, not by the signal, to report that something is left to do.
         assert_eq!(restore.wait().unwrap().code(), Some(5), "{layout}");
         let mut text = String::new();
         said.read_to_string(&mut text).unwrap();

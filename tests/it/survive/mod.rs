@@ -1,9 +1,8 @@
-//! Install, restore, switch and upgrade survive anything: the real binary, real processes and real
-//! system calls. What a power cut loses is simulated in the unit tests of `divert` instead: no
-//! process that is killed ever loses what it had written.
+//! Install, restore, switch and upgrade under faults, with the real binary, real processes and real system calls.
+//! Power cuts are simulated in `src/install/tests` instead: a killed process never loses what it has written.
 //!
-//! The quick form takes a sample where a full one would take long; `ROCK_WRAP_TEST_FULL=1` runs
-//! everything. Counts, and what could not be had here, are printed past the test harness's capture.
+//! The quick form tests a sample where the full one takes long; `ROCK_WRAP_TEST_FULL=1` runs everything. Counts and
+//! skipped cases are printed past the test harness's capture.
 
 mod errors;
 mod inject;
@@ -21,18 +20,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::support::compilers::full;
 
-/// Keeps apart the tests whose compiles never stop and those that restore as a user without rights: this user cannot
-/// see which tree another user's compile belongs to, so the restore waits for every one.
+/// Keeps tests whose compiles never stop from running beside tests that restore as an unprivileged user. That user
+/// cannot see which tree another user's compile belongs to, so the restore waits for every compile.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Says something that has to be seen although the test passes.
+/// Prints a line that must be visible even when the test passes.
 macro_rules! report {
     ($($arg:tt)*) => {{
         use std::io::Write as _;
-        // A harness that captures output does not see this stream; nothing else depends on it.
+        // The harness does not capture writes to this stream. A failed write does not matter.
         let _ = writeln!(std::io::stderr(), "survive: {}", format_args!($($arg)*));
     }};
 }

@@ -1,5 +1,5 @@
-//! What package managers and people do to a tree while it is wrapped. The measure is a second tree
-//! that was never wrapped and to which the same was done: after a restore both are alike.
+//! Changes that package managers and people make to a wrapped tree. Each is also made to a second tree that was never
+//! wrapped: after a restore, both must be alike.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -8,12 +8,12 @@ use super::tree::{NAMES, Tree, clean, ok, stderr};
 use crate::support::manifest::Manifest;
 use crate::support::tree::{Layout, copy};
 
-/// Something that happens to the compilers' directory, as a script run in it; `$NEW` is another
-/// compiler, `$ELF` the name of the real one.
+/// A change of the compilers' directory, as a script that runs in it. `$NEW` is another compiler, `$ELF` the name of
+/// the real one.
 struct Change {
     what: &'static str,
     script: &'static str,
-    /// The names that it replaces.
+    /// The names that the script replaces.
     replaces: &'static [&'static str],
 }
 
@@ -75,7 +75,7 @@ const CHANGES: [Change; 9] = [
     },
 ];
 
-/// A compiler that is not the one in the tree.
+/// Makes a compiler that differs from the tree's, outside the tree.
 fn newer(tree: &Tree) -> PathBuf {
     let new = tree.outside("newer");
     let mut content = std::fs::read(tree.path("clang-15")).unwrap();
@@ -105,12 +105,12 @@ fn changed(layout: Layout, it: &Change) -> (Tree, Tree) {
     (tree, never)
 }
 
-/// What is compared with a tree that was never wrapped.
+/// The part of the manifest that can be compared with another tree's.
 fn comparable(tree: &Tree) -> Manifest {
     tree.manifest().without_inode_numbers()
 }
 
-/// Whether a change takes the executable away from under the names that stay ours.
+/// The inode numbers of `names`.
 fn replaced(tree: &Tree, names: &[&str]) -> Vec<u64> {
     let ino = |name: &&str| tree.path(name).symlink_metadata().unwrap().ino();
     names.iter().map(ino).collect()
@@ -199,11 +199,11 @@ fn names_that_somebody_removed_are_put_back() {
 }
 
 #[test]
-fn a_package_that_was_removed_leaves_nothing_of_ours() {
+fn a_restore_after_the_package_was_removed_leaves_none_of_our_files() {
     for layout in Layout::ALL {
         let tree = Tree::fake(layout);
         tree.install();
-        // What the package brought, and nothing else.
+        // Removes the files of the package, and nothing else.
         let names = [
             "clang",
             "clang++",
@@ -215,8 +215,8 @@ fn a_package_that_was_removed_leaves_nothing_of_ours() {
         for name in names {
             std::fs::remove_file(tree.path(name)).unwrap();
         }
-        // The executable itself is what we hold where it was a name that we moved: then it comes
-        // back, since nothing tells that it was not lost by accident.
+        // If `clang` was the executable itself, rock-wrap has moved it and still holds it. It then comes back,
+        // because nothing shows that it was not removed by accident.
         let output = tree.rock_wrap(["restore"]).output().unwrap();
         assert!(output.status.success(), "{layout}: {}", stderr(&output));
         let moved = matches!(layout, Layout::Regular | Layout::HardLink);
@@ -226,7 +226,7 @@ fn a_package_that_was_removed_leaves_nothing_of_ours() {
 }
 
 #[test]
-fn a_tree_deleted_and_expanded_again_knows_nothing_of_us() {
+fn a_tree_that_was_deleted_and_unpacked_again_counts_as_never_wrapped() {
     for layout in Layout::ALL {
         let (tree, again) = (Tree::fake(layout), Tree::fake(layout));
         tree.install();
@@ -243,7 +243,7 @@ fn a_tree_deleted_and_expanded_again_knows_nothing_of_us() {
     }
 }
 
-/// Which file the fake compiler that `name` leads to ran as.
+/// Calls the fake compiler through `name` and returns the path of the executable that ran.
 fn ran(root: &Path, out: &Path, name: &str) -> PathBuf {
     let mut call = clean(root.join("lib/llvm/bin").join(name));
     ok(call.arg("-c").arg("-o").arg(out));
@@ -300,7 +300,7 @@ fn a_copy_of_a_wrapped_tree_uses_its_own_compiler_and_is_restored_by_itself() {
 }
 
 #[test]
-fn other_names_of_an_inode_are_never_written_through() {
+fn hard_links_to_the_compilers_from_elsewhere_are_never_written_through() {
     for layout in Layout::ALL {
         let tree = Tree::fake(layout);
         let cache = tree.outside("cache");
@@ -312,7 +312,7 @@ fn other_names_of_an_inode_are_never_written_through() {
                 .arg(cache.join(name)));
         }
         let (original, other) = (tree.manifest(), Manifest::of(&cache));
-        // The number of names changes while some of them are ours.
+        // The link counts change while rock-wrap holds some of the names.
         let content = other.clone().without_name_counts();
         let unharmed = |what: &str| {
             let now = Manifest::of(&cache).without_name_counts();

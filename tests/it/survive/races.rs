@@ -1,4 +1,4 @@
-//! Installs and restores at once, among compiles that never stop.
+//! Concurrent installs and restores while compiles never stop.
 
 use std::process::Command;
 use std::sync::Mutex;
@@ -42,7 +42,7 @@ fn race(layout: Layout, compiler: Compiler, limit: Duration) {
                 Through::Ccache => {
                     call.env("HIP_CLANG_LAUNCHER", "/usr/bin/ccache")
                         .env("CCACHE_DIR", tree.outside("cache"))
-                        // Every other one is a miss, so that the compiler runs too.
+                        // A new macro for every pair of calls, so that the compiler runs too.
                         .arg(format!("-DTURN={i}_{}", turn / 2))
                         .arg("-c");
                 }
@@ -89,7 +89,7 @@ fn race(layout: Layout, compiler: Compiler, limit: Duration) {
         compiles.load(Ordering::Relaxed),
         changes.load(Ordering::Relaxed),
     );
-    // One of the two clean ends: that of whoever came last.
+    // The command that ended last left the tree either original or completely wrapped.
     let now = tree.manifest();
     if now.ours().is_empty() {
         original.assert_same(&now, layout);

@@ -1,4 +1,4 @@
-//! The commands of `docs/recovery.md`, as they stand there.
+//! Runs the commands of `docs/recovery.md` as the document gives them.
 
 use super::inject::{self, Rung};
 use super::tree::{Action, Compiler, Tree, clean, ok};
@@ -7,7 +7,7 @@ use crate::support::tree::Layout;
 
 const DOCUMENT: &str = include_str!("../../../docs/recovery.md");
 
-/// The shell commands of the document, for another directory than the usual one.
+/// The shell commands of the document, with the tree's directory in place of the usual one.
 fn commands(tree: &Tree) -> Vec<String> {
     let mut blocks = DOCUMENT.split("```sh\n").skip(1);
     let found: Vec<_> = blocks
@@ -103,7 +103,7 @@ fn the_commands_of_the_document_do_nothing_to_a_tree_that_is_not_wrapped() {
 }
 
 #[test]
-fn the_first_command_of_the_document_makes_up_for_links_that_are_lost() {
+fn the_first_command_of_the_document_works_without_the_original_links() {
     for layout in [Layout::Symlink, Layout::Stub] {
         let tree = Tree::fake(layout);
         tree.install();

@@ -95,7 +95,7 @@ fn a_session_restores_after_an_install_or_a_restore_that_failed_while_it_ran() {
             running.finish();
             let wanted = match output.status.code() {
                 Some(0) if action == Action::Switch => "wrapped",
-                // What it left is for `rock-wrap restore` to clear up, as it says.
+                // The command says that `rock-wrap restore` has to clean up what it left.
                 Some(5) => "",
                 _ => "original",
             };
@@ -115,10 +115,10 @@ fn a_session_restores_after_an_install_or_a_restore_that_failed_while_it_ran() {
 }
 
 #[test]
-fn what_an_abandoned_session_left_is_restored_after_a_session_that_could_not_take_it_over() {
+fn an_abandoned_session_is_cleaned_up_even_after_another_session_failed_to_take_it_over() {
     let tree = Tree::fake(Layout::Symlink);
     let original = tree.manifest();
-    // With another launcher, so that the shims have to be replaced.
+    // The launcher differs, so the session has to replace the shims.
     let command = session(&tree, "two", "true");
     let abandon = || Running::start(&tree).abandon();
     abandon();

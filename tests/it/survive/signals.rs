@@ -8,7 +8,7 @@ use super::{full, report};
 use crate::support::tree::Layout;
 
 #[test]
-fn a_signal_anywhere_is_died_by_with_the_tree_as_it_was_or_comes_too_late() {
+fn a_signal_at_any_point_ends_the_command_with_the_tree_unchanged_or_comes_too_late() {
     for layout in [Layout::Symlink, Layout::Regular] {
         for action in Action::ALL {
             let tree = Tree::fake(layout);
@@ -44,7 +44,7 @@ fn a_signal_anywhere_is_died_by_with_the_tree_as_it_was_or_comes_too_late() {
                     (None, Some(signal)) => {
                         assert_eq!(signal, number, "{what}");
                         died += 1;
-                        // Either it said what became of the tree, or had not begun to change it.
+                        // The command either reported the state of the tree or had not begun to change it.
                         let told = said.contains("the tree is as it was before");
                         assert!(
                             told || said.is_empty() || said.contains("nothing was"),

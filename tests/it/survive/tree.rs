@@ -1,4 +1,4 @@
-//! Trees to be wrapped, in each of the layouts in which ROCm holds its compilers.
+//! Trees to wrap, in each layout in which ROCm ships its compilers.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::manifest::Manifest;
 use crate::support::tree::{Kind, Layout, copy};
 
-/// The name of the executable itself.
+/// The file name of the compiler's executable.
 pub fn executable(layout: Layout) -> &'static str {
     match layout {
         Layout::Regular => "clang",
@@ -59,7 +59,7 @@ impl fmt::Display for Action {
 
 pub const NAMES: [&str; 2] = ["clang", "clang++"];
 
-/// A tree of its own in a directory of its own.
+/// A tree in a temporary directory of its own.
 pub struct Tree {
     dir: TempDir,
     root: PathBuf,
@@ -89,7 +89,7 @@ impl Tree {
         tree
     }
 
-    /// The same with the tree at another path, which must not exist.
+    /// Like [`Tree::new`], with the tree at `root`, which must not exist.
     pub fn at(root: &Path, layout: Layout, compiler: Compiler) -> Self {
         let mut tree = Self::new(layout, compiler);
         if let Some(parent) = root.parent() {
@@ -122,8 +122,8 @@ impl Tree {
         self.dir.path().join(name)
     }
 
-    /// Puts a program somewhere. Another process writes it: a program cannot be executed while a
-    /// child that some other test is starting still has it open for writing.
+    /// Installs a program at `path`. Another process writes the file: if this one did, a child that another test is
+    /// just starting could still have it open for writing, and it could not be executed.
     pub fn program(&self, path: impl AsRef<Path>, content: &[u8]) {
         let bytes = tempfile::NamedTempFile::new_in(self.dir.path()).unwrap();
         std::fs::write(bytes.path(), content).unwrap();
@@ -135,7 +135,7 @@ impl Tree {
         Manifest::of(&self.root)
     }
 
-    /// A call of rock-wrap for this tree.
+    /// A `rock-wrap` command for this tree.
     pub fn rock_wrap<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = clean(env!("CARGO_BIN_EXE_rock-wrap"));
         command.args(args).arg("--rocm-path").arg(&self.root);
@@ -150,7 +150,7 @@ impl Tree {
         ok(&mut self.rock_wrap(["restore"]))
     }
 
-    /// Brings the tree from its original state to that in which `action` begins.
+    /// Brings the tree from its original state to the state in which `action` starts.
     pub fn prepare(&self, action: Action) {
         match action {
             Action::Install => {}
@@ -180,7 +180,7 @@ impl Tree {
         }
     }
 
-    /// Makes the shim at `name` one that an older rock-wrap would have left: without a stand-in.
+    /// Replaces the shim at `name` with that of an older rock-wrap, and removes its stand-in.
     fn age(&self, name: &str) {
         std::fs::remove_file(self.path(format!("{name}.9727"))).unwrap();
         let path = self.path(name);
@@ -199,7 +199,7 @@ impl Tree {
         ok(clean("sh").args(["-c", script, "sh"]).arg(new).arg(path));
     }
 
-    /// What `status --json` says.
+    /// The output of `status --json`.
     pub fn status(&self) -> serde_json::Value {
         let output = ok(&mut self.rock_wrap(["status", "--json"]));
         serde_json::from_slice(&output.stdout).unwrap()
@@ -209,7 +209,7 @@ impl Tree {
         self.status()["state"].as_str().unwrap().to_owned()
     }
 
-    /// A compile and, with a real compiler, a link through `name`.
+    /// Compiles through `name`, and links too if the compiler is a real one.
     pub fn compile(&self, name: &str) -> Result<(), String> {
         self.compile_with(name, "out", &mut |_| ())
     }
@@ -246,11 +246,11 @@ impl Tree {
         if !right {
             return Err(format!("{call:?}: made {:?}", &made[..made.len().min(99)]));
         }
-        // The output of a failed call must not be taken for the next call's.
+        // This output must not pass for that of a later call that fails.
         std::fs::remove_file(&out).map_err(|error| error.to_string())
     }
 
-    /// Fails unless both names compile, each its own language.
+    /// Panics unless both names compile, each its own language.
     #[track_caller]
     pub fn assert_compiles(&self, what: impl fmt::Display) {
         for name in NAMES {
@@ -261,14 +261,14 @@ impl Tree {
     }
 }
 
-/// A command in an environment with nothing in it that could steer a compiler or a cache.
+/// A command whose environment has nothing that could affect a compiler or a cache.
 pub fn clean(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/bin");
     command
 }
 
-/// Runs a command that has to succeed.
+/// Runs `command` and panics if it fails.
 #[track_caller]
 pub fn ok(command: &mut Command) -> Output {
     let output = command
@@ -288,8 +288,7 @@ pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-/// A directory in memory where there is one, since `fsync` is free there, and thousands of trees are
-/// made.
+/// A temporary directory, in memory if possible: the tests make thousands of trees, and `fsync` is free there.
 pub fn temp_dir() -> TempDir {
     static BASE: OnceLock<PathBuf> = OnceLock::new();
     let base = BASE.get_or_init(|| {
@@ -311,7 +310,7 @@ pub fn temp_dir() -> TempDir {
         .unwrap()
 }
 
-/// The trees that the others are copied from, made once and kept as long as what makes them is the same.
+/// The tree to copy for `layout` and `compiler`. It is made once and reused until its sources change.
 fn template(layout: Layout, compiler: Compiler) -> PathBuf {
     let clang = Kind::new(15, layout).template();
     if compiler == Compiler::Clang {
@@ -329,7 +328,7 @@ fn template(layout: Layout, compiler: Compiler) -> PathBuf {
         let work = tempfile::tempdir_in(&base).unwrap();
         let made = work.path().join("made");
         make_fake(&clang, layout, work.path(), &made);
-        // By rename, so that two test runs at once never see half a tree.
+        // A rename, so that a concurrent test run never sees half a tree.
         if let Err(error) = std::fs::rename(&made, &place) {
             assert!(place.exists(), "{error}");
         }
@@ -347,8 +346,8 @@ fn make_fake(clang: &Path, layout: Layout, work: &Path, made: &Path) {
         .arg(source));
     let bin = made.join("lib/llvm/bin");
     std::fs::create_dir_all(&bin).unwrap();
-    // The names that belong together, their hard links and links kept; the program itself replaced;
-    // odd times, owners and attributes, which a restore has to bring back as they were.
+    // Copies the compiler's names with their links, replaces the executable's content, and sets odd times, owners and
+    // attributes, which a restore has to bring back exactly.
     let script = r#"
         set -e
         (cd "$1/lib/llvm/bin" && cp -a clang clang++ clang-15 clang++-15 clang-cpp clang-cl amdllvm \

@@ -12,7 +12,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-/// Everything that can be done to a tree, there and back.
+/// Does each action to the tree and restores the tree after each. Inodes must come back too if `exact`.
 fn there_and_back(tree: &Tree, what: &str, exact: bool) {
     let inodes = |manifest: Manifest| {
         if exact {
@@ -51,7 +51,7 @@ fn assert_refused(output: &Output, tree: &Tree, word: &str) {
 }
 
 #[test]
-fn any_bytes_in_a_path_are_as_good_as_others() {
+fn a_path_may_contain_spaces_quotes_and_bytes_that_are_not_utf_8() {
     let dir = super::tree::temp_dir();
     let names: [&[u8]; 4] = [
         b"with spaces and 'quotes\" $HOME `id`",
@@ -106,14 +106,14 @@ fn a_path_as_long_as_the_kernel_takes_works() {
     while root.as_os_str().len() + 1 + 200 + rest.len() < 4095 {
         root.push("x".repeat(200));
     }
-    // A path that is made in one go could be too long for `cp`'s own; so step by step.
+    // The directories are made beforehand: `cp` could not make so long a path in one go.
     std::fs::create_dir_all(&root).unwrap();
     let tree = Tree::at(&root.join("rocm"), Layout::Symlink, Compiler::Fake);
     there_and_back(&tree, "a long path", true);
 }
 
 #[test]
-fn a_compiler_name_at_the_length_limit_is_managed_and_a_longer_one_refused() {
+fn a_compiler_name_at_the_length_limit_is_wrapped_and_a_longer_one_refused() {
     let kept = ".rockwrap-orig-".len();
     for (length, works) in [(255 - kept, true), (256 - kept, false), (255, false)] {
         let tree = Tree::fake(Layout::Regular);
@@ -143,7 +143,7 @@ fn a_compiler_name_at_the_length_limit_is_managed_and_a_longer_one_refused() {
 }
 
 #[test]
-fn two_trees_side_by_side_do_not_know_of_each_other() {
+fn two_trees_side_by_side_are_independent() {
     for layout in Layout::ALL {
         let dir = super::tree::temp_dir();
         let one = Tree::at(&dir.path().join("rocm-5"), layout, Compiler::Fake);
@@ -153,7 +153,7 @@ fn two_trees_side_by_side_do_not_know_of_each_other() {
         one.install();
         before[1].assert_same(&two.manifest(), "the other tree");
         two.install();
-        // What the link leads to changes, as with a new release.
+        // The link is switched to the other tree, as a new release does.
         std::fs::remove_file(dir.path().join("rocm")).unwrap();
         symlink("rocm-6", dir.path().join("rocm")).unwrap();
         one.assert_compiles(layout);
@@ -185,7 +185,7 @@ fn one_tree_through_two_paths_is_one_tree() {
         wrapped.assert_same(&one.manifest(), "an install through the other path");
         other.restore();
         original.assert_same(&one.manifest(), layout);
-        // And at once.
+        // Concurrent installs through both paths.
         let quiet = std::process::Stdio::null;
         let start = |tree: &Tree| {
             let mut command = tree.command(Action::Install);
@@ -201,7 +201,7 @@ fn one_tree_through_two_paths_is_one_tree() {
 }
 
 impl Tree {
-    /// The same with the tree looked for at another path.
+    /// The same tree, to be addressed by the path `root`.
     fn moved_to(mut self, root: &Path) -> Self {
         self.set_root(PathBuf::from(root));
         self

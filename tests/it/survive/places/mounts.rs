@@ -9,14 +9,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Set in a process that runs one test.
+/// Set in the environment of a process that runs a single test.
 const ALONE: &str = "ROCK_WRAP_TEST_ALONE";
 
-/// Runs `test`, the body of the test called `name`, in a process of its own whose mounts nobody else
-/// sees and that are gone afterwards; says so where that cannot be.
+/// Runs `test`, the body of the test called `name`, in a process with private mounts, which are gone when it ends. If
+/// that is not possible, the test is skipped and a line is printed.
 ///
-/// A thread with mounts of its own would not do. A child that another test starts holds every file that
-/// this test has open, until it has become its program; for as long, nothing can be unmounted.
+/// A thread with a mount namespace of its own is not enough. A child that another test starts keeps every file of
+/// this test open until it executes its program; until then nothing can be unmounted.
 fn with_mounts(name: &str, test: impl FnOnce()) {
     if std::env::var_os(ALONE).is_some() {
         return test();
@@ -50,7 +50,7 @@ fn with_mounts(name: &str, test: impl FnOnce()) {
     );
 }
 
-/// Mounts a file system, or says that it cannot be had.
+/// Mounts a file system. If that fails, prints a line and returns false.
 fn mount(what: &str, args: &[&OsStr]) -> bool {
     let output = clean("mount").args(args).output().unwrap();
     if !output.status.success() {
@@ -59,8 +59,8 @@ fn mount(what: &str, args: &[&OsStr]) -> bool {
     output.status.success()
 }
 
-/// Unmounts a file system that nothing uses any more. Who looks at a process from outside, as a restore in another
-/// test looks at all that run, can hold the file of its program for an instant longer than the process does.
+/// Unmounts a file system that nothing uses any more; retries while it is busy. A restore in another test inspects
+/// all running processes, and can hold the file of a program an instant longer than the process itself does.
 fn unmount(at: &Path) {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
@@ -84,7 +84,7 @@ fn kind_of(path: &Path) -> String {
 fn every_file_system_gives_back_the_exact_tree() {
     let mut ran = vec![];
     for layout in Layout::ALL {
-        // Where the sources are built, and where the tests' trees are.
+        // The build directory, and the directory for temporary files.
         for base in [
             Path::new(env!("CARGO_TARGET_TMPDIR")),
             &std::env::temp_dir(),
@@ -158,11 +158,11 @@ fn every_file_system_that_can_be_mounted_gives_back_the_exact_tree() {
     );
 }
 
-/// exFAT has neither symlinks nor hard links, and Linux exchanges no names on it.
+/// exFAT has neither symlinks nor hard links, and Linux cannot exchange names on it.
 #[test]
-fn a_file_system_that_can_neither_exchange_names_nor_link_is_refused_as_it_is() {
+fn a_file_system_that_can_neither_exchange_names_nor_link_is_refused_and_unchanged() {
     with_mounts(
-        "a_file_system_that_can_neither_exchange_names_nor_link_is_refused_as_it_is",
+        "a_file_system_that_can_neither_exchange_names_nor_link_is_refused_and_unchanged",
         || {
             let dir = tempfile::tempdir().unwrap();
             let (at, image) = (dir.path().join("mounted"), dir.path().join("image"));
@@ -205,9 +205,9 @@ fn each_layout(at: &Path, what: &str) {
 }
 
 #[test]
-fn an_image_layer_is_wrapped_built_in_and_restored_in_others() {
+fn a_tree_is_wrapped_used_and_restored_in_separate_image_layers() {
     with_mounts(
-        "an_image_layer_is_wrapped_built_in_and_restored_in_others",
+        "a_tree_is_wrapped_used_and_restored_in_separate_image_layers",
         || {
             for upper in ["tmpfs", "disk"] {
                 for options in ["", ",metacopy=on,redirect_dir=on", ",index=on"] {
@@ -235,7 +235,7 @@ fn layers(layout: Layout, upper: &str, options: &str) {
     let mut lower = vec![base.join("0")];
     let tree = Tree::at(&lower[0].join("rocm"), layout, Compiler::Fake);
     let tree = tree.moved_to(&merged.join("rocm"));
-    // Each step is an image layer of its own on top of those before.
+    // Runs `step` in a new image layer on top of the previous ones.
     let mut layer = |step: &dyn Fn()| {
         let i = lower.len();
         let (changes, work) = (base.join(i.to_string()), base.join(format!("work-{i}")));
@@ -282,8 +282,8 @@ fn layers(layout: Layout, upper: &str, options: &str) {
 }
 
 #[test]
-fn a_read_only_tree_is_refused_and_works_as_it_is() {
-    with_mounts("a_read_only_tree_is_refused_and_works_as_it_is", || {
+fn a_read_only_tree_is_refused_and_keeps_working() {
+    with_mounts("a_read_only_tree_is_refused_and_keeps_working", || {
         for layout in Layout::ALL {
             for wrapped in [false, true] {
                 let tree = Tree::fake(layout);
@@ -349,7 +349,10 @@ fn a_full_disk_refuses_an_install_and_lets_a_restore_through() {
                         let mut dd = clean("dd");
                         dd.args(["if=/dev/zero", "bs=4k"])
                             .arg(format!("of={}", filler.display()));
-                        assert!(!dd.output().unwrap().status.success(), "it can be filled");
+                        assert!(
+                            !dd.output().unwrap().status.success(),
+                            "the file system cannot be filled"
+                        );
                     };
                     let what = format!("{layout} on a full {kind}");
                     fill();
@@ -370,9 +373,9 @@ fn a_full_disk_refuses_an_install_and_lets_a_restore_through() {
 }
 
 #[test]
-fn a_compiler_that_is_a_mount_of_its_own_is_left_as_it_is() {
+fn a_compiler_that_is_a_mount_point_is_refused_and_unchanged() {
     with_mounts(
-        "a_compiler_that_is_a_mount_of_its_own_is_left_as_it_is",
+        "a_compiler_that_is_a_mount_point_is_refused_and_unchanged",
         || {
             for layout in [Layout::Regular, Layout::HardLink] {
                 let tree = Tree::fake(layout);

@@ -1,4 +1,4 @@
-//! Users with and without rights, and who may write what.
+//! Trees of root and of unprivileged users, and who may write to them.
 
 use super::super::tree::{NAMES, Tree, clean, ok, stderr};
 use super::super::{alone, report};
@@ -9,7 +9,7 @@ use std::process::Command;
 
 const NOBODY: u32 = 65534;
 
-/// `command` as a user without rights; `None`, said aloud, where this is no root.
+/// `command` run as the unprivileged `user`. If the tests do not run as root, prints a line and returns `None`.
 fn as_user(user: u32, command: &Command) -> Option<Command> {
     if !rustix::process::geteuid().is_root() {
         report!("SKIPPED: other users: this is not root");
@@ -27,7 +27,7 @@ fn as_user(user: u32, command: &Command) -> Option<Command> {
     Some(setpriv)
 }
 
-/// A tree that other users can reach, in a directory in which they can write.
+/// A tree that other users can reach, in a directory that they can write to.
 fn reachable(layout: Layout) -> Tree {
     let tree = Tree::fake(layout);
     let open = std::fs::Permissions::from_mode(0o1777);
@@ -43,7 +43,7 @@ fn owned_by(tree: &Tree, user: u32) {
 }
 
 #[test]
-fn an_unprivileged_user_changes_nothing_of_roots_and_builds_with_it() {
+fn an_unprivileged_user_cannot_change_roots_tree_but_builds_with_it() {
     for layout in Layout::ALL {
         let tree = reachable(layout);
         let original = tree.manifest();
@@ -59,7 +59,7 @@ fn an_unprivileged_user_changes_nothing_of_roots_and_builds_with_it() {
                 .unwrap()
                 .output()
                 .unwrap();
-            // Nothing to do for the install.
+            // The install succeeds, since it has nothing to do.
             if args == ["restore"] {
                 assert_refused(&output, &tree, "right");
             }
@@ -78,7 +78,7 @@ fn an_unprivileged_user_changes_nothing_of_roots_and_builds_with_it() {
 }
 
 #[test]
-fn a_user_wraps_and_restores_a_tree_of_his_own_and_root_can_too() {
+fn a_users_own_tree_can_be_wrapped_and_restored_by_that_user_and_by_root() {
     let _alone = alone();
     for layout in Layout::ALL {
         let tree = reachable(layout);
@@ -113,7 +113,7 @@ fn a_user_wraps_and_restores_a_tree_of_his_own_and_root_can_too() {
 }
 
 #[test]
-fn a_sticky_directory_keeps_others_files() {
+fn in_a_sticky_directory_only_root_and_the_owner_of_the_files_install() {
     let _alone = alone();
     for layout in Layout::ALL {
         let tree = reachable(layout);
@@ -129,7 +129,7 @@ fn a_sticky_directory_keeps_others_files() {
             .unwrap();
         assert_refused(&output, &tree, "sticky");
         original.assert_same(&tree.manifest(), layout);
-        // Root and the owner of the files may.
+        // Root and the owner of the files may install.
         there_and_back(&tree, "sticky", true);
         owned_by(&tree, NOBODY);
         ok(clean("chown").arg("0:0").arg(tree.bin()));
@@ -142,7 +142,7 @@ fn a_sticky_directory_keeps_others_files() {
 }
 
 #[test]
-fn no_file_of_ours_can_be_written_by_others_whatever_the_compiler_allows() {
+fn none_of_our_files_is_writable_by_others_even_if_the_compiler_is() {
     for layout in Layout::ALL {
         let tree = Tree::fake(layout);
         for name in ["clang", "clang++", "clang-15"] {
@@ -173,7 +173,7 @@ fn no_file_of_ours_can_be_written_by_others_whatever_the_compiler_allows() {
 }
 
 #[test]
-fn a_planted_record_leads_nowhere() {
+fn a_planted_record_is_ignored() {
     let victim = "not to be touched";
     for layout in Layout::ALL {
         for plant in ["link", "paths", "writable", "directory", "garbage"] {
@@ -211,7 +211,7 @@ fn a_planted_record_leads_nowhere() {
             assert!(stderr(&output).contains(".rockwrap-journal"), "{what}");
             assert_eq!(std::fs::read_to_string(&outside).unwrap(), victim, "{what}");
             if plant == "directory" {
-                // An empty directory of this name is not ours.
+                // A directory of this name is not rock-wrap's, so the restore left it.
                 std::fs::remove_dir(&record).unwrap();
             }
             original.assert_same(&tree.manifest(), what);
