@@ -1,4 +1,4 @@
-//! Letting go, whatever becomes of a session, and launchers that do not work.
+//! How a session detaches, however it ends; and launchers that do not work.
 
 use super::{COMPILE, ONE_HIP_COMPILE, Running, WAIT, eventually, is_wrapped, session, shadows};
 use crate::support::launchers::{Cache, ccache, sccache};
@@ -34,7 +34,7 @@ fn is_gone(pid: Pid) -> Option<()> {
 }
 
 #[test]
-fn a_killed_session_is_put_right_and_its_build_ended() {
+fn when_a_session_is_killed_its_guard_ends_the_build_and_detaches() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
     let before = Manifest::of(&rocm.bin());
@@ -48,19 +48,19 @@ fn a_killed_session_is_put_right_and_its_build_ended() {
         assert_eq!(
             group(running.build),
             [] as [String; 0],
-            "{way}: nothing of the build runs"
+            "{way}: the build still runs"
         );
         before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
         assert_eq!(shadows(&rocm).len(), 0, "{way}");
         assert!(
             running.output.next().is_none(),
-            "nobody holds the build's output open"
+            "somebody holds the build's output open"
         );
     }
 }
 
 #[test]
-fn a_killed_session_leaves_the_tree_to_those_that_still_use_it() {
+fn a_killed_session_leaves_the_tree_wrapped_for_other_sessions() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
     let before = Manifest::of(&rocm.bin());
@@ -76,7 +76,7 @@ fn a_killed_session_leaves_the_tree_to_those_that_still_use_it() {
 }
 
 #[test]
-fn what_a_session_left_that_was_killed_with_its_guard_is_taken_over_or_restored() {
+fn a_tree_whose_session_was_killed_with_its_guard_is_taken_over_or_restored() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
     let before = Manifest::of(&rocm.bin());
@@ -103,8 +103,8 @@ fn a_stop_and_a_continue_reach_the_build() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
     let mut command = session(&rocm, &cache, &[], WAIT);
-    // A process group of its own, as a shell makes one. The group of the tests may be orphaned, and the processes of
-    // an orphaned group ignore stop signals of a terminal.
+    // In a process group of its own, as in a shell. The tests' own group may be orphaned, and processes of an
+    // orphaned group ignore stop signals from a terminal.
     let running = Running::start(command.process_group(0));
     let state = |pid: Pid| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
@@ -122,7 +122,7 @@ fn a_stop_and_a_continue_reach_the_build() {
 }
 
 #[test]
-fn a_launcher_that_does_not_work_is_told_before_anything_is_touched() {
+fn a_launcher_that_does_not_work_is_reported_before_anything_is_changed() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&sccache());
     let redis = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -174,9 +174,9 @@ fn a_launcher_that_does_not_work_is_told_before_anything_is_touched() {
 }
 
 #[test]
-fn a_server_that_would_fall_asleep_is_kept_awake_while_the_build_runs() {
+fn a_server_with_an_idle_timeout_is_kept_alive_while_the_build_runs() {
     let rocm = Rocm::new(19, Layout::Symlink);
-    // One that nobody has started yet.
+    // The server of this cache has not been started.
     let cache = Cache::new(&sccache());
     let uds = rocm.beside("server").display().to_string();
     let server = |command: &mut Command| {
@@ -184,7 +184,7 @@ fn a_server_that_would_fall_asleep_is_kept_awake_while_the_build_runs() {
             .env("SCCACHE_SERVER_UDS", &uds)
             .env("SCCACHE_IDLE_TIMEOUT", "3");
     };
-    // The build takes longer than the server would stay.
+    // The build takes longer than the server's idle timeout.
     let build = format!("{COMPILE}\nsleep 8");
     let mut command = session(&rocm, &cache, &[], &build);
     server(&mut command);
@@ -198,6 +198,6 @@ fn a_server_that_would_fall_asleep_is_kept_awake_while_the_build_runs() {
     let stats = crate::support::rocm::ran(&mut ask).ok().json();
     assert_eq!(
         stats["stats"]["cache_misses"]["counts"]["HIP"], 1,
-        "it has counted all the time"
+        "the server has ended in between"
     );
 }

@@ -1,4 +1,4 @@
-//! How a session attaches, what it shares with others, and that it lets go whatever becomes of it.
+//! How a session attaches, what it shares with other sessions, and how it detaches.
 
 mod end;
 mod several;
@@ -15,14 +15,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 
-/// A unit that needs no HIP headers, compiled by `$CLANG`, in front of which `$LAUNCHER` may stand.
+/// Compiles a HIP unit that needs no headers with `$CLANG`, through `$LAUNCHER` if that is set.
 const COMPILE: &str = r#"printf '__attribute__((device)) int g;\n' >k.hip
 $LAUNCHER "$CLANG" -x hip -nogpuinc -nogpulib --offload-arch=gfx906 -c k.hip -o k.o"#;
 
-/// What the report says of one launched compile of HIP.
+/// The start of the report's line for one launched HIP compile.
 const ONE_HIP_COMPILE: &str = "HIP            1 ";
 
-/// `rock-wrap run ARGS -- sh -c BUILD`, with `cache` and a user's directory of its own.
+/// `rock-wrap run ARGS -- sh -c BUILD`, with `cache` and a private `XDG_CACHE_HOME`.
 fn session(rocm: &Rocm, cache: &Cache, args: &[&str], build: &str) -> Command {
     let mut run = rocm.rock_wrap("run");
     run.arg("--launcher")
@@ -90,7 +90,7 @@ impl Running {
         guard_of(self.pid())
     }
 
-    /// Lets the build go on, to its end.
+    /// Lets the build finish, and returns the session's exit status.
     fn finish(mut self) -> ExitStatus {
         self.input.write_all(b"\n").unwrap();
         self.child.wait().unwrap()
@@ -98,9 +98,9 @@ impl Running {
 }
 
 #[test]
-fn every_way_makes_the_same_object_and_leaves_the_tree_as_it_was() {
+fn every_way_of_attaching_makes_the_same_object_and_leaves_the_tree_unchanged() {
     let rocm = Rocm::new(19, Layout::Symlink);
-    // ccache has the compiler's file name in its key: the stand-in's, in every way.
+    // ccache's key has the compiler's file name. With every way of attaching it is the stand-in's.
     for launcher in [sccache(), ccache()] {
         let cache = Cache::new(&launcher);
         let before = Manifest::of(&rocm.root);
@@ -154,11 +154,14 @@ fn a_shadow_has_the_trees_other_tools_and_directories() {
         .env("CXX", rocm.bin().join("clang++"));
     let shadow = ran(&mut command).ok();
     let bare = ran(rocm.compiler("clang++").arg("-print-resource-dir")).ok();
-    assert_eq!(shadow.out, bare.out, "what clang finds is the tree's");
+    assert_eq!(
+        shadow.out, bare.out,
+        "clang does not find the tree's resource directory"
+    );
 }
 
 #[test]
-fn a_depfile_made_in_a_shadow_names_nothing_that_goes_with_it() {
+fn a_depfile_made_in_a_shadow_names_no_file_of_the_shadow() {
     let rocm = Rocm::new(15, Layout::Symlink);
     let cache = Cache::new(&sccache());
     let build = r#"printf '#include <stddef.h>\nint x;\n' >a.cpp
@@ -169,7 +172,7 @@ fn a_depfile_made_in_a_shadow_names_nothing_that_goes_with_it() {
 }
 
 #[test]
-fn who_may_not_write_to_the_tree_is_told_of_the_shadow_and_gets_one_by_default() {
+fn a_user_who_cannot_write_to_the_tree_is_told_of_the_shadow_and_gets_one_by_default() {
     let rocm = Rocm::for_everybody(19, Layout::Symlink);
     let open = |path: PathBuf, mode| {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
@@ -222,7 +225,7 @@ fn host_compilers_get_the_launcher_through_cmakes_variables() {
         assert_eq!(
             asked.hits + asked.misses,
             2,
-            "{way}: one lookup for each, {asked:?}"
+            "{way}: one look-up per compile, {asked:?}"
         );
     }
     let shown = r#"echo "$CMAKE_C_COMPILER_LAUNCHER|$CMAKE_CXX_COMPILER_LAUNCHER""#;
@@ -237,7 +240,7 @@ fn host_compilers_get_the_launcher_through_cmakes_variables() {
 }
 
 #[test]
-fn what_cmake_has_written_down_works_after_the_session() {
+fn the_launcher_that_cmake_recorded_works_after_the_session() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let ran = ran(&mut session(
@@ -265,11 +268,11 @@ fn what_cmake_has_written_down_works_after_the_session() {
 fn doctor_within_a_session_examines_the_sessions_launcher() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
-    // One that hipcc would call by itself, were it not for the session.
+    // A hipcc that obeys HIP_CLANG_LAUNCHER, and outside a session would call the launcher itself.
     let hipcc = rocm.root.join("bin/hipcc");
     let _ = std::fs::remove_file(&hipcc);
     std::fs::write(&hipcc, "getenv HIP_CLANG_LAUNCHER").unwrap();
-    // The directory behind a shadow is not in the environment.
+    // `shadow` is left out: the environment does not name the directory behind it.
     for way in ["in-place", "launcher"] {
         let build = format!(
             "{} doctor --rocm-path {} --json",
@@ -286,11 +289,11 @@ fn doctor_within_a_session_examines_the_sessions_launcher() {
 }
 
 #[test]
-fn without_an_option_the_way_follows_from_the_tree_and_is_said() {
+fn without_an_option_the_way_of_attaching_follows_from_the_tree_and_is_reported() {
     let cache = Cache::new(&ccache());
     let said = |rocm: &Rocm| ran(&mut session(rocm, &cache, &[], "true")).ok().err;
     let rocm = Rocm::small();
-    // Nothing is reported for a hipcc that was not examined.
+    // No reason is reported if no hipcc was examined.
     assert_has(&said(&rocm), &["attached in-place\n"]);
     let hipcc = rocm.root.join("bin/hipcc");
     let with = |content: &str, way: &str| {

@@ -1,4 +1,4 @@
-//! Several sessions at once, and what else happens to a tree during one.
+//! Several sessions at once, and other commands that change a tree during a session.
 
 use super::{COMPILE, ONE_HIP_COMPILE, Running, WAIT, is_wrapped, session, shadows};
 use crate::support::launchers::{Asked, Cache, ccache};
@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use std::io::Write;
 
 #[test]
-fn of_two_sessions_the_last_one_out_restores() {
+fn the_last_of_two_sessions_restores_the_tree() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let before = Manifest::of(&rocm.bin());
@@ -23,18 +23,21 @@ fn of_two_sessions_the_last_one_out_restores() {
     ));
     first.input.write_all(b"\n").unwrap();
     assert!(first.child.wait().unwrap().success());
-    assert!(is_wrapped(&rocm), "the second one needs it");
+    assert!(
+        is_wrapped(&rocm),
+        "the second session still needs the shims"
+    );
     assert!(second.finish().success());
     assert_eq!(
         cache.asked(),
         Asked::new(0, 1),
-        "its compile went through the launcher"
+        "the second session's compile did not go through the launcher"
     );
     before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }
 
 #[test]
-fn of_two_sessions_with_a_shadow_the_last_one_out_removes_it() {
+fn the_last_of_two_sessions_with_a_shadow_removes_it() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
     let start = || Running::start(&mut session(&rocm, &cache, &["--attach", "shadow"], WAIT));
@@ -68,7 +71,7 @@ fn a_session_within_a_session_joins_it() {
 }
 
 #[test]
-fn status_tells_for_whom_a_tree_is_wrapped() {
+fn status_reports_a_tree_that_is_wrapped_for_a_session() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
     let status = || ran(rocm.rock_wrap("status").arg("--json")).ok().json()["session"].clone();

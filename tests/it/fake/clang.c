@@ -1,5 +1,5 @@
-/* A compiler for the tests that run it thousands of times: it answers what rock-wrap asks a clang,
- * and a compile writes into the output file in which language it was driven. */
+/* A fake compiler for tests that run it thousands of times. It answers what rock-wrap asks clang. A
+ * compile writes the language of its driver mode and the path of its executable into the output. */
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,7 +13,7 @@ int main(int argc, char **argv) {
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "--version")) return printf("fake clang version 1.0\n") < 0;
         if (!strcmp(argv[i], "-###")) {
-            /* As clang tells and quotes it. */
+            /* In clang's format, with clang's quoting. */
             fputs("fake clang version 1.0\n \"", stderr);
             for (const char *c = exe; *c; c++) {
                 if (strchr("\"\\$", *c)) fputc('\\', stderr);

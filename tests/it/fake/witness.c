@@ -1,6 +1,6 @@
-/* A compiler or a launcher that compiles nothing: it tells how it was called, on standard error or
- * into the file that WITNESS_FILE names, and then does as WITNESS_DO says. A real compiler cannot
- * show what it was given; a script does not see its own argv[0]. */
+/* A fake compiler or launcher. It reports how it was called, on standard error or in the file that
+ * WITNESS_FILE names, and then does what WITNESS_DO says. A real compiler cannot show what it was
+ * given, and a script does not see its own argv[0]. */
 #include <dirent.h>
 #include <signal.h>
 #include <stdio.h>
@@ -44,7 +44,7 @@ int main(int argc, char **argv) {
         int c;
         while ((c = getchar()) != EOF) putchar(c);
     }
-    /* As a launcher: run what follows. */
+    /* Act as a launcher: execute the remaining arguments. */
     if (act && !strcmp(act, "exec")) {
         unsetenv("WITNESS_DO");
         execv(argv[1], argv + 1);

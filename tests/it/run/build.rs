@@ -1,4 +1,4 @@
-//! What the build sees, and what is said of it.
+//! What the build sees, and what is reported about it.
 
 use super::{comes_back, run, run_words};
 use crate::support::compilers::kinds;
@@ -9,7 +9,7 @@ use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// An sccache server of a test's own, which ends with the test.
+/// An sccache server for one test, which is stopped when it is dropped.
 struct Sccache<'a> {
     rocm: &'a Rocm,
 }
@@ -25,12 +25,12 @@ impl<'a> Sccache<'a> {
         [
             ("SCCACHE_DIR", self.rocm.beside("sccache")),
             ("SCCACHE_SERVER_UDS", self.rocm.beside("socket")),
-            // Should this process be killed, the server ends by itself.
+            // If this process is killed, the server still ends by itself.
             ("SCCACHE_IDLE_TIMEOUT", "120".into()),
         ]
     }
 
-    /// Without pipes, which a server would hold open.
+    /// Runs sccache with `option`, without pipes, which its server would hold open.
     fn quietly(&self, option: &str) {
         let mut command = Command::new(sccache());
         command.arg(option).envs(self.env());
@@ -52,7 +52,7 @@ const TWICE: &str = r#"
 "#;
 
 #[test]
-fn the_build_is_wrapped_and_what_ccache_counted_is_printed() {
+fn a_build_with_ccache_is_wrapped_and_its_hits_and_misses_are_printed() {
     for (clang, layout) in kinds() {
         let rocm = Rocm::new(clang, layout);
         let ran = comes_back(&rocm, || ran(&mut run(&rocm, TWICE)).ok());
@@ -67,7 +67,7 @@ fn the_build_is_wrapped_and_what_ccache_counted_is_printed() {
 }
 
 #[test]
-fn the_build_is_wrapped_and_what_sccache_counted_is_printed() {
+fn a_build_with_sccache_is_wrapped_and_its_hits_and_misses_are_printed() {
     for (clang, layout) in [(19, Layout::Symlink), (15, Layout::Regular)] {
         let rocm = Rocm::new(clang, layout);
         let server = Sccache::start(&rocm);
@@ -106,11 +106,11 @@ END
 "#;
 
 #[test]
-fn what_cmake_tries_out_is_counted_apart_and_leaves_nothing_in_the_cache() {
+fn cmakes_probes_are_counted_apart_and_are_not_cached() {
     for (launcher, files) in [(ccache(), "ccache"), (sccache(), "sccache")] {
         let rocm = Rocm::new(19, Layout::Symlink);
         let server = Sccache::start(&rocm);
-        // For compilers outside the tree CMake's ABI probe is also passed on.
+        // For a compiler outside the tree, CMake's ABI probe is counted too.
         let compilers = [(rocm.bin().join("clang++"), 2), ("/usr/bin/g++".into(), 3)];
         for (cxx, probes) in compilers {
             for (hits, misses) in [(0, 1), (1, 0)] {
@@ -120,7 +120,7 @@ fn what_cmake_tries_out_is_counted_apart_and_leaves_nothing_in_the_cache() {
                     .env("CXX", &cxx)
                     .envs(server.env());
                 let ran = comes_back(&rocm, || ran(&mut build).ok());
-                // The control: the project's own file is launched, and found the second time.
+                // The control: the project's own file is launched, and hits the second time.
                 let host = format!("rock-wrap: host           1{hits:8}{misses:8}       0\n");
                 let launched = host.replace("host    ", "launched");
                 assert!(

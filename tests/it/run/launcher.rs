@@ -7,12 +7,12 @@ use crate::support::tree::Layout;
 use std::path::Path;
 use std::process::Command;
 
-/// A launcher that says its name for each compile, and does nothing else.
+/// Makes a launcher that prints its name for each compile, and fails if it is asked anything else.
 fn fake_launcher(at: &Path, name: &str) {
     telling_launcher(at, name, Path::new("false"));
 }
 
-/// The same, and to any question it has `real` answer.
+/// Like [`fake_launcher`], but `real` answers calls whose first argument is an option.
 fn telling_launcher(at: &Path, name: &str, real: &Path) {
     let body = format!(
         "case $1 in -*) exec '{}' \"$@\";; *) echo through {name} >&2; exec \"$@\";; esac",
@@ -41,14 +41,14 @@ fn without_a_named_launcher_sccache_comes_before_ccache() {
     with("sccache", &sccache());
 }
 
-/// The same with no launcher named.
+/// Like [`run_words`], with no launcher named.
 fn run_unnamed(rocm: &Rocm, command: &[&str]) -> Command {
     let mut run = run_words(rocm, command);
     run.env_remove("HIP_CLANG_LAUNCHER");
     run
 }
 
-/// A PATH with what a shell script needs and no launcher.
+/// A `PATH` with the programs that the scripts need, and no launcher.
 fn bare_path(rocm: &Rocm) -> String {
     let dir = rocm.beside("bare");
     std::fs::create_dir_all(&dir).unwrap();
@@ -59,7 +59,7 @@ fn bare_path(rocm: &Rocm) -> String {
 }
 
 #[test]
-fn without_any_launcher_nothing_is_done() {
+fn without_any_launcher_the_build_is_not_run() {
     let rocm = Rocm::small();
     let mut build = run_unnamed(&rocm, &["sh", "-c", "touch built"]);
     build.env("PATH", bare_path(&rocm));
@@ -107,7 +107,7 @@ fn the_option_comes_before_the_variable_and_the_variable_before_path() {
 }
 
 #[test]
-fn a_tree_that_is_wrapped_already_stays_so_with_its_own_launcher() {
+fn a_tree_that_is_already_wrapped_stays_wrapped_with_its_own_launcher() {
     for layout in [Layout::Symlink, Layout::Regular] {
         let rocm = Rocm::new(19, layout);
         let path = rocm.beside("programs");
@@ -132,7 +132,7 @@ fn a_tree_that_is_wrapped_already_stays_so_with_its_own_launcher() {
 }
 
 #[test]
-fn an_installation_of_other_names_is_used_as_it_is_or_told() {
+fn an_installation_of_other_names_is_used_unchanged_or_refused() {
     let rocm = Rocm::new(15, Layout::Symlink);
     let names = ["--compiler", "clang++-15"].map(std::ffi::OsString::from);
     rocm.install(names).ok();

@@ -1,4 +1,4 @@
-//! `rock-wrap run`: the build's end is ours, and the tree is as before whatever the build's end was.
+//! `rock-wrap run`: it ends as the build did, and the tree is unchanged however the build ended.
 
 mod build;
 mod launcher;
@@ -19,7 +19,7 @@ fn run(rocm: &Rocm, build: &str) -> Command {
     run_words(rocm, &["sh", "-c", build])
 }
 
-/// `rock-wrap run -- COMMAND`, the same.
+/// `rock-wrap run -- COMMAND`, with ccache and a cache of its own.
 fn run_words(rocm: &Rocm, command: &[&str]) -> Command {
     let mut run = rocm.rock_wrap("run");
     run.arg("--")
@@ -32,7 +32,7 @@ fn run_words(rocm: &Rocm, command: &[&str]) -> Command {
     run
 }
 
-/// Runs `attempt`, after which the compilers' directory has to be as before.
+/// Runs `attempt`, and checks that the compilers' directory is the same afterwards.
 #[track_caller]
 fn comes_back<T>(rocm: &Rocm, attempt: impl FnOnce() -> T) -> T {
     let before = Manifest::of(&rocm.bin());
@@ -55,7 +55,7 @@ fn the_exit_status_is_the_builds() {
 }
 
 #[test]
-fn a_build_that_dies_by_a_signal_is_seen_to() {
+fn rock_wrap_dies_by_the_signal_that_killed_the_build() {
     let rocm = Rocm::small();
     for signal in [1, 2, 6, 9, 15] {
         let ran = comes_back(&rocm, || {
@@ -78,7 +78,7 @@ fn every_layout_comes_back_after_success_and_failure() {
 }
 
 #[test]
-fn a_command_that_is_not_there_is_told_before_anything_is_touched() {
+fn a_command_that_does_not_exist_is_reported_before_anything_is_changed() {
     let rocm = Rocm::small();
     for command in ["no-such-build", "./no-such-build", "/no/such/build"] {
         let mut run = run_words(&rocm, &[command]);
@@ -94,7 +94,7 @@ fn a_command_that_is_not_there_is_told_before_anything_is_touched() {
 }
 
 #[test]
-fn a_command_that_the_system_refuses_to_start_is_told_and_the_tree_comes_back() {
+fn a_command_that_the_system_refuses_to_start_is_reported_and_the_tree_comes_back() {
     let rocm = Rocm::small();
     let broken = rocm.beside("broken");
     sh(
@@ -115,7 +115,7 @@ fn an_empty_command_is_wrong_usage() {
 }
 
 #[test]
-fn a_tree_or_a_launcher_that_is_not_there_is_told_and_the_build_is_not_run() {
+fn a_tree_or_launcher_that_does_not_exist_is_reported_and_the_build_is_not_run() {
     let rocm = Rocm::small();
     let mut build = run(&rocm, "touch built");
     build.env("HIP_CLANG_LAUNCHER", "/no/such/launcher");

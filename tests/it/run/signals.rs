@@ -9,14 +9,14 @@ use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-/// A build that has begun, and said so.
+/// A running build that has printed `ready`.
 struct Running {
     child: Child,
     lines: std::io::Lines<BufReader<ChildStdout>>,
 }
 
 impl Running {
-    /// Starts it, and waits until the build prints `ready`.
+    /// Starts `command` and waits until the build prints `ready`.
     fn start(command: &mut Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -26,7 +26,7 @@ impl Running {
     }
 
     fn line(&mut self) -> String {
-        self.lines.next().expect("a line more").unwrap()
+        self.lines.next().expect("another line").unwrap()
     }
 
     fn signal(&self, signal: Signal) {
@@ -43,11 +43,14 @@ fn a_signal_to_rock_wrap_ends_the_build_and_then_rock_wrap() {
     let rocm = Rocm::small();
     for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
         comes_back(&rocm, || {
-            // It waits for something that never happens.
+            // The build waits for input that never comes.
             let mut build = run(&rocm, "echo ready; exec cat");
             let mut running = Running::start(build.stdin(Stdio::piped()));
             let _open = running.stdin();
-            assert!(is_shim(&rocm.bin().join("clang++")), "wrapped meanwhile");
+            assert!(
+                is_shim(&rocm.bin().join("clang++")),
+                "not wrapped during the build"
+            );
             running.signal(signal);
             let status = running.child.wait().unwrap();
             assert_eq!(status.signal(), Some(signal as i32), "{status}");
@@ -55,8 +58,8 @@ fn a_signal_to_rock_wrap_ends_the_build_and_then_rock_wrap() {
     }
 }
 
-/// Waits, in a shell with a trap, for what never comes. The program that is waited for says `ready`
-/// itself: one that is still about to be started would inherit the trap, and lose the signal.
+/// Makes a shell with a trap wait for input that never comes. The program that it waits for prints `ready` itself:
+/// before that program has started, its process still has the shell's trap and would lose the signal.
 const WAIT: &str = "exec 3<&0; sh -c 'echo ready; exec cat' <&3 & wait";
 
 #[test]
@@ -93,7 +96,7 @@ fn a_signal_while_the_tree_is_put_back_does_not_keep_it_wrapped() {
         build.stdin(Stdio::piped()).stderr(Stdio::piped());
         let mut running = Running::start(&mut build);
         let mut notes = BufReader::new(running.child.stderr.take().unwrap()).lines();
-        // Somebody else holds the tree when the build ends, so that rock-wrap has to wait.
+        // The test holds the tree's lock when the build ends, so that rock-wrap has to wait.
         let held = File::open(rocm.bin()).unwrap();
         held.lock().unwrap();
         drop(running.stdin());

@@ -9,13 +9,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 
-/// Starts `command` as the first process of a terminal of its own, in the foreground; our end of that.
+/// Starts `command` as the first process of a new terminal, in the foreground. Returns this side of the terminal.
 fn at_terminal(command: &mut Command) -> (PtyMaster, Child) {
     let Terminal { ours, theirs } = Terminal::new();
-    // bash takes the terminal for its own by standard error.
+    // bash finds its terminal through standard error.
     command.stderr(Stdio::from(theirs.try_clone().unwrap()));
     command.stdin(Stdio::from(theirs)).stdout(Stdio::piped());
-    // SAFETY: both are system calls and nothing else.
+    // SAFETY: the closure only makes two system calls.
     unsafe {
         command.pre_exec(|| {
             nix::unistd::setsid()?;
@@ -24,7 +24,7 @@ fn at_terminal(command: &mut Command) -> (PtyMaster, Child) {
         });
     }
     let child = command.spawn().unwrap();
-    // The other end is closed here, so that it hangs up with its last process.
+    // Closes this process's copies of the other side, so that the terminal hangs up when its last process ends.
     command.stdin(Stdio::null()).stderr(Stdio::null());
     (ours, child)
 }
@@ -65,9 +65,9 @@ fn a_build_can_read_from_the_terminal() {
 }
 
 #[test]
-fn a_build_whose_output_goes_elsewhere_has_its_progress_on_the_terminal_and_nothing_in_its_log() {
+fn a_build_with_redirected_output_shows_its_progress_on_the_terminal_and_not_in_the_log() {
     let rocm = Rocm::small();
-    // The build waits for us, so that the line comes however slow the machine is.
+    // The build waits for input, so that the progress line appears however slow the machine is.
     let build = run(&rocm, "echo output; echo errors >&2; read line");
     let log = rocm.beside("log");
     let mut shell = Command::new("sh");
@@ -108,7 +108,7 @@ fn a_build_whose_output_goes_elsewhere_has_its_progress_on_the_terminal_and_noth
 }
 
 #[test]
-fn control_z_stops_the_build_and_fg_goes_on_with_it() {
+fn control_z_stops_the_build_and_fg_continues_it() {
     let rocm = Rocm::small();
     comes_back(&rocm, || {
         let build = run(&rocm, "echo ready; read line; echo \"got $line\"; exit 3");
@@ -136,7 +136,7 @@ fn control_z_stops_the_build_and_fg_goes_on_with_it() {
         assert_eq!(line(), format!("stopped {}", 128 + Signal::SIGTSTP as i32));
         assert!(
             is_shim(&rocm.bin().join("clang++")),
-            "the build is not over"
+            "the build has not ended"
         );
         terminal.write_all(b"word\n").unwrap();
         assert_eq!(line(), "got word");

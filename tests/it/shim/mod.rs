@@ -1,5 +1,5 @@
-//! The shim as a process: what reaches the compiler or the launcher, told by fake ones that report
-//! how they were called. A real compiler cannot show its argv, environment or signal masks.
+//! The shim as a process: what reaches the compiler or the launcher. Fake ones report how they were called, because a
+//! real compiler cannot show its argv, environment or signal masks.
 
 mod process;
 mod session;
@@ -20,7 +20,7 @@ fn tree(config: &Config<'_>) -> FakeTree {
 
 fn told(command: &mut Command) -> Vec<Told> {
     let output = run(command);
-    assert_eq!(output.stdout, b"", "nothing goes to standard output");
+    assert_eq!(output.stdout, b"", "something went to standard output");
     Told::all(&output.stderr)
 }
 
@@ -142,7 +142,7 @@ fn hip_clang_launcher_wins_over_the_installed_one_and_is_one_word() {
     });
     let spaced = tree.launcher("a launcher");
     tree.launcher("bin/onpath");
-    // A path with spaces; a name that is looked up; a path relative to the current directory.
+    // A path with spaces and a name that is looked up in PATH; below, a path relative to the current directory.
     for (value, expected) in [
         (spaced.to_str().unwrap().to_owned(), spaced.clone()),
         ("onpath".to_owned(), tree.path("bin/onpath")),
@@ -208,7 +208,7 @@ fn rock_wrap_disable_goes_straight_to_the_compiler() {
 }
 
 #[test]
-fn a_missing_launcher_is_one_line_and_then_the_compiler() {
+fn a_missing_launcher_costs_one_line_and_the_compiler_runs() {
     let tree = tree(&Config {
         launcher: b"/nonexistent/launcher",
         ..Config::default()
@@ -225,7 +225,7 @@ fn a_missing_launcher_is_one_line_and_then_the_compiler() {
 }
 
 #[test]
-fn a_launcher_that_cannot_be_executed_is_told_from_a_missing_one() {
+fn a_launcher_that_cannot_be_executed_is_distinguished_from_a_missing_one() {
     let tree = tree(&Config::default());
     std::fs::write(tree.path("plain"), "no program").unwrap();
     for word in ["./plain", "./bin"] {
@@ -292,8 +292,8 @@ fn without_its_compiler_the_shim_says_what_to_do_and_ends() {
 #[test]
 fn a_shim_whose_tree_is_restored_in_the_same_instant_runs_the_restored_compiler() {
     let tree = tree(&Config::default());
-    // The instant after `restore`: the process still is the shim, its name is the original again
-    // and the alias is gone. A hard link to the shim stands for the process that began before.
+    // The instant after `restore`: the process is still the shim, but its name is the original again and the alias is
+    // gone. A hard link to the shim stands for the process that started before.
     std::fs::hard_link(tree.path("bin/clang++"), tree.path("bin/begun-before")).unwrap();
     std::fs::rename(tree.path("bin/clang++.7625"), tree.path("bin/clang++")).unwrap();
     let mut begun = Command::new(tree.path("bin/begun-before"));

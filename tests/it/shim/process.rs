@@ -1,4 +1,4 @@
-//! What the compiler finds of its process, and what the shim itself needs.
+//! The process state that the compiler inherits, and the resources that the shim itself needs.
 
 use super::{COMPILE, told, tree};
 use crate::support::{Told, run};
@@ -11,8 +11,8 @@ use std::process::{Command, Stdio};
 #[test]
 fn the_compiler_finds_signals_and_descriptors_as_without_the_shim() {
     let tree = tree(&Config::default());
-    // A shell sets up what the call inherits: SIGPIPE and SIGINT ignored or not, a closed standard
-    // input, one more descriptor.
+    // A shell sets up what the call inherits: SIGPIPE, or SIGINT and SIGQUIT, ignored; a closed standard input or
+    // output; one more descriptor.
     for setup in ["", "trap '' PIPE;", "trap '' INT QUIT;"] {
         for redirect in ["", "0<&-", "7</dev/null", ">&-"] {
             let run_one = |program: &str| {
@@ -107,7 +107,7 @@ fn the_shim_needs_no_more_stack_than_clang() {
         ..Config::default()
     });
     let launcher = tree.launcher("ccache");
-    // The least that clang 15 and 19 compile an empty file with.
+    // The smallest stack, in KiB, with which clang 15 and 19 compile an empty file.
     let script = "ulimit -s 48; exec bin/clang++ \"$@\"";
     for (launcher, words) in [(Path::new(""), 6), (&launcher, 7)] {
         let calls = told(

@@ -1,4 +1,4 @@
-//! What the shim tells a session, and what it gives a cache.
+//! What the shim logs for a session, and what it gives to a caching launcher.
 
 use super::{COMPILE, told, tree};
 use crate::support::{Told, run, stderr, witnessed};
@@ -44,10 +44,10 @@ fn a_session_gets_one_line_for_each_call_and_parallel_calls_lose_none() {
     assert_eq!(
         of[1].cwd,
         Some(tree.path("").canonicalize().unwrap()),
-        "what the relative names are relative to"
+        "the directory that relative names refer to"
     );
 
-    // Long names, so that lines are cut if anything could cut them.
+    // The names are long, so that lines would be cut if parallel writes could cut them.
     let script = r#"i=0; while [ $i -lt "$3" ]; do "$1" -c "/no/$2-$i.cpp"; i=$((i + 1)); done"#;
     let callers: Vec<_> = (0..CALLERS)
         .map(|caller| {
@@ -72,7 +72,7 @@ fn a_session_gets_one_line_for_each_call_and_parallel_calls_lose_none() {
 }
 
 #[test]
-fn a_session_log_that_has_gone_away_bothers_no_compile() {
+fn a_session_log_that_has_been_removed_does_not_disturb_a_compile() {
     let tree = tree(&Config::default());
     let output = run(tree
         .call(["--version"])
@@ -82,7 +82,7 @@ fn a_session_log_that_has_gone_away_bothers_no_compile() {
     assert!(!tree.path("gone").exists());
 }
 
-/// The witness of a file that lies beside the shim, as it is now or with another size.
+/// The encoded witness of a file beside the shim, with `grown` bytes added to its size.
 fn witness_of(path: &std::path::Path, name: &str, grown: u64) -> Vec<u8> {
     let name = std::ffi::CString::new(name).unwrap();
     let mut witness = witnessed::file(c"", &name, &path.metadata().unwrap());
@@ -119,12 +119,12 @@ fn a_caching_launcher_gets_the_key_and_a_hip_compile_its_id() {
     assert_eq!(
         calls[0].argv[2..],
         hip,
-        "another launcher gets nothing but the call"
+        "another launcher gets only the call"
     );
 }
 
 #[test]
-fn a_compiler_that_changed_is_not_cached_and_that_is_told_once() {
+fn calls_of_a_changed_compiler_are_not_cached_and_one_line_says_so() {
     let fake = tree(&Config::default());
     let same = witness_of(&fake.path("bin/clang++.7625"), "clang++.7625", 0);
     let other = witness_of(&fake.path("bin/clang++.7625"), "clang++.7625", 1);
@@ -153,7 +153,7 @@ fn a_compiler_that_changed_is_not_cached_and_that_is_told_once() {
     std::fs::create_dir_all(fake.path("home/.cache")).unwrap();
 
     install(&same);
-    // What the launcher would have written.
+    // The output that the launcher would have written.
     std::fs::write(fake.path("a.o"), "").unwrap();
     assert_eq!(stderr(&call()), "");
     install(&other);
@@ -162,7 +162,7 @@ fn a_compiler_that_changed_is_not_cached_and_that_is_told_once() {
         first.starts_with("rock-wrap: clang++.7625 has changed"),
         "{first}"
     );
-    assert_eq!(stderr(&call()), "", "once for a build");
+    assert_eq!(stderr(&call()), "", "the line is printed once per build");
     let ran: Vec<_> = Told::all(&std::fs::read(fake.path("told")).unwrap())
         .into_iter()
         .map(|told| told.exe)
