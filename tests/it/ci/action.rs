@@ -1,5 +1,5 @@
-//! `action.yml`: its shell steps, run in order with what GitHub gives them, and the samples, held against the
-//! linters.
+//! `action.yml`: its shell steps, run in order in the environment that GitHub gives them. Also the linters, run on
+//! the workflows and the Dockerfile.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,19 +12,19 @@ use crate::support::golden::source;
 use crate::support::launchers::{ccache, find};
 use crate::support::rocm::{Rocm, assert_has, ran, scratch};
 
-/// A runner: what outlives a step.
+/// A runner: the state that outlives a step.
 struct Runner {
     rocm: Rocm,
-    /// `--launcher` and the like, over the action's defaults.
+    /// The inputs of the action. Those that a test does not set get the action's defaults.
     inputs: BTreeMap<String, String>,
-    /// What earlier steps wrote for later ones.
+    /// The outputs of earlier steps, by the step's id.
     outputs: BTreeMap<String, BTreeMap<String, String>>,
     event: &'static str,
     payload: String,
     branch: &'static str,
 }
 
-/// What a job left behind.
+/// The results of a job.
 struct Job {
     outputs: BTreeMap<String, BTreeMap<String, String>>,
     said: String,
@@ -98,7 +98,7 @@ impl Runner {
             shells += 1;
             assert_eq!(step["shell"], Value::from("bash"));
             let mut bash = Command::new("bash");
-            // As GitHub runs it.
+            // The options with which GitHub runs bash.
             bash.args(["--noprofile", "--norc", "-eo", "pipefail", "-c", script]);
             self.surround(&mut bash, step);
             let ran = ran(&mut bash);
@@ -107,7 +107,10 @@ impl Runner {
             let written = std::fs::read_to_string(self.at("output")).unwrap();
             self.outputs.insert(id.to_owned(), variables(&written));
         }
-        assert_eq!(shells, 5, "a step was added: is it run here?");
+        assert_eq!(
+            shells, 5,
+            "the number of shell steps has changed: does this test run them all?"
+        );
         job.outputs = self.outputs.clone();
         job.summary = std::fs::read_to_string(self.at("summary")).unwrap_or_default();
         job
@@ -190,7 +193,7 @@ fn report(job: &Job) -> serde_json::Value {
 #[test]
 fn a_second_job_on_another_machine_hits_what_the_first_one_saved() {
     let mut first = Runner::new();
-    // Where the cache lies between the jobs.
+    // The cache is kept here between the jobs.
     let saved = scratch();
     let root = first.at(".cache/rock-wrap");
     let job = first.run(|root| assert!(root.is_dir()));
@@ -266,7 +269,7 @@ fn a_forks_job_is_green_with_a_cache_of_its_own() {
 }
 
 #[test]
-fn a_release_builds_without_a_cache_and_without_a_summary_that_nobody_wants() {
+fn a_release_builds_without_a_cache_and_the_summary_can_be_switched_off() {
     let job = Runner::new().with("policy", "release").run(|_| {});
     assert!(!job.failed, "{}", job.said);
     assert_has(&job.said, &["cache mode: none"]);

@@ -1,4 +1,4 @@
-//! `rock-wrap env` with the real launchers. What a policy means for which launcher is a table in
+//! `rock-wrap env` with the real launchers. The table of what each policy means for each launcher is in
 //! `src/ci/plan/tests.rs`.
 
 use std::path::Path;
@@ -24,7 +24,7 @@ fn mode(ran: &Ran) -> &str {
         .lines()
         .filter_map(|line| line.strip_prefix("cache mode: "));
     let mode = modes.next().unwrap_or_else(|| panic!("{}", ran.err));
-    assert_eq!(modes.next(), None, "one line");
+    assert_eq!(modes.next(), None, "there is only one line");
     mode
 }
 
@@ -51,7 +51,7 @@ fn a_shell_evaluates_the_answer_and_finds_its_caches_below_the_root() {
 }
 
 #[test]
-fn what_an_earlier_job_counted_is_gone() {
+fn the_results_of_an_earlier_job_are_cleared() {
     let dir = scratch();
     let log = dir.path().join("ci/ccache-results.log");
     ran(&mut env(dir.path(), &["--policy", "ci"])).ok();
@@ -120,7 +120,7 @@ fn a_password_is_in_no_output_and_in_no_file() {
     }
     let found = sh(r#"grep -rl "$2" "$1" || true"#, &[&root, Path::new(SECRET)]);
     assert_eq!(found, "");
-    // ccache itself puts the password in.
+    // ccache inserts the password itself.
     let conf = root.join("pull-request/ccache.conf");
     let ask = r#"CCACHE_CONFIGPATH=$1 CCACHE_REMOTE_PASSWORD=$3 "$2" --get-config remote_storage"#;
     let storage = sh(ask, &[&conf, &ccache(), Path::new(SECRET)]);
@@ -185,7 +185,7 @@ fn a_forks_job_gets_a_local_cache_and_is_told_why() {
 }
 
 #[test]
-fn a_remote_cache_that_cannot_be_reached_costs_the_job_only_that() {
+fn a_remote_cache_that_cannot_be_reached_leaves_the_job_its_local_cache() {
     let dir = scratch();
     let mut command = rock_wrap(["env", "--policy", "ci", "--cache-root"]);
     command.arg(dir.path()).arg("--launcher").arg(sccache());
@@ -199,7 +199,7 @@ fn a_remote_cache_that_cannot_be_reached_costs_the_job_only_that() {
     );
 }
 
-/// Stops the server that an answer leads to.
+/// Stops the sccache server of the environment that `answer` sets.
 fn stop(answer: &Ran) {
     let stop = r#"eval "$1"; "$2" --stop-server >/dev/null 2>&1 || true"#;
     sh(stop, &[Path::new(&answer.out), &sccache()]);
@@ -231,7 +231,7 @@ fn sccache_has_a_server_of_its_own_for_each_policy() {
 }
 
 #[test]
-fn what_is_wrong_with_the_settings_is_named_with_its_line() {
+fn an_error_in_the_settings_is_reported_with_its_line() {
     let dir = scratch();
     let file = dir.path().join("rock-wrap.toml");
     let with = |text: &str| {
@@ -285,7 +285,7 @@ fn a_request_that_makes_no_sense_is_refused() {
         let message = ran(&mut env(&root, options)).refused(code);
         assert_has(&message, &[wrong]);
     }
-    assert!(!root.exists(), "nothing was made");
+    assert!(!root.exists(), "a refused command created the directory");
     let other = dir.path().join("distcc");
     script(&other, "exit 0");
     let mut command = rock_wrap(["env", "--cache-root"]);
@@ -315,7 +315,7 @@ fn a_root_that_cannot_be_written_is_refused_before_the_build() {
 }
 
 #[test]
-fn a_full_disk_and_a_read_only_one_are_refused_and_a_small_one_is_told() {
+fn a_full_or_read_only_disk_is_refused_and_a_small_one_gets_a_warning() {
     let dir = scratch();
     let on = |options: &str, fill: &str| {
         let script = format!(
@@ -348,7 +348,7 @@ fn a_full_disk_and_a_read_only_one_are_refused_and_a_small_one_is_told() {
 }
 
 #[test]
-fn a_broken_event_file_costs_the_trust_and_is_named() {
+fn a_broken_event_file_makes_the_job_untrusted_and_is_named() {
     let dir = scratch();
     let payload = dir.path().join("event.json");
     std::fs::write(&payload, r#"{"pull_request": {"#).unwrap();
@@ -364,7 +364,7 @@ fn a_broken_event_file_costs_the_trust_and_is_named() {
 }
 
 #[test]
-fn a_root_that_git_would_commit_is_told() {
+fn a_root_that_git_would_commit_gets_a_warning() {
     let dir = scratch();
     let top = dir.path();
     sh(r#"git init -q "$1""#, &[top]);
@@ -378,7 +378,7 @@ fn a_root_that_git_would_commit_is_told() {
 }
 
 #[test]
-fn the_limit_fits_the_architectures_and_a_smaller_one_is_told() {
+fn the_limit_fits_the_architectures_and_a_smaller_one_gets_a_warning() {
     let dir = scratch();
     let archs = "gfx1100,gfx1101,gfx1102,gfx942,gfx90a";
     let fitting = ran(&mut env(dir.path(), &["--arch", archs])).ok();

@@ -1,4 +1,4 @@
-//! `rock-wrap cache-key`. Which facts make which key is a table in `src/ci/key/tests.rs`.
+//! `rock-wrap cache-key`. The table of facts and the keys made from them is in `src/ci/key/tests.rs`.
 
 use std::process::Command;
 
@@ -38,7 +38,7 @@ fn the_key_is_the_same_on_two_machines_with_the_same_compiler() {
 }
 
 #[test]
-fn another_compiler_has_another_key_and_may_restore_what_is_left() {
+fn another_compiler_has_another_key_and_the_last_restore_key_matches_both() {
     let (one, other) = (Rocm::small(), Rocm::small());
     // Another version of clang behind the same names.
     std::fs::remove_file(other.bin().join("clang-19")).unwrap();

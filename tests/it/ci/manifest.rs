@@ -1,4 +1,4 @@
-//! `rock-wrap manifest`: the record of a build, held against the schema, and `manifest verify`.
+//! `rock-wrap manifest`: the record of a build, validated against the schema; and `manifest verify`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -76,7 +76,8 @@ PYTHON
     }
 }
 
-/// Holds a record against the schema.
+/// Validates a record against the schema, and checks that the schema rejects broken copies of it. Does nothing if the
+/// validator is not installed.
 #[track_caller]
 fn assert_valid(manifest: &Value) {
     let module = "/usr/lib/python3/dist-packages/fastjsonschema/__init__.py";
@@ -95,7 +96,7 @@ fastjsonschema.compile(json.load(open(sys.argv[1])))(json.loads(sys.argv[2]))
         ran(python.arg(manifest.to_string()))
     };
     check(manifest).ok();
-    // The schema says something.
+    // The schema rejects a wrong value and an unknown field.
     let mut other = manifest.clone();
     other["clang"]["fingerprint"] = Value::from("short");
     let refused = check(&other);
@@ -161,7 +162,10 @@ fn a_record_of_a_build_has_everything_and_is_valid() {
         panic!("{artifacts:?}")
     };
     let archs = serde_json::json!(["gfx1100", "gfx90a:xnack-", "gfx942"]);
-    assert_eq!(torch["offload_archs"], archs, "of the bundles alone");
+    assert_eq!(
+        torch["offload_archs"], archs,
+        "only the architectures of the bundles"
+    );
     assert_eq!(six["offload_archs"], serde_json::json!([]));
     assert_eq!(
         (torch["path"].as_str(), torch["wheel"]["build_tag"].as_str()),
@@ -183,7 +187,7 @@ fn a_record_of_a_build_has_everything_and_is_valid() {
 }
 
 #[test]
-fn a_wheel_that_was_changed_is_caught_wherever_the_record_was_moved_to() {
+fn a_changed_wheel_is_caught_even_after_its_directory_was_moved() {
     let site = Site::new();
     ran(&mut site.command(&["--output", "dist/m.json", "--artifact", "dist/*.whl"])).ok();
     std::fs::rename(site.top().join("dist"), site.top().join("moved")).unwrap();
@@ -205,7 +209,7 @@ fn a_wheel_that_was_changed_is_caught_wherever_the_record_was_moved_to() {
 }
 
 #[test]
-fn what_is_not_known_is_null_with_a_reason() {
+fn unknown_values_are_null_with_a_reason() {
     let site = Site::new();
     let change = r#"cd "$1"
         git clone -q --depth 1 "file://$1/src" shallow && cd shallow && git checkout -q --detach

@@ -1,4 +1,4 @@
-//! The commands for CI: the key of a job's cache, its environment, the record of what it made.
+//! The commands for CI: the key of a job's cache, its environment, and the record of what it built.
 
 mod action;
 mod env;
@@ -24,7 +24,7 @@ pub fn in_github(rocm: &Rocm, what: &str, event: &str, payload: &str) -> Command
     command
 }
 
-/// Sets what GitHub sets in a job.
+/// Sets the variables that GitHub sets in a job.
 pub fn github(command: &mut Command, event: &str, payload: &Path) {
     command
         .env("GITHUB_ACTIONS", "true")

@@ -1,4 +1,4 @@
-//! `docs/ci-policies.md` says what the program's tables say.
+//! `docs/ci-policies.md` and `docs/start/ci.md` agree with the program's tables and `action.yml`.
 
 use rock_wrap::ci::Policy;
 use rock_wrap::ci::policy::Access;
@@ -12,7 +12,7 @@ fn page() -> String {
 }
 
 #[test]
-fn the_table_of_policies_is_the_programs() {
+fn the_documented_table_of_policies_is_the_programs() {
     let word = |access| match access {
         Access::None => "not used",
         Access::Read => "read",

@@ -14,7 +14,7 @@ use crate::support::launchers::{ccache, sccache, tool};
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, sh};
 use crate::support::tree::{Layout, copy};
 
-/// One unit for the GPU and one for the host; their names and the compilers' are absolute.
+/// Compiles one HIP unit and one host unit, with absolute paths of sources and compiler.
 const SMALL: &str = r#"
     mkdir -p build && cd build
     for unit in k.hip h.cpp; do
@@ -24,7 +24,7 @@ const SMALL: &str = r#"
 "#;
 const UNITS: u64 = 2;
 
-/// A machine: a tree and a checkout at paths of its own, an empty local cache, a server of sccache's own.
+/// A machine: a tree and a checkout at their own paths, an empty local cache, and its own sccache server.
 struct Machine {
     rocm: Rocm,
     checkout: PathBuf,
@@ -42,7 +42,7 @@ impl Machine {
         machine
     }
 
-    /// One with a checkout of the sample project, and a tree that shares no file with another.
+    /// A machine with a checkout of the sample project, and a tree that shares no files with other trees.
     fn with_project(launcher: &Path, clang: u32) -> Self {
         let rocm = Rocm::for_everybody(clang, Layout::Symlink);
         let machine = Self::with(launcher, rocm);
@@ -51,7 +51,7 @@ impl Machine {
     }
 
     fn with(launcher: &Path, rocm: Rocm) -> Self {
-        // Another installation has other times.
+        // Each installation has its own file times.
         sh(
             r#"find "$1" -exec touch -h -d "@$((1000000000 + $$))" {} +"#,
             &[&rocm.root],
@@ -68,8 +68,8 @@ impl Machine {
         self.rocm.beside(name)
     }
 
-    /// Moves its tree to the path of the other machine's, whose tree is then gone, and its checkout to one that is
-    /// deeper and behind the tree's where paths are sorted.
+    /// Moves this machine's tree to the path of `other`'s tree, which is moved away, and this machine's checkout to a
+    /// deeper path, which sorts after the tree's.
     fn install_where(&mut self, other: &Self) {
         let place = &other.rocm.root;
         std::fs::rename(place, other.at("their-own")).unwrap();
@@ -81,7 +81,8 @@ impl Machine {
         self.checkout = checkout;
     }
 
-    /// `rock-wrap env`, with this in its environment and for later. What it said.
+    /// Runs `rock-wrap env` with `more` in its environment, and keeps the variables for builds. Returns what it
+    /// printed on standard error.
     fn set_up(&mut self, policy: &str, url: &str, more: &[(&str, &str)]) -> String {
         let mut command = rock_wrap([
             "env", "--format", "json", "--policy", policy, "--remote", url,
@@ -109,7 +110,7 @@ impl Machine {
         ran.err
     }
 
-    /// Builds under `rock-wrap run`; the report.
+    /// Builds under `rock-wrap run` and returns the report.
     fn build(&self, build: &str) -> Value {
         let mut run = self.rocm.rock_wrap("run");
         run.arg("--launcher")
@@ -124,7 +125,7 @@ impl Machine {
         serde_json::from_str(&std::fs::read_to_string(self.at("report.json")).unwrap()).unwrap()
     }
 
-    /// Builds what nobody has built before.
+    /// Builds what no machine has built before: every unit misses and is written to the server.
     #[track_caller]
     fn fills(&mut self, server: &Server, build: &str, units: u64) {
         let said = self.set_up("ci", &server.url(), server.credentials());
@@ -135,7 +136,7 @@ impl Machine {
         assert!(written as u64 >= units, "{written}");
     }
 
-    /// Builds what another machine has built.
+    /// Builds what another machine has built: every unit hits.
     #[track_caller]
     fn hits_all(&mut self, server: &Server, build: &str, units: u64) {
         let said = self.set_up("ci", &server.url(), server.credentials());
@@ -143,7 +144,7 @@ impl Machine {
         assert_eq!(counts(&report), (units, 0, 0), "{said} {report}");
     }
 
-    /// That the objects of the project's last build are what the bare compiler makes of the same calls.
+    /// Checks that the objects of the project's last build are those that the bare compiler makes from the same calls.
     #[track_caller]
     fn assert_objects_are_the_compilers(&self, units: u64) {
         let build = self.checkout.join("build");
@@ -184,7 +185,7 @@ fn counts(report: &Value) -> (u64, u64, u64) {
     (of("hits"), of("misses"), of("errors"))
 }
 
-/// A second machine with empty local caches hits everything that the first one has compiled.
+/// Checks that a second machine with empty local caches hits everything that the first one has compiled.
 #[track_caller]
 fn second_machine_hits(kind: Kind, launcher: &Path) {
     let Some(server) = Server::start(kind) else {
@@ -199,8 +200,8 @@ fn second_machine_hits(kind: Kind, launcher: &Path) {
     }
 }
 
-/// The same with these units of the sample project, or with all. ROCm is at the same path on both machines;
-/// everything else is not.
+/// Like [`second_machine_hits`], with `units` of the sample project, or with all if there are none. ROCm is at the
+/// same path on both machines; everything else is not.
 #[track_caller]
 fn second_machine_hits_the_project(kind: Kind, launcher: &Path, clang: u32, units: &[&str]) {
     let Some(server) = Server::start(kind) else {
@@ -270,7 +271,7 @@ fn s3_with_sccache() {
     second_machine_hits(Kind::S3, &sccache());
 }
 
-/// A build during which the server is killed ends well, and its report has the errors.
+/// Checks that a build succeeds although the server is killed during it, and that its report has the errors.
 #[track_caller]
 fn server_stopped_in_the_middle(kind: Kind, launcher: &Path) {
     let Some(server) = Server::start(kind) else {
@@ -306,13 +307,13 @@ fn a_server_that_stops_during_a_build_with_ccache_costs_only_its_hits() {
 #[test]
 fn a_server_that_stops_during_a_build_with_sccache_costs_only_its_hits() {
     server_stopped_in_the_middle(Kind::WebDav, &sccache());
-    // sccache waits a minute for each call, whatever the server's state (0.16).
+    // sccache 0.16 waits a minute for each call, whatever the state of Redis.
     if full() {
         server_stopped_in_the_middle(Kind::Redis, &sccache());
     }
 }
 
-/// A job that may only read writes nothing, as the server counts, and hits what is there.
+/// Checks that a job that may only read hits what is there and writes nothing, by the server's own count.
 #[track_caller]
 fn pull_request_writes_nothing(kind: Kind, launcher: &Path) {
     let Some(server) = Server::start(kind) else {
@@ -391,7 +392,7 @@ fn a_forks_job_without_credentials_is_green_with_a_local_cache() {
 }
 
 #[test]
-fn an_older_sccache_is_given_no_access_that_it_could_exceed() {
+fn an_older_sccache_gets_no_local_cache_beside_a_read_only_remote_one() {
     let Some(server) = Server::start(Kind::Redis) else {
         return;
     };

@@ -1,4 +1,4 @@
-//! Remote caches on real servers, on the loopback interface.
+//! Real servers for remote caches, on the loopback interface.
 
 use std::fs::File;
 use std::net::{TcpListener, TcpStream};
@@ -11,23 +11,23 @@ use tempfile::TempDir;
 use crate::support::launchers::find;
 use crate::support::rocm::{ran, scratch};
 
-/// Which server.
+/// A kind of server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Debian's Redis.
     Redis,
     /// nginx with WebDAV.
     WebDav,
-    /// The same, used in bazel's layout.
+    /// nginx, used in bazel's layout.
     Bazel,
     /// rclone's S3.
     S3,
 }
 
-/// What an S3 server lets in.
+/// The access key and the secret that the S3 server accepts.
 const S3_KEY: [&str; 2] = ["AKIAROCKWRAP", "a-secret-of-the-tests"];
 
-/// A server with nothing in it.
+/// A running server, empty at first. It is killed when dropped.
 pub struct Server {
     kind: Kind,
     dir: TempDir,
@@ -36,11 +36,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts one; `None` if its program is not there, which is recorded.
+    /// Starts a server. Records a skip and returns `None` if its program is not installed.
     pub fn start(kind: Kind) -> Option<Self> {
         let dir = scratch();
         let at = |name: &str| dir.path().join(name);
-        // Somebody else may take the port before the server does: then it ends at once.
+        // Another process may take the port before the server does. The server then exits at once, and another port
+        // is tried.
         (0..5)
             .find_map(|_| {
                 let port = TcpListener::bind("127.0.0.1:0")
@@ -108,7 +109,7 @@ impl Server {
             })
     }
 
-    /// Its URL for `rock-wrap env`.
+    /// The URL for `rock-wrap env`.
     pub fn url(&self) -> String {
         let port = self.port;
         match self.kind {
@@ -119,7 +120,7 @@ impl Server {
         }
     }
 
-    /// What a job needs to be let in.
+    /// The variables with which a job gets access.
     pub fn credentials(&self) -> &'static [(&'static str, &'static str)] {
         match self.kind {
             Kind::S3 => &[
@@ -154,7 +155,7 @@ impl Server {
         }
     }
 
-    /// A command that stops it, for a build.
+    /// A shell command that kills the server, for use in a build.
     pub fn stop_command(&self) -> String {
         format!("kill -9 {}", self.process.id())
     }

@@ -1,4 +1,5 @@
-//! A wrapped tree that stages of a container image, or jobs, hand on: what `examples/docker/Dockerfile` does.
+//! A wrapped tree that is passed between stages of a container image, or between jobs, as in
+//! `examples/docker/Dockerfile`.
 
 use std::ffi::OsStr;
 use std::process::Command;
@@ -12,7 +13,7 @@ use crate::support::manifest::Manifest;
 use crate::support::rocm::{Rocm, ran, scratch, sh};
 use crate::support::tree::Layout;
 
-/// Hits and misses of the compiles so far.
+/// The hits and misses of all compiles so far.
 fn counted(rocm: &Rocm) -> (u64, u64) {
     let stats = sh(
         r#"CCACHE_DIR=$1 "$2" --print-stats"#,
@@ -56,7 +57,7 @@ fn the_stage_that_builds_installs_again_and_the_last_one_restores() {
         &[&rocm.bin()],
     );
     compile();
-    assert_eq!(counted(&rocm), (0, 0), "correct, and not cached");
+    assert_eq!(counted(&rocm), (0, 0), "the compile must not use the cache");
     // Stage 2.
     rocm.install([OsStr::new("--launcher"), ccache().as_os_str()])
         .ok();
@@ -73,8 +74,8 @@ fn the_stage_that_builds_installs_again_and_the_last_one_restores() {
     before.assert_same(&after, "the tree that is handed on");
 }
 
-/// Builds `examples/docker/Dockerfile` twice, with one cache, and takes out what the builds report and the restored
-/// compilers. The base is a root file system of Debian with a tree in it.
+/// Builds `examples/docker/Dockerfile` twice with one cache, copies the report of each build, and compares the
+/// restored compilers with the originals. The base image is a Debian root file system with a tree in it.
 const IMAGE: &str = r#"
     set -euo pipefail
     . "$1/scripts/lib.sh"
@@ -114,7 +115,7 @@ fn the_dockerfile_is_built_twice_and_hits() {
         return;
     }
     let dir = scratch();
-    // What buildah leaves mounted is gone with it.
+    // Mounts that buildah leaves behind disappear with this mount namespace.
     let mut bash = Command::new("unshare");
     bash.args(["--mount", "bash", "-c", IMAGE, "bash"])
         .arg(source(""))

@@ -1,11 +1,11 @@
-//! What GitLab and Jenkins say of a job, in every command that asks.
+//! Jobs of GitLab and Jenkins, in every command that reads their variables.
 
 use serde_json::{Value, json};
 
 use crate::support::launchers::ccache;
 use crate::support::rocm::{Rocm, assert_has, ran};
 
-/// The variables of a system's job; those that it has for a change from a fork; and what the record says.
+/// The variables of a job, those that a change from a fork adds, and the record that is expected.
 type System = (
     &'static [(&'static str, &'static str)],
     &'static [(&'static str, &'static str)],
@@ -57,7 +57,7 @@ const JENKINS: System = (
 );
 
 #[test]
-fn every_command_knows_a_job_of_gitlab_and_of_jenkins_and_a_forks() {
+fn every_command_recognizes_jobs_of_gitlab_and_jenkins_and_changes_from_forks() {
     let rocm = Rocm::small();
     for (job, fork, recorded) in [GITLAB, JENKINS] {
         for (more, label, remote) in [(&[][..], "ci", "read-write"), (fork, "fork", "read-only")] {
