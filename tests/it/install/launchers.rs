@@ -1,4 +1,4 @@
-//! Which launchers an install takes, and what it says of them.
+//! Which launchers an install accepts, and what it reports about them.
 
 use super::{is_shim, launcher_of, text};
 use crate::support::launchers::{ccache, sccache};
@@ -9,10 +9,10 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 #[test]
-fn a_hipcc_that_knows_the_variable_is_told_from_one_that_does_not() {
+fn a_hipcc_that_knows_the_variable_is_distinguished_from_one_that_does_not() {
     let rocm = Rocm::small();
     let silent = rocm.install(["--dry-run"]).ok();
-    assert!(!silent.out.contains("hipcc"), "there is none");
+    assert!(!silent.out.contains("hipcc"), "there is no hipcc");
     for (file, body) in [
         ("bin/hipcc", "exec ${HIP_CLANG_LAUNCHER} clang++ \"$@\""),
         ("bin/hipcc.bin", ": HIP_CLANG_LAUNCHER"),
@@ -31,7 +31,7 @@ fn a_hipcc_that_knows_the_variable_is_told_from_one_that_does_not() {
 }
 
 #[test]
-fn a_variable_that_a_new_hipcc_obeys_by_itself_is_warned_of() {
+fn a_launcher_variable_that_hipcc_itself_obeys_gets_a_warning() {
     let rocm = Rocm::small();
     script(&rocm.root.join("bin/hipcc"), "exec $HIP_CLANG_LAUNCHER");
     let mut install = rocm.rock_wrap("install");
@@ -40,7 +40,7 @@ fn a_variable_that_a_new_hipcc_obeys_by_itself_is_warned_of() {
 }
 
 #[test]
-fn an_sccache_without_hip_is_warned_of() {
+fn an_sccache_without_hip_gets_a_warning() {
     let rocm = Rocm::small();
     let old = rocm.wrap(Path::new("/usr/bin/sccache"));
     assert_has(
@@ -49,13 +49,13 @@ fn an_sccache_without_hip_is_warned_of() {
     );
     assert!(
         is_shim(&rocm.bin().join("clang++")),
-        "a warning, no refusal"
+        "refused, not only warned about"
     );
     assert_eq!(rocm.wrap(&sccache()).err, "");
 }
 
 #[test]
-fn a_launcher_of_another_kind_is_taken_with_a_warning() {
+fn a_launcher_of_another_kind_is_accepted_with_a_warning() {
     let rocm = Rocm::small();
     let launcher = rocm.script("icecc", "exec \"$@\"");
     let ran = rocm.wrap(&launcher);

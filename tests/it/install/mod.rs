@@ -1,5 +1,5 @@
-//! `rock-wrap install`: what it finds and says, what it leaves in the tree, and how it refuses bad
-//! input without touching anything.
+//! `rock-wrap install`: what it finds and reports, what it leaves in the tree, and how it refuses bad input without
+//! changing anything.
 
 mod launchers;
 mod refusals;
@@ -23,7 +23,7 @@ const CXX: &str = r#"
 int main() { std::cout << std::string("runs") << std::endl; }
 "#;
 
-/// What a shim was made with.
+/// Reads from the configuration in a shim.
 fn baked<T>(shim: &Path, read: impl FnOnce(&Config<'_>) -> T) -> T {
     let bytes = std::fs::read(shim).unwrap();
     read(&shim_image::read(&bytes).expect("a shim").unwrap())
@@ -76,7 +76,7 @@ fn every_layout_is_recognised_and_its_compilers_still_compile_and_link() {
                 &format!("launcher: {} (ccache 4.14.2)", ccache().display()),
             ],
         );
-        // Debian 13's does.
+        // Debian 13's hipcc, with clang 17, does know it.
         let ignorant = format!("hipcc: {root}/bin/hipcc does not know HIP_CLANG_LAUNCHER");
         assert_eq!(out.contains(&ignorant), clang != 17, "{out}");
 
@@ -169,7 +169,7 @@ fn an_install_that_names_no_launcher_keeps_the_installed_one() {
     assert_has(&again.out, &["already wrapped", "ccache"]);
     assert_eq!(launcher_of(&rocm, "clang"), ccache());
     rocm.restore().ok();
-    // Without one to keep: a pass-through.
+    // With no launcher to keep, the shims pass every call on to the compiler.
     let none = rocm.install([""; 0]).ok();
     assert_has(&none.out, &["launcher: none", "HIP_CLANG_LAUNCHER"]);
     assert_eq!(launcher_of(&rocm, "clang"), Path::new(""));
@@ -247,7 +247,7 @@ fn json_says_what_the_text_says() {
 }
 
 #[test]
-fn somebody_who_holds_the_tree_is_waited_for() {
+fn an_install_waits_while_another_process_holds_the_tree() {
     use std::io::{BufRead, BufReader};
     let rocm = Rocm::small();
     let held = std::fs::File::open(rocm.bin()).unwrap();
@@ -261,14 +261,17 @@ fn somebody_who_holds_the_tree_is_waited_for() {
     let note = lines.next().unwrap().unwrap();
     let own = format!("rock-wrap: waiting for process {}", std::process::id());
     assert!(note.starts_with(&own), "{note}");
-    assert!(!is_shim(&rocm.bin().join("clang")), "it waits");
+    assert!(
+        !is_shim(&rocm.bin().join("clang")),
+        "wrapped while the tree was locked"
+    );
     held.unlock().unwrap();
     assert!(child.wait().unwrap().success());
     assert!(is_shim(&rocm.bin().join("clang")));
 }
 
 #[test]
-fn who_gives_up_waiting_for_the_tree_is_obeyed() {
+fn a_wait_for_the_tree_can_be_interrupted() {
     use std::io::{BufRead, BufReader};
     use std::os::unix::process::ExitStatusExt;
     for what in ["install", "restore"] {
@@ -291,7 +294,7 @@ fn who_gives_up_waiting_for_the_tree_is_obeyed() {
 
 #[test]
 fn the_launcher_really_gets_the_compiles() {
-    // The witness tells what it was given; see `explain.rs` for the comparison call by call.
+    // The witness reports its arguments. `explain.rs` compares call by call.
     let rocm = Rocm::small();
     rocm.wrap(witness());
     std::fs::write(rocm.beside("a.c"), "int a;\n").unwrap();
@@ -309,7 +312,7 @@ fn a_compilation_database_names_the_compiler_and_not_its_alias() {
         let calls = [
             ("clang++", &["-MJ", "x.json"][..]),
             ("clang", &["-MJx.json", "-x", "c"]),
-            // Two in one file, of which clang adds the second.
+            // Two options for one file. clang adds the second entry itself.
             ("clang", &["-MJ", "x.json", "-O1"]),
         ];
         let made = calls.map(|(name, args)| {
@@ -325,7 +328,7 @@ fn a_compilation_database_names_the_compiler_and_not_its_alias() {
     assert_has(&bare[0], &[&compiler]);
     rocm.wrap(&ccache());
     assert_eq!(databases(), bare);
-    // The compiler's own status, and its messages.
+    // A compile that fails keeps the compiler's status.
     let mut failing = rocm.compiler("clang++");
     failing.args(["-MJ", "x.json", "-c", "missing.cpp"]);
     assert_eq!(ran(&mut failing).status.code(), Some(1));

@@ -1,4 +1,4 @@
-//! Bad input: a clear error, and nothing is changed.
+//! Bad input gives a clear error and changes nothing.
 
 use super::text;
 use crate::support::launchers::ccache;
@@ -13,7 +13,7 @@ fn install_at(root: &Path) -> Ran {
 }
 
 #[test]
-fn a_directory_that_is_not_there_or_no_directory_is_refused() {
+fn a_path_that_does_not_exist_or_is_not_a_directory_is_refused() {
     let dir = scratch();
     let missing = dir.path().join("missing");
     let message = install_at(&missing).refused(4);
@@ -71,7 +71,7 @@ fn program_for_everybody(rocm: &Rocm) -> PathBuf {
 }
 
 #[test]
-fn a_part_of_the_compiler_behind_a_closed_directory_is_named_with_what_is_closed() {
+fn a_compiler_with_a_part_in_a_closed_directory_is_refused_and_the_directory_is_named() {
     let rocm = Rocm::for_everybody(19, Layout::Symlink);
     let program = program_for_everybody(&rocm);
     let closed = rocm.beside("closed");
@@ -95,7 +95,7 @@ fn a_part_of_the_compiler_behind_a_closed_directory_is_named_with_what_is_closed
 }
 
 #[test]
-fn a_tree_without_the_right_to_write_is_refused_by_path_and_right() {
+fn a_tree_without_the_right_to_write_is_refused_and_the_missing_right_is_named() {
     for layout in [Layout::Symlink, Layout::Regular] {
         let rocm = Rocm::for_everybody(19, layout);
         let program = program_for_everybody(&rocm);
@@ -116,10 +116,10 @@ fn a_tree_without_the_right_to_write_is_refused_by_path_and_right() {
         assert_eq!(
             message.matches("cannot write").count(),
             1,
-            "once: {message}"
+            "not reported exactly once: {message}"
         );
 
-        // Wrapped by somebody who may, it cannot be switched or restored by one who may not.
+        // A user without the right to write can neither switch nor restore a tree that another user has wrapped.
         std::fs::set_permissions(&bin, std::fs::Permissions::from_mode(0o755)).unwrap();
         rocm.wrap(&ccache());
         let mut switch = rocm.rock_wrap("install");
@@ -152,7 +152,7 @@ fn a_read_only_file_system_is_named() {
     assert_has(&message, &[text(&rocm.bin()), "read-only"]);
 }
 
-/// Puts `content` in the place of clang++, the second name.
+/// Replaces `clang++`, the second name, with an executable of this content.
 fn in_place_of_cxx(rocm: &Rocm, content: &[u8]) -> PathBuf {
     let (at, from) = (rocm.bin().join("clang++"), rocm.beside("content"));
     std::fs::write(&from, content).unwrap();
@@ -173,7 +173,7 @@ fn a_compiler_that_does_not_run_is_refused() {
     };
     let fails = "#include <stdio.h>\nint main(void) { fputs(\"no good\\n\", stderr); return 3; }";
     let mut needs = cc("int main(void) { return 0; }", &[]);
-    // It wants another library than the one that there is.
+    // This program needs a library that does not exist.
     let libc = b"libc.so.6";
     let at = needs.windows(9).position(|word| word == libc).unwrap();
     needs[at..at + 9].copy_from_slice(b"libx.so.6");
@@ -196,7 +196,7 @@ fn a_compiler_that_does_not_run_is_refused() {
         let message = rocm.untouched(|rocm| rocm.install([""; 0]).refused(4));
         assert_has(&message, &[text(&at), says, "hint: ", "by hand"]);
     }
-    // Not executable; a directory; a link that leads nowhere.
+    // A file that is not executable, a directory, a dangling link, and a link to itself.
     let rocm = Rocm::small();
     let at = rocm.bin().join("clang++");
     let message = |rocm: &Rocm| rocm.untouched(|rocm| rocm.install([""; 0]).refused(4));
@@ -217,7 +217,7 @@ fn a_compiler_that_does_not_run_is_refused() {
 }
 
 #[test]
-fn a_wrapper_of_somebody_else_is_named_and_refused() {
+fn a_foreign_wrapper_is_named_and_refused() {
     let rocm = Rocm::small();
     for (body, launcher) in [
         (
@@ -262,7 +262,7 @@ fn any_other_script_is_refused() {
 }
 
 #[test]
-fn names_that_are_no_compilers_are_wrong_usage() {
+fn names_that_are_not_compilers_are_wrong_usage() {
     let rocm = Rocm::small();
     for name in ["gcc", "clang-cl", "", "../gcc", "clang.7625", "clang.9727"] {
         let message = rocm.untouched(|rocm| rocm.install(["--compiler", name]).refused(2));
@@ -273,7 +273,7 @@ fn names_that_are_no_compilers_are_wrong_usage() {
 }
 
 #[test]
-fn a_file_of_somebody_elses_under_one_of_our_names_is_refused_and_kept() {
+fn a_foreign_file_under_one_of_our_names_is_refused_and_kept() {
     for name in ["clang++.7625", "clang++.9727", ".rockwrap-orig-clang"] {
         let rocm = Rocm::small();
         std::fs::write(rocm.bin().join(name), "precious").unwrap();

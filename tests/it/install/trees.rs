@@ -33,7 +33,7 @@ fn another_compiler_name_is_wrapped_alone_or_with_the_others() {
         let mut link = rocm.compiler("clang++-15");
         ran(link.args(["a.cpp", "-o", "a"])).ok();
 
-        // The other names join it, and the launcher is one for all of them.
+        // The usual names are wrapped too, and all names get the same launcher.
         rocm.wrap(&sccache());
         assert_eq!(shims(&rocm), [true; 3], "{layout}");
         assert_eq!(launcher_of(&rocm, "clang++-15"), sccache());
@@ -43,7 +43,7 @@ fn another_compiler_name_is_wrapped_alone_or_with_the_others() {
 
 #[test]
 fn a_tree_without_clang_itself_is_wrapped_by_the_names_it_has() {
-    // As /usr is with Debian's hipcc.
+    // /usr is such a tree with Debian's hipcc.
     let dir = scratch();
     let root = dir.path().join("usr");
     std::fs::create_dir_all(root.join("bin")).unwrap();
@@ -82,9 +82,9 @@ fn the_tree_is_found_by_variable_program_or_default_in_this_order() {
         let body = format!("[ \"$*\" = '{args}' ] && echo '{}'", text(&rocm.root));
         script(&path.join(name), &body);
     };
-    // The one that is looked at last first; each one that is added comes before it.
+    // In reverse: each tree that is added takes precedence over those before it.
     let mut install = rock_wrap(["install", "--dry-run"]);
-    // Not /bin, where the machine's own hipcc may be.
+    // Without /bin, where another hipcc may be installed.
     install.env("PATH", path);
     for (rocm, name) in trees.iter().rev() {
         match name.as_str() {
@@ -144,8 +144,8 @@ fn a_variable_that_names_no_tree_is_passed_over_with_a_warning() {
 }
 
 #[test]
-fn two_ways_to_one_directory_are_wrapped_once() {
-    // ROCm's own way round, the other way round, and a tree that was reached by a link.
+fn a_directory_with_two_paths_is_wrapped_once() {
+    // The link as in ROCm, and the reverse. Both trees are also reached through a link to the whole tree.
     for (real, link, target) in [
         ("lib/llvm", "llvm", "lib/llvm"),
         ("llvm", "lib/llvm", "../llvm"),
@@ -175,7 +175,7 @@ fn two_ways_to_one_directory_are_wrapped_once() {
 }
 
 #[test]
-fn one_bad_compiler_and_none_is_wrapped() {
+fn with_one_bad_compiler_none_is_wrapped() {
     for bad in ["clang", "clang++"] {
         for layout in [Layout::Symlink, Layout::Regular] {
             let rocm = Rocm::new(19, layout);
@@ -188,7 +188,7 @@ fn one_bad_compiler_and_none_is_wrapped() {
             assert_has(&message, &[text(&rocm.bin().join(bad))]);
         }
     }
-    // A name that is not there at all.
+    // A name that does not exist.
     let rocm = Rocm::small();
     std::fs::remove_file(rocm.bin().join("clang++")).unwrap();
     let message = rocm.untouched(|rocm| rocm.install([""; 0]).refused(4));
@@ -228,7 +228,7 @@ fn a_shim_of_another_version_is_upgraded() {
 }
 
 #[test]
-fn a_shim_whose_block_a_newer_version_wrote_is_upgraded() {
+fn a_shim_whose_configuration_a_newer_version_wrote_is_replaced() {
     let rocm = Rocm::small();
     let before = Manifest::of(&rocm.bin());
     rocm.wrap(&ccache());

@@ -1,4 +1,4 @@
-//! One error of each kind.
+//! One error of every kind.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What users read: every help text and every error message, held against files in `tests/snapshots/`.
+//! The texts that users read: every help text and every error message, compared with files in `tests/snapshots/`.
 
 mod errors;
 
@@ -112,7 +112,7 @@ fn errors_read_as_committed() {
 }
 
 #[test]
-fn the_errors_that_troubleshooting_quotes_are_the_programs() {
+fn errors_quoted_in_troubleshooting_are_those_of_the_program() {
     let read = |path| std::fs::read_to_string(source(path)).unwrap();
     let errors = read("tests/snapshots/errors.txt");
     let document = read("docs/troubleshooting.md");
