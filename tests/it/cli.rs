@@ -70,7 +70,7 @@ fn without_a_command_the_help_is_shown_as_wrong_usage() {
 }
 
 #[test]
-fn a_wrong_command_line_is_told_with_what_is_wrong() {
+fn the_message_about_a_wrong_command_line_names_what_is_wrong() {
     for (words, wrong) in [
         (&["install", "--no-such-option"][..], "--no-such-option"),
         (&["no-such-command"], "no-such-command"),
@@ -89,7 +89,7 @@ fn a_wrong_command_line_is_told_with_what_is_wrong() {
 }
 
 #[test]
-fn colours_are_for_terminals_and_for_who_asks() {
+fn colours_are_used_on_terminals_and_on_request() {
     let coloured = |options: &[&str], env: &[(&str, &str)]| {
         let mut command = rock_wrap(options);
         command.args(["status", "--rocm-path", "/nonexistent"]);
@@ -112,7 +112,7 @@ fn colours_are_for_terminals_and_for_who_asks() {
 }
 
 #[test]
-fn the_log_is_on_standard_error_and_only_for_who_asks() {
+fn the_log_goes_to_standard_error_and_only_on_request() {
     for (options, env, logs) in [
         (&[][..], "", false),
         (&["-v"], "", true),
@@ -180,7 +180,7 @@ fn output_that_nobody_reads_is_no_failure() {
 }
 
 #[test]
-fn the_first_line_can_be_taken_by_head() {
+fn head_can_take_the_first_line() {
     let rocm = Rocm::small();
     let script = r#"set -o pipefail; "$1" status --rocm-path "$2" | head -n 1"#;
     let mut bash = Command::new("bash");
@@ -191,7 +191,7 @@ fn the_first_line_can_be_taken_by_head() {
 }
 
 #[test]
-fn status_tells_how_a_tree_stands() {
+fn status_reports_the_state_of_a_tree() {
     let rocm = Rocm::small();
     let state = || {
         let mut status = rocm.rock_wrap("status");
@@ -233,7 +233,7 @@ fn a_fingerprint_is_one_digest_however_it_is_asked_for() {
     };
     let full = ask(&[]).out;
     assert_eq!(full.trim_end().len(), 64, "{full}");
-    // A tree that has just changed is not remembered.
+    // The fingerprint of a tree that has just changed is not remembered.
     let remembered = || rocm.beside(".cache/rock-wrap").exists();
     assert!((0..1000).any(|_| quick() == full && remembered()));
     assert_eq!(quick(), full);

@@ -1,4 +1,4 @@
-//! `rock-wrap completions` and `rock-wrap man`, held against the shells and the formatters that read them.
+//! `rock-wrap completions` and `rock-wrap man`, tested with the shells and formatters that read their output.
 
 use std::path::Path;
 use std::process::Command;
@@ -20,7 +20,7 @@ fn ran_by(program: &str, args: &[&str]) -> Option<Ran> {
     Some(ran.ok())
 }
 
-/// The script for a shell, in a file of `dir` that has the name by which this shell finds it.
+/// Writes the script for a shell to `dir`, under the name by which this shell finds it. Returns the file's path.
 fn completions(shell: &str, dir: &Path) -> String {
     let script = ran(&mut rock_wrap(["completions", shell])).ok();
     assert_eq!(script.err, "");
@@ -115,7 +115,7 @@ fn there_is_a_manual_page_for_every_command_and_each_is_formatted_without_a_warn
             ],
         );
     }
-    // All messages but one: the pages have no date, so that they can be made again.
+    // Only one message is allowed: the pages have no date, so that they are reproducible.
     if which::which("mandoc").is_err() {
         skip("mandoc", "it is not installed");
         return;

@@ -1,4 +1,4 @@
-//! `rock-wrap doctor` on set-ups that work and on broken ones: what it finds, and how it ends.
+//! `rock-wrap doctor` on set-ups that work and on broken ones: its findings and its exit status.
 
 use crate::support::tree::Layout;
 use std::net::TcpListener;
@@ -12,13 +12,13 @@ use crate::support::rewrite;
 use crate::support::rocm::{Rocm, ran, rock_wrap};
 use serde_json::Value;
 
-/// A tree, and a launcher with a cache that stands for the user's.
+/// A tree, and a launcher whose cache stands for the user's.
 struct Patient {
     rocm: Rocm,
     cache: Cache,
 }
 
-/// What doctor said.
+/// The answer of `doctor --json`.
 #[derive(Debug)]
 struct Examined {
     code: Option<i32>,
@@ -51,7 +51,7 @@ impl Patient {
 fn examine(doctor: &mut Command) -> Examined {
     let ran = ran(doctor.arg("--json"));
     let json = serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {ran:?}"));
-    assert_eq!(ran.err, "", "all is said in JSON");
+    assert_eq!(ran.err, "", "standard error must be empty with --json");
     Examined {
         code: ran.status.code(),
         json,
@@ -69,7 +69,7 @@ impl Examined {
         self.findings().iter().filter(is).collect()
     }
 
-    /// Checks that everything is well.
+    /// Checks that doctor found nothing wrong, and that it made the important checks.
     #[track_caller]
     fn healthy(self) -> Self {
         assert_eq!(self.json["verdict"], "ok", "{:#}", self.json);
@@ -126,7 +126,7 @@ fn assert_has(text: &str, part: &str) {
 }
 
 #[test]
-fn a_tree_is_proved_with_sccache_and_left_as_it_was() {
+fn doctor_proves_caching_with_sccache_and_leaves_the_tree_unchanged() {
     for clang in clangs(&[19, 23]) {
         is_proved_with_sccache(clang);
     }
@@ -148,9 +148,9 @@ fn is_proved_with_sccache(clang: u32) {
 }
 
 #[test]
-fn the_shims_of_a_wrapped_tree_are_themselves_put_to_the_proof() {
+fn the_installed_shims_of_a_wrapped_tree_are_tested() {
     let launcher = launchers::ccache();
-    // Symbolic links are also what other tests here examine.
+    // The quick form skips symbolic links, which other tests here examine.
     let layouts = [Layout::Regular, Layout::Symlink];
     for layout in &layouts[..if full() { 2 } else { 1 }] {
         let patient = Patient::new(19, *layout, &launcher);
@@ -165,11 +165,11 @@ fn the_shims_of_a_wrapped_tree_are_themselves_put_to_the_proof() {
 }
 
 #[test]
-fn the_answer_for_a_person_has_evidence_and_remedies() {
+fn the_text_output_has_evidence_and_remedies() {
     let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let ran = ran(patient.doctor().env("CCACHE_COMPILER", "/usr/bin/gcc"));
     assert_eq!(ran.status.code(), Some(1));
-    assert_eq!(ran.err, "", "no progress where nobody waits at a terminal");
+    assert_eq!(ran.err, "", "progress is shown only on a terminal");
     for line in [
         "  error  compiler = /usr/bin/gcc: it compiles everything, in place of the compiler that \
          the build calls\n",
@@ -182,28 +182,28 @@ fn the_answer_for_a_person_has_evidence_and_remedies() {
 }
 
 #[test]
-fn an_sccache_without_hip_is_told() {
+fn an_sccache_without_hip_is_reported() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let mut doctor = rocm.rock_wrap("doctor");
     doctor
         .args(["--launcher", "/usr/bin/sccache"])
         .env("SCCACHE_DIR", rocm.beside("cache"))
         .env("SCCACHE_SERVER_PORT", free_port())
-        // The server that doctor starts is the user's and stays.
+        // The server that doctor starts counts as the user's and stays.
         .env("SCCACHE_IDLE_TIMEOUT", "5");
     let examined = examine(&mut doctor);
     examined.broken("environment");
     assert_has(&examined.told("launcher", "warning"), "caches no HIP");
 }
 
-/// A port that nobody listens at, and that is not given to another test soon.
+/// A port that nobody listens at. The kernel does not give it to another test soon.
 fn free_port() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port().to_string()
 }
 
 #[test]
-fn a_mute_process_on_the_port_is_told() {
+fn a_process_that_does_not_answer_on_the_port_is_reported() {
     let patient = Patient::new(19, Layout::Symlink, &launchers::sccache());
     let mute = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = mute.local_addr().unwrap().port().to_string();
@@ -214,7 +214,7 @@ fn a_mute_process_on_the_port_is_told() {
 }
 
 #[test]
-fn a_cache_directory_that_cannot_be_written_is_told() {
+fn a_cache_directory_that_cannot_be_written_is_reported() {
     let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let file = patient.cache.dir().join("file");
     std::fs::write(&file, "").unwrap();
@@ -243,7 +243,7 @@ fn remote_storage_that_is_down_is_a_warning() {
 }
 
 #[test]
-fn storage_that_is_shared_is_put_to_the_proof_too() {
+fn shared_storage_is_tested_too() {
     let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let shared = patient.cache.dir().join("shared");
     let mut doctor = patient.doctor();
@@ -258,7 +258,7 @@ fn storage_that_is_shared_is_put_to_the_proof_too() {
 }
 
 #[test]
-fn missing_device_libraries_are_told() {
+fn missing_device_libraries_are_reported() {
     let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     let rocm = &patient.rocm;
     for libraries in [rocm.root.join("amdgcn"), rocm.root.join("lib/llvm/amdgcn")] {
@@ -269,7 +269,7 @@ fn missing_device_libraries_are_told() {
 }
 
 #[test]
-fn a_compiler_that_changed_since_the_install_is_told_with_the_file() {
+fn a_compiler_that_changed_since_the_install_is_reported_with_the_file() {
     let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     patient.rocm.wrap(&launchers::ccache());
     let lld = patient.rocm.bin().join("lld");
@@ -282,7 +282,7 @@ fn a_compiler_that_changed_since_the_install_is_told_with_the_file() {
 }
 
 #[test]
-fn a_compiler_that_was_written_to_under_the_same_time_is_told() {
+fn a_compiler_that_was_rewritten_with_unchanged_times_is_reported() {
     let patient = Patient::new(19, Layout::Symlink, &launchers::ccache());
     patient.rocm.wrap(&launchers::ccache());
     let lld = patient.rocm.bin().join("lld");
@@ -294,9 +294,9 @@ fn a_compiler_that_was_written_to_under_the_same_time_is_told() {
 }
 
 #[test]
-fn a_launcher_that_returns_stale_objects_is_told() {
+fn a_launcher_that_returns_stale_objects_is_reported() {
     let rocm = Rocm::new(19, Layout::Symlink);
-    // Takes away what the shim tells of the device libraries.
+    // Removes what the shim tells ccache about the device libraries.
     let real = launchers::ccache();
     let body = format!("unset CCACHE_COMPILERCHECK; exec {} \"$@\"", real.display());
     let cache = Cache::new(&rocm.script("ccache", &body));
@@ -308,7 +308,7 @@ fn a_launcher_that_returns_stale_objects_is_told() {
 }
 
 #[test]
-fn an_environment_that_keeps_compiles_from_the_launcher_is_told() {
+fn an_environment_that_keeps_compiles_from_the_launcher_is_reported() {
     let patient = Patient::new(19, Layout::Symlink, &launchers::sccache());
     let told = examine(patient.doctor().env("SOURCE_DATE_EPOCH", "1")).broken("environment");
     assert_has(&told, "SOURCE_DATE_EPOCH");

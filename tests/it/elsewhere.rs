@@ -1,5 +1,5 @@
-//! The shim that stands outside of the tree: in a shadow directory, and called as a launcher. Told by
-//! fake compilers and launchers, which report how they were called.
+//! Shims outside of the tree: in a shadow directory, and called as a launcher. Fake compilers and launchers report
+//! how they were called.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ impl Outside {
             .current_dir(self.dir.path());
         command.envs(env.iter().copied());
         let output = run(&mut command);
-        assert_eq!(output.stdout, b"", "nothing goes to standard output");
+        assert_eq!(output.stdout, b"", "something went to standard output");
         Told::all(&output.stderr)
     }
 }
@@ -99,7 +99,7 @@ fn a_shadow_hands_a_compile_to_the_launcher_with_the_trees_compiler() {
     assert_eq!(stood_in_for(&calls[0]), outside.path("tree/clang++"));
 }
 
-/// The compiler that the stand-in of a launched call is told to be.
+/// The compiler that the stand-in of a launched call stands in for.
 fn stood_in_for(call: &Told) -> PathBuf {
     let entry = call
         .env
@@ -123,7 +123,7 @@ fn called_as_a_launcher_it_takes_its_first_argument_for_the_compiler() {
         assert_eq!(
             calls[0].exe,
             text(&outside.path("bin/sccache")),
-            "its own name in the environment is no other launcher"
+            "its own name in the environment does not count as another launcher"
         );
         assert_eq!(calls[0].argv[1], text(&outside.path("clang++.9727")));
         assert_eq!(calls[0].argv[2..], COMPILE);
@@ -165,7 +165,7 @@ fn called_as_a_launcher_on_a_wrapped_tree_it_goes_to_the_real_compiler_once() {
 }
 
 #[test]
-fn a_host_compiler_reaches_the_launcher_as_cmake_would_have_it() {
+fn a_host_compiler_is_given_to_the_launcher_as_cmake_would_give_it() {
     let outside = Outside::new();
     let launcher = outside.path("rock-wrap-launcher");
     let compiler = outside.path("host/x86_64-linux-gnu-g++-12");
@@ -178,9 +178,9 @@ fn a_host_compiler_reaches_the_launcher_as_cmake_would_have_it() {
             .env
             .iter()
             .any(|it| it.starts_with("SCCACHE_C_CUSTOM")),
-        "nothing is known of it to make a key of"
+        "nothing is known about this compiler to make a key from"
     );
-    // Around it another launcher is at work already.
+    // Another launcher already runs around this call.
     let calls = outside.told(&launcher, &call, &[("ROCK_WRAP_GUARD", Path::new("1"))]);
     assert_eq!(calls[0].exe, text(&compiler));
 }
@@ -241,7 +241,7 @@ fn another_shim_decides_about_its_own_compiler() {
     assert_eq!(
         calls[0].argv[1],
         text(&outside.path("shadow/clang++.9727")),
-        "the shadow's own, with its key"
+        "the shadow's own stand-in, with its key"
     );
     assert_eq!(stood_in_for(&calls[0]), compiler);
     let key = |it: &&String| it.starts_with("SCCACHE_C_CUSTOM");

@@ -1,4 +1,4 @@
-//! What launchers do not notice in their direct mode, with and without `--exact`; and data that a
+//! Changes that launchers do not notice in their direct mode, with and without `--exact`; and changes of data that a
 //! source includes.
 
 use crate::support::tree::Layout;
@@ -10,21 +10,21 @@ use crate::support::launchers::{Asked, Cache, ccache, find, sccache};
 use crate::support::rocm::Rocm;
 use crate::support::{run, stderr};
 
-/// Debian 12's, in the long form.
+/// Debian 12's ccache, in the full form only.
 fn old_ccache() -> Option<PathBuf> {
     full()
         .then(|| find("ccache 4.7.5", "/usr/bin/ccache"))
         .flatten()
 }
 
-/// Debian 12's, in the long form.
+/// Debian 12's sccache, in the full form only.
 fn old_sccache() -> Option<PathBuf> {
     full()
         .then(|| find("sccache 0.4.0-pre.6", "/usr/bin/sccache"))
         .flatten()
 }
 
-/// Every one of these launchers in front of every compiler of this run.
+/// Every pair of one of these launchers and a compiler of this run.
 fn each(launchers: impl IntoIterator<Item = PathBuf>) -> Vec<(PathBuf, u32)> {
     let clangs = clangs(&[19]);
     let each = |launcher: PathBuf| clangs.iter().map(move |clang| (launcher.clone(), *clang));
@@ -67,7 +67,7 @@ impl Site {
         compile
             .args(["-Ifirst", "-Isecond", "-c", source, "-o", "made.o"])
             .envs(self.cache.env())
-            // Else ccache uses no direct mode for files that are as young as these.
+            // Without this, ccache does not use direct mode for files as new as these.
             .env("CCACHE_SLOPPINESS", "include_file_mtime,include_file_ctime");
         compile
     }
@@ -87,7 +87,7 @@ impl Site {
         self.made(compile).0
     }
 
-    /// Whether the launcher's answer is right after `change`, with all in its cache before it.
+    /// Whether the launcher's answer is right after `change`, if the cache was filled before it.
     fn is_right_after(&self, source: &str, change: impl FnOnce()) -> bool {
         let before = self.bare(source);
         self.made(self.compile(source));
@@ -98,7 +98,7 @@ impl Site {
         self.made(self.compile(source)).0 == now
     }
 
-    /// What becomes of a call: `launch`, or the reason why it is not launched.
+    /// The decision about a call: `launch`, or the reason why it is not launched.
     fn decision(&self, source: &str) -> String {
         let mut explain = crate::support::rocm::rock_wrap(["explain", "--json", "--"]);
         explain
@@ -126,19 +126,19 @@ fn a_header_that_appears_in_front_of_another_is_noticed_with_exact() {
             let right = site.is_right_after("a.c", || {
                 site.write("first/value.h", "int value = 2;\n");
             });
-            // Should a launcher learn to see it, the documentation has to be told.
+            // If a launcher learns to notice this, the documentation has to be changed.
             assert_eq!(right, exact, "{launcher:?}, clang {clang}");
         }
     }
 }
 
 #[test]
-fn what_sccache_is_told_to_overlook_is_noticed() {
+fn a_change_that_sccache_is_configured_to_overlook_is_noticed() {
     for setting in ["ignore_time_macros", "file_stat_matches"] {
         for clang in clangs(&[19]) {
             let mut site = Site::new(&sccache(), clang, &[]);
             site.cache = Cache::configured(&sccache(), &format!("{setting} = true"));
-            // With absolute names, or clang does not name the headers so that sccache finds them.
+            // The names are absolute: otherwise clang does not name the headers in a way that sccache can follow.
             let (source, header) = (site.rocm.beside("a.c"), site.rocm.beside("b.h"));
             site.write(
                 "a.c",
@@ -168,7 +168,7 @@ fn an_exact_installation_still_hits_and_says_that_it_is_exact() {
         site.write("a.c", "int value = 1;\n");
         assert_eq!(site.made(site.compile("a.c")).1, Asked::new(0, 1));
         assert_eq!(site.made(site.compile("a.c")).1, Asked::new(1, 0));
-        // A second install that says nothing of it keeps it.
+        // A second install without the option keeps the setting.
         site.rocm.install::<&str>([]).ok();
         let status = crate::support::rocm::ran(site.rocm.rock_wrap("status").arg("--json")).json();
         assert_eq!(status["compilers"][0]["shim"]["exact"], true, "{status}");
@@ -194,7 +194,7 @@ fn data_that_a_source_includes_is_noticed_when_it_changes() {
 }
 
 #[test]
-fn only_the_launcher_that_is_blind_to_included_data_is_passed_by() {
+fn only_a_launcher_that_does_not_see_included_data_is_bypassed() {
     const SOURCES: [(&str, &str); 3] = [
         ("incbin.c", "__asm__(\".incbin \\\"data\\\"\");\n"),
         ("embed.c", "int a[] = {\n# embed <data>\n};\n"),
@@ -215,7 +215,7 @@ fn only_the_launcher_that_is_blind_to_included_data_is_passed_by() {
         (sccache(), true, [direct, launch, launch]),
         (ccache(), false, [launch; 3]),
     ];
-    // Decided of the source: no compiler makes a difference.
+    // The source alone decides this, so one compiler is enough.
     for (launcher, exact, expected) in of_the_others.into_iter().chain(of_old_ccache) {
         let options: &[&str] = if exact { &["--exact"] } else { &[] };
         let site = Site::new(&launcher, 19, options);

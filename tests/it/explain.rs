@@ -1,5 +1,4 @@
-//! `rock-wrap explain`: what it says is what the shim then does, told by witnesses that report how
-//! they were called.
+//! `rock-wrap explain` says what the shim then does. Fake compilers and launchers report how they were called.
 
 use std::path::Path;
 use std::process::Command;
@@ -24,7 +23,7 @@ fn tree(launcher: &str) -> FakeTree {
     tree
 }
 
-/// `rock-wrap explain -- bin/clang++ ARGS` where and as the call itself would be made.
+/// `rock-wrap explain -- bin/clang++ ARGS`, in the directory in which the call itself would be made.
 fn explain(tree: &FakeTree, options: &[&str], args: &[&str]) -> Command {
     let mut explain = rock_wrap(["explain"]);
     explain
@@ -40,7 +39,7 @@ fn words(value: &Value) -> Vec<&str> {
     words.map(|word| word.as_str().unwrap()).collect()
 }
 
-/// Whether both tell the stand-in the same, but for the process that launches it.
+/// Whether both variables give the stand-in the same plan, apart from the launching process.
 fn same_plan(one: &str, other: &str) -> bool {
     let parse = |entry: &str| {
         let value = entry.strip_prefix("ROCK_WRAP_STAND_IN=")?.to_owned();
@@ -50,7 +49,7 @@ fn same_plan(one: &str, other: &str) -> bool {
     parse(one).is_some_and(|plan| Some(plan) == parse(other))
 }
 
-/// Explains a call, makes it, and compares. The answer.
+/// Explains a call, makes it, and compares both. Returns the explanation.
 #[track_caller]
 fn as_the_shim_does(tree: &FakeTree, args: &[&str], env: &[(&str, &str)]) -> Value {
     let env = env.iter().copied();
@@ -155,7 +154,7 @@ fn calls_that_go_straight_to_the_compiler_and_why() {
 }
 
 #[test]
-fn a_compile_out_of_a_response_file_is_launched_and_a_bad_argument_in_one_is_named() {
+fn a_compile_from_a_response_file_is_launched_and_a_bad_argument_in_one_is_named() {
     let tree = tree("");
     let launcher = tree.launcher("launcher");
     let env = [("HIP_CLANG_LAUNCHER", launcher.to_str().unwrap())];
@@ -194,7 +193,7 @@ fn the_compiler_is_looked_up_on_path_and_through_links() {
 }
 
 #[test]
-fn a_compiler_that_is_not_wrapped_is_said_to_be_so() {
+fn explain_says_that_a_compiler_is_not_wrapped() {
     let rocm = Rocm::small();
     std::fs::write(rocm.beside("a.cpp"), "int a;\n").unwrap();
     let compiler = rocm.bin().join("clang++");
@@ -219,7 +218,7 @@ fn a_compiler_that_is_not_wrapped_is_said_to_be_so() {
 }
 
 #[test]
-fn nothing_is_run() {
+fn explain_runs_nothing() {
     let tree = tree("");
     let file = tree.path("told");
     let mut explain = explain(&tree, &[], &COMPILE);
@@ -231,7 +230,7 @@ fn nothing_is_run() {
 }
 
 #[test]
-fn a_compiler_that_is_not_there_is_refused() {
+fn a_compiler_that_does_not_exist_is_refused() {
     for word in ["/nonexistent/clang++", "no-such-clang"] {
         let message = ran(&mut rock_wrap(["explain", "--", word, "-c", "a.cpp"])).refused(4);
         assert_has(&message, &[word, "no such compiler"]);
@@ -239,7 +238,7 @@ fn a_compiler_that_is_not_there_is_refused() {
     ran(&mut rock_wrap(["explain", "--"])).refused(2);
 }
 
-/// A HIP compile that needs no header of HIP's.
+/// A HIP compile that needs no HIP headers.
 const HIP: [&str; 12] = [
     "-x",
     "hip",
@@ -255,7 +254,7 @@ const HIP: [&str; 12] = [
     "-ok.o",
 ];
 
-/// What `explain --key` says of [`HIP`] with `replaced` in the place of its words.
+/// What `explain --key` prints about [`HIP`] with some of its words replaced.
 fn ingredients(rocm: &Rocm, replaced: &[(&str, &str)], env: &[(&str, &str)]) -> Value {
     let words = HIP.map(|word| {
         let new = replaced.iter().find(|(old, _)| *old == word);
@@ -271,7 +270,7 @@ fn ingredients(rocm: &Rocm, replaced: &[(&str, &str)], env: &[(&str, &str)]) -> 
     said["ingredients"].take()
 }
 
-/// The names of the ingredients in which two answers differ, behind the list that they are in.
+/// The ingredients in which two answers differ, as `LIST/NAME`.
 fn differences(one: &Value, other: &Value) -> Vec<String> {
     let mut differ = std::collections::BTreeSet::new();
     for list in ["key", "id", "members", "arguments", "texts", "files"] {
@@ -295,7 +294,10 @@ fn the_ingredients_of_a_key_show_why_two_calls_differ() {
     assert_eq!(differences(&first, &ingredients(&rocm, &[], &[])), [""; 0]);
     assert_eq!(first["reads_unnamed_files"], false, "{first}");
     assert!(first["members"].as_array().unwrap().len() > 10);
-    assert!(!rocm.beside("k.d").exists(), "nothing is made");
+    assert!(
+        !rocm.beside("k.d").exists(),
+        "explain has written the depfile"
+    );
     for (replaced, env, expected) in [
         (
             &[("-DX=1", "-DX=2")][..],
@@ -334,7 +336,7 @@ fn the_ingredients_of_a_key_show_why_two_calls_differ() {
         let found = differences(&first, &ingredients(&rocm, replaced, env));
         assert_eq!(found, expected, "{replaced:?} {env:?}");
     }
-    // A comment, which no text shows.
+    // Only a comment changes, which is in no preprocessed text.
     std::fs::write(rocm.beside("k.h"), "int y; // why\n").unwrap();
     let found = differences(&first, &ingredients(&rocm, &[], &[]));
     assert_eq!(found, ["files/./k.h"]);

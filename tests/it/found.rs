@@ -1,4 +1,4 @@
-//! Nobody has to know where clang lies: hipcc is asked.
+//! Users need not know where clang is: rock-wrap asks hipcc.
 
 use crate::support::tree::Layout;
 use std::os::unix::fs::symlink;
@@ -9,10 +9,10 @@ use crate::support::launchers::{Cache, ccache};
 use crate::support::manifest::Manifest;
 use crate::support::rocm::{Ran, Rocm, assert_has, ran, rock_wrap, scratch, script, sh};
 
-/// What the report says of one launched compile of HIP.
+/// The report's line for one launched HIP compile that missed.
 const ONE_HIP_COMPILE: &str = "rock-wrap: HIP            1       0       1       0\n";
 
-/// A unit that needs no headers, compiled by the hipcc on PATH.
+/// Compiles a unit that needs no headers with the hipcc on PATH.
 const BUILD: &str = r#"printf '__attribute__((device)) int g;\n' >k.hip
 hipcc -nogpuinc -nogpulib --offload-arch=gfx906 -c k.hip -o k.o"#;
 
@@ -24,7 +24,7 @@ struct Usr {
 }
 
 impl Usr {
-    /// With LLVM in `usr/lib/llvm-NN`, which nothing but hipcc leads to.
+    /// With LLVM in `usr/lib/llvm-NN`, which only hipcc leads to.
     fn new(version: u32) -> Self {
         let rocm = Rocm::new(19, Layout::Regular);
         let usr = rocm.beside("usr");
@@ -39,7 +39,7 @@ impl Usr {
         }
     }
 
-    /// With Debian's own hipcc 5.2, which calls `usr/bin/clang++-VERSION`; its link is there.
+    /// With Debian's own hipcc 5.2, which calls `usr/bin/clang++-VERSION`, and with that link.
     fn with_versioned_name(version: u32) -> Self {
         let usr = Self::new(version);
         let copy = r#"
@@ -54,7 +54,7 @@ impl Usr {
         usr
     }
 
-    /// With a hipcc that calls LLVM's own directory, as from 6 on.
+    /// With a hipcc that calls the compiler in LLVM's own directory, as hipcc does from 6 on.
     fn with_own_directory(version: u32) -> Self {
         let usr = Self::new(version);
         let body = format!(
@@ -68,7 +68,7 @@ impl Usr {
         usr
     }
 
-    /// `rock-wrap WHAT ARGS` with nothing that names a tree but PATH.
+    /// `rock-wrap WHAT ARGS`, with only PATH leading to a tree.
     fn rock_wrap(&self, what: &str, args: &[&str]) -> Command {
         let mut command = rock_wrap([what]);
         let path = format!("{}/bin:/usr/bin:/bin", self.usr.display());
@@ -82,7 +82,7 @@ impl Usr {
         command
     }
 
-    /// A build, after which all is as before.
+    /// Runs a build, and checks that the tree is unchanged afterwards.
     #[track_caller]
     fn run(&self, args: &[&str], build: &str) -> Ran {
         self.comes_back(&mut self.rock_wrap("run", &[args, &["--", "sh", "-c", build]].concat()))
@@ -102,7 +102,7 @@ impl Usr {
 }
 
 #[test]
-fn a_build_with_hipcc_is_cached_without_an_option_wherever_clang_lies() {
+fn a_build_with_hipcc_is_cached_without_an_option_wherever_clang_is() {
     for (usr, named) in [
         (Usr::with_versioned_name(15), "usr/bin with "),
         (Usr::with_versioned_name(17), "usr/bin with "),
@@ -163,7 +163,7 @@ fn hip_clang_path_counts_as_it_does_for_hipcc_unless_a_tree_is_named() {
     std::fs::create_dir(usr.usr.join("lib/llvm-21/hip")).unwrap();
     let named = run(&["--rocm-path", &root]);
     assert_has(&named, &["usr/lib/llvm-21/bin with "]);
-    // Its own hipcc calls something else, and that is worth a warning.
+    // The named tree has a hipcc that calls another compiler, which gives a warning.
     symlink(usr.path("bin/hipcc"), usr.usr.join("lib/llvm-21/bin/hipcc")).unwrap();
     let calls = format!("calls {other_bin}/clang++, which is not among");
     assert_has(&run(&["--rocm-path", &root]), &["warning: ", &calls]);
@@ -178,13 +178,13 @@ fn a_compiler_can_be_named_by_its_path() {
         let ran = usr.run(&["--compiler", &compiler], &build).ok();
         let host = "rock-wrap: host           1 ";
         assert_has(&ran.err, &[&format!("usr/{dir} with "), host]);
-        // Whoever installs there restores by naming the directory or the one above it.
+        // Such an installation is restored by naming the directory, or the one above `bin`.
         let before = Manifest::of(&usr.usr);
         crate::support::rocm::ran(&mut usr.rock_wrap("install", &["--compiler", &compiler])).ok();
         let root = usr.path(dir.strip_suffix("/bin").unwrap_or(dir));
         crate::support::rocm::ran(&mut usr.rock_wrap("restore", &["--rocm-path", &root])).ok();
         before.assert_same(&Manifest::of(&usr.usr), "the tree");
-        // The same compilers in a directory of another name.
+        // For the second round: the same compilers in a directory of another name.
         let renamed = usr.usr.join("lib/llvm-21/compilers");
         if !renamed.exists() {
             std::fs::rename(usr.usr.join("lib/llvm-21/bin"), &renamed).unwrap();
@@ -193,7 +193,7 @@ fn a_compiler_can_be_named_by_its_path() {
 }
 
 #[test]
-fn a_path_that_leads_to_no_compiler_is_refused_with_what_is_there() {
+fn a_path_without_a_compiler_is_refused_and_the_compilers_there_are_named() {
     let usr = Usr::new(21);
     let bin = usr.path("lib/llvm-21/bin");
     let refused = |args: &[&str], code| usr.run(args, "touch built").refused(code);
@@ -225,7 +225,7 @@ fn a_path_that_leads_to_no_compiler_is_refused_with_what_is_there() {
 fn a_required_cache_fails_a_build_that_called_none_of_the_wrapped_compilers() {
     let usr = Usr::with_own_directory(21);
     let build = "hipcc --version >/dev/null";
-    // Seen, though there is nothing to cache.
+    // The call is seen, though there is nothing to cache.
     usr.run(&["--require-cache"], build).ok();
     let other = Rocm::small();
     let root = other.root.to_str().unwrap();
@@ -243,7 +243,7 @@ fn a_required_cache_fails_a_build_that_called_none_of_the_wrapped_compilers() {
         &hint,
     ];
     assert_has(&message.err, &parts);
-    // A failure of its own stays the build's.
+    // If the build fails by itself, its status is kept.
     assert_eq!(usr.run(&args, "exit 7").status.code(), Some(7));
     // Without the option it is advice.
     let advised = usr.run(&args[..2], build).ok().err;
@@ -252,7 +252,7 @@ fn a_required_cache_fails_a_build_that_called_none_of_the_wrapped_compilers() {
 }
 
 #[test]
-fn where_nothing_is_found_everybody_who_was_asked_is_named_with_the_answer() {
+fn if_no_tree_is_found_every_source_is_named_with_its_answer() {
     if Path::new("/opt/rocm").exists() {
         eprintln!("SKIPPED: this machine has /opt/rocm, so that a tree is always found");
         return;

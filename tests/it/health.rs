@@ -1,4 +1,4 @@
-//! Whether a real launcher can do its work, as `rock_wrap::launcher::health` finds out.
+//! `rock_wrap::launcher::health`, which finds out whether a launcher can work, with real launchers.
 
 use std::ffi::OsString;
 use std::net::TcpListener;
@@ -31,7 +31,7 @@ fn text(error: &HealthError) -> String {
     rock_wrap::support::error_chain::chain(error)
 }
 
-/// A port with a listener that never says a word; free once that is dropped.
+/// A listener that never answers, and its port, which is free once the listener is dropped.
 fn port() -> (TcpListener, OsString) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -68,7 +68,7 @@ fn a_running_server_is_found_and_left_running() {
 }
 
 #[test]
-fn a_server_is_started_where_none_runs() {
+fn a_server_is_started_if_none_runs() {
     let dir = tempfile::tempdir().unwrap();
     let program = launchers::sccache();
     let environment = ChangedEnvironment::default()
@@ -86,7 +86,7 @@ fn a_server_is_started_where_none_runs() {
 }
 
 #[test]
-fn a_mute_process_on_the_port_does_not_keep_us_waiting() {
+fn the_wait_for_a_process_that_does_not_answer_is_limited() {
     let (mute, port) = port();
     let environment = ChangedEnvironment::default().with("SCCACHE_SERVER_PORT", &port);
     let limit = Duration::from_millis(300);
@@ -97,7 +97,7 @@ fn a_mute_process_on_the_port_does_not_keep_us_waiting() {
 }
 
 #[test]
-fn a_server_of_a_version_with_another_language_is_told() {
+fn a_server_with_another_protocol_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     let (free, port) = port();
     let environment = ChangedEnvironment::default()
@@ -114,7 +114,7 @@ fn a_server_of_a_version_with_another_language_is_told() {
         "{}",
         text(&error)
     );
-    check(&environment, Path::new(DEBIAN_SCCACHE)).expect("it still runs");
+    check(&environment, Path::new(DEBIAN_SCCACHE)).expect("the older server still runs");
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn a_cache_directory_that_cannot_be_written_is_an_error_for_each_launcher() {
 }
 
 #[test]
-fn ccache_tells_its_settings_and_where_they_were_made() {
+fn the_settings_of_ccache_are_found_with_their_origin() {
     for program in [launchers::ccache(), DEBIAN_CCACHE.into()] {
         let cache = Cache::new(&program);
         let settings = cache.dir().join("ccache.conf");
@@ -195,7 +195,7 @@ fn ccache_tells_its_settings_and_where_they_were_made() {
 }
 
 #[test]
-fn a_setting_that_ccache_refuses_is_an_error_with_ccaches_words() {
+fn a_setting_that_ccache_refuses_is_an_error_with_ccaches_message() {
     let cache = Cache::new(&launchers::ccache());
     let wrong = environment(&cache).with("CCACHE_DISABLE", "0");
     let error = check(&wrong, &cache.program).unwrap_err();

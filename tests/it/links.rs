@@ -1,4 +1,4 @@
-//! Links between the documents lead somewhere.
+//! Checks the links between the documents.
 
 use std::collections::HashSet;
 use std::fs;
@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::support::golden::source;
 
-/// Every document: those at the top, and all below `docs`.
+/// Every document: three at the top, and all below `docs`.
 fn documents() -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut dirs = vec![source("docs")];

@@ -1,5 +1,5 @@
-//! The modes of what a compile makes are the compiler's own: as the caller's umask has them, whatever that of
-//! sccache's server is, and for a file that was there as clang leaves them.
+//! The files that a compile makes have the modes that clang would give them. New files follow the caller's umask,
+//! whatever the umask of sccache's server is; files that existed before have the mode that clang leaves them with.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -20,10 +20,10 @@ int n = N;
 #endif
 "#;
 
-/// Neither side needs a header of HIP's.
+/// A unit whose host and device code need no HIP headers.
 const DEVICE: &str = "__attribute__((device)) int d(int *p) { return *p + 1; }\n";
 
-/// For a code object that lld writes.
+/// Options for a code object that lld writes.
 const LINKED: [&str; 6] = [
     "-x",
     "hip",
@@ -39,7 +39,7 @@ struct Site {
 }
 
 impl Site {
-    /// A wrapped tree with `launcher`, which is sccache's or ccache's own program or a script around it.
+    /// A tree wrapped with `launcher`, which is the sccache or ccache `program` itself or a script around it.
     fn new(launcher: &Path, program: &Path) -> Self {
         let rocm = Rocm::new(19, Layout::Symlink);
         rocm.wrap(launcher);
@@ -58,7 +58,8 @@ impl Site {
         }
     }
 
-    /// With everything that a user may have: the server asked, the client run, and older releases.
+    /// A site for every set-up that a user may have: sccache with its server asked directly, sccache by its client,
+    /// ccache, and other releases of both.
     fn all() -> Vec<Self> {
         let script = |rocm: &Path| {
             let script = rocm.join("sccache");
@@ -81,7 +82,7 @@ impl Site {
         sites
     }
 
-    /// Compiles under `umask`, by `compiler` in front of whatever stands before it.
+    /// A call of `program`, which may be several words, under `umask`. The shim is disabled unless `through` is set.
     fn compile(&self, umask: &str, program: &[&OsStr], args: &[&str], through: bool) -> Command {
         let mut shell = Command::new("sh");
         shell.args(["-c", "umask \"$1\"; shift; exec \"$@\"", "sh", umask]);
@@ -99,7 +100,8 @@ impl Site {
         self.rocm.bin().join("clang")
     }
 
-    /// Prepares the directory `out`, compiles, and tells the modes of all that is in there then.
+    /// Prepares the directory `out`, compiles, and returns the status, the messages and the modes of all files in
+    /// `out`.
     fn modes(&self, umask: &str, args: &[&str], prepare: &str, through: bool) -> String {
         let out = self.rocm.beside("out");
         sh(
@@ -150,7 +152,7 @@ fn new_files_have_the_mode_that_the_umask_leaves() {
             let define = format!("-DN={number}");
             site.as_bare(umask, &with(&COMPILE, &[&define]), "", true);
         }
-        // The name of the dependency file is clang's choice.
+        // clang chooses the name of the dependency file.
         let args = ["-c", "a.c", "-MD", "-oout/a.o", "-DN=4"];
         site.as_bare("077", &args, "", true);
     }
@@ -173,7 +175,7 @@ fn sccache_by_itself_gives_another_mode() {
 }
 
 #[test]
-fn of_files_that_are_there_clang_replaces_the_object_and_writes_into_the_dependency_file() {
+fn an_existing_object_is_replaced_and_an_existing_dependency_file_written_into_as_by_clang() {
     const BEFORE: &str = "touch a.o a.d; chmod 606 a.o; chmod 646 a.d";
     for site in Site::all() {
         site.as_bare("022", &COMPILE, BEFORE, true);
@@ -195,7 +197,7 @@ fn a_linked_code_object_is_executable_and_an_object_is_not() {
             site.modes("027", &linked, "", true)
                 .contains("k.o regular file 750")
         );
-        // Built again, over what is there.
+        // Built again, over an existing file.
         site.as_bare(
             "022",
             &with(&linked, &["-DN=1"]),
@@ -213,7 +215,7 @@ fn a_linked_code_object_is_executable_and_an_object_is_not() {
             "touch k.o; chmod 644 k.o",
             true,
         );
-        // The bundler writes into the file that is there.
+        // The bundler writes into an existing file.
         site.as_bare(
             "022",
             &with(&bundled, &["-DN=2"]),
@@ -245,7 +247,7 @@ fn an_output_that_is_a_link_is_left_to_clang() {
 }
 
 #[test]
-fn an_output_that_may_not_be_written_is_refused_as_clang_refuses_it() {
+fn an_output_that_may_not_be_written_is_refused_as_by_clang() {
     let rocm = Rocm::for_everybody(19, Layout::Symlink);
     rocm.wrap(&ccache());
     let work = rocm.beside("work");
@@ -287,8 +289,8 @@ fn an_output_that_may_not_be_written_is_refused_as_clang_refuses_it() {
 }
 
 #[test]
-fn a_directorys_access_list_takes_the_umasks_place() {
-    // For owner, group and others, and a mask.
+fn a_directorys_default_access_list_replaces_the_umask() {
+    // Entries for the owner, a user, the group, the mask and others.
     let entry = |tag: u8, permissions: u8| [tag, 0, permissions, 0, 255, 255, 255, 255];
     let user = [2, 0, 6, 0, 1, 0, 0, 0];
     let entries = [
@@ -309,12 +311,12 @@ fn a_directorys_access_list_takes_the_umasks_place() {
 }
 
 #[test]
-fn a_file_that_somebody_else_has_put_there_keeps_its_mode() {
+fn the_target_of_a_link_in_place_of_the_object_keeps_its_mode() {
     let site = Site::new(&ccache(), &ccache());
     let victim = site.rocm.beside("victim");
     fs::write(&victim, "").unwrap();
     fs::set_permissions(&victim, fs::Permissions::from_mode(0o600)).unwrap();
-    // A launcher that leaves a link in the place of the object.
+    // A launcher that leaves a link in place of the object.
     let evil = site.rocm.script(
         "evil/ccache",
         "echo ccache version 4.14.2; [ -z \"$VICTIM\" ] || ln -s \"$VICTIM\" out/a.o",

@@ -1,9 +1,8 @@
-//! However many launchers are told to stand in front of one compile, one of them works.
+//! However many launchers are configured for one compile, only one of them does the work.
 //!
-//! A launcher that stands in front of the shim, or that hipcc puts there, meets a shim that has one
-//! of its own. Two lookups would cost twice, fill two caches and, with sccache inside of sccache,
-//! hang or fail. What each launcher was asked is taken from its own counters, and from a fake one that
-//! notes its calls.
+//! A launcher in front of the shim, put there by the user or by hipcc, calls a shim that has a launcher of its own.
+//! Two look-ups would cost twice, fill two caches and, with sccache inside of sccache, hang or fail. How often each
+//! launcher was asked is taken from its own counters, and from a fake launcher that records its calls.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -31,7 +30,7 @@ struct Site {
 }
 
 impl Site {
-    /// With one of the launchers installed, one for each compiler of this run.
+    /// A site for each compiler of this run, with `installed` as the installed launcher.
     fn each(installed: fn() -> PathBuf) -> impl Iterator<Item = Self> {
         let clangs = clangs(&[19]).into_iter();
         clangs.map(move |clang| Self::new(clang, installed))
@@ -88,7 +87,7 @@ impl Site {
         command
     }
 
-    /// What sccache and ccache were asked since the last time.
+    /// What sccache and ccache were asked since the last call of this function.
     fn asked(&self) -> (Asked, Asked) {
         let asked = (self.sccache.asked(), self.ccache.asked());
         self.sccache.zero();
@@ -114,13 +113,13 @@ fn succeeds(command: &mut Command) -> Output {
     output
 }
 
-/// Only sccache was asked, and had the answer the second time.
+/// Only sccache was asked; a miss, then a hit.
 const BY_SCCACHE: [(Asked, Asked); 2] = [(ONE_MISS, NOTHING), (ONE_HIT, NOTHING)];
-/// Only ccache was.
+/// Only ccache was asked; a miss, then a hit.
 const BY_CCACHE: [(Asked, Asked); 2] = [(NOTHING, ONE_MISS), (NOTHING, ONE_HIT)];
 
 #[test]
-fn a_launcher_in_front_is_the_only_one() {
+fn a_launcher_in_front_of_the_shim_is_the_only_one() {
     let installed = [launchers::sccache, launchers::ccache];
     for site in installed.into_iter().flat_map(Site::each) {
         for name in ["clang++", "amdclang++"] {
@@ -137,7 +136,7 @@ fn a_launcher_in_front_is_the_only_one() {
     }
 }
 
-/// The same told by an installed launcher that notes each of its calls.
+/// Like the test above, with an installed launcher that records its calls.
 #[test]
 fn an_installed_launcher_is_not_called_behind_another_one() {
     for site in Site::each(launchers::ccache) {
@@ -163,7 +162,7 @@ fn an_installed_launcher_is_not_called_behind_another_one() {
             );
             assert_eq!(calls(), [], "behind {launcher:?}");
         }
-        // Control: it does note them.
+        // The control: it does record a call.
         succeeds(noted(&shim).args(COMPILE));
         let [call] = &calls()[..] else {
             panic!("{:?}", calls())
@@ -237,7 +236,7 @@ fn a_hipcc_that_obeys_hip_clang_launcher_leads_to_one_lookup() {
 }
 
 #[test]
-fn hipccs_link_through_a_launcher_is_a_link() {
+fn hipccs_link_through_a_launcher_works() {
     for site in Site::each(launchers::sccache) {
         let compiler = site.compiler("clang++");
         site.write("main.cpp", "int main() { return 0; }\n");
@@ -314,7 +313,7 @@ fn the_device_link_of_clang_linker_wrapper_meets_no_launcher() {
                 .args(target)
                 .args(["-c", "gpu.s", "-o", "in.o"]),
         );
-        // A compile, which a launcher may have.
+        // That was a compile, which a launcher may be given. This resets the counters.
         site.asked();
         let mut link = site.command(&compiler);
         link.args(["--no-default-config", "-o", "img"]).args(target);
@@ -324,8 +323,8 @@ fn the_device_link_of_clang_linker_wrapper_meets_no_launcher() {
     }
 }
 
-/// With this option clang runs itself by the name that it was called by, which is the shim's: one
-/// more process for each architecture, and none of them for a launcher.
+/// With `-no-canonical-prefixes` clang runs itself by the name that it was called by, which is the shim's: one more
+/// process for each architecture, none of which may be given to a launcher.
 #[test]
 fn a_compiler_that_calls_itself_by_the_shims_name_meets_no_launcher() {
     for site in Site::each(launchers::sccache) {
@@ -344,10 +343,10 @@ fn a_compiler_that_calls_itself_by_the_shims_name_meets_no_launcher() {
     }
 }
 
-/// sccache's server gives one token to each process that it runs. Were a compile under it to ask
-/// for another compile, all would wait for each other.
+/// sccache's server gives one token to each process that it runs. If a compile below it requested another compile,
+/// all would wait for each other.
 #[test]
-fn many_nested_compiles_under_a_server_with_one_token_come_to_an_end() {
+fn many_nested_compiles_under_a_server_with_one_token_finish() {
     for mut site in Site::each(launchers::sccache) {
         site.sccache = Cache::on_one_core(&launchers::sccache());
         let shim = site.compiler("clang++");
@@ -381,8 +380,8 @@ fn many_nested_compiles_under_a_server_with_one_token_come_to_an_end() {
     }
 }
 
-/// clang up to 18 takes the directory by which it is called for the one that it is installed in, and names GCC's
-/// headers from there (as hipcc 5.7 calls /usr/bin/clang++-17).
+/// clang up to 18 takes the directory through which it is called for its installation directory, and names GCC's
+/// headers relative to it. hipcc 5.7 calls /usr/bin/clang++-17, which is such a link.
 #[test]
 fn a_compiler_that_is_called_by_a_link_elsewhere_is_launched_and_names_the_same_headers() {
     for installed in [launchers::sccache, launchers::ccache] {
@@ -411,7 +410,7 @@ fn a_compiler_that_is_called_by_a_link_elsewhere_is_launched_and_names_the_same_
     }
 }
 
-/// With `--sysroot=/` clang names headers by `/lib/../`, and `/lib` is a link: sccache would look for them in
+/// With `--sysroot=/` clang names headers through `/lib/../`, and `/lib` is a link: sccache would look for them in
 /// another place, and turn direct mode off. In direct mode a hit starts no compiler.
 #[test]
 fn sccache_keeps_its_direct_mode_for_headers_that_are_named_through_a_link() {
@@ -442,7 +441,10 @@ fn sccache_keeps_its_direct_mode_for_headers_that_are_named_through_a_link() {
     file.unwrap().set_modified(modified).unwrap();
     compile("true");
     assert_eq!(site.asked(), (ONE_HIT, NOTHING));
-    assert!(!log.exists(), "nothing was started for a hit");
+    assert!(!log.exists(), "the compiler was started for a hit");
     compile("false");
-    assert!(log.exists(), "the control: without direct mode it is");
+    assert!(
+        log.exists(),
+        "the control: without direct mode the compiler is started"
+    );
 }
