@@ -175,7 +175,7 @@ fn sccache_by_itself_gives_another_mode() {
 }
 
 #[test]
-fn an_existing_object_is_replaced_and_an_existing_dependency_file_written_into_as_by_clang() {
+fn an_existing_object_is_replaced_and_an_existing_depfile_is_written_in_place() {
     const BEFORE: &str = "touch a.o a.d; chmod 606 a.o; chmod 646 a.d";
     for site in Site::all() {
         site.as_bare("022", &COMPILE, BEFORE, true);

@@ -1,5 +1,5 @@
-//! Trees that an older rock-wrap wrapped, in the hands of this one. The long form builds older ones from the
-//! repository's history. The quick form has shims that name an older version; `survive` upgrades such ones too.
+//! Trees that an older rock-wrap wrapped, used by this one. The full form builds older versions from the repository's
+//! history. The quick form only changes the version in the shims; `survive` upgrades such shims too.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,7 +14,7 @@ use crate::support::write_program;
 use rock_wrap::shared::shim_config::Config;
 use rock_wrap::shim_image;
 
-/// Commits whose installations differ from each other and from today's, the oldest first, and in what.
+/// Commits whose installations differ from each other and from today's, oldest first, with the difference.
 const OLDER: [(&str, &str); 3] = [
     (
         "15f6380",
@@ -24,7 +24,7 @@ const OLDER: [(&str, &str); 3] = [
     ("39d811f", "a stand-in; an original may be a copy"),
 ];
 
-/// The executable of an older rock-wrap. It is built once, in two minutes; nothing if there is no history.
+/// The executable of rock-wrap at `commit`. It is built once, which takes two minutes. `None` without a history.
 fn older(commit: &str) -> Option<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR"));
     let dir = source.join("target/older").join(commit);
@@ -40,7 +40,7 @@ fn older(commit: &str) -> Option<PathBuf> {
     }
     let script = r#"
         set -e
-        # With the time of now: cargo would take a file that is older than what it built for built.
+        # -m: files get the current time, since cargo would not rebuild from files older than its last build.
         mkdir -p "$1" && git archive "${1##*/}" | tar -xm -C "$1"
         cd "$1" && cargo build --quiet --locked --target-dir ../build
         cp ../build/debug/rock-wrap "$2.new" && mv "$2.new" "$2"
@@ -51,7 +51,7 @@ fn older(commit: &str) -> Option<PathBuf> {
     Some(program)
 }
 
-/// A tree that `older` has wrapped, and what it was before.
+/// A tree that `older` has wrapped, and its manifest from before.
 fn wrapped_by(older: &Path, layout: Layout) -> (Rocm, Manifest) {
     let rocm = Rocm::new(19, layout);
     let before = Manifest::of(&rocm.bin());
@@ -63,7 +63,7 @@ fn wrapped_by(older: &Path, layout: Layout) -> (Rocm, Manifest) {
     (rocm, before)
 }
 
-/// A compile by the wrapped compiler, and how often ccache had the result by now.
+/// Compiles with the wrapped compiler, and returns the number of all hits that ccache has counted so far.
 fn compile(rocm: &Rocm) -> u64 {
     let source = rocm.beside("a.cpp");
     std::fs::write(&source, "int answer() { return 42; }\n").unwrap();
@@ -83,7 +83,7 @@ fn status(rocm: &Rocm) -> serde_json::Value {
     ran(rocm.rock_wrap("status").arg("--json")).json()
 }
 
-/// Makes the shims those of version 0.0.1.
+/// Makes the shims name 0.0.1 as their version.
 fn age(rocm: &Rocm) {
     for name in ["clang", "clang++"] {
         let path = rocm.bin().join(name);
@@ -124,7 +124,8 @@ fn a_run_on_a_tree_that_an_older_version_wrapped_tells_how_to_upgrade_it() {
     );
 }
 
-/// Does something with trees of every layout that every older version has wrapped.
+/// Calls `then` with trees of every layout that each older version has wrapped, and checks that the trees are then as
+/// they were before. Full form only.
 fn with_older(then: impl Fn(&str, &Rocm)) {
     if !full() {
         return;
@@ -140,12 +141,12 @@ fn with_older(then: impl Fn(&str, &Rocm)) {
 }
 
 #[test]
-fn what_an_older_version_wrapped_is_seen_upgraded_and_restored() {
+fn a_tree_wrapped_by_an_older_version_is_recognized_upgraded_and_restored() {
     with_older(|commit, rocm| {
         assert_eq!(status(rocm)["state"], "wrapped", "{commit}");
         compile(rocm);
 
-        // `run` works with what it finds.
+        // `run` works with the tree as it is.
         let mut run = rocm.rock_wrap("run");
         let compiler = rocm.bin().join("clang++");
         run.args(["--launcher".as_ref(), ccache().as_os_str(), "--".as_ref()]);
@@ -178,7 +179,7 @@ fn what_an_older_version_wrapped_is_seen_upgraded_and_restored() {
 }
 
 #[test]
-fn what_an_older_version_wrapped_is_restored_without_an_upgrade() {
+fn a_tree_wrapped_by_an_older_version_is_restored_without_an_upgrade() {
     with_older(|_, rocm| {
         let restored = rocm.restore().ok();
         assert_has(&restored.out, &["clang++: restored"]);

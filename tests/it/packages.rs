@@ -1,4 +1,4 @@
-//! What packages say of themselves. `scripts/test-packages.sh` makes, installs and uses them, which takes minutes.
+//! The metadata and the scripts of packages. `scripts/test-packages.sh` builds, installs and uses packages, in minutes.
 
 use std::path::Path;
 use std::process::Command;
@@ -10,14 +10,14 @@ fn read(path: &str) -> String {
     std::fs::read_to_string(source(path)).unwrap()
 }
 
-/// The script that runs when the package is removed, with `root` as the root directory.
+/// Runs the script for the removal of the package, with `root` as the root directory.
 fn removal(action: &str, root: &Path) -> Ran {
     let mut prerm = Command::new("sh");
     prerm.arg(source("packaging/deb/prerm")).arg(action);
     ran(prerm.env("DPKG_ROOT", root)).ok()
 }
 
-/// A directory of compilers below `root`, as `rock-wrap install` marks it.
+/// Makes a compilers' directory below `root`, marked as `rock-wrap install` marks one.
 fn wrapped(root: &Path, bin: &str) {
     let bin = root.join(bin);
     std::fs::create_dir_all(&bin).unwrap();

@@ -1,4 +1,4 @@
-//! The report as a page, in a real browser.
+//! The HTML page of a report, in a real browser.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -12,7 +12,7 @@ use crate::support::tree::Layout;
 use serde_json::{Value, json};
 use wait_timeout::ChildExt;
 
-/// Debian's browser; where it is missing, the test is recorded as skipped.
+/// Debian's browser. If it is missing, the test is recorded as skipped.
 fn browser() -> Option<PathBuf> {
     let path = Path::new("/usr/bin/chromium");
     if !path.exists() {
@@ -22,7 +22,7 @@ fn browser() -> Option<PathBuf> {
     Some(path.to_owned())
 }
 
-/// A report of this many calls, of which one has a name that would end a script.
+/// A report of `calls` calls, one of which has a name that would end a script element.
 fn report(calls: usize) -> Value {
     let unit = |index: usize| {
         let hip = !index.is_multiple_of(3);
@@ -78,7 +78,7 @@ fn report(calls: usize) -> Value {
     })
 }
 
-/// Opens the page in two widths, uses it, and leaves what it saw in the document.
+/// Opens the page in two widths, uses it, and leaves the results in `data-seen`.
 const USE: &str = r#"<!doctype html><body>
 <iframe src="page.html" style="width:400px;height:1200px"></iframe>
 <iframe src="page.html" style="width:1600px;height:1200px"></iframe>
@@ -124,8 +124,8 @@ addEventListener('load', () => {
 });
 </script>"#;
 
-/// Opens a document with `content` in `dir`, and returns what its script left in `data-seen`. Nothing of it may say
-/// anything on the console.
+/// Opens a document with `content` in `dir`, and returns what its script left in `data-seen`. Panics if anything is
+/// printed on the console.
 fn browse(browser: &Path, dir: &Path, content: &str) -> Value {
     let at = |name: &str| dir.join(name);
     std::fs::write(at("use.html"), content).unwrap();
@@ -160,7 +160,7 @@ fn browse(browser: &Path, dir: &Path, content: &str) -> Value {
         .lines()
         .filter(|line| line.contains("CONSOLE"))
         .collect();
-    assert_eq!(said, [""; 0], "the console is silent");
+    assert_eq!(said, [""; 0], "the console must be empty");
     let dom = std::fs::read_to_string(&out).unwrap();
     let (_, rest) = dom
         .split_once("data-seen=\"")
@@ -184,7 +184,7 @@ fn ten_thousand_calls_are_shown_sorted_and_searched_at_both_widths() {
         .iter()
         .map(|page| page["ready"].as_u64().unwrap())
         .min();
-    // A second on an idle machine; the short form also runs on busy ones.
+    // The limit is a second on an idle machine; the quick form also runs on busy ones.
     let bar = if compilers::full() { 1000 } else { 5000 };
     assert!((1..bar).contains(&quickest.unwrap()), "{seen:#?}");
     for (page, width) in seen.iter().zip([400, 1600]) {
@@ -217,7 +217,7 @@ fn ten_thousand_calls_are_shown_sorted_and_searched_at_both_widths() {
         assert_eq!(page["quickest"], json!(["10 ms", "10 ms", "10 ms"]));
         assert_eq!(page["order"], "ascending");
         assert_eq!(page["archs"], json!(["gfx942", "gfx950"]));
-        // One of them missed for the other architecture only.
+        // One of the units missed for gfx950 only.
         assert_eq!(page["missed"], json!(["1332", "1333"]));
         assert_eq!(page["targets"], 12);
         assert_eq!(page["reasons"], json!(["drop -save-temps"]));
@@ -231,7 +231,7 @@ fn ten_thousand_calls_are_shown_sorted_and_searched_at_both_widths() {
     }
 }
 
-/// Two HIP units for two architectures, of which one includes a header, and one of the host.
+/// Compiles two HIP units for two architectures, of which one includes a header, and one host unit.
 const BUILD: &str = r#"
     set -e
     hip="-w -x hip -nogpuinc -nogpulib --offload-arch=gfx900 --offload-arch=gfx906"
@@ -241,7 +241,8 @@ const BUILD: &str = r#"
     "$BIN/clang++" --version >/dev/null
 "#;
 
-/// Opens each page in two widths and both themes, points at the whole timeline, and leaves what it saw.
+/// Opens each page in two widths and both themes, points at every place of the timeline, and leaves the results in
+/// `data-seen`.
 const LOOK: &str = r#"<!doctype html><body><script>
 const pages = PAGES;
 for (const page of pages) for (const width of [400, 1600]) {
@@ -335,14 +336,14 @@ fn pages_of_real_builds_and_of_their_difference_show_parts_memory_and_causes() {
     }
 }
 
-/// Builds the same twice, with a header changed in between for one of the architectures, and leaves the page of the
-/// second build and that of the difference in `dir`.
+/// Builds twice, with a header changed in between for one of the architectures. Writes the page of the second build
+/// and the page of the difference to `dir`.
 fn build_twice(clang: u32, program: &Path, dir: &Path) {
     let rocm = Rocm::new(clang, Layout::Symlink);
     let cache = Cache::new(program);
     let name = program.file_name().unwrap().to_str().unwrap();
     let name = format!("{clang}-{name}");
-    // A name that is wider than a narrow page and that nothing breaks.
+    // A name that is wider than a narrow page and has no place for a line break.
     let build = rocm.beside(&"directory".repeat(12));
     std::fs::create_dir(&build).unwrap();
     let write = |name: &str, content: &str| std::fs::write(build.join(name), content).unwrap();
@@ -370,7 +371,7 @@ fn build_twice(clang: u32, program: &Path, dir: &Path) {
 }
 
 #[test]
-fn a_file_that_is_no_report_is_refused_with_its_name() {
+fn a_file_that_is_not_a_report_is_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("trace.json");
     std::fs::write(&file, r#"{"traceEvents": []}"#).unwrap();

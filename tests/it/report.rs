@@ -1,4 +1,4 @@
-//! What `rock-wrap run` says at its end, with real compilers and launchers.
+//! The report that `rock-wrap run` makes at its end, with real compilers and launchers.
 
 use crate::support::tree::Layout;
 use std::path::Path;
@@ -8,7 +8,8 @@ use crate::support::launchers::{Cache, ccache, sccache};
 use crate::support::rocm::{Ran, Rocm, assert_has, ran};
 use serde_json::Value;
 
-/// Two HIP units, two of the host, a probe, a link and a call that no launcher is given.
+/// Compiles two HIP and two host units, and makes three direct calls: a query, a link, and a compile that no launcher
+/// is given.
 const BUILD: &str = r#"
     set -e
     hip="-nogpuinc -nogpulib --offload-arch=gfx900 --offload-arch=gfx906"
@@ -23,7 +24,7 @@ const BUILD: &str = r#"
     "$BIN/clang++" -gsplit-dwarf -g -c h1.cpp -o split.o
 "#;
 
-/// One unit of the host.
+/// Compiles one host unit.
 const SMALL: &str = r#"echo 'int a;' >a.cpp && "$BIN/clang++" -c a.cpp -o a.o"#;
 
 fn debian_ccache() -> &'static Path {
@@ -43,7 +44,7 @@ fn run(rocm: &Rocm, cache: &Cache, options: &[&str], build: &str) -> Command {
     run
 }
 
-/// Runs it with a report and a timeline, which are returned.
+/// Runs `build` with a report and a timeline, and returns both.
 fn reported(rocm: &Rocm, cache: &Cache, build: &str) -> (Ran, Value, Value) {
     let options = ["--report", "report.json", "--trace", "trace.json"];
     let ran = ran(&mut run(rocm, cache, &options, build)).ok();
@@ -59,7 +60,7 @@ fn tally(hits: u64, misses: u64) -> Value {
 }
 
 #[test]
-fn a_cold_and_a_warm_build_are_told_by_every_launcher() {
+fn a_cold_and_a_warm_build_are_reported_with_every_launcher() {
     for program in [&*sccache(), &*ccache(), debian_ccache()] {
         let rocm = Rocm::new(19, Layout::Symlink);
         let cache = Cache::new(program);
@@ -79,7 +80,7 @@ fn a_cold_and_a_warm_build_are_told_by_every_launcher() {
 
             let ours = |line: &&str| line.starts_with("rock-wrap: ");
             let table = ran.err.lines().filter(ours);
-            // What comes before is what is wrapped, with its path.
+            // The lines before the table name the wrapped compilers and their path.
             let table: Vec<_> = table
                 .skip_while(|line| !line.contains(" with "))
                 .skip(1)
@@ -177,7 +178,7 @@ fn a_call_lasts_until_its_process_ends() {
 }
 
 #[test]
-fn what_hits_have_saved_is_estimated_once_something_has_missed() {
+fn the_time_that_hits_saved_is_estimated_once_a_unit_has_missed() {
     for program in [sccache(), ccache()] {
         let rocm = Rocm::new(19, Layout::Symlink);
         let cache = Cache::new(&program);
@@ -194,7 +195,7 @@ fn what_hits_have_saved_is_estimated_once_something_has_missed() {
 }
 
 #[test]
-fn a_cache_that_takes_nothing_is_warned_of_and_fails_only_who_requires_it() {
+fn a_cache_that_stores_nothing_gets_a_warning_and_fails_only_a_build_that_requires_it() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let read_only = |options: &[&str], build: &str| {
@@ -233,7 +234,7 @@ fn a_cache_that_takes_nothing_is_warned_of_and_fails_only_who_requires_it() {
 }
 
 #[test]
-fn a_quiet_run_says_no_more_than_what_is_off() {
+fn a_quiet_run_prints_only_warnings() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let mut off = run(&rocm, &cache, &["--quiet"], SMALL);
@@ -274,7 +275,7 @@ fn github_actions_gets_a_summary_and_annotations() {
 }
 
 #[test]
-fn a_log_that_the_user_has_ccache_write_stays_his_and_is_read() {
+fn a_users_own_log_of_ccaches_results_is_kept_and_read() {
     let rocm = Rocm::new(19, Layout::Symlink);
     let cache = Cache::new(&ccache());
     let log = rocm.beside("stats.log");
@@ -288,7 +289,7 @@ fn a_log_that_the_user_has_ccache_write_stays_his_and_is_read() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_told_before_anything_is_done() {
+fn an_output_file_that_cannot_be_written_is_reported_before_the_build() {
     let rocm = Rocm::small();
     let cache = Cache::new(&ccache());
     for option in ["--trace", "--report"] {
@@ -345,7 +346,7 @@ fn parts_that_failed_or_were_compiled_again_count_as_their_calls() {
         let write = |name: &str, text: String| std::fs::write(rocm.beside(name), text).unwrap();
         write("no.hip", "__attribute__((device)) int no".to_owned());
         for comment in ["one", "two"] {
-            // An architecture's text does not show it, but a warning could be about it.
+            // The comment is not in an architecture's text, but a warning could show it.
             write(
                 "k.hip",
                 format!("__attribute__((device)) int k; // {comment}\n"),

@@ -1,4 +1,4 @@
-//! `rock-wrap restore`: every tree comes back to the last inode, and what is not ours stays.
+//! `rock-wrap restore`: every tree comes back with its very inodes, and files that are not ours stay.
 
 use crate::support::tree::Layout;
 use std::ffi::OsStr;
@@ -41,7 +41,7 @@ fn every_file_comes_back_exactly() {
         let out = rocm.restore().ok().out;
         assert_has(&out, &["  clang: restored\n", "  clang++: restored\n"]);
         before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
-        // The rest of the tree was never touched.
+        // The restored compiler runs.
         ran(rocm.compiler("clang++").arg("--version")).ok();
     }
 }
@@ -78,16 +78,12 @@ fn a_dry_run_shows_every_step_and_takes_none() {
         let mut json = rocm.rock_wrap("restore");
         let json = rocm.untouched(|_| ran(json.args(["--dry-run", "--json"])).json());
         let steps = json["plan"]["steps"].as_array().expect("steps").len();
-        assert_eq!(
-            steps,
-            out.lines().count() - 1,
-            "a line for each step: {out}"
-        );
+        assert_eq!(steps, out.lines().count() - 1, "one line per step: {out}");
     }
 }
 
 #[test]
-fn json_says_what_became_of_each_name() {
+fn json_says_what_was_done_with_each_name() {
     let rocm = Rocm::small();
     rocm.wrap(&ccache());
     let json = ran(rocm.rock_wrap("restore").arg("--json")).json();
@@ -101,7 +97,7 @@ fn json_says_what_became_of_each_name() {
 }
 
 #[test]
-fn a_compiler_that_somebody_put_in_our_place_is_kept() {
+fn a_compiler_that_replaced_our_shim_is_kept() {
     for (clang, layout) in kinds() {
         for new in ["a link", "a file"] {
             let rocm = Rocm::new(clang, layout);
@@ -131,7 +127,7 @@ fn a_compiler_that_somebody_put_in_our_place_is_kept() {
 }
 
 #[test]
-fn both_names_replaced_and_nothing_of_ours_is_left() {
+fn if_both_names_were_replaced_none_of_our_files_is_left() {
     for (clang, layout) in kinds() {
         let rocm = Rocm::new(clang, layout);
         rocm.wrap(&ccache());
@@ -167,7 +163,7 @@ fn a_name_that_somebody_removed_gets_its_original_back() {
 }
 
 #[test]
-fn a_shim_whose_original_was_removed_is_left_or_made_anew_and_said() {
+fn an_original_that_was_removed_is_made_anew_or_reported_as_gone() {
     let rocm = Rocm::new(15, Layout::Symlink);
     rocm.wrap(&ccache());
     std::fs::remove_file(rocm.bin().join(".rockwrap-orig-clang++")).unwrap();
@@ -214,11 +210,11 @@ fn a_tree_that_was_moved_while_wrapped_works_and_comes_back() {
     for (clang, layout) in kinds() {
         let mut rocm = Rocm::new(clang, layout);
         let inside = |rocm: &Rocm| {
-            // The paths differ, and nothing else.
+            // Relative paths: the absolute ones differ after the move, and nothing else does.
             let script =
                 r#"cd "$1" && find . -printf '%P %i %n %m %u %g %T@ %l\n' | grep . | sort"#;
             let all = sh(script, &[&rocm.bin()]);
-            // The directory's own line has no name.
+            // Leaves out the directory's own line, which has no name.
             all.lines()
                 .filter(|line| !line.starts_with(' '))
                 .map(str::to_owned)
@@ -255,7 +251,7 @@ fn a_copy_of_a_wrapped_tree_can_be_restored_on_its_own() {
 }
 
 #[test]
-fn every_name_that_was_asked_for_comes_back_without_being_named() {
+fn every_wrapped_name_comes_back_without_being_named_again() {
     for (clang, layout) in kinds() {
         let rocm = Rocm::new(clang, layout);
         let names = ["clang++-15", "clang", "clang++"];
@@ -310,11 +306,10 @@ fn a_launcher_that_is_gone_does_not_keep_a_tree_from_being_restored() {
 }
 
 #[test]
-fn the_second_name_of_a_running_compile_is_waited_for() {
+fn a_restore_waits_for_a_compile_that_still_needs_the_alias() {
     use std::io::{BufRead, BufReader, Write};
     use std::process::Stdio;
-    // A compile that goes on for as long as its standard input does: its launcher still has to call
-    // the compiler by its second name.
+    // The launcher of this compile waits for a line of input before it calls the compiler by its alias.
     let rocm = Rocm::new(19, Layout::Regular);
     let before = Manifest::of(&rocm.bin());
     let launcher = rocm.script("launcher", "echo ready; read go; exec \"$@\"");
@@ -339,19 +334,25 @@ fn the_second_name_of_a_running_compile_is_waited_for() {
         shim_image::is_shim(&bytes)
     };
     while is_shim() {
-        assert!(restore.try_wait().unwrap().is_none(), "it waits");
+        assert!(
+            restore.try_wait().unwrap().is_none(),
+            "the restore did not wait"
+        );
     }
-    assert!(restore.try_wait().unwrap().is_none(), "it waits");
+    assert!(
+        restore.try_wait().unwrap().is_none(),
+        "the restore did not wait"
+    );
     compile.stdin.take().unwrap().write_all(b"go\n").unwrap();
     assert!(
         compile.wait().unwrap().success(),
-        "the compile that began before"
+        "the compile that started before the restore failed"
     );
     assert!(restore.wait().unwrap().success());
     before.assert_same(&Manifest::of(&rocm.bin()), "the tree");
 }
 
-/// That no file of ours, hidden or not, is in the compilers' directory.
+/// Checks that the compilers' directory has no file of ours, hidden or not.
 #[track_caller]
 fn assert_nothing_of_ours(rocm: &Rocm) {
     for entry in rocm.bin().read_dir().unwrap() {

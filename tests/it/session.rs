@@ -1,5 +1,4 @@
-//! `rock-wrap run` among others: sessions that share a tree, one inside of another, one that is killed,
-//! and builds that change the tree themselves.
+//! Sessions that share a tree, one inside of another, one that is killed, and builds that change the tree themselves.
 
 use crate::support::tree::Layout;
 use std::io::{BufRead, BufReader, Read};
@@ -15,8 +14,8 @@ use rock_wrap::shim_image;
 
 const ATTACHMENTS: [&str; 3] = ["in-place", "shadow", "launcher"];
 
-/// Compiles a source that is not there before, by the way of each attachment: the variable of the
-/// shadow, the compiler's own name, or a launcher in front of it.
+/// Defines `compile NAME`, which writes a source and compiles it as the attachment requires: through the variable
+/// that names the shadow, by the compiler's own name, or with a launcher in front of it.
 const COMPILE: &str = r#"
     compile() {
         printf 'int %s;\n' "$1" >"$1.cpp"
@@ -53,7 +52,7 @@ impl Site {
         run
     }
 
-    /// What the launcher was asked since the last time.
+    /// What the launcher was asked since the last call of this function.
     fn asked(&self) -> Asked {
         let asked = self.cache.asked();
         self.cache.zero();
@@ -65,14 +64,14 @@ impl Site {
         shim.is_ok_and(|bytes| shim_image::is_shim(&bytes))
     }
 
-    /// Shadows and what belongs to them, below the user's cache directory.
+    /// Lists the shadows and what belongs to them, below the user's cache directory.
     fn shadows(&self) -> String {
         let list = r#"find "$1/.cache/rock-wrap/shadow" -mindepth 1 2>/dev/null || :"#;
         sh(list, &[&self.rocm.beside("")])
     }
 }
 
-/// A session whose build has begun, and goes on when it is told to.
+/// A session whose build has started and waits for its input to end.
 struct Running {
     child: Child,
     told: ChildStdin,
@@ -80,7 +79,7 @@ struct Running {
 }
 
 impl Running {
-    /// Starts it; the build says `ready`, reads a line, and does the rest.
+    /// Starts a session. Its build prints `ready`, reads a line, and then runs `rest`.
     fn start(site: &Site, attach: &str, rest: &str) -> Self {
         let mut command = site.session(attach, &format!("echo ready; read line; {rest}"));
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -93,7 +92,7 @@ impl Running {
         Self { child, told, lines }
     }
 
-    /// Has the build go on to its end; what rock-wrap and the build said.
+    /// Lets the build finish. Returns the exit status, and what rock-wrap and the build printed on standard error.
     fn finish(mut self) -> (ExitStatus, String) {
         drop(self.told);
         let mut said = String::new();
@@ -102,15 +101,15 @@ impl Running {
         (self.child.wait().unwrap(), said)
     }
 
-    /// Kills rock-wrap, and waits until neither the build nor the guard is there: nobody then has
-    /// what they print to open.
+    /// Kills rock-wrap, and waits until the build and the guard have ended: their outputs are then closed. Returns
+    /// what was printed on standard error.
     fn kill(mut self) -> String {
         kill(
             Pid::from_raw(self.child.id().cast_signed()),
             Signal::SIGKILL,
         )
         .unwrap();
-        assert!(self.lines.next().is_none(), "the build goes on");
+        assert!(self.lines.next().is_none(), "the build went on");
         let mut said = String::new();
         let mut stderr = self.child.stderr.take().unwrap();
         stderr.read_to_string(&mut said).unwrap();
@@ -122,7 +121,7 @@ impl Running {
 // --- several at once -----------------------------------------------------------------------------
 
 #[test]
-fn a_session_that_ends_leaves_the_others_their_hits_and_the_last_one_clears_up() {
+fn the_first_session_to_end_leaves_the_other_its_hits_and_the_last_one_cleans_up() {
     for attach in ATTACHMENTS {
         let site = Site::new(Layout::Symlink);
         let before = Manifest::of(&site.rocm.root);
@@ -153,7 +152,7 @@ fn a_session_that_ends_leaves_the_others_their_hits_and_the_last_one_clears_up()
 }
 
 #[test]
-fn a_session_that_is_killed_takes_nothing_from_the_others() {
+fn a_killed_session_takes_nothing_from_the_others() {
     for attach in ["in-place", "shadow"] {
         let site = Site::new(Layout::Symlink);
         let before = Manifest::of(&site.rocm.root);
@@ -169,12 +168,12 @@ fn a_session_that_is_killed_takes_nothing_from_the_others() {
 }
 
 #[test]
-fn a_session_that_is_killed_alone_leaves_the_tree_as_it_was_and_no_build() {
+fn a_killed_session_without_others_leaves_the_tree_unchanged_and_no_build_running() {
     for layout in Layout::ALL {
         let site = Site::new(layout);
         let before = Manifest::of(&site.rocm.root);
         for attach in ATTACHMENTS {
-            // The build has a child, which waits for what never comes.
+            // The build has a child, which waits for input that never comes.
             let running = Running::start(&site, attach, "cat; exit 1");
             assert_eq!(site.is_wrapped(), attach == "in-place");
             assert_has(&running.kill(), &["the session was killed"]);
@@ -231,7 +230,7 @@ fn a_tree_with_installed_shims_leads_to_one_lookup_in_every_attachment_and_stays
 // --- host compilers ------------------------------------------------------------------------------
 
 #[test]
-fn host_compilers_are_cached_unless_the_user_has_it_otherwise() {
+fn host_compilers_are_cached_unless_the_user_has_set_a_launcher() {
     let site = Site::new(Layout::Symlink);
     let build = r#"
         printf 'int host;\n' >host.cpp
@@ -253,20 +252,20 @@ fn host_compilers_are_cached_unless_the_user_has_it_otherwise() {
 
 // --- a build that changes the tree ---------------------------------------------------------------
 
-/// A build that puts new files in the place of what `pip install --force-reinstall` would.
+/// Runs a build in which `replace` replaces files of the tree, as `pip install --force-reinstall` would.
 fn reinstalling(site: &Site, replace: &str) -> Ran {
     let build = format!("compile a\n{replace}\n\"$BIN/clang++\" --version >/dev/null");
     ran(&mut site.session("in-place", &build)).ok()
 }
 
-/// What there is in the compilers' directory that is ours.
+/// Lists our files in the compilers' directory.
 fn ours(dir: &Path) -> String {
     let list = r#"find "$1" -name '.rockwrap*' -o -name '*.7625' -o -name '*.9727'"#;
     sh(list, &[dir])
 }
 
 #[test]
-fn compilers_that_the_build_installed_anew_are_kept_and_told() {
+fn compilers_that_the_build_reinstalled_are_kept_and_reported() {
     for layout in Layout::ALL {
         let site = Site::new(layout);
         // As a package manager does it: a new file, renamed over the name.
@@ -280,13 +279,13 @@ fn compilers_that_the_build_installed_anew_are_kept_and_told() {
         assert_eq!(ran.err.matches("not our shim any more").count(), 2);
         let version = crate::support::rocm::ran(site.rocm.compiler("clang++").arg("--version"));
         assert_has(&version.ok().out, &["clang version 15"]);
-        // The next session takes it as it finds it.
+        // The next session accepts the new tree.
         ran_and_same(&site);
     }
 }
 
 #[test]
-fn a_compilers_directory_that_the_build_made_anew_is_kept() {
+fn a_compilers_directory_that_the_build_replaced_is_kept() {
     let site = Site::new(Layout::Symlink);
     let replace = r#"
         cp -a "$BIN" new
@@ -300,7 +299,7 @@ fn a_compilers_directory_that_the_build_made_anew_is_kept() {
     ran_and_same(&site);
 }
 
-/// A session that ends with what it began with.
+/// Runs another session, and checks that it leaves the tree as it was.
 fn ran_and_same(site: &Site) {
     let before = Manifest::of(&site.rocm.root);
     ran(&mut site.session("in-place", "compile next")).ok();

@@ -1,5 +1,5 @@
-//! Checkouts of one project in different directories, built by CMake and Ninja, which name every file
-//! absolutely: the second one gets from the cache what cannot hold a path, and nothing else.
+//! Checkouts of one project in different directories, built by CMake and Ninja, which name every file by its absolute
+//! path. The second checkout hits for objects that cannot hold a path, and for no others.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ set_source_files_properties(src/kernel.cpp PROPERTIES COMPILE_FLAGS
 /// Units, and whether their objects are the same in every checkout.
 const UNITS: [(&str, &str, bool); 10] = [
     (
-        // The compiler's own header lies between the checkouts, as their names are ordered.
+        // When paths are sorted, the compiler's own header comes between the checkouts.
         "plain",
         "#include <stddef.h>\n#include <value.h>\nsize_t f() { return VALUE; }\n",
         true,
@@ -88,11 +88,11 @@ const UNITS: [(&str, &str, bool); 10] = [
 const HEADER: &str = "#define VALUE 7\n\
     inline const char *file(const char *own = __builtin_FILE()) { return own; }\n";
 
-/// What a build made.
+/// The results of a build.
 struct Build {
     /// By the units' names.
     objects: BTreeMap<String, Vec<u8>>,
-    /// What Ninja has read of dependency files.
+    /// The dependencies that Ninja has read from the dependency files.
     depends: Vec<String>,
     said: String,
 }
@@ -130,7 +130,7 @@ impl Site {
         }
         let link = top.join("link");
         std::os::unix::fs::symlink(&checkouts[2], &link).unwrap();
-        // By every name that a build has for them.
+        // The checkouts, by every name that a build uses for them.
         let names = checkouts.iter().chain([&link]);
         let names: Vec<&str> = names.map(|name| name.to_str().unwrap()).collect();
         let cache = Cache::told(launcher, "SCCACHE_BASEDIRS", &names.join(":"));
@@ -153,7 +153,7 @@ impl Site {
         command
     }
 
-    /// Builds the checkout that goes by this name, from nothing.
+    /// Builds the checkout from scratch; without rock-wrap if `bare`.
     fn build(&self, checkout: &Path, base: &Path, bare: bool) -> Build {
         let ready = |mut command: Command| {
             if bare {
@@ -180,7 +180,7 @@ impl Site {
         self.cache.zero();
         let ninja = |args: &[&str]| {
             let mut ninja = self.command("ninja", base);
-            // Otherwise Ninja takes the colours out.
+            // Otherwise Ninja removes the colours.
             ninja.env("CLICOLOR_FORCE", "1");
             ninja.args(args).current_dir(&build);
             ready(ninja)
@@ -201,9 +201,9 @@ impl Site {
 }
 
 #[test]
-fn a_second_checkout_gets_what_holds_no_path_and_nothing_else() {
+fn a_second_checkout_hits_for_objects_that_hold_no_path_and_for_no_others() {
     for (number, launcher) in [ccache(), sccache()].into_iter().enumerate() {
-        // In the quick form each launcher has a compiler of its own.
+        // The quick form uses a different compiler for each launcher.
         for clang in clangs(&QUICK[number..=number]) {
             let site = Site::new(clang, &launcher);
             let what = format!("{launcher:?}, clang {clang}");
@@ -213,7 +213,7 @@ fn a_second_checkout_gets_what_holds_no_path_and_nothing_else() {
             for (name, base, expected) in [
                 ("one", "one", Asked::new(0, units)),
                 ("the-second", "the-second", Asked::new(alike, units - alike)),
-                // Here every file is named by a link to the directory that is shared.
+                // Here every file is named through a link to the base directory.
                 ("link", "three", Asked::new(alike, units - alike)),
                 ("one", "one", Asked::new(units, 0)),
             ] {
@@ -281,13 +281,13 @@ fn a_checkout_whose_header_differs_gets_its_own_object() {
                 assert!(compile("one", false) == first);
             }
             assert_eq!(site.cache.asked(), Asked::new(2, 1), "{launcher:?}");
-            // sccache would look for the header where it was found first, in its direct mode.
+            // In its direct mode, sccache would look for the header where it was first found.
             let header = site.path("the-second").join("inc/value.h");
             std::fs::write(header, "#define VALUE 8\n").unwrap();
             let second = compile("the-second", true);
             assert!(second != first, "the control: the objects differ");
             assert!(compile("the-second", false) == second, "{launcher:?}");
-            // And one that does not differ shares.
+            // A checkout whose header does not differ shares the object.
             site.cache.zero();
             assert!(compile("three", false) == first);
             assert_eq!(site.cache.asked(), Asked::new(1, 0), "{launcher:?}");

@@ -1,4 +1,4 @@
-//! What `rock-wrap status` says of a compiler that was changed after the install.
+//! What `rock-wrap status` reports about a compiler or a stand-in that was changed after the install.
 
 use crate::support::launchers::ccache;
 use crate::support::rewrite;
@@ -11,7 +11,7 @@ fn wrapped() -> Rocm {
     rocm
 }
 
-/// What its JSON says of the compiler behind the first shim.
+/// What `status --json` says about the compiler behind the first shim, and the exit status.
 fn standing(rocm: &Rocm) -> (String, i32) {
     let ran = ran(rocm.rock_wrap("status").arg("--json"));
     let json: serde_json::Value = serde_json::from_str(&ran.out).unwrap();
@@ -37,7 +37,7 @@ fn content_that_was_replaced_in_place_is_an_error_until_the_next_install() {
 }
 
 #[test]
-fn a_stand_in_that_is_missing_or_damaged_is_told_until_the_next_install() {
+fn a_stand_in_that_is_missing_or_damaged_is_reported_until_the_next_install() {
     use std::os::unix::fs::PermissionsExt;
     let rocm = wrapped();
     let stand_in = rocm.bin().join("clang++.9727");
@@ -84,7 +84,7 @@ fn a_stand_in_that_is_missing_or_damaged_is_told_until_the_next_install() {
 }
 
 #[test]
-fn a_new_hard_link_is_no_change() {
+fn a_new_hard_link_does_not_count_as_a_change() {
     let rocm = wrapped();
     std::fs::hard_link(rocm.bin().join("lld"), rocm.beside("lld")).unwrap();
     assert_eq!(standing(&rocm), ("touched".to_owned(), 0));
@@ -93,7 +93,7 @@ fn a_new_hard_link_is_no_change() {
 }
 
 #[test]
-fn a_file_that_was_put_in_anothers_place_is_told_with_what_follows() {
+fn a_file_that_was_replaced_is_reported_with_the_consequence() {
     let rocm = wrapped();
     let (lld, new) = (rocm.bin().join("lld"), rocm.beside("lld"));
     std::fs::copy(&lld, &new).unwrap();

@@ -1,4 +1,4 @@
-//! `rock-wrap why`: each cause of misses, made on purpose in real builds.
+//! `rock-wrap why`: each cause of misses, provoked in real builds.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use crate::support::rocm::{Ran, Rocm, assert_has, ran, rock_wrap};
 use crate::support::tree::Layout;
 use serde_json::Value;
 
-/// Three units of HIP and of the host that something can be done to, and one that nothing is done to.
+/// Compiles two HIP units and one host unit that the test can make miss, and one host unit that it leaves alone.
 const BUILD: &str = r#"
     set -e
     hip="-x hip -nogpuinc -nogpulib"
@@ -45,7 +45,7 @@ impl Project {
         std::fs::write(self.rocm.beside(name), content).unwrap();
     }
 
-    /// `rock-wrap run`, with a report.
+    /// Runs [`BUILD`] under `rock-wrap run` and returns the report too.
     fn build(&self, include: &str, archs: &str) -> (Ran, Value) {
         self.run(BUILD, include, archs, &[])
     }
@@ -69,7 +69,7 @@ impl Project {
         why
     }
 
-    /// The causes of the last build's misses: what each is, and the names of its units.
+    /// The causes of the last build's misses: id, text, and the names of the units.
     fn causes(&self) -> Vec<(String, String, Vec<String>)> {
         let why = ran(&mut self.why(&["--json"])).json();
         let causes = why["causes"].as_array().unwrap().iter();
@@ -109,7 +109,7 @@ fn each_cause(program: &Path) {
     assert!(report["why"].is_null(), "{report:#}");
     assert!(!warm.err.contains("missed:"), "{}", warm.err);
 
-    // The build before was all hits: what it depended on is known from the one before that.
+    // The last build had only hits, so its dependencies are known from the build before it.
     project.write("own.h", "long own();\n");
     let (changed, report) = project.build("/tmp/pip-build-env-x2/include", TWO);
     assert_eq!(report["cache"]["hits"], 1, "{report:#}");
@@ -145,7 +145,7 @@ fn each_cause(program: &Path) {
         ],
     );
 
-    // What a compiler reads by default is part of it.
+    // A file that the compiler reads by default counts as part of the compiler.
     std::fs::write(project.rocm.bin().join("clang++.cfg"), "-DOF_THE_SITE\n").unwrap();
     let (upgraded, _) = project.build("/tmp/pip-build-env-x2/include", TWO);
     let causes = project.causes();
@@ -178,7 +178,7 @@ fn each_cause(program: &Path) {
         "{program:?}"
     );
 
-    // A cache that has other things in it, as one that has dropped these.
+    // A cache that holds other results, like one that has evicted those of this build.
     project.cache = Cache::new(program);
     let other = BUILD.replace("-c ", "-O1 -c ");
     project.run(&other, "/elsewhere", TWO, &[]);
@@ -196,7 +196,7 @@ fn each_cause(program: &Path) {
 }
 
 #[test]
-fn an_architecture_that_is_new_is_told_from_those_that_hit() {
+fn a_new_architecture_is_distinguished_from_those_that_hit() {
     for program in [sccache(), ccache()] {
         let project = Project::new(&program);
         let build = r#""$BIN/clang++" -w -x hip -nogpuinc -nogpulib $ARCHS -c arch.hip -o arch.o"#;
@@ -213,7 +213,7 @@ fn an_architecture_that_is_new_is_told_from_those_that_hit() {
         let told = format!("{program:?}: {report:#}");
         assert_eq!(report["units"][0]["parts"][0]["outcome"], "hit", "{told}");
         assert_eq!(report["units"][0]["parts"][2]["outcome"], "miss", "{told}");
-        // Each part has its time, within its unit's, and the memory of what was compiled.
+        // Each part has a time within its unit's time, and a part that was compiled has its memory.
         let unit = &report["units"][0];
         let number = |of: &Value, name: &str| of[name].as_f64();
         let end = number(unit, "start").unwrap() + number(unit, "seconds").unwrap();
