@@ -19,7 +19,7 @@ struct Project<'a> {
     rounds: usize,
 }
 
-/// Both projects, with one job and with two.
+/// Measures both projects, with one job and with two.
 pub fn all(setup: &Setup, report: &mut Report) {
     let sample = setup.source.join("examples/hip-project");
     let heavy = setup.work.join("heavy");
@@ -61,7 +61,7 @@ pub fn all(setup: &Setup, report: &mut Report) {
             rounds: 1,
         },
     ];
-    // The quick form takes each algorithm with one type instead of three.
+    // The quick form compiles each algorithm for one type instead of three.
     if setup.quick {
         let mut number = 0;
         projects[1].targets.retain(|_| {
@@ -78,8 +78,8 @@ pub fn all(setup: &Setup, report: &mut Report) {
     }
 }
 
-/// A contest of the bare compiler, a launcher alone and rock-wrap, cold and warm, unless `--only`
-/// excludes it.
+/// Measures the bare compiler, a launcher alone and rock-wrap against each other, cold and warm, unless `--only`
+/// excludes this contest.
 fn one(
     setup: &Setup,
     report: &mut Report,

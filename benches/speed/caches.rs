@@ -1,4 +1,4 @@
-//! Runs sccache with a server, and ccache, with caches of their own.
+//! Runs sccache and its server, and ccache, each with a cache of its own.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -80,7 +80,7 @@ impl Cache {
         line.expect("a count").parse().expect("a number")
     }
 
-    /// The size of what is stored, in bytes.
+    /// The size of the stored files, in bytes.
     pub fn size(&self) -> f64 {
         let name = if self.is_sccache() {
             "sccache"

@@ -38,7 +38,7 @@ static COMPILE: [&str; 12] = [
     "k.o",
 ];
 
-/// The options of [`COMPILE`] that any HIP compile may have.
+/// Those options of [`COMPILE`] that fit any HIP compile.
 pub fn hip_options() -> &'static [&'static str] {
     &COMPILE[..6]
 }
@@ -88,7 +88,7 @@ impl Place {
         let names: Vec<_> = (0..members).map(path).collect();
         let witnesses = names.iter().map(|name| {
             let path = self.at(name.to_str().expect("ours"));
-            // Write it only once: shims that were made before have its times in their witness.
+            // Write each file only once: earlier shims have its times in their witnesses.
             if !path.exists() {
                 std::fs::write(&path, "").expect("a directory of our own");
             }
@@ -189,8 +189,8 @@ fn started_by(name: &'static CStr, call: &Call) -> Duration {
     call.run()
 }
 
-/// Measures a compile with a launcher that does nothing, started as by a build tool: if the parent
-/// is a build tool, the shim does not look for launchers further up.
+/// Measures a compile with a launcher that does nothing, started by a process that is named like a build tool: the
+/// shim does not look for launchers above a build tool.
 pub fn launched(setup: &Setup, report: &mut Report) {
     let place = Place::new(setup);
     let shims = [1, 40, 400].map(|members| place.shim(&format!("shim-{members}"), members));

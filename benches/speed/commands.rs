@@ -7,7 +7,7 @@ use super::Setup;
 use super::contest::{Call, Contest, Estimate};
 use super::report::{Bar, Report};
 
-/// Measures all of them, on the tree that is wrapped with ccache.
+/// Measures all commands, on the tree that is wrapped with ccache.
 pub fn all(setup: &Setup, report: &mut Report) {
     let tree = setup.tree("ccache");
     let rounds = setup.rounds(100).max(20);
@@ -23,7 +23,8 @@ pub fn all(setup: &Setup, report: &mut Report) {
     let restore = command(&["restore"], "memo");
     // The memo does not record files that were just written.
     std::thread::sleep(Duration::from_millis(100));
-    // By the compiler's path, as a launcher asks for it. Given a tree, hipcc has to be asked which compiler it calls.
+    // Names the compiler's path, as a launcher does. If a tree is named, rock-wrap first asks hipcc which compiler it
+    // calls.
     let quick = Call::new(&setup.rock_wrap, ["fingerprint", "--quick"]);
     let quick = quick.env("XDG_CACHE_HOME", setup.work.join("memo"));
     let quick = quick.arg(tree.join("lib/llvm/bin/clang++"));

@@ -108,9 +108,9 @@ fn c_string(text: &OsStr) -> CString {
 /// A command in a contest.
 struct Runner<'a> {
     name: String,
-    /// It runs in one of this many rounds.
+    /// The command runs in one of this many rounds.
     every: usize,
-    /// Runs the given part.
+    /// Runs the given part and returns its time.
     run: Box<dyn Fn(usize) -> Duration + 'a>,
     /// The time of each part, in microseconds.
     times: Vec<f64>,
@@ -202,7 +202,7 @@ impl<'a> Contest<'a> {
         self.run_after(rounds, || {})
     }
 
-    /// As [`run`](Self::run), with `start` called after the warm-up round.
+    /// Like [`run`](Self::run), with `start` called after the warm-up round.
     pub fn run_after(self, rounds: usize, start: impl FnOnce()) -> Results {
         // Rare commands take long, so they have no warm-up.
         for runner in self.runners.iter().filter(|runner| runner.every == 1) {
@@ -324,8 +324,8 @@ impl Results {
         }
     }
 
-    /// The same for a number that is proportional to time. Withheld processor time affects both
-    /// sides of a ratio alike, but here it is noise of a known size.
+    /// Like [`estimate`](Self::estimate), for a number that is proportional to time. Withheld processor time affects
+    /// both sides of a ratio alike, but here it is noise of a known size.
     pub fn time(&self, of: impl Fn(&dyn Fn(usize) -> f64) -> f64) -> Estimate {
         let Estimate { value, noise } = self.estimate(of);
         let noise = noise.max(value * self.stolen);

@@ -1,5 +1,5 @@
-//! Measures how fast rock-wrap is, compared with its peers and with its bars. `scripts/bench.sh`
-//! builds what this needs and runs it; `docs/performance.md` has the results.
+//! Measures the speed of rock-wrap against its peers and its bars. `scripts/bench.sh` builds what this needs and runs
+//! it; `docs/performance.md` has the results.
 
 mod builds;
 mod caches;
@@ -25,7 +25,7 @@ use report::Report;
 /// A group of measurements.
 type Group = fn(&Setup, &mut Report);
 
-/// What `scripts/bench.sh` has made ready.
+/// What `scripts/bench.sh` has prepared.
 #[derive(Parser)]
 pub struct Setup {
     /// The release build
@@ -60,7 +60,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The number of rounds; the full form has `full`.
+    /// The number of rounds: `full`, or a tenth of it in the quick form.
     fn rounds(&self, full: usize) -> usize {
         if self.quick { full.div_ceil(10) } else { full }
     }
@@ -121,7 +121,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The machine of the measurement, without its name.
+/// Describes the machine of the measurement, without its name.
 fn machine() -> serde_json::Value {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let of_cpu = |key: &str| {

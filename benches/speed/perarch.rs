@@ -9,7 +9,7 @@ use super::caches::Cache;
 use super::contest::{Call, Contest, Estimate};
 use super::report::{Bar, Report};
 
-/// Architectures for which both Debian's compilers and its device libraries are.
+/// Architectures that both Debian's compilers and its device libraries support.
 const ARCHS: [&str; 4] = ["gfx906", "gfx90a", "gfx1030", "gfx908"];
 
 /// Units of `scripts/heavy-units.sh`: a large and a small one, and two more.
@@ -45,7 +45,7 @@ pub fn all(setup: &Setup, report: &mut Report) {
     }
 }
 
-/// How many rounds of whole builds are enough: each takes a minute.
+/// The number of rounds of whole builds. It is small, since each round takes a minute.
 fn rounds(setup: &Setup) -> usize {
     setup.rounds(10).max(2)
 }
@@ -96,7 +96,7 @@ impl Rival<'_> {
         call.run()
     }
 
-    /// One call at a time, with a core left for a second part.
+    /// Measures one call at a time, which leaves a core for a second part.
     fn one_by_one(&self, report: &mut Report) {
         let Self { name, setup, .. } = self;
         let [mine, theirs] = ["mine", "theirs"].map(|cache| Cache::new(setup, self.program, cache));
@@ -105,7 +105,8 @@ impl Rival<'_> {
         let bare = self.make("bare", &before, 4, 1, &theirs);
         let [three, four] = [3, 4].map(|archs| self.make(name, "", archs, 1, &mine));
 
-        // After `added` the cache also holds the objects for three.
+        // Sizes are taken right after the builds: after `added`, the cache also holds the objects for three
+        // architectures.
         let (split_size, cold_size) = (Cell::new(0.0), Cell::new(0.0));
         let mut contest = Contest::new_timed("-j1: the compiler", || self.run(&compiler));
         let cold = contest.add_rare(&format!("-j1: {name}, cold"), 1, || {
@@ -142,7 +143,7 @@ impl Rival<'_> {
         report.number("per-arch", &what, ratio, "x", Some(Bar::AtMost(2.2)));
     }
 
-    /// Two calls at once on two cores, none of which is left for a second part.
+    /// Measures two calls at once on two cores, which leave no core for a second part.
     fn two_at_once(&self, report: &mut Report) {
         let Self { name, setup, .. } = self;
         let [mine, theirs] = ["mine", "theirs"].map(|cache| Cache::new(setup, self.program, cache));
