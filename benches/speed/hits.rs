@@ -16,9 +16,8 @@ struct Unit {
     is_usual: bool,
 }
 
-/// A single device function gives the shortest possible hit (its compile still reads the headers
-/// that clang includes for HIP). With the HIP headers, as most units have them, ccache hashes 250
-/// files.
+/// A single device function gives the shortest possible hit (its compile still reads the headers that clang includes
+/// for HIP). With the HIP headers, which most units include, ccache hashes 250 files.
 fn units(setup: &Setup) -> [Unit; 2] {
     let function = setup.work.join("function.hip");
     let text = "__attribute__((device)) int twice(int x) { return 2 * x; }\n";

@@ -48,7 +48,7 @@ pub struct Setup {
     /// Whole builds instead of single calls
     #[arg(long)]
     builds: bool,
-    /// Only groups whose name holds this; of builds, "heavy, -j2, ccache" and its like
+    /// Only groups whose name contains this; for builds, a part of a name such as "heavy, -j2, ccache"
     #[arg(long, default_value = "")]
     only: String,
     /// Where to write the numbers

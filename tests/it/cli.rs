@@ -1,4 +1,4 @@
-//! What all commands have in common: help, version, colours, the log, and output that nobody reads.
+//! What all commands have in common: help, version, colours, the log, and closed output.
 
 use crate::support::tree::Layout;
 use std::process::{Command, Stdio};
@@ -146,7 +146,7 @@ fn the_log_obeys_the_colour_option() {
 }
 
 #[test]
-fn output_that_nobody_reads_is_no_failure() {
+fn closed_output_is_not_a_failure() {
     let rocm = Rocm::small();
     rocm.wrap(&ccache());
     let closed = || {

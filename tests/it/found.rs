@@ -245,7 +245,7 @@ fn a_required_cache_fails_a_build_that_called_none_of_the_wrapped_compilers() {
     assert_has(&message.err, &parts);
     // If the build fails by itself, its status is kept.
     assert_eq!(usr.run(&args, "exit 7").status.code(), Some(7));
-    // Without the option it is advice.
+    // Without `--require-cache` the message is only advice.
     let advised = usr.run(&args[..2], build).ok().err;
     let parts = ["has not called", &usr.path("lib/llvm-21/bin/clang++")];
     assert_has(&advised, &parts);

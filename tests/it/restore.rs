@@ -147,7 +147,7 @@ fn if_both_names_were_replaced_none_of_our_files_is_left() {
 }
 
 #[test]
-fn a_name_that_somebody_removed_gets_its_original_back() {
+fn a_name_that_was_removed_gets_its_original_back() {
     for (clang, layout) in kinds() {
         let rocm = Rocm::new(clang, layout);
         let before = Manifest::of(&rocm.bin());

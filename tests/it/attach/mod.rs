@@ -52,7 +52,7 @@ fn shadows(rocm: &Rocm) -> Vec<PathBuf> {
         .collect()
 }
 
-/// A session whose build says `ready` and then waits for a line.
+/// A session whose build prints `ready` and then waits for a line.
 struct Running {
     child: Child,
     input: ChildStdin,

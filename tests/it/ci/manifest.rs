@@ -10,7 +10,7 @@ use crate::support::golden::source;
 use crate::support::launchers::{ccache, find};
 use crate::support::rocm::{Rocm, assert_has, ran, rock_wrap, sh};
 
-/// A directory with a checkout, and a wheel with device code for two architectures and one with none.
+/// A directory with a checkout, a wheel with device code for three architectures, and a wheel with none.
 struct Site {
     rocm: Rocm,
 }
@@ -76,8 +76,8 @@ PYTHON
     }
 }
 
-/// Validates a record against the schema, and checks that the schema rejects broken copies of it. Does nothing if the
-/// validator is not installed.
+/// Validates a record against the schema, and checks that the schema rejects broken copies of it. Only records a skip
+/// if the validator is not installed.
 #[track_caller]
 fn assert_valid(manifest: &Value) {
     let module = "/usr/lib/python3/dist-packages/fastjsonschema/__init__.py";

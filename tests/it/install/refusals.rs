@@ -43,7 +43,7 @@ fn a_directory_without_a_compiler_is_refused() {
 }
 
 #[test]
-fn without_any_tree_the_message_lists_what_was_looked_at() {
+fn without_any_tree_the_message_lists_the_places_that_were_searched() {
     let nothing = scratch();
     let mut install = rock_wrap(["install"]);
     install.env("PATH", nothing.path());

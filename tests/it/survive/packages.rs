@@ -178,7 +178,7 @@ fn a_compiler_written_into_our_own_file_is_kept() {
 }
 
 #[test]
-fn names_that_somebody_removed_are_put_back() {
+fn names_that_were_removed_are_put_back() {
     for layout in Layout::ALL {
         for removed in [&["clang"][..], &["clang++"], &NAMES] {
             let tree = Tree::fake(layout);

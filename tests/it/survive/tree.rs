@@ -22,10 +22,10 @@ pub fn executable(layout: Layout) -> &'static str {
     }
 }
 
-/// What a tree's compiler is.
+/// The kind of a tree's compiler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Compiler {
-    /// `tests/it/fake/clang.c`: fast, and tells C from C++.
+    /// `tests/it/fake/clang.c`: fast, and distinguishes C from C++.
     Fake,
     /// Debian's clang 15.
     Clang,

@@ -100,7 +100,7 @@ fn a_path_with_a_line_break_is_refused() {
 #[test]
 fn a_path_as_long_as_the_kernel_takes_works() {
     let dir = super::tree::temp_dir();
-    // The longest path in a tree has 4095 bytes; ours are a little longer than the compilers'.
+    // No path in the tree may exceed 4095 bytes; rock-wrap's own names are a little longer than the compilers'.
     let mut root = dir.path().to_owned();
     let rest = "/rocm/lib/llvm/bin/.rockwrap-tmp-0123456789abcdef0123456789abcdef";
     while root.as_os_str().len() + 1 + 200 + rest.len() < 4095 {
