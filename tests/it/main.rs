@@ -1,11 +1,11 @@
-//! The integration tests: a module for each part of what a user sees, in one program that is linked once.
+//! The integration tests: one program, linked once, with a module for each subject.
 //!
-//! A new test goes into the module that its subject has, a new subject gets a module here. What two modules
-//! need is in [`support`]. `cargo test --test it hazards::` runs one module, `cargo test FILTER` what has
-//! `FILTER` in its path.
+//! Add a test to the module of its subject, and a module here for a new subject. Code that two modules need goes into
+//! [`support`]. `cargo test --test it hazards::` runs one module; `cargo test FILTER` runs the tests whose paths
+//! contain `FILTER`.
 //!
-//! Tests run side by side in one process. None may change what the process has only one of: environment,
-//! current directory, umask, signal dispositions, limits. Children are given what they need instead.
+//! All tests run side by side in one process. None may change process-wide state: environment, working directory,
+//! umask, signal dispositions, limits. Give children what they need instead.
 
 mod attach;
 mod ci;
