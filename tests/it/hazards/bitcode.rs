@@ -3,7 +3,7 @@
 use super::trial::Trial;
 use super::{Case, case};
 
-/// A library in which `exp` is another function than in ROCm's.
+/// The source of a library whose `exp` is not ROCm's.
 const OTHER: &str = "float __ocml_exp_f32(float x) { return x * 3; }\n";
 
 pub const CASES: &[Case] = &[
@@ -48,7 +48,7 @@ pub fn by_variable(t: &mut Trial<'_>) {
     changed(t, &dir, &[], &[("HIP_DEVICE_LIB_PATH", &dir)]);
 }
 
-/// A copy of the tree's device libraries, below `rocm`.
+/// Copies the tree's device libraries to the directory `below` in `rocm`. Returns the copy's path.
 fn libraries(t: &Trial<'_>, below: &str) -> String {
     let dir = t.path("rocm").join(below);
     std::fs::create_dir_all(dir.parent().unwrap()).unwrap();
@@ -58,7 +58,7 @@ fn libraries(t: &Trial<'_>, below: &str) -> String {
     dir
 }
 
-/// Replaces one library of `dir` between two states.
+/// Checks the call with `args` and `env` before and after one library of `dir` is replaced.
 fn changed(t: &mut Trial<'_>, dir: &str, args: &[&str], env: &[(&str, &str)]) {
     let mut call = t.hip(args);
     for (name, value) in env {
@@ -70,7 +70,7 @@ fn changed(t: &mut Trial<'_>, dir: &str, args: &[&str], env: &[(&str, &str)]) {
     t.differs();
 }
 
-/// Puts another library at `path`.
+/// Replaces the library at `path` by one that is compiled from [`OTHER`].
 fn replace(t: &Trial<'_>, path: &str) {
     t.write("other.c", OTHER);
     let options =

@@ -1,4 +1,4 @@
-//! What the compiler is made of, beside the executable that a launcher hashes.
+//! The files that make up the compiler. Launchers hash only its executable.
 
 use super::trial::Trial;
 use super::{Case, case};
@@ -16,7 +16,7 @@ pub const CASES: &[Case] = &[
     }),
     case("the executable replaced, same size and time", |t| {
         let program = format!("lib/llvm/bin/clang-{}", t.site.clang);
-        // Another executable is one that follows another variable.
+        // The patched executable reads another environment variable, so its results differ.
         t.write("src/h.cpp", "#ifdef V\nint v;\n#endif\nint w;\n");
         let call = t.cxx(&[]).env("OCC_OVERRIDE_OPTIONS", "+-DV=1");
         t.patched(
@@ -67,7 +67,7 @@ pub const CASES: &[Case] = &[
         let call = t.hip(&[&format!("-fpass-plugin={}", t.text("plugin.so"))]);
         plugin(t, "");
         t.state(&call);
-        // A plugin that registers nothing, as LLVM's PassPlugin.h declares it; the last member is of version 2.
+        // A plugin that registers nothing, declared as in LLVM's PassPlugin.h. Only version 2 has the last member.
         let version = if t.site.clang < 22 { 1 } else { 2 };
         let source = "struct info { unsigned version; const char *name, *text; void (*add)(void *), *later; };
              static void nothing(void *builder) { (void)builder; }
@@ -78,15 +78,15 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-/// How clang's library spells its version in what it puts into an object, and another version of the same
-/// length. The NUL in front keeps "clang -cc1 version" out, which no object names.
+/// The version string that clang's library writes into objects, and another version of the same length. The leading
+/// NUL excludes the string "clang -cc1 version", which is in no object.
 pub fn versions(t: &Trial<'_>) -> (String, String) {
     let own = format!("\0 version {}.", t.site.clang);
     let other = own.replace(&t.site.clang.to_string(), "99");
     (own, other)
 }
 
-/// The tree's library whose name begins so.
+/// The path, relative to the tree, of the library whose file name begins with `name`.
 fn library(t: &Trial<'_>, name: &str) -> String {
     let dir = t.site.tree.root.join("lib/llvm/lib");
     let mut files = dir.read_dir().unwrap().map(|entry| entry.unwrap());
@@ -97,13 +97,13 @@ fn library(t: &Trial<'_>, name: &str) -> String {
     )
 }
 
-/// Writes the configuration file that clang++ reads by itself.
+/// Writes clang++'s default configuration file.
 fn configure(t: &Trial<'_>, options: &str) {
     let path = t.site.tree.bin().join("clang++.cfg");
     std::fs::write(path, format!("{options}\n")).unwrap();
 }
 
-/// Has a configuration file for `body`, and looks at the compiler again behind it.
+/// Runs `body` with a default configuration file. Then removes the file and installs again.
 pub fn with_configuration(t: &mut Trial<'_>, options: &str, body: impl FnOnce(&mut Trial<'_>)) {
     configure(t, options);
     body(t);

@@ -1,4 +1,4 @@
-//! Dependency files: the cache's must be the call's own.
+//! Depfiles: one from the cache must be the one that the call itself would write.
 
 use super::trial::{SOURCE, Trial};
 use super::{Case, case};

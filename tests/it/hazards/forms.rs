@@ -158,7 +158,7 @@ pub const CASES: &[Case] = &[
     .long(),
 ];
 
-/// The form with two values of `V`.
+/// Compiles with `args` and two values of `V`.
 fn form(t: &mut Trial<'_>, args: &[&str]) {
     let call = t.hip(args);
     variants(t, &call);
@@ -169,18 +169,18 @@ fn variants(t: &mut Trial<'_>, call: &Call) {
     t.both(&value("-DV=1"), &value("-DV=2"));
 }
 
-/// The unit of the other cases with `lines` in its kernel.
+/// [`SOURCE`] with `lines` at the beginning of its kernel.
 fn kernel(lines: &str) -> String {
     let head = "void kernel(float *x) {\n";
     SOURCE.replace(head, &format!("{head}{lines}\n"))
 }
 
-/// An edit of what only device code has.
+/// Edits a line that only device code has.
 fn device(t: &mut Trial<'_>, args: &[&str]) {
     edited(t, args, "#ifdef __HIP_DEVICE_COMPILE__\nx[7] = V2;\n#endif");
 }
 
-/// An edit of `lines` in the kernel, in which `V2` stands for one value and then for another.
+/// Edits `lines` in the kernel: `V2` stands for 1 in the first state and for 2 in the second.
 fn edited(t: &mut Trial<'_>, args: &[&str], lines: &str) {
     let call = t.hip(args);
     t.write("src/k.hip", kernel(&lines.replace("V2", "1")));
@@ -190,7 +190,7 @@ fn edited(t: &mut Trial<'_>, args: &[&str], lines: &str) {
     t.differs();
 }
 
-/// A response file that is edited between two states.
+/// Edits a response file between two states.
 fn response(t: &mut Trial<'_>, before: &str, after: &str) {
     let call = t.hip(&["@../src/outer"]);
     t.write("src/outer", before);

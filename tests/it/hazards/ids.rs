@@ -1,4 +1,4 @@
-//! `__hip_cuid_*`: objects that are linked together must not share one.
+//! `__hip_cuid_*`: objects that are linked together must not share an id.
 
 use std::collections::BTreeSet;
 
@@ -57,7 +57,7 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
-/// Two copies of the source, each compiled in its own directory under the same names.
+/// Compiles two copies of the source, each in its own directory under the same names, and links the objects.
 fn two_directories(t: &mut Trial<'_>, args: &[&str], env: &[(&str, &str)]) {
     let source = std::fs::read(t.path("src/k.hip")).unwrap();
     let calls = ["one", "two"].map(|dir| {
@@ -71,14 +71,17 @@ fn two_directories(t: &mut Trial<'_>, args: &[&str], env: &[(&str, &str)]) {
     linked(t, calls);
 }
 
-/// The objects of two calls go together, whether they come from the compiler or from the cache.
+/// Checks that the objects of two calls have different ids and can be linked together, as those of the bare compiler.
 fn linked(t: &mut Trial<'_>, calls: [Call; 2]) {
     let states = calls.map(|call| t.state(&call));
     let own = states.each_ref().map(|state| &state.made);
     let bare = states.each_ref().map(|state| &state.truth);
-    assert!(go_together(t, bare), "the control: the compiler's own do");
+    assert!(
+        go_together(t, bare),
+        "the control: the compiler's own objects can be linked"
+    );
     let ids = own.map(|made| ids(t, made));
-    t.must("ids of their own", ids[0].is_disjoint(&ids[1]));
+    t.must("each object has its own ids", ids[0].is_disjoint(&ids[1]));
     let go = go_together(t, own);
     t.must("`ld -r` of both objects works", go);
     if let [Some(one), Some(two)] = states.each_ref().map(|state| state.alone.as_ref())
@@ -102,7 +105,7 @@ fn ids(t: &Trial<'_>, made: &Made) -> BTreeSet<String> {
     symbols.map(str::to_owned).collect()
 }
 
-/// Whether the linker takes both. A kernel has one name in both, which is no concern of its id.
+/// Whether the linker accepts both objects. Both define the same kernel, so all symbols but the ids are made weak.
 fn go_together(t: &Trial<'_>, made: [&Made; 2]) -> bool {
     t.write("one.o", object(made[0]));
     t.write("two.o", object(made[1]));

@@ -1,11 +1,10 @@
-//! Never a wrong object: what launchers return from their caches while things change that decide what
-//! the compiler makes.
+//! Never a wrong object: what launchers return from their caches after something that affects a compile has changed.
 //!
-//! Each case goes through states between which one thing changes. In each state the compiler itself
-//! says what is right; a call through the shim has to make the same files, and once more from the
-//! cache, or go straight to the compiler for a reason. What comes of it is the table in
-//! `docs/correctness.md`, which these tests write (`ROCK_WRAP_WRITE_TABLE=1`) and otherwise hold
-//! against what they see. Each case has a control: that the right results differ.
+//! A case goes through one or more states that differ in one thing. In each state the bare compiler's files are the
+//! expected result. A call through the shim must make the same files, and again from the cache, or go straight to the
+//! compiler for a reason. The results form the table in `docs/correctness.md`. The tests write the table
+//! (`ROCK_WRAP_WRITE_TABLE=1`) or compare it with what they see. Most cases have a control: the bare compiler's
+//! results must differ between two states.
 
 mod bitcode;
 mod compiler;
@@ -35,30 +34,29 @@ use trial::Trial;
 
 /// A way in which a cache can go wrong: a row of the table.
 pub struct Case {
-    /// What the table calls it.
+    /// The row's name in the table.
     pub row: &'static str,
-    /// The first clang that knows the options of it.
+    /// The first release of clang that supports the case.
     pub since: u32,
-    /// In which form of the tests it runs.
+    /// The form of the tests in which it runs.
     pub form: Form,
-    /// Goes through the states.
+    /// Sets up and checks the states.
     pub run: fn(&mut Trial<'_>),
 }
 
-/// The long form of the tests has every case for every launcher and clang. The short form goes through a case once
-/// with ccache and once with one of the releases of sccache, on its compilers in turn, so that each case is on each of
-/// them.
+/// The long form of the tests runs every case with every launcher and clang. The quick form runs a case twice, with
+/// ccache and with one release of sccache, each time on another one of its two compilers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// In the short form for the newer sccache: what most people do.
+    /// In the quick form with the newer sccache, 0.17: what most people do.
     Everywhere,
-    /// In the short form for the sccache that most people have.
+    /// In the quick form with the sccache that most people have, 0.16.
     Newer,
-    /// In the long form only: much like another one, or slow.
+    /// In the long form only: the case is slow, or much like another one.
     Long,
 }
 
-/// A case for every clang.
+/// A case for every clang, of the form [`Form::Newer`].
 pub const fn case(row: &'static str, run: fn(&mut Trial<'_>)) -> Case {
     Case {
         row,
@@ -81,14 +79,14 @@ impl Case {
         self
     }
 
-    /// From this clang on.
+    /// Restricts the case to this release of clang and later ones.
     pub const fn since(mut self, clang: u32) -> Self {
         self.since = clang;
         self
     }
 }
 
-/// The rows, below their headings.
+/// The table's headings, each with the rows below it.
 const FAMILIES: &[(&str, &[Case])] = &[
     ("Device bitcode", bitcode::CASES),
     ("The compiler's own parts", compiler::CASES),
@@ -105,15 +103,15 @@ const FAMILIES: &[(&str, &[Case])] = &[
     ("Settings of the launcher", settings::CASES),
 ];
 
-/// Whether the long form was asked for.
+/// Whether to run the long form: if it was requested, and to write the table.
 fn full() -> bool {
     compilers::full() || Table::is_written()
 }
 
-/// What the table is written from, and held against what every other clang shows.
+/// The release of clang whose results are written to the table. The results of all releases are compared with it.
 const OF_THE_TABLE: u32 = 19;
 
-/// Puts `launcher` in front of each compiler and goes through all cases, or in the short form through some.
+/// Runs the cases with `launcher` on each compiler: all of them, or those that are due in the quick form.
 fn prove(launcher: &Launcher) {
     if launcher.quick.is_empty() && !full() {
         return;
@@ -126,7 +124,7 @@ fn prove(launcher: &Launcher) {
         return;
     }
     let clangs = compilers::clangs(&compilers::QUICK);
-    // If compilers are named, every case runs on each of them.
+    // If `ROCK_WRAP_TEST_CLANGS` names other compilers, every case runs on each of them.
     let in_turn = !full() && clangs == compilers::QUICK;
     for (index, clang) in clangs.iter().enumerate() {
         let is_due = |case| !in_turn || (case + launcher.first) % clangs.len() == index;

@@ -1,4 +1,4 @@
-//! Options that launchers read otherwise than clang, or do not know.
+//! Options that launchers interpret differently from clang, or do not know.
 
 use std::path::Path;
 
@@ -42,18 +42,18 @@ pub const CASES: &[Case] = &[
     case("`-Wp,-D`, `-Wp,-U`", |t| {
         let (one, two) = (t.hip(&["-Wp,-DV=1"]), t.hip(&["-Wp,-UV,-DV=2"]));
         t.both(&one, &two);
-        // An undefined macro shows only in debug information.
+        // An unused macro shows only in debug information.
         t.write("src/h.cpp", "int v;\n");
         let macros = ["-g", "-fdebug-macro"];
         let (one, two) = (t.cxx(&["-Wp,-DA=1"]), t.cxx(&["-Wp,-DA=2"]));
         t.both(&one.args(&macros), &two.args(&macros));
     }),
     case("`--offload-arch=native`: another GPU", |t| {
-        // clang up to 21 asks the first, later ones the second.
+        // clang up to 21 runs the first tool, later releases the second.
         let tools = ["amdgpu-arch", "offload-arch"].map(|tool| t.site.tree.bin().join(tool));
         let aside = |tool: &Path| tool.with_extension("aside");
         for tool in &tools {
-            // If the tool does not exist, there is nothing to keep.
+            // If the tool does not exist, there is nothing to put aside.
             let _ = std::fs::rename(tool, aside(tool));
         }
         let call = t.hip(&["--offload-arch=native"]);
@@ -101,14 +101,14 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-/// The call with two values of `V`.
+/// Compiles with `args` and two values of `V`.
 fn values(t: &mut Trial<'_>, args: &[&str]) {
     let call = t.hip(args);
     let value = |value: &str| call.clone().args(&[value]);
     t.both(&value("-DV=1"), &value("-DV=2"));
 }
 
-/// Where the compiler itself says that its headers are.
+/// The resource directory, as the compiler itself prints it.
 fn resource_dir(t: &Trial<'_>) -> String {
     let mut command = t.call("clang", &["-print-resource-dir"]).bare(t.site);
     let output = crate::support::run(&mut command);

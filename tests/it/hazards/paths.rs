@@ -1,4 +1,4 @@
-//! What an object says of directories and of the time, and which header a name means.
+//! Directories and times that an object contains, and the header that a name resolves to.
 
 use super::compiler::with_configuration;
 use super::site::Call;
@@ -14,7 +14,7 @@ pub const CASES: &[Case] = &[
             let named = directory(t, &object);
             let own = t.path("out").join(dir).canonicalize().unwrap();
             t.must(
-                "DW_AT_comp_dir is the call's",
+                "DW_AT_comp_dir is the call's directory",
                 named == own.to_str().unwrap(),
             );
         }
@@ -122,10 +122,10 @@ pub const CASES: &[Case] = &[
     ),
     case("two checkouts, absolute names", |t| {
         let shared = checkouts(t, "#include <v.h>\nint f() { return V; }\n", &[]);
-        // sccache would have to be told of them.
+        // sccache's server would need SCCACHE_BASEDIRS for this.
         let is_ccache = !t.site.cache.is_sccache();
         t.must(
-            "the second one gets the first one's object",
+            "ccache, and only ccache, gives the second checkout the first one's object",
             shared == is_ccache,
         );
     }),
@@ -172,8 +172,8 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-/// Compiles this source in two checkouts, by the names that CMake would give. Whether the second one gets what the
-/// first one has made. The control is the dependency file, which names the checkout.
+/// Compiles `source` in two checkouts, under absolute names as CMake gives them. Returns whether the second checkout
+/// got the first one's object. The control is the depfile, which names the checkout.
 fn checkouts(t: &mut Trial<'_>, source: &str, args: &[&str]) -> bool {
     let missed = ["one", "the-second"].map(|name| {
         t.write(&format!("{name}/src/h.cpp"), source);
@@ -204,7 +204,7 @@ pub fn two_directories(t: &Trial<'_>, args: &[&str]) -> [Call; 2] {
     })
 }
 
-/// The directory that an object's debug information names.
+/// The compilation directory in an object's debug information.
 fn directory(t: &Trial<'_>, object: &[u8]) -> String {
     t.write("debug.o", object);
     let text = t.tool("llvm-dwarfdump", &["debug.o"]);

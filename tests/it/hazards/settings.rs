@@ -1,5 +1,4 @@
-//! Settings of the launcher's own that concern its key: ccache.conf, and the variables in which a
-//! user adds to the key.
+//! The launcher's own settings that affect its key: ccache.conf, and the variables with which a user adds to the key.
 
 use super::site::Call;
 use super::trial::{SOURCE, Trial};
@@ -18,7 +17,7 @@ pub const CASES: &[Case] = &[
             let calls = [set("string:1"), set("string:2")];
             for call in calls {
                 let missed = t.state(&call).missed;
-                t.must("another value is another key", missed);
+                t.must("another value makes another key", missed);
             }
         },
     ),
@@ -178,7 +177,7 @@ pub const CASES: &[Case] = &[
     ),
 ];
 
-/// A header of which another with the same size and times takes the place.
+/// Replaces a header by another one with the same size and modification time.
 fn same_size_and_time(t: &mut Trial<'_>) {
     let call = t.hip(&[]);
     let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
@@ -193,7 +192,7 @@ fn same_size_and_time(t: &mut Trial<'_>) {
     t.differs();
 }
 
-/// With ccache.conf as it is given, where the launcher is ccache.
+/// Runs `body` with `text` as ccache.conf. Does nothing if the launcher is sccache.
 fn configured(t: &mut Trial<'_>, text: &str, body: fn(&mut Trial<'_>)) {
     if t.site.cache.is_sccache() {
         return;
@@ -204,7 +203,7 @@ fn configured(t: &mut Trial<'_>, text: &str, body: fn(&mut Trial<'_>)) {
     std::fs::remove_file(&file).unwrap();
 }
 
-/// A HIP compile with a header that is edited.
+/// Edits a header of a HIP compile.
 fn edited(t: &mut Trial<'_>) {
     let call = t.hip(&["-MD", "-MF", "a.d"]);
     t.write("src/v.h", "#define V 1\n");
@@ -214,7 +213,7 @@ fn edited(t: &mut Trial<'_>) {
     t.differs();
 }
 
-/// `call` includes a header from `sys`, which is edited.
+/// Edits a header in `sys` that `call` includes.
 fn system_header_edited(t: &mut Trial<'_>, call: &Call) {
     t.write("src/k.hip", format!("#include <s.h>\n{SOURCE}"));
     t.write("sys/s.h", "#define V 1\n");

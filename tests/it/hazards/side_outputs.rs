@@ -1,4 +1,4 @@
-//! Files that are written beside the object: a hit leaves what the compiler would have left.
+//! Files that the compiler writes besides the object: a hit must leave the same files.
 
 use super::{Case, case};
 

@@ -1,5 +1,5 @@
-//! A wrapped tree, a launcher with a cache of its own, and one call in three forms: as the compiler
-//! itself runs it, through the shim, and through the launcher without rock-wrap.
+//! A wrapped tree, a launcher with a cache of its own, and one call in three forms: straight to the real compiler,
+//! through the shim, and through the launcher without rock-wrap.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -14,15 +14,15 @@ use crate::support::launchers::{self, Cache};
 use crate::support::tree::{Kind, Layout, Tree, alias};
 use crate::support::{run, stderr};
 
-/// A launcher as the table's columns have it.
+/// A launcher: a column of the table.
 pub struct Launcher {
     /// Name and version.
     pub name: &'static str,
-    /// Where it is, absolute or below `target/tools`.
+    /// The executable's path, absolute or relative to `target/tools`.
     path: &'static str,
-    /// Which cases the quick form has for it.
+    /// The cases that it runs in the quick form.
     pub quick: &'static [Form],
-    /// On which of the quick form's compilers its first case is.
+    /// The index of the quick form's compiler that runs its first case.
     pub first: usize,
 }
 
@@ -45,7 +45,7 @@ pub const SCCACHE_17: Launcher = launcher(
 pub const SCCACHE_19: Launcher = launcher("sccache 0.19.0", "sccache-0.19.0/sccache", &[]);
 pub const SCCACHE_4: Launcher = launcher("sccache 0.4.0-pre.6", "/usr/bin/sccache", &[]);
 pub const CCACHE_14: Launcher = Launcher {
-    // The compiler on which sccache 0.16 does not have that case.
+    // Not 0, as for sccache: each case runs with sccache and ccache on different compilers.
     first: 1,
     ..launcher(
         "ccache 4.14.2",
@@ -55,7 +55,7 @@ pub const CCACHE_14: Launcher = Launcher {
 };
 pub const CCACHE_7: Launcher = launcher("ccache 4.7.5", "/usr/bin/ccache", &[]);
 
-/// The columns.
+/// The table's columns.
 pub const LAUNCHERS: [&Launcher; 6] = [
     &SCCACHE_19,
     &SCCACHE_17,
@@ -66,7 +66,7 @@ pub const LAUNCHERS: [&Launcher; 6] = [
 ];
 
 impl Launcher {
-    /// The executable. Without one the running test is recorded as skipped.
+    /// The executable. If it is missing, the running test is recorded as skipped.
     pub fn program(&self) -> Option<PathBuf> {
         launchers::find(self.name, self.path)
     }
@@ -78,7 +78,7 @@ pub struct Site {
     pub tree: Tree,
     pub cache: Cache,
     pub clang: u32,
-    /// How many results of calls were held against the compiler's own.
+    /// How many results of calls were compared with the compiler's own.
     pub objects: Cell<usize>,
 }
 
@@ -100,7 +100,7 @@ impl Site {
         }
     }
 
-    /// Looks at the compiler again.
+    /// Installs again, so that the shims know the compiler as it is now.
     pub fn install(&self) {
         self.tree.install(Some(&self.cache.program));
     }
@@ -113,20 +113,20 @@ pub struct Call {
     pub driver: &'static str,
     pub args: Vec<String>,
     pub env: Vec<(String, String)>,
-    /// Where it is made.
+    /// The working directory.
     pub dir: PathBuf,
-    /// The directory that all it writes is in.
+    /// The directory that contains everything it writes.
     pub top: PathBuf,
 }
 
 impl Call {
-    /// With more arguments.
+    /// Adds arguments.
     pub fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|arg| (*arg).to_owned()));
         self
     }
 
-    /// With a variable set.
+    /// Sets a variable.
     pub fn env(mut self, name: &str, value: impl Into<String>) -> Self {
         self.env.push((name.to_owned(), value.into()));
         self
@@ -137,20 +137,20 @@ impl Call {
         at.unwrap_or_else(|| panic!("no {arg} in {:?}", self.args))
     }
 
-    /// Without an argument that it has.
+    /// Removes an argument, which the call must have.
     pub fn without(mut self, arg: &str) -> Self {
         self.args.remove(self.position(arg));
         self
     }
 
-    /// With another argument in the place of one that it has.
+    /// Replaces the argument `arg`, which the call must have, by `other`.
     pub fn with(mut self, arg: &str, other: &str) -> Self {
         let at = self.position(arg);
         other.clone_into(&mut self.args[at]);
         self
     }
 
-    /// Made below the directory where it would be.
+    /// Moves the working directory to its subdirectory `dir`.
     pub fn within(mut self, dir: &str) -> Self {
         self.dir.push(dir);
         self
@@ -169,12 +169,12 @@ impl Call {
         command
     }
 
-    /// Through the shim.
+    /// The command that makes the call through the shim.
     pub fn wrapped(&self, site: &Site) -> Command {
         self.ready(Command::new(site.tree.bin().join(self.driver)), site)
     }
 
-    /// The program itself, called as if no shim stood there.
+    /// The command that calls the real compiler as if there were no shim.
     pub fn bare(&self, site: &Site) -> Command {
         let bin = site.tree.bin();
         let mut command = Command::new(bin.join(format!("clang-{}", site.clang)));
@@ -182,14 +182,14 @@ impl Call {
         self.ready(command, site)
     }
 
-    /// Through the launcher, without rock-wrap.
+    /// The command that makes the call through the launcher, without rock-wrap.
     pub fn alone(&self, site: &Site) -> Command {
         let mut command = Command::new(&site.cache.program);
         command.arg(site.tree.bin().join(alias(self.driver)));
         self.ready(command, site)
     }
 
-    /// The `-cuid=` that the shim adds, if it adds one.
+    /// The `-cuid=` argument that the shim adds, if any.
     pub fn added_id(&self, site: &Site) -> Option<String> {
         let own = |arg: &String| arg.starts_with("-cuid=");
         if self.args.iter().any(own) {
@@ -213,12 +213,12 @@ impl Call {
 pub struct Made {
     pub status: ExitStatus,
     pub stderr: String,
-    /// Every file that it wrote, by its path below the directory that was looked at.
+    /// Every file that it wrote, by its path relative to [`Call::top`].
     pub files: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 impl Made {
-    /// Runs a command, then takes all files out of `top`.
+    /// Runs a command, then reads and removes all files in `top`.
     pub fn by(command: &mut Command, top: &Path) -> Self {
         let output = run(command);
         let mut files = BTreeMap::new();
@@ -236,18 +236,18 @@ impl Made {
         file.unwrap_or_else(|| panic!("no {name} in {:?}: {}", self.files.keys(), self.stderr))
     }
 
-    /// What is not as in `truth`.
+    /// Describes the first difference from `truth` in status or files, if any. Messages are not compared.
     pub fn differs_from(&self, truth: &Self) -> Option<String> {
         if self.status != truth.status {
             return Some(format!(
-                "{} in place of {}: {}",
+                "{} instead of {}: {}",
                 self.status, truth.status, self.stderr
             ));
         }
         let names = self.files.keys().chain(truth.files.keys());
         let mut differ = names.filter(|name| {
             let (own, other) = (self.files.get(*name), truth.files.get(*name));
-            // Times differ from run to run.
+            // JSON files contain times, which differ from run to run.
             let timed = name.extension().is_some_and(|end| end == "json");
             own.is_some() != other.is_some() || (own != other && !timed)
         });
@@ -257,7 +257,7 @@ impl Made {
                 None => "missing".to_owned(),
             };
             format!(
-                "{name:?} is wrong: {}, right are {}",
+                "{name:?} is wrong: {} instead of {}",
                 state(self),
                 state(truth)
             )

@@ -1,5 +1,5 @@
-//! Environment variables that clang 15 or 19 reads (the strings of its libraries), that the loader
-//! reads for it, or that hipcc does.
+//! Environment variables that clang 15 or 19 reads (they are among the strings in its libraries), that its loader
+//! reads, or that hipcc reads.
 
 use super::compiler::{versions, with_configuration};
 use super::trial::Trial;
@@ -126,7 +126,7 @@ fn include_path(t: &mut Trial<'_>, name: &str) {
     t.both(&one, &two);
 }
 
-/// A library that gives the compiler, and nobody else, one more option.
+/// Builds a library that, when preloaded, gives the compiler and no other program one more option.
 fn preload(t: &Trial<'_>, name: &str, value: u32) {
     let source = format!(
         "#include <stdlib.h>

@@ -1,9 +1,8 @@
 //! The table in `docs/correctness.md`: a row for each case, a column for each launcher.
 //!
-//! A cell says what becomes of the calls with rock-wrap (`right`: launched, and the results are the
-//! compiler's own; otherwise the reason for which they are not launched) and, behind a slash, what
-//! the launcher makes of them alone. Only the first is held against what the tests see: a launcher
-//! may be mended.
+//! A cell says what happens to the calls with rock-wrap: `right` if they are launched and the results are the
+//! compiler's own, otherwise the reason why they are not launched. After a slash it says what the launcher alone makes
+//! of them. Only the part before the slash is compared with what the tests see, because a launcher may be fixed.
 
 use std::fmt::{self, Write};
 use std::path::Path;
@@ -16,7 +15,7 @@ const BEGIN: &str = "<!-- The table of hazards, written by the tests: begin -->\
 const WORD_END: &str = ", ";
 const END: &str = "<!-- end -->\n";
 
-/// What the launcher makes of a case without rock-wrap; the worst counts.
+/// What the launcher makes of a case without rock-wrap. The worst result of a case counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Alone {
     Right,
@@ -25,10 +24,10 @@ pub enum Alone {
     Wrong,
 }
 
-/// What came of a case.
+/// The result of a case: a cell of the table.
 #[derive(Clone, Debug, Default)]
 pub struct Cell {
-    /// What became of the calls, one after the other: launched, or why not.
+    /// One entry for each call, without repetitions: `None` if it was launched, otherwise the reason why not.
     calls: Vec<Option<String>>,
     /// Whether the launcher was given a call that it does not cache.
     not_cached: bool,
@@ -36,7 +35,7 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Another call; one like the last changes nothing.
+    /// Adds a call: `None` if it was launched, otherwise the reason. A call like the last one changes nothing.
     pub fn add(&mut self, reason: Option<&str>) {
         let call = reason.map(str::to_owned);
         if self.calls.last() != Some(&call) {
@@ -52,7 +51,7 @@ impl Cell {
         self.alone = self.alone.max(Some(alone));
     }
 
-    /// Whether all was launched, and cached.
+    /// Whether all calls were launched and cached.
     pub fn is_right(&self) -> bool {
         self.calls == [None] && !self.not_cached
     }
@@ -61,7 +60,7 @@ impl Cell {
         self.words().join(WORD_END)
     }
 
-    /// What became of each call.
+    /// What the cell says about each call.
     fn words(&self) -> Vec<String> {
         let calls = self.calls.iter().map(|call| match call {
             None if self.not_cached => "right, not cached".to_owned(),
@@ -85,19 +84,19 @@ impl fmt::Display for Cell {
     }
 }
 
-/// The table as the document has it, and the text around it.
+/// The table in the document.
 pub struct Table;
 
-/// Several tests read and write the one document.
+/// Several tests read and write the document, one at a time.
 static DOCUMENT: Mutex<()> = Mutex::new(());
 
 impl Table {
-    /// Whether the table is to be written and not only read.
+    /// Whether the table is to be written instead of compared.
     pub fn is_written() -> bool {
         std::env::var_os("ROCK_WRAP_WRITE_TABLE").is_some()
     }
 
-    /// Holds what was seen of `launcher` against the table, or writes it there.
+    /// Compares the results of `launcher` with its column of the table, or writes the column.
     pub fn hold(launcher: &Launcher, site: &Site, column: &[(&str, Cell)]) {
         let _alone = DOCUMENT.lock().unwrap_or_else(|broken| broken.into_inner());
         let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/correctness.md");
@@ -138,7 +137,7 @@ impl Table {
             "{}: nothing at all was launched",
             launcher.name
         );
-        // For a launcher that has no column yet only the results were checked.
+        // A launcher without a column yet has nothing to compare. Its results were checked by the cases.
         if column
             .iter()
             .all(|(row, _)| written(row).get(at).is_none_or(|told| told.is_empty()))

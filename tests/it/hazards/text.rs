@@ -94,7 +94,7 @@ pub const CASES: &[Case] = &[
     }),
 ];
 
-/// A C++ source in which the comment `C` becomes a longer one.
+/// Compiles a C++ source in which the comment `/*C*/` becomes a longer one.
 fn layout(t: &mut Trial<'_>, args: &[&str], source: &str) {
     let call = t.cxx(args);
     t.write("src/h.cpp", source);
@@ -104,7 +104,7 @@ fn layout(t: &mut Trial<'_>, args: &[&str], source: &str) {
     t.differs();
 }
 
-/// A header with this assembly, which reads the file `DATA`, and an edit of that.
+/// Compiles a header with inline assembly that reads the file `DATA`, and edits that file.
 fn data(t: &mut Trial<'_>, header: &str) {
     let call = t.cxx(&[]);
     let file = t.text("src/data.inc");

@@ -34,7 +34,7 @@ pub const CASES: &[Case] = &[
             "src/k.hip",
             format!("{include}{}", SOURCE.replace(head, &line)),
         );
-        // Only the device sees the date.
+        // Only device code sees the date.
         let header = "#if __HIP_DEVICE_COMPILE__\n#define DAY __DATE__\n#else\n#define DAY \"Jan  1 1970\"\n#endif\n";
         t.write("src/day.h", header);
         two_days(t, |t| {
@@ -85,7 +85,7 @@ pub const CASES: &[Case] = &[
     .everywhere(),
 ];
 
-/// A C++ compile of `src/h.cpp` by its absolute name: by one with `..` in it, sccache has no direct mode.
+/// A C++ compile of `src/h.cpp` under its absolute name. With `..` in the name, sccache would not use direct mode.
 fn named(t: &Trial<'_>) -> Call {
     let source = t.text("src/h.cpp");
     t.cxx(&[]).with("../src/h.cpp", &source)
@@ -97,7 +97,7 @@ fn with_header(t: &Trial<'_>, header: &str) {
     t.write("src/h.cpp", source);
 }
 
-/// Makes the call in two time zones, in which it is never the same day.
+/// Makes the call in two time zones whose dates always differ.
 fn two_days(t: &mut Trial<'_>, call: fn(&Trial<'_>) -> Call) {
     for zone in ["AAA12", "AAA-14"] {
         let call = call(t).env("TZ", zone);
@@ -122,8 +122,8 @@ fn sccache_returns_no_object_with_an_earlier_time() {
     compiled_now(&SCCACHE_16);
 }
 
-/// `__TIME__` is no row of the table, because the compiler itself makes another object each second. Here an object has
-/// to contain the time at which it was asked for, in a time zone in which it is another hour than before.
+/// Checks that an object contains the time of its own call, also when the call moves to a time zone with another hour.
+/// `__TIME__` has no row in the table, because the bare compiler makes another object each second.
 fn compiled_now(launcher: &Launcher) {
     let Some(program) = launcher.program() else {
         return;
@@ -154,7 +154,7 @@ fn compiled_now(launcher: &Launcher) {
                 "h.cpp" => named(&t),
                 _ => t.hip(&[]),
             };
-            // Twice in the first zone, so that direct mode knows the source.
+            // Two calls in the first zone, so that direct mode knows the source.
             for zone in [0, 0, 5] {
                 let call = call.clone().env("TZ", format!("AAA-{zone}"));
                 let before = day_time(zone);
@@ -177,13 +177,13 @@ fn compiled_now(launcher: &Launcher) {
     }
 }
 
-/// The seconds since midnight in a time zone that is so many hours ahead.
+/// The seconds since midnight in the time zone that is `zone` hours ahead of UTC.
 fn day_time(zone: u64) -> u64 {
     let now = SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     (now + 3600 * zone) % 86400
 }
 
-/// The times of day in an object in the form of `__TIME__`, in seconds.
+/// The times in an object that have the form of `__TIME__`, in seconds since midnight.
 fn times(object: &[u8]) -> Vec<u64> {
     let number = |two: &[u8]| {
         let text = std::str::from_utf8(two).ok()?;

@@ -1,4 +1,4 @@
-//! One case at one site: its states, and what came of them.
+//! A running case: its states and their results.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -10,8 +10,8 @@ use crate::support::dir::Dir;
 use crate::support::launchers::Asked;
 use crate::support::{run, stderr};
 
-/// A small unit of HIP. Without ROCm's headers it compiles in a fifth of the time; `exp` comes from
-/// the device libraries, `V` from the command line.
+/// A small HIP unit. Without ROCm's headers it compiles in a fifth of the time. `exp` comes from the device libraries,
+/// `V` from the command line or from `v.h`.
 pub const SOURCE: &str = "
 struct dim3 { unsigned x, y, z; };
 typedef struct ihipStream_t *hipStream_t;
@@ -35,27 +35,27 @@ __attribute__((global)) void kernel(float *x) {
 
 /// One state of a case.
 pub struct State {
-    /// What the compiler itself makes.
+    /// What the bare compiler made.
     pub truth: Made,
-    /// What the call through the shim made first.
+    /// What the first call through the shim made.
     pub made: Made,
-    /// What the launcher made without rock-wrap, if it was asked.
+    /// What the launcher made without rock-wrap. It is only run when the table is written.
     pub alone: Option<Made>,
-    /// Whether the launcher had not seen the call before.
+    /// Whether the first call through the shim was launched and missed.
     pub missed: bool,
 }
 
-/// A case as it goes on.
+/// A running case.
 pub struct Trial<'a> {
     pub site: &'a Site,
-    /// Has `src`, and `out` where calls are made.
+    /// Contains `src`, and `out`, where calls run.
     dir: Dir,
     cell: Cell,
     truths: Vec<Made>,
     faults: Vec<String>,
 }
 
-/// The files of a case are those of its directory.
+/// Gives access to the files in the case's directory.
 impl Deref for Trial<'_> {
     type Target = Dir;
 
@@ -78,12 +78,12 @@ impl<'a> Trial<'a> {
         trial
     }
 
-    /// What came of it, and what was wrong.
+    /// The table cell of this case, and its failures.
     pub fn end(self) -> (Cell, Vec<String>) {
         (self.cell, self.faults)
     }
 
-    /// A call that is made in `out`.
+    /// A call with the working directory `out`.
     pub fn call(&self, driver: &'static str, args: &[&str]) -> Call {
         Call {
             driver,
@@ -95,32 +95,32 @@ impl<'a> Trial<'a> {
         .args(args)
     }
 
-    /// A HIP compile of `src/k.hip` to `k.o`, under an id that it gives.
+    /// A HIP compile of `src/k.hip` to `k.o` with its own `-cuid=`.
     pub fn hip(&self, args: &[&str]) -> Call {
         self.hip_without_id(args).args(&["-cuid=1"])
     }
 
-    /// The same without an id.
+    /// A HIP compile of `src/k.hip` to `k.o` without `-cuid=`.
     pub fn hip_without_id(&self, args: &[&str]) -> Call {
         let common = ["-O1", "-nogpuinc", "--offload-arch=gfx900"];
         let files = ["-c", "../src/k.hip", "-o", "k.o"];
         self.call("clang++", &common).args(args).args(&files)
     }
 
-    /// A C++ compile of `src/h.cpp`, which is to be written first, to `h.o`.
+    /// A C++ compile of `src/h.cpp`, which the case must write, to `h.o`.
     pub fn cxx(&self, args: &[&str]) -> Call {
         let files = ["-c", "../src/h.cpp", "-o", "h.o"];
         self.call("clang++", args).args(&files)
     }
 
-    /// A C compile of `src/h.c`, which is to be written first, to `h.o`.
+    /// A C compile of `src/h.c`, which the case must write, to `h.o`.
     pub fn c(&self, args: &[&str]) -> Call {
         let files = ["-c", "../src/h.c", "-o", "h.o"];
         self.call("clang", args).args(&files)
     }
 
-    /// The case as it now stands: the call through the shim makes what the compiler makes, and what
-    /// is launched is answered from the cache the second time.
+    /// Checks `call` with the files as they are now: through the shim it must make what the bare compiler makes, and if
+    /// it is launched, the second time must be a hit.
     pub fn state(&mut self, call: &Call) -> State {
         let site = self.site;
         let top = &call.top;
@@ -129,8 +129,8 @@ impl<'a> Trial<'a> {
         let truth = Made::by(&mut with_id.bare(site), top);
         site.cache.zero();
         let (made, how) = self.wrapped(call);
-        // If the compiler's output differs from run to run (clang 23 with -gsplit-dwarf), a call that went
-        // straight to it cannot be compared. One that was launched must be the same again in any case.
+        // If the compiler's output differs from run to run (clang 23 with -gsplit-dwarf), a direct call cannot be
+        // compared. A launched call is always compared.
         let repeats = || {
             Made::by(&mut with_id.bare(site), top)
                 .differs_from(&truth)
@@ -146,7 +146,7 @@ impl<'a> Trial<'a> {
             self.compare(&again, &truth, "again");
             let asked = site.cache.asked();
             missed = asked == Asked::new(1, 1);
-            // Handed to the launcher, which had to compile it both times: the table says where that is so.
+            // The launcher compiled the call both times. The table says which calls it does not cache.
             if asked.others == 2 || asked == Asked::new(0, 2) {
                 self.cell.not_cached();
             } else if !missed && asked != Asked::new(2, 0) {
@@ -160,7 +160,7 @@ impl<'a> Trial<'a> {
             site.cache.zero();
             let warm = Made::by(&mut call.alone(site), top);
             let asked = site.cache.asked();
-            // Without an id of the call's own, the compiler's differs from the shim's.
+            // If the shim adds an id, the launcher alone cannot make the same object, because clang's id differs.
             let right = added.is_some()
                 || cold.differs_from(&truth).is_none() && warm.differs_from(&truth).is_none();
             self.cell.alone(match (cold.status == truth.status, right) {
@@ -180,30 +180,31 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// The control: in its last two states the case has different right results.
+    /// The control: the bare compiler's results must differ between the last two states.
     pub fn differs(&mut self) {
         let [.., before, after] = &self.truths[..] else {
-            panic!("two states");
+            panic!("the control needs two states");
         };
         let fault = if !after.status.success() {
             format!("the compiler itself fails: {}", after.stderr)
         } else if before.differs_from(after).is_none() {
-            "the control: the compiler itself makes no difference".to_owned()
+            "the control: the compiler's own results do not differ".to_owned()
         } else {
             return;
         };
         self.faults.push(fault);
     }
 
-    /// Goes through two calls, which have different right results.
+    /// Checks two calls for which the bare compiler's results must differ.
     pub fn both(&mut self, before: &Call, after: &Call) {
         self.state(before);
         self.state(after);
         self.differs();
     }
 
-    /// Replaces a file of the tree, by one in which `change` was made: nothing is launched until the
-    /// next install, and then nothing from before is answered.
+    /// Checks `call` before a file of the tree is replaced, after that, after the next install, and after the original
+    /// file has been put back and installed, when the first results must be hits. `change` is given the file's path and
+    /// content, and writes the new file. Until the next install nothing is launched.
     pub fn replaced(&mut self, call: &Call, file: &str, change: impl FnOnce(&Path, Vec<u8>)) {
         let path = self.site.tree.root.join(file);
         let aside = path.with_extension("aside");
@@ -221,7 +222,8 @@ impl<'a> Trial<'a> {
         self.must("the old compiler's results are found again", !missed);
     }
 
-    /// The same for a program or library, in which one string becomes another of the same length.
+    /// [Replaces](Self::replaced) one string in a program or library by another of the same length. The file keeps its
+    /// modification time.
     pub fn patched(&mut self, call: &Call, file: &str, from: &str, to: &str) {
         let meta = self.site.tree.root.join(file).metadata().unwrap();
         self.replaced(call, file, |path, mut content| {
@@ -234,20 +236,20 @@ impl<'a> Trial<'a> {
         });
     }
 
-    /// Requires more than equal files.
+    /// Records a failure unless `is` holds. For requirements other than equal files.
     pub fn must(&mut self, what: &str, is: bool) {
         if !is {
             self.faults.push(format!("not so: {what}"));
         }
     }
 
-    /// Tells that the launcher alone gets it wrong, where equal files do not show it.
+    /// Records that the launcher alone gets the case wrong, where a comparison of files does not show it.
     pub fn alone_is_wrong(&mut self) {
         self.cell.alone(Alone::Wrong);
     }
 
-    /// The call with a key that other cases do not have: those compile the same source in other
-    /// directories, which a launcher alone may not see.
+    /// Gives the call a key that other cases do not have. They compile the same source in other directories, which a
+    /// launcher alone may not tell apart.
     fn kept_apart(&self, call: &Call) -> Call {
         let mut apart = call.clone();
         for name in ["SCCACHE_C_CUSTOM_CACHE_BUSTER", "CCACHE_NAMESPACE"] {
@@ -256,7 +258,7 @@ impl<'a> Trial<'a> {
         apart
     }
 
-    /// What a call through the shim makes, and why it went straight to the compiler, if it did.
+    /// Makes a call through the shim. Returns what it made and, if it went straight to the compiler, the reason.
     pub fn wrapped(&self, call: &Call) -> (Made, Option<String>) {
         let events = self.path("events");
         std::fs::write(&events, "").unwrap();
@@ -282,7 +284,7 @@ impl<'a> Trial<'a> {
         }
     }
 
-    /// Runs a tool that has to succeed, in the case's directory. What it printed.
+    /// Runs a tool of the tree or the system in the case's directory. It must succeed. Returns its standard output.
     pub fn tool(&self, program: &str, args: &[&str]) -> String {
         let own = self.site.tree.bin().join(program);
         let program = if own.exists() { own } else { program.into() };

@@ -1,5 +1,5 @@
-//! Equal objects at scale: units that instantiate rocPRIM and hipRAND, as the compiler makes them,
-//! through an empty cache and out of it. Objects and dependency files are compared byte for byte.
+//! Equal objects at scale: units that instantiate rocPRIM and hipRAND, compiled bare, with a cold cache and with a warm
+//! one. Objects and depfiles are compared byte for byte.
 
 use std::path::Path;
 
@@ -19,7 +19,8 @@ fn ccache_gives_the_compilers_own_objects_of_heavy_units() {
     compare(&CCACHE_14, "philox-float");
 }
 
-/// The short form compiles one unit through each launcher, of another library, and one of the quicker ones.
+/// Compares all units, or in the quick form the unit `short` alone: one of the quicker units, of another library for
+/// each launcher.
 fn compare(launcher: &Launcher, short: &str) {
     let Some(program) = launcher.program() else {
         return;
@@ -31,7 +32,7 @@ fn compare(launcher: &Launcher, short: &str) {
         .filter(|name| compilers::full() || *name == short)
         .collect();
     assert!(!units.is_empty(), "{names:?}");
-    // The libraries are Debian 12's, as is the HIP that they are made for.
+    // rocPRIM and hipRAND are Debian 12's, and so is the HIP that they are made for.
     let clangs = compilers::clangs(&[19]);
     let clangs = clangs
         .into_iter()
