@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::io::Write as _;
 use std::time::Instant;
 
-/// Prints past the test harness, which keeps what a test that passes prints to itself: the numbers
-/// are what this suite is for.
+/// Prints a line past the test harness, which captures the output of a test that passes. The numbers are what this
+/// suite is for.
 pub fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(line.as_bytes()).unwrap();
@@ -69,7 +69,7 @@ pub fn differences(bare: &Outcome, through: &Outcome) -> Vec<String> {
     found
 }
 
-/// What came of one comparison.
+/// The result of one comparison.
 #[derive(Default)]
 struct Verdict {
     found: Vec<String>,
@@ -78,16 +78,16 @@ struct Verdict {
     half_said: bool,
 }
 
-/// The count of one or more runs.
+/// The counts of one or more runs.
 #[derive(Default)]
 pub struct Tally {
     pub comparisons: usize,
     pub differing: usize,
-    /// Not differing, under the id that clang made up of the launcher's arguments.
+    /// Equal to a bare compile that was given the id that the shim adds.
     pub other_ids: usize,
-    /// Not differing, but for sccache's umask.
+    /// Equal, except for file modes that are due to sccache's umask.
     pub other_modes: usize,
-    /// Not differing, but for messages that sccache keeps to itself.
+    /// Equal, except for messages that sccache does not return.
     pub half_said: usize,
 }
 
@@ -111,14 +111,14 @@ impl Tally {
         ));
     }
 
-    /// For the total, which only shows these two.
+    /// Adds the two counts that the total shows.
     pub fn add(&mut self, other: &Self) {
         self.comparisons += other.comparisons;
         self.differing += other.differing;
     }
 }
 
-/// Compares one run with the bare one.
+/// Compares one run with the bare run, and prints the differences.
 pub fn compare(
     site: &Site,
     what: &str,

@@ -1,18 +1,18 @@
-//! Directories: copies of one, and what is in one.
+//! Copying and reading directories.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// A directory's files by their relative names.
+/// The entries below a directory, by relative path.
 pub type Listing = BTreeMap<PathBuf, Entry>;
 
-/// What is at a name.
+/// A directory entry.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Entry {
     /// A directory.
     Dir,
-    /// A symbolic link and its text.
+    /// A symlink and its target.
     Link(PathBuf),
     /// A regular file: mode and content.
     File(u32, Vec<u8>),
@@ -47,9 +47,8 @@ pub fn read(dir: &Path) -> Listing {
     list(dir).into_iter().map(read_one).collect()
 }
 
-/// Fills `to`, in the place of whatever is there, with copies of what is in `from`. Not with hard
-/// links: each would change the file's ctime, at which ccache takes it for changed while it is
-/// compiled.
+/// Replaces `to` by a copy of `from`. Hard links would change the ctime of each file, and ccache would take the file
+/// for one that changes during the compile.
 pub fn copy(from: &Path, to: &Path) {
     if to.exists() {
         std::fs::remove_dir_all(to).unwrap();

@@ -1,25 +1,25 @@
-//! Nobody can tell that the shim is there: the same calls of a real clang in a real tree, on the
-//! bare tree and through the shim, cold and warm, with each launcher and with none, give the same
-//! standard output, standard error, exit status and files, to the byte.
+//! Nobody can tell that the shim is there: calls of a real clang in a real tree give the same standard output, standard
+//! error, exit status and files, to the byte, in the bare tree and through the shim, cold and warm, with each launcher
+//! and with none.
 //!
-//! Two things are not compared as they are:
-//! - the six random digits in the names of clang's temporary files, which two bare runs differ in;
-//! - in trees where `clang` is itself the program (regular file, hard link), that file's own name
-//!   in what clang prints and in what `-MJ` writes: there it lies at `clang.7625` while the tree
-//!   is wrapped.
+//! Two things are masked before the comparison:
+//! - the six random digits in the names of clang's temporary files, which differ between any two runs;
+//! - the compiler's own file name in clang's output and in what `-MJ` writes, in trees where `clang` is itself the
+//!   program (regular file, hard link): the program is at `clang.7625` while the tree is wrapped.
 //!
-//! One is compared by another way, see [`Site::differs_in_the_id_alone`]. And two things that sccache
-//! does are counted and shown apart, since no wrapper that hands a call to it can change them:
-//! - its server writes files under umask 027 (0.16, `commands.rs`), whatever the caller's, so that
-//!   an object that others could read is 0640;
-//! - where a warning of the preprocessor is made an error, it returns that one and not the errors
-//!   that the compiler would have found behind it ([`probes::HALF_SAID_BY_SCCACHE`]).
+//! Ids that clang makes up are compared in another way, see [`Site::differs_in_the_id_alone`]. Two effects of sccache
+//! are counted and shown separately, because no wrapper that hands a call to it can change them:
+//! - its server writes files under umask 027 (0.16, `commands.rs`), whatever the caller's umask is, so that an object
+//!   that others could read has mode 0640;
+//! - if a preprocessor warning is made an error, it returns that error and not those that the compiler would have found
+//!   after it ([`probes::HALF_SAID_BY_SCCACHE`]).
 //!
-//! The quick form has every layout of clang 19 and one of clang 23, whose new offload driver keeps device code
-//! from launchers, each with one launcher in turn, and asks each call of `clang` or `clang++`, in turn from call to
-//! call and from tree to tree. Each launcher has every call; in hard links and stubs, which differ from the others only
-//! in how an original is kept, it has every third. `ROCK_WRAP_TEST_FULL` has every tree with every launcher, every call
-//! and both names, and adds sccache 0.17 and Debian's ccache.
+//! The quick form has every layout of clang 19 and one of clang 23, whose new offload driver hides device code from
+//! launchers. The trees get one launcher each, in turn. A call that both names understand is made to `clang` or
+//! `clang++`, alternating from call to call and from tree to tree. Each launcher gets every call. In trees with hard
+//! links and stubs, which differ from the others only in how an original is kept, only every third call is made.
+//! `ROCK_WRAP_TEST_FULL` combines every tree with every launcher, every call and both names, and adds sccache 0.17 and
+//! Debian's ccache.
 
 mod compare;
 mod files;
@@ -37,7 +37,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-/// All runs in one tree.
+/// Makes all runs in one tree, and compares them with the bare run.
 fn check_tree(checked: &Checked) -> Tally {
     let kind = checked.kind;
     let site = Site::new(kind);
@@ -56,7 +56,7 @@ fn check_tree(checked: &Checked) -> Tally {
         total.add(&tally);
     };
 
-    // A shim without a launcher does the same in every layout: each compiler once.
+    // A shim without a launcher does the same in every layout, so each compiler is checked once.
     if kind.layout == Layout::Symlink || full() {
         let start = Instant::now();
         site.tree.install(None);
@@ -64,7 +64,7 @@ fn check_tree(checked: &Checked) -> Tally {
     }
     for launcher in &checked.launchers {
         let cache = Cache::new(launcher);
-        // The version is in the directory's name; Debian's is in none.
+        // The directory's name contains the version, except for Debian's ccache.
         let dir = launcher.parent().unwrap().file_name().unwrap();
         let name = dir
             .to_str()
@@ -81,7 +81,7 @@ fn check_tree(checked: &Checked) -> Tally {
         report(&format!("{name}, cold"), &bare, &cold, Some(&cache), start);
         let start = Instant::now();
         let warm = site.run(&probes, Some(&cache));
-        // Where an id had to be found out, once is enough: warm must be what cold was.
+        // Where clang makes up an id, the cold run was compared in another way. The warm run must equal it.
         let mut expected = bare.clone();
         for (index, probe) in probes.iter().enumerate() {
             if probe.makes_id {
@@ -95,7 +95,7 @@ fn check_tree(checked: &Checked) -> Tally {
             Some(&cache),
             start,
         );
-        // Were everything Direct, all of this would be equal too.
+        // Direct calls would be equal too, so check that these calls are hits.
         for (index, probe) in probes.iter().enumerate() {
             if probe.makes_id {
                 cache.zero();
@@ -117,12 +117,12 @@ fn check_tree(checked: &Checked) -> Tally {
     total
 }
 
-/// A tree and what is made of it.
+/// One tree, and the launchers and calls it is checked with.
 struct Checked {
     kind: Kind,
     launchers: Vec<PathBuf>,
     names: Names,
-    /// Every how many-th call is made.
+    /// Every `step`-th call is made.
     step: usize,
 }
 
@@ -135,7 +135,7 @@ fn every_tree() -> Vec<Checked> {
     for clang in clangs(&QUICK) {
         for kind in Layout::ALL.map(|layout| Kind::new(clang, layout)) {
             kinds.push(kind);
-            // clang 15 does not read configuration files by itself.
+            // clang 15 has no default configuration files.
             kinds.extend((clang > 15).then(|| kind.with_cfg()));
         }
     }
@@ -148,7 +148,8 @@ fn every_tree() -> Vec<Checked> {
     kinds.into_iter().map(checked).collect()
 }
 
-/// Every layout of one compiler, the first with configuration files, and one of the others, each with one launcher.
+/// Every layout of the first compiler and one layout of each other compiler, with one launcher each. The first tree has
+/// configuration files.
 fn trees_in_turn() -> Vec<Checked> {
     let launchers = [launchers::sccache(), launchers::ccache()];
     let mut trees = Vec::new();
@@ -185,7 +186,7 @@ fn no_call_differs_from_the_bare_compilers_in_any_tree_with_any_launcher() {
         trees_in_turn()
     };
     let (next, total) = (AtomicUsize::new(0), Mutex::new(Tally::default()));
-    // It begins last, when a core would be idle.
+    // Two trees at a time: while the last calls of a run end, the other tree's calls keep the cores busy.
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
@@ -204,7 +205,7 @@ fn no_call_differs_from_the_bare_compilers_in_any_tree_with_any_launcher() {
     assert_eq!(total.differing, 0);
 }
 
-/// hipcc and hipconfig, which call `clang++` by its path for what they print and what they do.
+/// hipcc and hipconfig call `clang++` by its path, both for information that they print and to compile.
 #[test]
 fn hipcc_and_hipconfig_do_the_same_in_a_wrapped_tree() {
     for clang in clangs(&[19]) {
@@ -246,7 +247,7 @@ fn hipcc_does_the_same(clang: u32) {
 /// The compile is the same for every value of `HIP_CLANG_LAUNCHER`; a launcher that cannot be run adds one line to
 /// standard error.
 #[test]
-fn hip_clang_launcher_changes_nothing_but_the_way() {
+fn hip_clang_launcher_changes_no_result_of_a_call() {
     for clang in clangs(&[19]) {
         hip_clang_launcher_changes_nothing(clang);
     }
@@ -278,7 +279,7 @@ fn hip_clang_launcher_changes_nothing(clang: u32) {
     ];
     let values = can.iter().map(String::as_str).chain(cannot_be_run);
     for value in values {
-        // The kind of the launcher is determined by its own file name.
+        // A launcher's file name tells its kind.
         let cache = Cache::new(&if value.ends_with("sccache") {
             launchers::sccache()
         } else {

@@ -1,14 +1,14 @@
-//! The calls that must go the same way with and without a shim, and the sources that they are about.
+//! The calls that must have the same result with and without a shim, and the sources that they use.
 //!
-//! One call a line, words parted by spaces, `'...'` around a word that has some. `{rocm}` is the
-//! tree, `{bin}` its compilers' directory, `{c}` the compiler. `<file` is standard input.
+//! Each line of a table is a call. Words are separated by spaces; a word that contains spaces is in single quotes.
+//! `{rocm}` is the tree, `{bin}` its compilers' directory. `<file` is standard input.
 
 use std::path::Path;
 
 use crate::support::run;
 use crate::support::tree::Tree;
 
-/// Asked of `clang` and of `clang++`: what CMake, Meson, hipcc, PyTorch, sccache and people ask.
+/// Calls of `clang` and of `clang++`, as CMake, Meson, hipcc, PyTorch, sccache and people make them.
 pub const ANY: &str = r#"
 --version
 -v
@@ -109,12 +109,12 @@ t.cpp -o t.obj -c -Wfoo
 -c a.cpp -MJ compile.json -o y.o
 "#;
 
-/// Asked of `clang++`: a warning of the preprocessor that is an error, and more behind it.
+/// Calls of `clang++` in which a preprocessor warning is an error, with more errors after it.
 pub const HALF_SAID_BY_SCCACHE: &str = r"
 -c warn.cpp -o y.o -Wall -Werror
 ";
 
-/// HIP, asked of `clang++`. `{hip}` is what every one needs.
+/// HIP calls of `clang++`. `{hip}` stands for the options that all of them need.
 pub const HIP: &str = r#"
 {hip} --offload-arch=gfx900 -c k.hip -o k.o -cuid=0123456789abcdef
 {hip} --offload-arch=gfx900 -fgpu-rdc -c k.hip -o k.o -cuid=0123456789abcdef
@@ -127,14 +127,15 @@ pub const HIP: &str = r#"
 {hip} --offload-arch=nonsense -c k.hip -o k.o
 "#;
 
-/// HIP without an id of its own: clang makes one out of the arguments, which launchers rewrite.
-/// Asked of `clang++` and, the first one, of `clang`.
+/// HIP calls without `-cuid=`: clang makes an id out of the arguments, which launchers rewrite.
+/// All are calls of `clang++`. The first one is made to `clang` too.
 pub const HIP_WITHOUT_CUID: &str = r#"
 {hip} --offload-arch=gfx900 --offload-arch=gfx906 -c k.hip -o k.o
 {hip} --offload-arch=gfx900 -fgpu-rdc -c k.hip -o k.o
 "#;
 
-/// Asked of the tree's hipcc. With an id: clang from 19 on puts one into every object, which launchers change.
+/// Calls of the tree's hipcc. Compiles have a `-cuid=`: clang from 19 on puts an id into every object, and launchers
+/// change the id that it makes up.
 pub const HIPCC: &str = r"
 {rocm}/bin/hipcc --version
 {rocm}/bin/hipconfig --full
@@ -154,7 +155,7 @@ pub const HIPCC: &str = r"
 {rocm}/bin/hipcc --offload-arch=gfx900 -E k.hip
 ";
 
-/// Asked of a compiler that is called in unusual ways.
+/// Calls of a compiler by unusual paths.
 pub const ATTACHED: &str = r#"
 --version
 
@@ -244,14 +245,14 @@ const SOURCES: &[(&str, &str)] = &[
     ("k.hip", KERNEL),
 ];
 
-/// What needs no header, so that a compile takes a second and not several.
+/// A kernel that needs no header, so that a compile takes one second instead of several.
 const KERNEL: &str = "typedef struct dim3 { unsigned x, y, z; } dim3;\n\
 extern \"C\" int hipLaunchKernel(const void *, dim3, dim3, void **, unsigned long, void *);\n\
 __attribute__((device)) static int counter;\n\
 __attribute__((global)) void scale(float *x, float a) { x[0] *= a; counter++; }\n\
 int *where() { return &counter; }\n";
 
-/// Writes the sources to `dir`, and the objects that some calls link, made by the bare compiler.
+/// Writes the sources to `dir`, and has the bare compiler make the objects that some calls link.
 pub fn write_sources(dir: &Path, tree: &Tree) {
     std::fs::create_dir_all(dir.join("sub")).unwrap();
     for (name, text) in SOURCES {
@@ -285,7 +286,7 @@ pub fn write_sources(dir: &Path, tree: &Tree) {
         ],
     ] {
         let mut command = std::process::Command::new(&clang);
-        // clang 15 does not know gfx942; the same object serves it all the same.
+        // clang 15 does not know gfx942. An object for gfx90a serves as well.
         let args = args.iter().map(|arg| {
             if tree.kind.clang < 19 {
                 arg.replace("gfx942", "gfx90a")
@@ -296,8 +297,7 @@ pub fn write_sources(dir: &Path, tree: &Tree) {
         let output = run(command.args(args).current_dir(dir));
         assert!(output.status.success(), "{output:?}");
     }
-    // The same times in each copy, and old ones: launchers mistrust a file that is younger than the
-    // compile.
+    // All copies have the same, old modification time: launchers mistrust a file that is newer than the compile.
     let old = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
     for path in super::files::list(dir) {
         if path.is_file() {
@@ -315,7 +315,7 @@ pub fn lines(table: &str) -> impl Iterator<Item = Vec<String>> {
     table.lines().map(words)
 }
 
-/// Splits at spaces, but for what is between single quotes.
+/// Splits at spaces, except between single quotes.
 pub fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     for (index, part) in line.split('\'').enumerate() {

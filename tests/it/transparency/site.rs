@@ -1,4 +1,4 @@
-//! A tree with sources around it, and the calls that are made in it.
+//! A tree with sources beside it, and the calls that are made there.
 
 use super::compare::differences;
 use super::files::{Entry, Listing};
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use wait_timeout::ChildExt;
 
-/// Far more than any call takes: what does not end is a difference too.
+/// Far more than any call takes. A call that does not end counts as a difference.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
 
 /// One call.
@@ -25,11 +25,11 @@ pub struct Probe {
     pub program: String,
     pub args: Vec<String>,
     pub stdin: Option<String>,
-    /// More environment.
+    /// Additional environment variables.
     pub env: Vec<(&'static str, String)>,
-    /// Whether clang makes up an id for it.
+    /// Whether clang makes up an id for the call.
     pub makes_id: bool,
-    /// Whether sccache keeps some of the compiler's messages to itself.
+    /// Whether sccache does not return all of the compiler's messages.
     pub half_said_by_sccache: bool,
 }
 
@@ -56,7 +56,7 @@ impl Probe {
     }
 }
 
-/// What came of a call.
+/// The result of a call.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// Exit status or signal, as text.
@@ -67,8 +67,8 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Takes the mode from files of `other` that have this one's mode less what umask 027 takes.
-    /// Returns whether there were such.
+    /// Adopts the mode of each file of `other` whose mode is this file's without the bits of umask 027.
+    /// Returns whether there were such files.
     pub fn under_sccaches_umask(&mut self, other: &Self) -> bool {
         let mut any = false;
         for (name, entry) in &mut self.files {
@@ -85,17 +85,17 @@ impl Outcome {
     }
 }
 
-/// Which of the compiler's two names is asked what both can be asked.
+/// Which of the compiler's two names gets the calls that both understand.
 #[derive(Clone, Copy)]
 pub enum Names {
-    /// Each is asked all of it.
+    /// Each name gets every call.
     Both,
-    /// One is asked, in turn; the first call goes to `clang` where this is even.
+    /// The names take turns. The first call goes to `clang` if the number is even.
     InTurn(usize),
 }
 
 impl Names {
-    /// Whether the call is made of `clang` (0) or `clang++` (1).
+    /// Whether the call with the index `call` goes to `clang` (`name` 0) or `clang++` (1).
     fn are_asked(self, call: usize, name: usize) -> bool {
         match self {
             Self::Both => true,
@@ -104,7 +104,7 @@ impl Names {
     }
 }
 
-/// What lies around a tree: sources, and a place for each call, the same in every run.
+/// A tree, and beside it sources and a directory for each call. All paths are the same in every run.
 pub struct Site {
     pub tree: Tree,
     pub dir: TempDir,
@@ -140,7 +140,7 @@ impl Site {
             .replace("{links}", self.path("links").to_str().unwrap())
     }
 
-    /// Everything that is asked in one run.
+    /// All calls of one run.
     pub fn probes(&self, names: Names) -> Vec<Probe> {
         let mut probes = Vec::new();
         let mut ask = |program: &str, args: Vec<String>| {
@@ -181,7 +181,7 @@ impl Site {
             }
         }
         ask("{bin}/clang++", words("main.cpp -o main"));
-        // By other ways to the same compiler; in the last two, a path that is relative and a search.
+        // Other paths to the same compiler. The last two are a relative path and a search in PATH.
         for way in [
             "{rocm}/bin/amdclang++",
             "{bin}/amdclang",
@@ -206,11 +206,11 @@ impl Site {
         probes
     }
 
-    /// Makes one call in a fresh copy of the sources, at a path that is this probe's own.
+    /// Makes one call in a fresh copy of the sources, in this probe's own directory.
     pub fn call(&self, index: usize, probe: &Probe, cache: Option<&Cache>) -> Outcome {
         let dir = self.path("work").join(index.to_string());
         files::copy(&self.path("sources"), &dir);
-        // Apart from what is compared: clang 15 leaves directories there with random names.
+        // Not in the directory that is compared: clang 15 leaves directories with random names there.
         let temporary = self.path("tmp").join(index.to_string());
         drop(std::fs::remove_dir_all(&temporary));
         std::fs::create_dir_all(&temporary).unwrap();
@@ -257,7 +257,7 @@ impl Site {
         if self.tree.kind.moves_the_compiler()
             && let Some(Entry::File(_, database)) = files.get_mut(Path::new("compile.json"))
         {
-            // What -MJ writes names clang's own file, as its messages do.
+            // The file that -MJ writes contains the compiler's own path, as its messages do.
             let text = String::from_utf8_lossy(database);
             *database = without_aliases(&text).into_bytes();
         }
@@ -269,7 +269,7 @@ impl Site {
         }
     }
 
-    /// What clang printed without what this file's comment names.
+    /// What clang printed, with the random digits of temporary files masked and the compiler's original name.
     fn comparable(&self, text: &str, temporary: &Path) -> String {
         let prefix = format!("{}/", temporary.display());
         let mut parts = text.split(&prefix);
@@ -303,14 +303,13 @@ impl Site {
         })
     }
 
-    /// Whether `outcome`, which a launcher brought about, is what the bare compiler makes of the same
+    /// The differences between `outcome`, which a launcher brought about, and what the bare compiler makes of the same
     /// arguments and the id that the shim added to them.
     ///
-    /// Without `-cuid=`, clang takes the id of a HIP compile from the input's path and all arguments
-    /// (15 and 19: with `-fgpu-rdc`; 19: always, as `__hip_cuid_<hash>`). Launchers share objects that
-    /// need ids of their own and order the arguments anew, so the shim gives the compile an id: the
-    /// one argument that it ever adds. The id goes into symbol names, and so into string and hash
-    /// tables: two objects differ in a hundred bytes and cannot be compared by masking.
+    /// Without `-cuid=`, clang derives the id of a HIP compile from the input's path and all arguments (15 and 19: with
+    /// `-fgpu-rdc`; 19: always, as `__hip_cuid_<hash>`). Launchers reorder the arguments, and share objects that need
+    /// different ids, so the shim adds an id to the compile. It adds no other argument. The id is part of symbol names,
+    /// and so of string and hash tables: two objects differ in a hundred bytes and cannot be compared by masking.
     pub fn differs_in_the_id_alone(
         &self,
         index: usize,
@@ -343,13 +342,13 @@ impl Site {
     }
 }
 
-/// `text` with the compilers' own names in the place of those that they have in a wrapped tree.
+/// Replaces the names that the compilers have in a wrapped tree by their original names.
 fn without_aliases(text: &str) -> String {
     let text = text.replace(&alias("clang++"), "clang++");
     text.replace(&alias("clang"), "clang")
 }
 
-/// `f` of each number below `count`, on all cores.
+/// Calls `f` with each number below `count`, on all cores. Returns the results in order.
 pub fn in_parallel<T: Send>(count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let results: Vec<Mutex<Option<T>>> = (0..count).map(|_| Mutex::new(None)).collect();
