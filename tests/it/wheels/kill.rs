@@ -1,4 +1,4 @@
-//! `rock-wrap run` is told to stop, or killed, at random moments of a wheel's build.
+//! `rock-wrap run` is interrupted, terminated or killed at random moments of a wheel's build.
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
@@ -21,14 +21,14 @@ const SIGNALS: [Signal; 3] = [Signal::SIGINT, Signal::SIGTERM, Signal::SIGKILL];
 
 const ATTACHMENTS: [&str; 2] = ["in-place", "shadow"];
 
-/// In the environment of every process of one build, and of no other.
+/// The variable that marks the processes of a build. Its value differs from build to build.
 const MARK: &str = "ROCK_WRAP_TEST_BUILD";
 
-/// How long rock-wrap may take to clear up. A machine with other work to do is slow.
+/// How long rock-wrap may take to clean up, also on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// When the signal is sent: in every second round while rock-wrap itself has begun to work, else
-/// somewhere in the build. The same in each run of the test.
+/// How long after the start the signal is sent: in even rounds while rock-wrap itself starts, in odd rounds at some
+/// point of the build. The same in each run of the test.
 fn moment(round: u32) -> Duration {
     let random = BuildHasherDefault::<DefaultHasher>::default().hash_one(round);
     let range = if round.is_multiple_of(2) {
@@ -68,12 +68,12 @@ fn wait_for_the_last_one(mark: &str) {
         if left.is_empty() {
             return;
         }
-        assert!(Instant::now() < deadline, "still there: {left:#?}");
+        assert!(Instant::now() < deadline, "still running: {left:#?}");
         sleep(Duration::from_millis(10));
     }
 }
 
-/// Starts the build and sends the signal; whether that came before the build's end.
+/// Starts the build and sends the signal after `moment`. Returns whether the signal ended the build.
 fn strike(mut build: Command, signal: Signal, moment: Duration) -> bool {
     let build = build.stdin(Stdio::null()).stdout(Stdio::null());
     let mut child: Child = build.stderr(Stdio::null()).spawn().unwrap();
@@ -82,8 +82,8 @@ fn strike(mut build: Command, signal: Signal, moment: Duration) -> bool {
         kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
         status = child.wait_timeout(PATIENCE).unwrap();
     }
-    // pip makes an exit status of its own of an interrupt.
-    !status.expect("an end").success()
+    // An interrupted pip exits with a status of its own, so every failure counts.
+    !status.expect("rock-wrap must end").success()
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_build_that_is_stopped_at_any_moment_leaves_nothing_behind() {
     for round in 0..rounds {
         let which = round as usize % SIGNALS.len();
         let attach = ATTACHMENTS[round as usize / SIGNALS.len() % ATTACHMENTS.len()];
-        // An empty one, so that there is something to compile.
+        // An empty cache, so that there is something to compile.
         let cache = Cache::new(&launchers::ccache());
         let session = Session {
             cache: &cache,

@@ -1,9 +1,10 @@
-//! Real wheels, built by pip through `rock-wrap run`: they hold what a bare build puts into them, the
-//! second build compiles nothing, and the tree is as before.
+//! Real wheels, built by pip through `rock-wrap run`: they contain what a bare build puts into them, the second build
+//! compiles nothing, and the tree is unchanged.
 //!
-//! The quick form builds for one architecture, with one launcher and attachment for each project. With
-//! `ROCK_WRAP_TEST_FULL` it is every launcher with every attachment, a hipcc that calls the launcher by
-//! itself, wheels that are compiled by architecture, and an extension of PyTorch's. A table of times is printed past the test harness's capture.
+//! The quick form builds for one architecture, with one launcher and attachment for each project. `ROCK_WRAP_TEST_FULL`
+//! builds for two, combines every launcher with every attachment, and adds a hipcc that calls the launcher itself,
+//! wheels that are compiled by architecture, and a PyTorch extension. A table of times is printed past the test
+//! harness's capture.
 
 mod kill;
 mod project;
@@ -17,11 +18,11 @@ use crate::support::launchers::{self, Asked, Cache};
 use crate::support::manifest::Manifest;
 use project::{Built, Project, Session, Site};
 
-/// Says something that has to be seen although the test passes.
+/// Prints a line that must be visible even when the test passes.
 macro_rules! report {
     ($($arg:tt)*) => {{
         use std::io::Write as _;
-        // A harness that captures output does not see this stream; nothing else depends on it.
+        // The test harness does not capture this stream. Nothing depends on the line.
         let _ = writeln!(std::io::stderr(), "wheels: {}", format_args!($($arg)*));
     }};
 }
@@ -29,13 +30,13 @@ use report;
 
 type Launcher = fn() -> PathBuf;
 
-/// Units of each project: eleven with kernels, and the Python module.
+/// The units of each project: eleven with kernels, and the Python module.
 const UNITS: u64 = 12;
 
-/// Those of them that include `rows.h`, for kernels.
+/// The units that include `rows.h`. Both have kernels.
 const WITH_ROWS: u64 = 2;
 
-/// One line of the table.
+/// Prints a line of the table.
 fn row(what: &str, bare: Duration, built: &Built, asked: &Asked) {
     let (took, bare) = (built.took.as_secs_f64(), bare.as_secs_f64());
     report!(
@@ -46,8 +47,8 @@ fn row(what: &str, bare: Duration, built: &Built, asked: &Asked) {
     );
 }
 
-/// Builds `project` with each compiler bare and then in sessions: with an empty cache, a full one, and after a
-/// change of one header.
+/// Builds `project` with each compiler, bare and then in sessions: with a cold cache, with a warm one, and after one
+/// header was edited.
 fn bare_cold_warm_changed(project: Project, cells: &[(Launcher, &'static str)]) {
     for clang in clangs(&[15]) {
         with_clang(clang, project, cells);
@@ -57,7 +58,7 @@ fn bare_cold_warm_changed(project: Project, cells: &[(Launcher, &'static str)]) 
 fn with_clang(clang: u32, project: Project, cells: &[(Launcher, &'static str)]) {
     let site = Site::new(project, clang);
     let before = Manifest::of(&site.rocm.root);
-    // The first one of all reads compiler and headers from the disk; the table is not to show that.
+    // The very first build reads the compiler and headers from disk. The table must not show that time.
     if full() {
         site.build(None);
     }
@@ -91,8 +92,11 @@ fn with_clang(clang: u32, project: Project, cells: &[(Launcher, &'static str)]) 
         warm.assert_same(&cold);
         let asked = Asked::new(all - WITH_ROWS, WITH_ROWS);
         let other = site.with_another_header(|| step("one header changed", asked));
-        assert!(other.extension() != cold.extension(), "the header counts");
-        // Later releases put an id into every object, which rock-wrap gives in the place of clang's own.
+        assert!(
+            other.extension() != cold.extension(),
+            "the control: the header makes no difference"
+        );
+        // Later releases put an id into every object, and with rock-wrap it is not the one that clang makes up.
         if clang == 15 {
             cold.assert_same(&bare);
             changed
@@ -104,7 +108,7 @@ fn with_clang(clang: u32, project: Project, cells: &[(Launcher, &'static str)]) 
     }
 }
 
-/// The launcher and the attachment of the quick form, or all that there are.
+/// The launcher and the attachment of the quick form, or all combinations.
 fn cells(project: Project, quick: (Launcher, &'static str)) -> Vec<(Launcher, &'static str)> {
     if !full() {
         return vec![quick];
@@ -118,13 +122,13 @@ fn cells(project: Project, quick: (Launcher, &'static str)) -> Vec<(Launcher, &'
 }
 
 #[test]
-fn a_wheel_by_setuptools_and_hipcc_is_the_bare_one() {
+fn a_wheel_built_by_setuptools_and_hipcc_equals_a_bare_build() {
     let quick = (launchers::sccache as Launcher, "shadow");
     bare_cold_warm_changed(Project::Setuptools, &cells(Project::Setuptools, quick));
 }
 
 #[test]
-fn a_wheel_by_a_hipcc_that_calls_the_launcher_is_the_bare_one() {
+fn a_wheel_built_by_a_hipcc_that_calls_the_launcher_equals_a_bare_build() {
     if full() {
         let project = Project::NewHipcc;
         bare_cold_warm_changed(project, &cells(project, (launchers::sccache, "launcher")));
@@ -132,13 +136,13 @@ fn a_wheel_by_a_hipcc_that_calls_the_launcher_is_the_bare_one() {
 }
 
 #[test]
-fn a_wheel_by_cmake_is_the_bare_one() {
+fn a_wheel_built_by_cmake_equals_a_bare_build() {
     let quick = (launchers::ccache as Launcher, "launcher");
     bare_cold_warm_changed(Project::Cmake, &cells(Project::Cmake, quick));
 }
 
 #[test]
-fn a_wheel_compiled_by_architecture_is_the_bare_one() {
+fn a_wheel_compiled_by_architecture_equals_a_bare_build() {
     if !full() {
         return;
     }

@@ -1,4 +1,4 @@
-//! The example projects, and pip that makes wheels of them.
+//! The example projects, and pip, which builds wheels of them.
 
 use crate::support::tree::Layout;
 use std::collections::BTreeMap;
@@ -13,11 +13,11 @@ use crate::support::rocm::{Rocm, ran, sh};
 /// How a project builds its extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Project {
-    /// By setuptools, which calls Debian's hipcc, a script that knows no launcher.
+    /// With setuptools, which calls Debian's hipcc, a script that does not support launchers.
     Setuptools,
-    /// The same with a hipcc that obeys `HIP_CLANG_LAUNCHER`.
+    /// With setuptools and a hipcc that obeys `HIP_CLANG_LAUNCHER`.
     NewHipcc,
-    /// By scikit-build-core and CMake, which calls clang++.
+    /// With scikit-build-core and CMake, which calls clang++.
     Cmake,
 }
 
@@ -29,14 +29,14 @@ impl Project {
         }
     }
 
-    /// How many compiles of the build system's own are launched in an attachment, besides the units.
-    /// To the launcher that CMake puts in front of a shadow's clang++ that is some host compiler, of
-    /// which CMake's look at it is a compile like any other.
+    /// How many of the build system's own compiles are launched in an attachment, besides the units. The launcher that
+    /// CMake puts in front of a shadow's clang++ takes it for a foreign host compiler, so CMake's check of the compiler
+    /// is launched like any other compile.
     pub fn probes(self, attach: &str) -> u64 {
         u64::from(self == Self::Cmake && attach == "shadow")
     }
 
-    /// The ways in which its compiler calls can come to a launcher.
+    /// The attachments with which its compiler calls can reach a launcher.
     pub fn attachments(self) -> &'static [&'static str] {
         match self {
             Self::Setuptools => &["in-place", "shadow"],
@@ -45,7 +45,7 @@ impl Project {
     }
 }
 
-/// `rock-wrap run` around a build.
+/// The settings of a `rock-wrap run` around a build.
 pub struct Session<'a> {
     /// The launcher and its cache.
     pub cache: &'a Cache,
@@ -63,7 +63,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// The project as it is in the repository.
+    /// Makes a tree, and beside it a copy of the project in the repository.
     pub fn new(project: Project, clang: u32) -> Self {
         let rocm = Rocm::new(clang, Layout::Symlink);
         let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
@@ -85,7 +85,7 @@ impl Site {
         self.rocm.beside("examples").join(self.project.directory())
     }
 
-    /// A command in the sources' directory, in the session if there is one.
+    /// A command that runs in the sources' directory, in the session if there is one.
     fn command(&self, program: &Path, session: Option<&Session<'_>>) -> Command {
         let mut command = match session {
             None => Command::new(program),
@@ -137,7 +137,7 @@ impl Site {
             )
             .env("ROCM_PATH", &self.rocm.root)
             .env("LDFLAGS", runtime_flags(&self.rocm.root))
-            // Of CMake, for the unit that is not HIP.
+            // For CMake, which uses it for the unit that is not HIP.
             .env("CXX", self.rocm.bin().join("clang++"))
             .env("HIP_ARCHS", archs)
             .env("MAX_JOBS", "2")
@@ -154,7 +154,7 @@ impl Site {
         );
     }
 
-    /// Makes a wheel from nothing.
+    /// Builds a wheel from scratch.
     pub fn build(&self, session: Option<&Session<'_>>) -> Built {
         self.clean();
         let start = Instant::now();
@@ -179,7 +179,7 @@ impl Site {
         }
     }
 
-    /// Does something while a header that two units include computes something else.
+    /// Calls `act` while a header that two units include is edited to compute something else.
     pub fn with_another_header<T>(&self, act: impl FnOnce() -> T) -> T {
         let header = self.sources().join("csrc/rows.h");
         let text = std::fs::read_to_string(&header).unwrap();
@@ -204,12 +204,12 @@ fn read_all(dir: &Path, below: &Path, files: &mut BTreeMap<PathBuf, Vec<u8>>) {
     }
 }
 
-/// A wheel.
+/// A wheel that was built.
 pub struct Built {
     files: BTreeMap<PathBuf, Vec<u8>>,
     /// How long pip took.
     pub took: Duration,
-    /// What it and rock-wrap printed.
+    /// What pip and rock-wrap printed.
     pub said: String,
 }
 
@@ -223,7 +223,7 @@ impl Built {
         libraries.next().expect("an extension module").1
     }
 
-    /// That both hold the same files, byte by byte.
+    /// Checks that both wheels contain the same files, byte for byte.
     #[track_caller]
     pub fn assert_same(&self, other: &Self) {
         let names = |built: &Self| built.files.keys().cloned().collect::<Vec<_>>();
@@ -233,7 +233,8 @@ impl Built {
         }
     }
 
-    /// That Python can load the extension module; it cannot load another release's HIP runtime.
+    /// Checks that Python can load the extension module, unless the tree has another release's HIP runtime, which
+    /// cannot be loaded.
     pub fn assert_imports(&self, site: &Site) {
         if !has_own_hip(site.clang) {
             return;

@@ -1,4 +1,4 @@
-//! A PyTorch extension: what `torch.utils.cpp_extension` makes of a host and a HIP unit, with ninja.
+//! A PyTorch extension, which `torch.utils.cpp_extension` builds with ninja from a host unit and a HIP unit.
 
 use crate::support::tree::Layout;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ impl Extension {
         command
     }
 
-    /// Sets the environment and the directory of a build.
+    /// Sets the environment and the working directory of a build.
     fn in_place(&self, command: &mut Command) {
         let bin = tool("python-torch/bin");
         command
@@ -45,7 +45,7 @@ impl Extension {
             .current_dir(self.rocm.beside("torch"));
     }
 
-    /// Builds it from nothing, through the launcher if there is one; the library, and the time.
+    /// Builds the extension from scratch, in a session if there is a cache. Returns the library and the time taken.
     fn build(&self, cache: Option<&Cache>) -> (Vec<u8>, Duration) {
         let sources = self.rocm.beside("torch");
         sh(r#"cd "$1" && rm -rf build out"#, &[&sources]);
@@ -71,7 +71,7 @@ impl Extension {
         )
     }
 
-    /// That PyTorch can load and call it. There may be no GPU.
+    /// Checks that PyTorch can load and call the extension. There may be no GPU.
     fn assert_works(&self) {
         let call = "import torch, scaled
 assert scaled.twice(torch.ones(2)).tolist() == [2, 2]
@@ -79,13 +79,13 @@ values = torch.ones(2)
 assert not scaled.scale(values, 3) or values.tolist() == [3, 3]";
         let mut python = self.python();
         python.args(["-c", call]).env("PYTHONPATH", "out");
-        // The host compiler has linked it, without HIP's library.
+        // The host compiler has linked the extension without HIP's library.
         ran(python.env("LD_PRELOAD", self.rocm.root.join("lib/libamdhip64.so"))).ok();
     }
 }
 
 #[test]
-fn an_extension_of_pytorch_is_the_bare_one_and_hits() {
+fn a_pytorch_extension_equals_a_bare_build_and_hits() {
     if !full() {
         return;
     }
@@ -107,7 +107,7 @@ fn an_extension_of_pytorch_is_the_bare_one_and_hits() {
                 took.as_secs_f64() / bare_took.as_secs_f64()
             );
             assert_eq!(cache.asked(), asked, "{name}, {what}");
-            assert!(library == bare, "{name}, {what}");
+            assert!(library == bare, "{name}, {what}: the library differs");
         }
         extension.assert_works();
         before.assert_same(&Manifest::of(&extension.rocm.root), "the tree");

@@ -2,7 +2,7 @@
 
 int scale_on_device(float *values, int count, float factor);
 
-// On the GPU where there is one.
+// Returns false if there is no GPU to run on.
 static bool scale(torch::Tensor values, float factor) {
     return scale_on_device(values.data_ptr<float>(), static_cast<int>(values.numel()), factor) == 0;
 }

@@ -2,8 +2,8 @@
 
 import torch
 
-# PyTorch's ROCm builds say this of themselves, and cpp_extension then calls hipcc and hands the host
-# compiler no launcher. Nothing else of such a build is needed to compile.
+# A ROCm build of PyTorch has these values. With them, cpp_extension calls hipcc and hands the host compiler no
+# launcher. Nothing else of a ROCm build is needed to compile.
 torch.version.hip, torch.version.cuda = "5.2.21153", None
 
 from setuptools import setup
