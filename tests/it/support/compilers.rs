@@ -1,8 +1,7 @@
-//! The compilers that stand for ROCm's, and which of them a run of the tests uses.
+//! The compilers that stand in for ROCm's, and which of them a run of the tests uses.
 //!
-//! The quick form takes the first and the last of those that differ most: clang 19 with the old offload driver
-//! and HIP 5.2, clang 23 with the new one and HIP 7.2. `ROCK_WRAP_TEST_FULL` takes all, and
-//! `ROCK_WRAP_TEST_CLANGS=22,23` any by hand.
+//! The quick form uses the two that differ most: clang 19 with the old offload driver and HIP 5.2, and clang 23 with
+//! the new one and HIP 7.2. `ROCK_WRAP_TEST_FULL` uses all, and `ROCK_WRAP_TEST_CLANGS=22,23` those that it names.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,22 +11,22 @@ use std::sync::Mutex;
 use super::skips::skip;
 use super::tree::Layout;
 
-/// Debian's releases of clang, as `scripts/rocm-tree.sh` takes them.
+/// Debian's releases of clang that `scripts/rocm-tree.sh` supports.
 pub const CLANGS: [u32; 5] = [15, 17, 19, 22, 23];
 
-/// Those of the quick form.
+/// The releases that the quick form uses.
 pub const QUICK: [u32; 2] = [19, 23];
 
-/// What `scripts/rocm-tree.sh` ends with when the packages cannot be had.
+/// The exit status of `scripts/rocm-tree.sh` if the packages are unavailable.
 const UNAVAILABLE: i32 = 77;
 
-/// Whether the long form was asked for.
+/// Whether the long form was requested.
 pub fn full() -> bool {
     std::env::var_os("ROCK_WRAP_TEST_FULL").is_some_and(|value| !value.is_empty())
 }
 
-/// The compilers for the running test, of which the quick form has `quick`. What cannot be had is not among
-/// them, and is recorded as skipped.
+/// The compilers for the running test; in the quick form these are `quick`. Compilers that are unavailable are left
+/// out, and the test is recorded as skipped for them.
 pub fn clangs(quick: &[u32]) -> Vec<u32> {
     let mut clangs = match std::env::var("ROCK_WRAP_TEST_CLANGS") {
         Ok(named) if !named.is_empty() => named.split(',').map(parse).collect(),
@@ -44,16 +43,16 @@ fn parse(word: &str) -> u32 {
     known.unwrap_or_else(|| panic!("ROCK_WRAP_TEST_CLANGS: {word:?} is none of {CLANGS:?}"))
 }
 
-/// Whether the HIP of this release's tree is Debian 12's. What is linked with another one needs a newer C
-/// library than this machine's.
+/// Whether the HIP of this release's tree is Debian 12's. Programs that are linked with another HIP need a newer C
+/// library than Debian 12's.
 pub const fn has_own_hip(clang: u32) -> bool {
     matches!(clang, 15 | 19)
 }
 
-/// Every layout with every one of these compilers; in the quick form with one of its compilers, in turn.
+/// Every layout with every compiler. In the quick form every layout with one of its compilers, in turn.
 pub fn kinds() -> impl Iterator<Item = (u32, Layout)> {
     let clangs = clangs(&QUICK);
-    // If compilers are named, every layout is tested with each of them.
+    // If `ROCK_WRAP_TEST_CLANGS` names other compilers, every layout is tested with each of them.
     let in_turn = !full() && clangs == QUICK;
     let layouts = Layout::ALL.into_iter().enumerate();
     layouts.flat_map(move |(number, layout)| {
@@ -66,9 +65,9 @@ pub fn kinds() -> impl Iterator<Item = (u32, Layout)> {
     })
 }
 
-/// Whether there are packages to make a tree of. If not, the running test is recorded as skipped.
+/// Whether the packages for a tree are available. If not, the running test is recorded as skipped.
 fn can_be_had(clang: u32) -> bool {
-    // Asked once for a test binary; who comes second waits for the download.
+    // The script runs once per process and compiler. A second test waits for the download.
     static WHY_NOT: Mutex<BTreeMap<u32, Option<String>>> = Mutex::new(BTreeMap::new());
     let mut known = WHY_NOT.lock().unwrap_or_else(|broken| broken.into_inner());
     let why_not = known.entry(clang).or_insert_with(|| {

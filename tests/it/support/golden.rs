@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-/// Rewrites them instead of comparing them.
+/// The variable that requests to rewrite the texts instead of comparing them.
 const REWRITE: &str = "ROCK_WRAP_WRITE_DOCS";
 
-/// Where `path` is in the source tree.
+/// The absolute path of `path` in the source tree.
 pub fn source(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
 }
@@ -13,7 +13,7 @@ pub fn source(path: &str) -> PathBuf {
 /// Compares a committed file with the text that it should have, or writes that text.
 ///
 /// # Panics
-/// If they differ; names the first line that does.
+/// If the texts differ. The message contains the first line that differs.
 #[track_caller]
 pub fn assert_current(path: &str, expected: &str) {
     let file = source(path);
@@ -30,7 +30,7 @@ pub fn assert_current(path: &str, expected: &str) {
     let same = lines.take_while(|(found, expected)| found == expected);
     let at = same.count();
     panic!(
-        "{path}, line {}: found {:?}, expected {:?}; {REWRITE}=1 writes it anew",
+        "{path}, line {}: found {:?}, expected {:?}; {REWRITE}=1 rewrites it",
         at + 1,
         found.lines().nth(at).unwrap_or_default(),
         expected.lines().nth(at).unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Real sccache and ccache, each with a cache (and a server) of its own, and what they counted.
+//! Real sccache and ccache, each with a cache (and a server) of its own, and their counters.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools")
 }
 
-/// What `scripts/setup.sh` installed.
+/// The path of a tool that `scripts/setup.sh` installed.
 pub fn tool(path: &str) -> PathBuf {
     let path = tools().join(path);
     assert!(path.exists(), "no {path:?}; run scripts/setup.sh");
     path
 }
 
-/// A launcher of which tests can do without: `path` is absolute, or below `target/tools`. If it is not there,
+/// A launcher that tests can do without. `path` is absolute or relative to `target/tools`. If the launcher is missing,
 /// the running test is recorded as skipped.
 pub fn find(name: &str, path: &str) -> Option<PathBuf> {
     let path = tools().join(path);
@@ -45,7 +45,7 @@ pub fn ccache() -> PathBuf {
     tool("ccache-4.14.2/ccache")
 }
 
-/// Where the port is in [`Cache::env`].
+/// The index of the port in the environment of a [`Cache`].
 const PORT: usize = 0;
 
 /// A port that nobody listens on.
@@ -59,20 +59,20 @@ pub struct Cache {
     /// The executable.
     pub program: PathBuf,
     dir: TempDir,
-    /// What it is told by environment.
+    /// The environment variables that lead to the cache.
     env: Vec<(&'static str, String)>,
-    /// What ccache had counted when its counters were last zeroed. Its own `--zero-stats` writes 256 files.
+    /// ccache's counters when they were last zeroed, to be subtracted. Its own `--zero-stats` writes 256 files.
     zero: Mutex<Asked>,
 }
 
-/// How often a launcher was asked, and what it found.
+/// How many calls a launcher got, and what it found.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// Results from the cache.
     pub hits: u64,
     /// Results that were compiled and stored.
     pub misses: u64,
-    /// Calls that reached the launcher and were none of these.
+    /// Calls that reached the launcher and were neither hits nor misses.
     pub others: u64,
 }
 
@@ -88,17 +88,17 @@ impl Asked {
 }
 
 impl Cache {
-    /// Makes the cache. sccache's server is started at once: one that a client started would share
-    /// the client's environment and, under a time limit, its end.
+    /// Makes the cache. Starts sccache's server at once: one that a client starts would have the client's environment
+    /// and, under a time limit, end with the client.
     pub fn new(program: &Path) -> Self {
         Self::start(program, || Command::new(program))
     }
 
-    /// sccache's, with these lines in its configuration file for the direct mode.
+    /// A cache of sccache's, with direct mode and these lines for it in its configuration file.
     pub fn configured(program: &Path, lines: &str) -> Self {
         let table = "[cache.disk.preprocessor_cache_mode]\nuse_preprocessor_cache_mode = true";
         let change = |env: &mut Vec<(&'static str, String)>, dir: &Path| {
-            // The variable would replace the whole table.
+            // SCCACHE_DIR would replace the whole table.
             env.retain(|(name, _)| *name != "SCCACHE_DIR");
             let file = dir.join("sccache.toml");
             let text = format!(
@@ -111,18 +111,18 @@ impl Cache {
         Self::made(program, change, || Command::new(program))
     }
 
-    /// The same, with one more variable that its server has, too.
+    /// A cache with one more variable, which sccache's server has too.
     pub fn told(program: &Path, name: &'static str, value: &str) -> Self {
         let change = |env: &mut Vec<_>, _: &Path| env.push((name, value.to_owned()));
         Self::made(program, change, || Command::new(program))
     }
 
-    /// The same, with a server that finds one core and so does one thing at a time.
+    /// A cache whose server finds one core and so does one thing at a time.
     pub fn on_one_core(program: &Path) -> Self {
         Self::on_cores(program, 1)
     }
 
-    /// The same, with a server that finds this many cores, or as many as there are.
+    /// A cache whose server finds `count` cores, or all if there are fewer.
     pub fn on_cores(program: &Path, count: usize) -> Self {
         let status = std::fs::read_to_string("/proc/self/status").unwrap();
         let allowed = status.split("Cpus_allowed_list:").nth(1).unwrap();
@@ -156,11 +156,11 @@ impl Cache {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
         let mut env = vec![
-            // For releases before 0.9, which know of no sockets in the file system.
+            // For releases before 0.9, which do not support sockets in the file system.
             ("SCCACHE_SERVER_PORT", String::new()),
             ("SCCACHE_DIR", at("sccache")),
             ("SCCACHE_SERVER_UDS", at("socket")),
-            // Should this process be killed, its servers end by themselves.
+            // If this process is killed, its servers end by themselves.
             ("SCCACHE_IDLE_TIMEOUT", "240".to_owned()),
             ("CCACHE_DIR", at("ccache")),
             ("CCACHE_CONFIGPATH", at("ccache.conf")),
@@ -173,17 +173,17 @@ impl Cache {
             zero: Mutex::default(),
         };
         if cache.is_sccache() {
-            // Somebody else may take the port before the server does.
+            // Another process may take the port before the server does.
             let started = (0..3).any(|_| {
                 cache.env[PORT].1 = free_port().to_string();
                 cache.quietly(starter(), "--start-server")
             });
-            assert!(started, "no server of {program:?}");
+            assert!(started, "{program:?} starts no server");
         }
         cache
     }
 
-    /// Whether it is sccache; else ccache.
+    /// Whether the launcher is sccache. Otherwise it is ccache.
     pub fn is_sccache(&self) -> bool {
         self.program
             .file_name()
@@ -213,7 +213,8 @@ impl Cache {
         command
     }
 
-    /// Runs an option of the launcher's own. With no pipe, which a server would hold open.
+    /// Runs the launcher with one of its own options. Returns whether it succeeded. There is no pipe, because a server
+    /// would hold it open.
     fn quietly(&self, command: Command, option: &str) -> bool {
         let mut command = self.prepared(command);
         command.arg(option).stdout(Stdio::null());
@@ -221,12 +222,13 @@ impl Cache {
         command.status().is_ok_and(|status| status.success())
     }
 
-    /// What was asked of it since it was made or zeroed.
+    /// The calls since the cache was made or zeroed.
     pub fn asked(&self) -> Asked {
         self.since_zeroed("")
     }
 
-    /// The same for `HIP` only; ccache keeps no languages apart, so that for ccache it is all.
+    /// The HIP calls since the cache was made or zeroed. ccache does not count by language, so for ccache these are all
+    /// calls.
     pub fn asked_for_hip(&self) -> Asked {
         self.since_zeroed("HIP")
     }
@@ -240,7 +242,7 @@ impl Cache {
         }
     }
 
-    /// What the launcher itself has counted.
+    /// The launcher's own counters.
     fn counted(&self, language: &str) -> Asked {
         let mut command = self.command();
         if !self.is_sccache() {
@@ -254,7 +256,7 @@ impl Cache {
             let of = |name| counters.get(name).copied().unwrap_or(0);
             let hits = of("direct_cache_hit") + of("preprocessed_cache_hit");
             let misses = of("cache_miss");
-            // Each of these ends one call.
+            // A call that is neither a hit nor a miss is counted in one of these.
             let ends = [
                 "autoconf_test",
                 "bad_compiler_arguments",

@@ -1,4 +1,4 @@
-//! Everything that a directory tree is, to compare it with what it was.
+//! A snapshot of a directory tree, to compare it with an earlier one.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -7,42 +7,43 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// One entry.
+/// A file, directory or other entry of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Entry {
     kind: &'static str,
     mode: u32,
     owner: (u32, u32),
-    /// Not of a directory, unless changes are looked for: whatever is made and removed in it changes it.
+    /// The modification time. For a directory only with [`Look::Changes`], because an entry that is made and removed
+    /// changes it.
     mtime: Option<(i64, i64)>,
-    /// Where changes are looked for.
+    /// The change time, with [`Look::Changes`].
     ctime: Option<(i64, i64)>,
-    /// Device, inode, number of names. Of a directory only the inode.
+    /// Device, inode number and number of hard links, which is 0 for a directory.
     inode: Option<(u64, u64, u64)>,
     link: Option<PathBuf>,
-    /// Its length, and a digest unless changes are looked for.
+    /// A file's length and, with [`Look::Contents`], its digest.
     content: Option<(u64, Option<blake3::Hash>)>,
     xattrs: BTreeMap<Vec<u8>, Vec<u8>>,
 }
 
-/// What tells one state of a file from another.
+/// How two states of a file are told apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Look {
     Contents,
     Changes,
 }
 
-/// A tree as it was found.
+/// A snapshot of a tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest(BTreeMap<PathBuf, Entry>);
 
 impl Manifest {
-    /// All that a restore has to bring back of `root` and everything below it.
+    /// Takes a snapshot of `root` and everything below it, with all that a restore must bring back.
     pub fn of(root: &Path) -> Self {
         Self::with(root, Look::Contents)
     }
 
-    /// With the time of the last change of any kind instead of the contents, so that every write is noticed.
+    /// Takes a snapshot with change times instead of contents, so that every write is noticed.
     pub fn with_changes(root: &Path) -> Self {
         Self::with(root, Look::Changes)
     }
@@ -53,15 +54,15 @@ impl Manifest {
         Self(found)
     }
 
-    /// Where inodes cannot be the same: after a copy of the tree, on a union file system, where an
-    /// original had to be copied.
+    /// Drops the inodes. They cannot be the same after a copy of the tree, on a union file system, or if an original
+    /// had to be copied.
     pub fn without_inodes(mut self) -> Self {
         self.0.values_mut().for_each(|entry| entry.inode = None);
         self
     }
 
-    /// Where a tree is compared with another one that went through the same: how many names each
-    /// inode has, but not which inode it is.
+    /// Drops the inode numbers and keeps the numbers of hard links, to compare two trees that went through the same
+    /// steps.
     pub fn without_inode_numbers(mut self) -> Self {
         self.0.values_mut().for_each(|entry| {
             entry.inode = entry.inode.map(|(_, _, names)| (0, 0, names));
@@ -69,7 +70,7 @@ impl Manifest {
         self
     }
 
-    /// Without the number of names that each inode has.
+    /// Drops the numbers of hard links.
     pub fn without_name_counts(mut self) -> Self {
         self.0.values_mut().for_each(|entry| {
             entry.inode = entry.inode.map(|(device, number, _)| (device, number, 0));
@@ -77,7 +78,7 @@ impl Manifest {
         self
     }
 
-    /// Without some names.
+    /// Drops the entries with these names.
     pub fn without(mut self, names: &[&str]) -> Self {
         self.0.retain(|path, _| {
             !names
@@ -87,19 +88,19 @@ impl Manifest {
         self
     }
 
-    /// Without extended attributes.
+    /// Drops the extended attributes.
     pub fn without_xattrs(mut self) -> Self {
         self.0.values_mut().for_each(|entry| entry.xattrs.clear());
         self
     }
 
-    /// Without the names that are rock-wrap's.
+    /// Drops the entries that are rock-wrap's.
     pub fn without_ours(mut self) -> Self {
         self.0.retain(|path, _| !is_ours(path));
         self
     }
 
-    /// The names in it that are rock-wrap's.
+    /// The names of the entries that are rock-wrap's.
     pub fn ours(&self) -> Vec<OsString> {
         let ours = self.0.keys().filter(|path| is_ours(path));
         ours.filter_map(|path| path.file_name())
@@ -107,7 +108,7 @@ impl Manifest {
             .collect()
     }
 
-    /// What differs, a line for each entry.
+    /// Lists the entries that differ, each before and after.
     pub fn difference(&self, other: &Self) -> String {
         let mut text = String::new();
         let paths = self.0.keys().chain(other.0.keys());
@@ -126,12 +127,12 @@ impl Manifest {
         text
     }
 
-    /// Fails where `now` is not the same.
+    /// Checks that `now` is the same. `what` names the tree or the situation in the message.
     #[track_caller]
     pub fn assert_same(&self, now: &Self, what: impl std::fmt::Display) {
         assert!(
             self == now,
-            "{what}: not as it was\n{}",
+            "{what}: the snapshot differs\n{}",
             self.difference(now)
         );
     }
@@ -184,12 +185,12 @@ fn visit(path: &Path, relative: &Path, look: Look, found: &mut BTreeMap<PathBuf,
 
 fn xattrs(path: &Path) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut list = vec![0; 4096];
-    // A file system without them has none.
+    // A file system may not support extended attributes.
     let length = rustix::fs::llistxattr(path, &mut list).unwrap_or(0);
     let names = list[..length]
         .split(|byte| *byte == 0)
         .filter(|name| !name.is_empty());
-    // A union file system's own bookkeeping changes with whatever is done.
+    // overlayfs keeps its own records in these attributes, and they change with every operation.
     let names = names.filter(|name| !name.starts_with(b"trusted.overlay."));
     names
         .map(|name| {

@@ -1,4 +1,4 @@
-//! What the integration tests share.
+//! Code that the integration tests share.
 
 pub mod compilers;
 pub mod dir;
@@ -38,7 +38,7 @@ pub fn witness() -> &'static Path {
             .arg(source);
         let status = cc
             .status()
-            .expect("cc is there, as it was to link this test");
+            .expect("cc is installed, because it linked this test");
         assert!(status.success());
         program
     })
@@ -50,7 +50,7 @@ pub struct FakeTree {
 }
 
 impl FakeTree {
-    /// As `rock-wrap install` would leave it, with `config` baked in; its name is `clang++`.
+    /// Makes the tree as `rock-wrap install` would leave it. The shim contains `config` with the name `clang++`.
     pub fn new(config: &Config<'_>) -> Self {
         let tree = Self {
             dir: tempfile::tempdir().unwrap(),
@@ -71,8 +71,7 @@ impl FakeTree {
         self.dir.path().join(name)
     }
 
-    /// Puts an executable file into the tree. Another process writes it: a program cannot be
-    /// executed while a child that some other test is starting still has it open for writing.
+    /// Puts an executable file into the tree, see [`write_program`]. Returns its path.
     pub fn program(&self, name: impl AsRef<Path>, content: &[u8]) -> PathBuf {
         let path = self.path(name);
         write_program(&path, content);
@@ -84,8 +83,7 @@ impl FakeTree {
         self.program(name, &std::fs::read(witness()).unwrap())
     }
 
-    /// A call of the shim, in the tree's directory, in an environment with nothing in it that could
-    /// steer it.
+    /// A call of the shim, in the tree's directory, in an environment without variables that affect it.
     pub fn call<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(self.path("bin/clang++"));
         command
@@ -97,7 +95,8 @@ impl FakeTree {
     }
 }
 
-/// Writes an executable file.
+/// Writes an executable file. Another process writes it: a child that another test is starting would inherit a
+/// descriptor of this process, and a program cannot be executed while anybody has it open for writing.
 pub fn write_program(path: &Path, content: &[u8]) {
     let mut bytes = tempfile::NamedTempFile::new().unwrap();
     bytes.write_all(content).unwrap();
@@ -106,7 +105,7 @@ pub fn write_program(path: &Path, content: &[u8]) {
     assert!(install.status().unwrap().success());
 }
 
-/// What a witness said of one call.
+/// What a witness recorded of one call.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Told {
     pub exe: String,
@@ -117,7 +116,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Reads what the witnesses of one call said, the first one first.
+    /// Reads what the witnesses of one call recorded, in the order in which they ran.
     pub fn all(text: &[u8]) -> Vec<Self> {
         let mut all = Vec::new();
         let mut told = Self::default();
@@ -131,7 +130,7 @@ impl Told {
             } else if line.starts_with("argv[") {
                 told.argv.push(line.split_once('=').unwrap().1.to_owned());
             } else {
-                // A pipe has another number in each run.
+                // A pipe's number differs from run to run.
                 let line = line.split("pipe:[").next().unwrap_or_default();
                 told.rest.push(line.to_owned());
             }
@@ -140,7 +139,7 @@ impl Told {
     }
 }
 
-/// Changes one byte, and leaves size, inode and time of the file as they were.
+/// Changes one byte of a file, and keeps its size, inode and modification time.
 pub fn rewrite(path: &Path) {
     let file = File::options().read(true).write(true).open(path).unwrap();
     let mtime = file.metadata().unwrap().modified().unwrap();
@@ -151,12 +150,11 @@ pub fn rewrite(path: &Path) {
     file.set_times(times).unwrap();
 }
 
-/// Runs a command to its end, with everything that it printed.
+/// Runs a command to its end. Returns its status and everything that it printed.
 pub fn run(command: &mut Command) -> Output {
     loop {
         match command.output() {
-            // Another test's child, between fork and exec, still holds the program open that this
-            // test wrote.
+            // A child of another test, between fork and exec, still has the program open for writing. Try again.
             Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => {}
             output => return output.unwrap_or_else(|error| panic!("{command:?}: {error}")),
         }

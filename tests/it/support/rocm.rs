@@ -1,4 +1,4 @@
-//! ROCm trees for tests that start the real `rock-wrap`, and what they print.
+//! ROCm trees for tests that run the real `rock-wrap`, and the results of commands.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -10,14 +10,14 @@ use tempfile::TempDir;
 use super::manifest::Manifest;
 use super::tree::{Kind, Layout, copy};
 
-/// `rock-wrap` with `args`, in an environment with nothing in it that could steer it.
+/// `rock-wrap` with `args`, in an environment without variables that affect it.
 pub fn rock_wrap<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rock-wrap"));
     command.args(args).env_clear().env("PATH", "/usr/bin:/bin");
     command
 }
 
-/// A command that ran to its end.
+/// The result of a command that has ended.
 #[derive(Debug)]
 pub struct Ran {
     pub status: ExitStatus,
@@ -26,23 +26,24 @@ pub struct Ran {
 }
 
 impl Ran {
-    /// What it printed, if it succeeded.
+    /// Checks that it succeeded.
     #[track_caller]
     pub fn ok(self) -> Self {
         assert!(self.status.success(), "{self:?}");
         self
     }
 
-    /// Checks that it failed with `code`, with an error message of rock-wrap's and no answer; returns the message.
+    /// Checks that it failed with `code`, an error message of rock-wrap's and nothing on standard output. Returns its
+    /// standard error.
     #[track_caller]
     pub fn refused(self, code: i32) -> String {
         assert_eq!(self.status.code(), Some(code), "{self:?}");
         assert!(self.err.starts_with("rock-wrap: error:"), "{}", self.err);
-        assert_eq!(self.out, "", "no answer on standard output");
+        assert_eq!(self.out, "", "standard output must be empty");
         self.err
     }
 
-    /// Its answer in JSON.
+    /// Checks that it succeeded. Returns its standard output, which must be JSON.
     #[track_caller]
     pub fn json(self) -> serde_json::Value {
         let ran = self.ok();
@@ -50,7 +51,7 @@ impl Ran {
     }
 }
 
-/// Runs it to its end.
+/// Runs a command to its end.
 pub fn ran(command: &mut Command) -> Ran {
     let output = super::run(command);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
@@ -69,21 +70,21 @@ pub fn assert_has(text: &str, parts: &[&str]) {
     }
 }
 
-/// A tree of a test's own, removed with it.
+/// A tree that belongs to one test. It is removed when the value is dropped.
 pub struct Rocm {
     dir: TempDir,
-    /// Its top.
+    /// The tree's top directory.
     pub root: PathBuf,
 }
 
 impl Rocm {
-    /// A whole one: with all that compiling and linking needs.
+    /// A complete tree, with everything that compiling and linking needs.
     pub fn new(clang: u32, layout: Layout) -> Self {
         Self::in_dir(scratch(), clang, layout)
     }
 
-    /// A whole one that any user can use: below the system's directory for temporary files, and with
-    /// no link to where the tests are built, since a home directory may be closed to others.
+    /// A complete tree that any user can use: in the system's directory for temporary files, and without symlinks to
+    /// the build directory, which may be in a home directory that is closed to others.
     pub fn for_everybody(clang: u32, layout: Layout) -> Self {
         let dir = tempfile::tempdir().unwrap();
         std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -95,7 +96,7 @@ impl Rocm {
     fn in_dir(dir: TempDir, clang: u32, layout: Layout) -> Self {
         let template = Kind::new(clang, layout).template();
         let root = dir.path().join("rocm");
-        // The compilers' directory is a copy; what they only read is the template's.
+        // The compilers' directory is copied. For files that are only read there are symlinks to the template.
         let copy = r#"
             set -e
             mkdir -p "$2/lib/llvm"
@@ -113,7 +114,7 @@ impl Rocm {
         Self { dir, root }
     }
 
-    /// One whose compilers are links to Debian's, for what needs no compile.
+    /// A tree whose compilers are symlinks to Debian's, for tests that do not compile.
     pub fn small() -> Self {
         let dir = scratch();
         let root = dir.path().join("rocm");
@@ -125,7 +126,7 @@ impl Rocm {
         rocm
     }
 
-    /// Moves it elsewhere, as a whole.
+    /// Renames the whole tree to `name`, in the same directory.
     pub fn move_to(&mut self, name: &str) {
         let root = self.dir.path().join(name);
         std::fs::rename(&self.root, &root).unwrap();
@@ -142,7 +143,7 @@ impl Rocm {
         self.dir.path().join(name)
     }
 
-    /// A shell script beside the tree.
+    /// Writes a shell script beside the tree. Returns its path.
     pub fn script(&self, name: &str, body: &str) -> PathBuf {
         let path = self.beside(name);
         script(&path, body);
@@ -156,19 +157,19 @@ impl Rocm {
         command
     }
 
-    /// `rock-wrap install` with more arguments.
+    /// Runs `rock-wrap install` with more arguments.
     pub fn install<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Ran {
         ran(self.rock_wrap("install").args(args))
     }
 
-    /// `rock-wrap install --launcher`.
+    /// Runs `rock-wrap install --launcher`, which must succeed.
     #[track_caller]
     pub fn wrap(&self, launcher: &Path) -> Ran {
         self.install([OsStr::new("--launcher"), launcher.as_os_str()])
             .ok()
     }
 
-    /// `rock-wrap restore`.
+    /// Runs `rock-wrap restore`.
     pub fn restore(&self) -> Ran {
         ran(&mut self.rock_wrap("restore"))
     }
@@ -185,7 +186,7 @@ impl Rocm {
         command
     }
 
-    /// Runs `attempt`, during which nothing at all may change in the tree.
+    /// Calls `attempt`, and checks that nothing at all has changed in the tree.
     #[track_caller]
     pub fn untouched<T>(&self, attempt: impl FnOnce(&Self) -> T) -> T {
         let before = Manifest::with_changes(&self.root);
@@ -195,7 +196,7 @@ impl Rocm {
     }
 }
 
-/// A command that does the same without root's rights, which pass every check.
+/// A command that runs `program` with the arguments of `command`, and without root's rights, which pass every check.
 pub fn as_nobody(command: &Command, program: &Path) -> Command {
     let mut plain = if nix::unistd::geteuid().is_root() {
         let mut plain = Command::new("setpriv");
@@ -210,22 +211,21 @@ pub fn as_nobody(command: &Command, program: &Path) -> Command {
     plain
 }
 
-/// A directory that others may look into.
+/// A temporary directory that other users may read.
 pub fn scratch() -> TempDir {
     let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     dir
 }
 
-/// Writes a shell script. Another process does it: a program cannot be executed while a child that
-/// some other test is starting still has it open for writing.
+/// Writes a shell script. Another process writes it, for the reason given at [`super::write_program`].
 pub fn script(path: &Path, body: &str) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let script = r#"printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#;
     sh(script, &[path, Path::new(body)]);
 }
 
-/// Runs a piece of shell that has to succeed.
+/// Runs a shell script, which must succeed. Returns its standard output.
 #[track_caller]
 pub fn sh(script: &str, args: &[&Path]) -> String {
     let mut command = Command::new("sh");

@@ -1,4 +1,4 @@
-//! Terminals for children.
+//! Terminals for child processes.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -7,15 +7,15 @@ use std::os::unix::fs::OpenOptionsExt;
 use nix::fcntl::OFlag;
 use nix::pty::{PtyMaster, grantpt, posix_openpt, ptsname_r, unlockpt};
 
-/// A terminal: our end, and the one for a process.
+/// A pseudo-terminal: our end, and the end for a child process.
 pub struct Terminal {
     pub ours: PtyMaster,
     pub theirs: OwnedFd,
 }
 
 impl Terminal {
-    /// Both ends are closed on exec from the beginning: a terminal that a child of another test has too does not
-    /// hang up, and that child has a descriptor that it should not have.
+    /// Opens both ends close-on-exec. A child of another test that inherited one would keep the terminal from hanging
+    /// up, and would have a descriptor that it should not have.
     pub fn new() -> Self {
         let ours = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
         grantpt(&ours).unwrap();

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Mutex;
 
-/// How `clang` and `clang++` lead to the compiler, in the ways in which ROCm comes.
+/// How `clang` and `clang++` lead to the compiler in the various distributions of ROCm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Layout {
     Symlink,
@@ -18,7 +18,7 @@ pub enum Layout {
 impl Layout {
     pub const ALL: [Self; 4] = [Self::Symlink, Self::Regular, Self::HardLink, Self::Stub];
 
-    /// As `scripts/rocm-tree.sh` calls it.
+    /// The layout's name for `scripts/rocm-tree.sh`.
     const fn name(self) -> &'static str {
         match self {
             Self::Symlink => "symlink",
@@ -35,14 +35,14 @@ impl fmt::Display for Layout {
     }
 }
 
-/// Which tree.
+/// The kind of a tree.
 #[derive(Clone, Copy, Debug)]
 pub struct Kind {
     /// Debian's release of clang.
     pub clang: u32,
-    /// How it holds the compiler.
+    /// How `clang` and `clang++` lead to the compiler.
     pub layout: Layout,
-    /// With `rocm.cfg` and the files that include it.
+    /// Whether it has `rocm.cfg` and the files that include it.
     pub cfg: bool,
 }
 
@@ -56,7 +56,7 @@ impl Kind {
         }
     }
 
-    /// The same with configuration files.
+    /// This kind with configuration files.
     pub const fn with_cfg(self) -> Self {
         Self { cfg: true, ..self }
     }
@@ -66,7 +66,7 @@ impl Kind {
         matches!(self.layout, Layout::Regular | Layout::HardLink)
     }
 
-    /// One at `root`, whole and apart from all others.
+    /// Makes a complete tree at `root` that shares no file with another tree.
     pub fn build(self, root: &Path) -> Tree {
         copy(&self.template(), root);
         Tree {
@@ -75,8 +75,8 @@ impl Kind {
         }
     }
 
-    /// The tree that others are copied from. It is made once, which takes seconds, and kept for as long as the
-    /// scripts that make it are the same. Nobody may change it.
+    /// The tree that others are copied from. Nobody may change it. Making it takes seconds, so it is kept until the
+    /// scripts that make it change.
     pub fn template(self) -> PathBuf {
         static MAKING: Mutex<()> = Mutex::new(());
         let _one_at_a_time = MAKING.lock().unwrap_or_else(|broken| broken.into_inner());
@@ -108,16 +108,19 @@ impl Kind {
                 .arg(&tree);
             let output = super::run(&mut command);
             assert!(output.status.success(), "{}", super::stderr(&output));
-            // By rename, so that two runs of the tests at once never see half a tree.
+            // The tree is renamed when it is complete, so that a concurrent run of the tests never sees half a tree.
             if std::fs::rename(&tree, &template).is_err() {
-                assert!(template.exists(), "somebody else made it meanwhile");
+                assert!(
+                    template.exists(),
+                    "the rename failed, and no other run has made the template"
+                );
             }
         }
         template
     }
 }
 
-/// A copy with everything, hard links too.
+/// Copies a directory with everything, including hard links.
 pub fn copy(from: &Path, to: &Path) {
     let mut cp = Command::new("cp");
     let output = super::run(cp.args(["-aT", "--reflink=auto"]).arg(from).arg(to));
@@ -131,17 +134,17 @@ impl fmt::Display for Kind {
     }
 }
 
-/// The name under which the real compiler lies while `name` is the shim.
+/// The name of the real compiler while `name` is the shim.
 pub fn alias(name: &str) -> String {
     format!("{name}.7625")
 }
 
-/// A tree on disk. Whoever made its directory removes it.
+/// A tree on disk. The owner of its directory removes it.
 #[derive(Debug)]
 pub struct Tree {
-    /// What it was built as.
+    /// The kind that was built.
     pub kind: Kind,
-    /// Its top, without symbolic links.
+    /// The tree's top directory, a path without symlinks.
     pub root: PathBuf,
 }
 
@@ -151,12 +154,12 @@ impl Tree {
         self.root.join("lib/llvm/bin")
     }
 
-    /// `rock-wrap install`, with a launcher or as a pass-through.
+    /// Runs `rock-wrap install`, with a launcher or as a pass-through. It must succeed.
     pub fn install(&self, launcher: Option<&Path>) {
         self.install_with(launcher, &[]);
     }
 
-    /// The same, with more arguments.
+    /// Runs `rock-wrap install` with more arguments. It must succeed.
     pub fn install_with(&self, launcher: Option<&Path>, args: &[&str]) {
         let mut command = self.rock_wrap("install");
         command.args(args);
@@ -167,7 +170,7 @@ impl Tree {
         assert!(output.status.success(), "{}", super::stderr(&output));
     }
 
-    /// `rock-wrap restore`.
+    /// Runs `rock-wrap restore`, which must succeed.
     pub fn restore(&self) {
         let output = super::run(&mut self.rock_wrap("restore"));
         assert!(output.status.success(), "{}", super::stderr(&output));

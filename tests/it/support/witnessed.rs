@@ -1,4 +1,4 @@
-//! Witnesses of files, for shims that are made without an install. The benchmark shares it.
+//! Witnesses of files, for shims that are made without an install. The benchmark shares this module.
 
 use std::ffi::CStr;
 use std::fs::Metadata;
@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 
 use rock_wrap::shared::shim_config::{Witness, WitnessKind};
 
-/// The file `name`, seen from `dir`, as `metadata` says that it is.
+/// The witness of the file `name` in `dir`, whose state is in `metadata`.
 pub fn file<'a>(dir: &'a CStr, name: &'a CStr, metadata: &Metadata) -> Witness<'a> {
     Witness {
         kind: WitnessKind::File,
