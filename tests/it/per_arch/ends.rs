@@ -1,4 +1,4 @@
-//! Calls that end early leave nothing: no process, no file, and no token less.
+//! Calls that end early leave no process and no file behind, and lose no token.
 
 use std::fs::{File, FileTimes};
 use std::io::{PipeReader, Read};
@@ -18,7 +18,7 @@ use crate::hazards::site::{CCACHE_14, Call, Launcher, Made, SCCACHE_16};
 
 const ARCHS: [&str; 3] = ["gfx900", "gfx906", "gfx90a"];
 
-/// A call whose parts wait, and what tells when all its processes have ended.
+/// A call whose parts wait, and a pipe that ends when all its processes have ended.
 struct Stopped {
     child: Child,
     hold: Hold,
@@ -31,9 +31,9 @@ impl Stopped {
         let mut hold = Hold::new(p);
         let (mut command, _) = p.wrapped(&hold.call(call));
         let (alive, inherited) = std::io::pipe().unwrap();
-        // All processes of the call inherit it, and none of any other test.
+        // All processes of the call inherit the pipe, and none of another test.
         let pass_on = move || Ok(rustix::io::fcntl_setfd(&inherited, FdFlags::empty())?);
-        // SAFETY: one system call.
+        // SAFETY: the closure only makes a system call, fcntl(2).
         unsafe { command.pre_exec(pass_on) };
         let child = start(command, &p.path("messages"));
         hold.wait();
@@ -45,7 +45,7 @@ impl Stopped {
         Pid::from_raw(self.child.id().cast_signed())
     }
 
-    /// Waits for the end of the call, and of all that it started.
+    /// Waits for the end of the call and of all processes that it started.
     fn end(mut self) -> ExitStatus {
         let status = self.child.wait().unwrap();
         self.alive.read_to_end(&mut Vec::new()).unwrap();
@@ -53,7 +53,7 @@ impl Stopped {
     }
 }
 
-/// Makes a call, stops it at its parts, and ends it.
+/// Starts a call, ends it with `end` while its parts wait, and checks that no token is lost and no object is made.
 fn ended(p: &Project<'_>, end: impl Fn(&Stopped)) -> ExitStatus {
     let server = JobServer::new(p, 2);
     let call = server.call(&p.hip(&ARCHS, &[]));
@@ -61,7 +61,7 @@ fn ended(p: &Project<'_>, end: impl Fn(&Stopped)) -> ExitStatus {
     end(&stopped);
     let go = stopped.hold.path("go");
     let status = stopped.end();
-    // The processes of sccache's server do not belong to the call, and go on.
+    // Linkers that sccache's server started do not belong to the call and still wait. This releases them.
     drop(both_ends(&go));
     assert_eq!(server.lost(), 0, "tokens are lost");
     assert!(!p.path("out/k.o").exists());
@@ -96,16 +96,20 @@ fn sigterm_to_the_call_leaves_nothing() {
 }
 
 #[test]
-fn sigkill_to_the_call_leaves_only_a_directory_that_the_next_call_removes() {
+fn sigkill_to_the_call_leaves_only_a_directory_that_a_later_call_removes() {
     held(&CCACHE_14, |site| {
         let p = site.project();
         let status = ended(&p, |call| kill(call.pid(), Signal::SIGKILL).unwrap());
         assert_eq!(status.signal(), Some(Signal::SIGKILL as i32));
-        // What ccache itself left is not looked at.
+        // Files that ccache itself left do not matter.
         assert_eq!(directories(&p).len(), 1);
         p.edit("gfx900", 9);
         p.split(&p.hip(&ARCHS, &[]));
-        assert_eq!(directories(&p).len(), 1, "it may still be needed");
+        assert_eq!(
+            directories(&p).len(),
+            1,
+            "a young directory may still be needed"
+        );
         grow_old(&p);
         p.edit("gfx900", 10);
         p.split(&p.hip(&ARCHS, &[]));
@@ -142,12 +146,12 @@ fn an_old_directory_that_is_in_use_is_not_removed() {
 }
 
 #[test]
-fn parts_whose_source_changes_while_ccache_has_them_compiled_are_not_stored() {
+fn parts_whose_source_changes_during_the_compile_are_not_stored_by_ccache() {
     changed(&CCACHE_14);
 }
 
 #[test]
-fn parts_whose_source_changes_while_sccache_has_them_compiled_are_not_stored() {
+fn parts_whose_source_changes_during_the_compile_are_not_stored_by_sccache() {
     changed(&SCCACHE_16);
 }
 
@@ -163,7 +167,7 @@ fn changed(launcher: &Launcher) {
         let object = std::fs::read(p.path("out/k.o")).unwrap();
         assert!(object == after.file("k.o"), "made from the earlier source");
         assert!(nothing_left(&p));
-        // The text of the parts that ran is what it was then.
+        // The source is again what it was when the parts began, and still all of them miss.
         p.edit("gfx900", 1);
         assert_eq!(missed(&p.split(&call)), ARCHS);
     });
@@ -174,13 +178,13 @@ fn a_tree_that_is_restored_while_parts_run_still_gives_the_object() {
     held(&CCACHE_14, |site| {
         let p = site.project();
         let call = p.hip(&ARCHS, &[]);
-        // Where no shim is left, nobody adds an id.
+        // After the restore there is no shim that adds an id, so the object may be either of these.
         let own = Made::by(&mut call.bare(&site.base), &call.top);
         let with_id = p.truth(&call);
         let stopped = Stopped::at_its_parts(&p, &call);
         let tree = &site.base.tree;
         let restored = std::thread::scope(|scope| {
-            // It may wait for the calls to end.
+            // The restore may wait for the call to end.
             let restore = scope.spawn(|| tree.restore());
             let _go = stopped.hold.go();
             assert!(stopped.end().success());
@@ -197,7 +201,7 @@ fn a_tree_that_is_restored_while_parts_run_still_gives_the_object() {
     });
 }
 
-/// The directories of split compiles.
+/// The temporary directories of split compiles.
 fn directories(p: &Project<'_>) -> Vec<std::path::PathBuf> {
     let entries = p
         .path("tmp")
@@ -208,7 +212,7 @@ fn directories(p: &Project<'_>) -> Vec<std::path::PathBuf> {
     entries.filter(ours).collect()
 }
 
-/// Makes the directories older than any that is about to be used.
+/// Makes the directories older than 60 s, up to which a directory that nobody holds may be needed.
 fn grow_old(p: &Project<'_>) {
     let then = SystemTime::now() - Duration::from_secs(61);
     for path in directories(p) {

@@ -1,4 +1,4 @@
-//! A unit that cannot be compiled: the messages and the status are those of the whole compile, once.
+//! Units that cannot be compiled: the status and the messages, printed once, are those of the whole compile.
 
 use super::running::nothing_left;
 use super::site::{missed, unit};
@@ -6,12 +6,12 @@ use super::{in_turn, with_clangs};
 use crate::hazards::site::{CCACHE_14, Launcher, SCCACHE_16};
 
 #[test]
-fn sccache_errors_come_out_as_of_the_whole_compile() {
+fn errors_under_sccache_are_those_of_the_whole_compile() {
     errors(&SCCACHE_16);
 }
 
 #[test]
-fn ccache_errors_come_out_as_of_the_whole_compile() {
+fn errors_under_ccache_are_those_of_the_whole_compile() {
     errors(&CCACHE_14);
 }
 
@@ -55,7 +55,7 @@ fn errors(launcher: &Launcher) {
                 assert_eq!(done.direct, None, "{what}");
                 assert!(nothing_left(&p), "{what}");
             }
-            // What was stored of it does no harm once it is mended.
+            // What was stored for the broken unit does no harm after it is fixed.
             p.write(
                 "src/k.hip",
                 format!("{}{}\n", unit(), line.replace("no", "9")),
@@ -68,7 +68,7 @@ fn errors(launcher: &Launcher) {
 }
 
 #[test]
-fn a_warning_of_the_driver_comes_first() {
+fn a_warning_of_the_driver_is_printed_first() {
     with_clangs(&[19, 23], &CCACHE_14, |site| {
         let p = site.project();
         let call = p.hip(&["gfx900", "gfx90a"], &["-Wl,-z,now"]);

@@ -6,15 +6,15 @@ use crate::hazards::site::Call;
 /// A way to compile a unit.
 pub struct Form {
     pub name: &'static str,
-    /// The architectures of the first call. The tests edit what the first of them sees.
+    /// The architectures of the first call. The tests edit a line that the first of them sees.
     pub archs: &'static [&'static str],
-    /// One that is added to them.
+    /// The architecture that is then added.
     pub added: &'static str,
-    /// The first clang that has it.
+    /// The first release of clang that supports the form.
     pub since: u32,
-    /// Whether it is in the quick form.
+    /// Whether the quick form of the tests has it.
     pub quick: bool,
-    /// Makes the call, and the files that it needs.
+    /// Makes the call, and writes the files that it needs.
     pub call: fn(&Project<'_>, &[&str]) -> Call,
 }
 
@@ -30,19 +30,19 @@ const fn form(name: &'static str, call: fn(&Project<'_>, &[&str]) -> Call) -> Fo
 }
 
 impl Form {
-    /// In the quick form too.
+    /// Adds it to the quick form of the tests.
     const fn quick(mut self) -> Self {
         self.quick = true;
         self
     }
 
-    /// From this clang on.
+    /// Restricts it to this release of clang and later ones.
     const fn since(mut self, clang: u32) -> Self {
         self.since = clang;
         self
     }
 
-    /// With other architectures.
+    /// Sets other architectures.
     const fn archs(mut self, archs: &'static [&'static str], added: &'static str) -> Self {
         self.archs = archs;
         self.added = added;
@@ -171,14 +171,14 @@ pub const SPLIT: &[Form] = &[
     })
     .archs(&["gfx90a:xnack+", "gfx908:xnack+"], "gfx906:xnack+")
     .since(22),
-    // Without messages: the compiler itself prints those of two jobs in any order.
+    // Without messages, because the compiler itself prints those of two jobs in any order.
     form("--offload-jobs", |p, archs| {
         p.hip(archs, &["--offload-jobs=2", "-w"])
     })
     .since(23),
 ];
 
-/// Forms that are compiled whole. Each is an option or two.
+/// Forms that are compiled whole: a name, and one or more options.
 pub const WHOLE: &[(&str, &[&str])] = &[
     ("remarks", &["-Rpass=inline"]),
     ("-grecord-command-line", &["-g", "-grecord-command-line"]),

@@ -1,4 +1,4 @@
-//! Parts that stop at a known point: the tree's linker, which each part runs last, waits there until it is let go.
+//! Stops parts at a known point: each part runs the tree's linker last, and the linker waits until it is released.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -8,17 +8,17 @@ use super::site::{Project, Site};
 use crate::hazards::site::Call;
 use crate::support::rocm::script;
 
-/// Where parts wait, and what their linkers have written down.
+/// A directory with the FIFOs at which linkers wait, and with a log of the linkers that ran.
 pub struct Hold {
     dir: PathBuf,
     ready: BufReader<File>,
 }
 
-/// Puts a linker into the site's tree that waits for calls with a [`Hold`].
+/// Replaces the linker of the site's tree by one that waits if its call has a [`Hold`].
 pub fn with_waiting_linker(site: &Site) {
     let bin = site.base.tree.bin();
     std::fs::rename(bin.join("lld"), bin.join("lld.real")).unwrap();
-    // A short write to a pipe or to the end of a file is one piece.
+    // A short write to a pipe or to the end of a file is atomic.
     let body = r#"case $0 in *ld.lld) set -- -flavor gnu "$@" ;; esac
 real=${0%/*}/lld.real
 if [ -n "$HOLD" ]; then
@@ -36,7 +36,7 @@ exec "$real" "$@""#;
 }
 
 impl Hold {
-    /// Whose linkers wait.
+    /// Makes the directory in the project.
     pub fn new(p: &Project<'_>) -> Self {
         let dir = p.path("hold");
         std::fs::create_dir(&dir).unwrap();
@@ -50,31 +50,31 @@ impl Hold {
         }
     }
 
-    /// The call, whose parts wait here.
+    /// The call, with parts that wait here.
     pub fn call(&self, call: &Call) -> Call {
         call.clone().env("HOLD", self.dir.to_str().unwrap())
     }
 
-    /// Where one of its files is.
+    /// The path of one of its files.
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
 
-    /// Waits until one more part waits. The process that does.
+    /// Waits until one more part waits. Returns the process id of its linker.
     pub fn wait(&mut self) -> i32 {
         let mut line = String::new();
         self.ready.read_line(&mut line).unwrap();
         line.trim().parse().unwrap()
     }
 
-    /// Lets all parts go, those that come later too, as long as the returned file is open.
+    /// Releases all parts, also those that come later while the returned file is open.
     pub fn go(&self) -> File {
         let go = both_ends(&self.dir.join("go"));
         std::io::Write::write_all(&mut &go, &[b'\n'; 1000]).unwrap();
         go
     }
 
-    /// How many parts ran at once at most.
+    /// The largest number of parts that ran at once.
     pub fn most(&self) -> usize {
         let mut running = 0_usize;
         let mut most = 0;
@@ -93,12 +93,12 @@ impl Hold {
     }
 }
 
-/// A FIFO that is open at both ends, so that nobody waits to open it and nobody sees its end.
+/// Opens both ends of a FIFO, so that no other open of it waits and no reader sees its end.
 pub fn both_ends(path: &Path) -> File {
     File::options().read(true).write(true).open(path).unwrap()
 }
 
-/// A job server with some tokens: what its client's environment says, and where the tokens are.
+/// A job server: a FIFO with tokens.
 pub struct JobServer {
     fifo: PathBuf,
     tokens: File,
@@ -106,7 +106,7 @@ pub struct JobServer {
 }
 
 impl JobServer {
-    /// One with this many tokens beside the job that each client has anyway.
+    /// Makes a job server with this many tokens, besides the one job for which a client needs no token.
     pub fn new(p: &Project<'_>, number: usize) -> Self {
         let fifo = p.path("tokens");
         nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::from_bits_truncate(0o600)).unwrap();
@@ -119,14 +119,14 @@ impl JobServer {
         }
     }
 
-    /// The call as make would start it.
+    /// The call with the job server in its environment, as make would start it.
     pub fn call(&self, call: &Call) -> Call {
         let jobs = self.number + 1;
         let flags = format!(" -j{jobs} --jobserver-auth=fifo:{}", self.fifo.display());
         call.clone().env("MAKEFLAGS", flags)
     }
 
-    /// How many tokens are lost.
+    /// How many tokens have not been given back.
     pub fn lost(&self) -> usize {
         let there = rustix::io::ioctl_fionread(&self.tokens).unwrap();
         self.number - usize::try_from(there).unwrap()

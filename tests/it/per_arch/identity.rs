@@ -1,4 +1,4 @@
-//! The object, the dependency file, the messages and the status are those of the whole compile.
+//! The object, the depfile, the messages and the status of a split compile are those of the whole compile.
 
 use super::forms::{Form, SPLIT, WHOLE};
 use super::site::{Compiled, Project, Site, differs, missed};
@@ -30,7 +30,7 @@ fn every_form(launcher: &Launcher) {
     });
 }
 
-/// Cold, warm, with an architecture added, and after an edit that one architecture sees.
+/// Checks a form cold, warm, with an architecture added, and after an edit that one architecture sees.
 fn through_all_states(site: &Site, form: &Form) -> Result<(), String> {
     let p = site.project();
     let call = (form.call)(&p, form.archs);
@@ -46,7 +46,7 @@ fn through_all_states(site: &Site, form: &Form) -> Result<(), String> {
     if before.differs_from(&after).is_none() {
         return Err("the control: the edit makes no difference".to_owned());
     }
-    // The others may be compiled again too: their messages have columns.
+    // The other architectures may be compiled again too, because their messages contain columns.
     let done = compared(&p, &more, &after).map_err(|how| format!("edited: {how}"))?;
     match &done.parts {
         Some(parts) if missed(parts).contains(&form.archs[0]) => Ok(()),
@@ -54,13 +54,14 @@ fn through_all_states(site: &Site, form: &Form) -> Result<(), String> {
     }
 }
 
-/// What the call through the shim does, or in which way that differs from what the compiler makes.
+/// Makes the call through the shim. The error says how the result differs from `truth`, the bare compiler's.
 fn compared(p: &Project<'_>, call: &Call, truth: &Made) -> Result<Compiled, String> {
     let compiled = p.compile(call);
     differs(&compiled.made, truth).map_or(Ok(compiled), Err)
 }
 
-/// The call makes what the compiler makes. If it is split, exactly these architectures are compiled.
+/// Checks that the call makes what the bare compiler makes. It must be split with exactly the architectures `compiled`
+/// compiled, or must not be split if `compiled` is `None`.
 fn expect(
     p: &Project<'_>,
     state: &str,
@@ -77,17 +78,17 @@ fn expect(
         return Ok(());
     }
     Err(format!(
-        "{state}: compiled {seen:?} in place of {due:?}: {done:?}"
+        "{state}: compiled {seen:?} instead of {due:?}: {done:?}"
     ))
 }
 
 #[test]
-fn sccache_compiles_whole_what_cannot_be_split() {
+fn forms_that_cannot_be_split_are_compiled_whole_under_sccache() {
     every_refusal(&SCCACHE_16);
 }
 
 #[test]
-fn ccache_compiles_whole_what_cannot_be_split() {
+fn forms_that_cannot_be_split_are_compiled_whole_under_ccache() {
     every_refusal(&CCACHE_14);
 }
 
@@ -98,7 +99,7 @@ fn every_refusal(launcher: &Launcher) {
         for (name, args) in in_turn(site, WHOLE) {
             let p = site.project();
             let call = p.hip(&["gfx900", "gfx90a"], args);
-            // What the compiler makes differently each time cannot be compared (-gsplit-dwarf of clang 23).
+            // If the compiler's output differs from run to run (clang 23 with -gsplit-dwarf), it cannot be compared.
             let truth = p.truth(&call);
             if truth.differs_from(&p.truth(&call)).is_some() {
                 wrong.extend(p.compile(&call).parts.map(|_| format!("{name}: split")));

@@ -1,4 +1,4 @@
-//! How many parts run at once, and that none waits for another for ever.
+//! How many parts run at once, and that they never deadlock.
 
 use std::process::Command;
 
@@ -12,12 +12,12 @@ use crate::support::launchers::Cache;
 const ARCHS: [&str; 4] = ["gfx900", "gfx906", "gfx90a", "gfx1030"];
 
 #[test]
-fn sccache_with_two_tokens_ends_sixteen_units_at_once() {
+fn sixteen_units_at_once_do_not_deadlock_under_sccache_with_two_cores() {
     sixteen_at_once(&SCCACHE_16);
 }
 
 #[test]
-fn ccache_ends_sixteen_units_at_once() {
+fn sixteen_units_at_once_do_not_deadlock_under_ccache() {
     sixteen_at_once(&CCACHE_14);
 }
 
@@ -26,7 +26,7 @@ fn sixteen_at_once(launcher: &Launcher) {
         let cache = Cache::on_cores(&site.base.cache.program, 2);
         let p = site.project();
         let unit = |number: usize| {
-            // Short: what is tested is the waiting.
+            // A short source, because only the waiting is tested.
             let source = format!("__attribute__((device)) int v = {number};\nint h = {number};\n");
             p.write(&format!("src/{number}.hip"), source);
             let mut call = p.hip(&ARCHS, &[]);
@@ -47,7 +47,7 @@ fn sixteen_at_once(launcher: &Launcher) {
             let parts = told(&events).1.expect("split");
             assert_eq!(parts.len(), ARCHS.len());
         }
-        // Two of them show that the objects are the compiler's.
+        // Two objects are enough to show that they are the compiler's.
         let objects = Made::by(&mut Command::new("true"), &p.path("out"));
         for number in [0, 15] {
             let name = format!("{number}.o");
@@ -59,7 +59,7 @@ fn sixteen_at_once(launcher: &Launcher) {
 }
 
 #[test]
-fn parts_run_beside_each_other_as_far_as_a_job_server_lets_them() {
+fn as_many_parts_run_at_once_as_a_job_server_allows() {
     with_clangs(&[19], &CCACHE_14, |site| {
         with_waiting_linker(site);
         for tokens in [0, 1, 2] {
@@ -72,7 +72,7 @@ fn parts_run_beside_each_other_as_far_as_a_job_server_lets_them() {
 }
 
 #[test]
-fn parts_run_beside_each_other_as_far_as_the_call_lets_them() {
+fn as_many_parts_run_at_once_as_the_call_allows() {
     with_clangs(&[23], &CCACHE_14, |site| {
         with_waiting_linker(site);
         for jobs in [1, 3] {
@@ -83,7 +83,7 @@ fn parts_run_beside_each_other_as_far_as_the_call_lets_them() {
     });
 }
 
-/// A call for all architectures has exactly `most` parts at once.
+/// Checks that a call for all architectures has exactly `most` parts at once, and makes what the compiler makes.
 fn at_once(p: &Project<'_>, most: usize, limited: impl Fn(&Call) -> Call) {
     let call = limited(&p.hip(&ARCHS, &["-w"]));
     let truth = p.truth(&call);
@@ -104,18 +104,18 @@ fn at_once(p: &Project<'_>, most: usize, limited: impl Fn(&Call) -> Call) {
 }
 
 #[test]
-fn make_keeps_its_tokens_under_ccache() {
+fn make_gets_its_tokens_back_under_ccache() {
     under_make(&CCACHE_14);
 }
 
 #[test]
-fn make_keeps_its_tokens_under_sccache() {
+fn make_gets_its_tokens_back_under_sccache() {
     under_make(&SCCACHE_16);
 }
 
 fn under_make(launcher: &Launcher) {
     with_clangs(&[19], launcher, |site| {
-        // make hands its job server on to recipes that begin with `+`.
+        // make hands its job server only to recipes that begin with `+`.
         for (number, prefix) in ["+", ""].into_iter().enumerate() {
             let p = site.project();
             let mut makefile = String::from("all: 0.o 1.o 2.o 3.o\n");
@@ -145,7 +145,7 @@ fn under_make(launcher: &Launcher) {
             );
             let messages = p.path("messages");
             all_end(vec![start(make, &messages)]);
-            // make says so if it does not get its tokens back.
+            // make prints a message if it does not get its tokens back.
             assert_eq!(std::fs::read_to_string(messages).unwrap(), "");
             let events = std::fs::read_to_string(events).unwrap();
             let split = events.lines().filter(|line| line.starts_with("parts\t"));

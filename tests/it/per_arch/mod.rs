@@ -19,10 +19,10 @@ use crate::hazards::site::Launcher;
 use crate::support::compilers;
 use site::Site;
 
-/// The compilers of the long form: of each offload driver the oldest and the newest release.
+/// The compilers of the long form: all releases but 17.
 const CLANGS: [u32; 4] = [15, 19, 22, 23];
 
-/// Runs a test with each compiler that is due.
+/// Runs a test with each compiler of this run: `quick` or [`CLANGS`].
 fn with_clangs(quick: &[u32], launcher: &Launcher, test: impl Fn(&Site)) {
     let Some(program) = launcher.program() else {
         return;
@@ -33,7 +33,7 @@ fn with_clangs(quick: &[u32], launcher: &Launcher, test: impl Fn(&Site)) {
     }
 }
 
-/// The cases for the site's launcher: in the quick form every case is gone through with one of the two launchers.
+/// The cases for the site's launcher. In the quick form each case runs with one of the two launchers.
 fn in_turn<T>(site: &Site, cases: impl IntoIterator<Item = T>) -> impl Iterator<Item = T> {
     let first = usize::from(site.base.cache.is_sccache());
     let due = move |number: usize| compilers::full() || number % 2 == first;

@@ -1,4 +1,5 @@
-//! Where temporary files cannot be, or not be all, the object is still made.
+//! Unusual or missing directories for temporary files, no rock-wrap executable, and launchers that must not answer or
+//! store: the result of a call is still the bare compiler's.
 
 use std::process::Command;
 
@@ -17,18 +18,18 @@ fn a_directory_for_temporary_files_may_have_a_blank_in_its_name() {
         std::fs::create_dir(p.path("tmp/a b")).unwrap();
         let call = p.hip(&ARCHS, &["-MD"]).env("TMPDIR", p.text("tmp/a b"));
         let done = p.right(&call);
-        // The words of the new driver's wrapper cannot be told apart then.
+        // With a blank, the words of the commands that the new driver's wrapper prints cannot be told apart.
         assert_eq!(done.parts.is_some(), site.base.clang < 23, "{done:?}");
         assert!(p.path("tmp/a b").read_dir().unwrap().next().is_none());
     });
 }
 
 #[test]
-fn without_a_directory_for_temporary_files_the_compile_is_made_whole() {
+fn without_a_directory_for_temporary_files_the_call_ends_as_the_bare_compilers() {
     with_clangs(&[19], &CCACHE_14, |site| {
         let p = site.project();
         let call = p.hip(&ARCHS, &["-MD"]).env("TMPDIR", p.text("tmp/none"));
-        // clang takes another directory.
+        // clang fails: it cannot make its own temporary files.
         let done = p.right(&call);
         assert_eq!(done.parts, None);
         assert_eq!(done.direct, None);
@@ -39,7 +40,7 @@ fn without_a_directory_for_temporary_files_the_compile_is_made_whole() {
 fn a_full_disk_for_temporary_files_fails_no_compile() {
     with_clangs(&[19], &CCACHE_14, |site| {
         let p = site.project();
-        // The compiler's own files fit, and two texts do not.
+        // The compiler's own files fit into the small file system, two preprocessed texts do not.
         let long = "typedef int name_of_a_type;\n".repeat(30_000);
         p.write("src/k.hip", super::site::unit() + &long);
         let call = p.hip(&ARCHS, &["-MD", "-g0"]);
@@ -70,7 +71,7 @@ fn a_full_disk_for_temporary_files_fails_no_compile() {
     });
 }
 
-/// Runs a command with a small file system at the first argument.
+/// Mounts a small file system at its first argument, and runs its other arguments as a command.
 const SMALL: &str = "mount -t tmpfs -o size=1M tmpfs \"$1\" && shift && exec \"$@\"";
 
 #[test]
@@ -103,7 +104,7 @@ fn without_the_rock_wrap_executable_compiles_are_whole_and_cached() {
 }
 
 #[test]
-fn where_a_launcher_must_not_answer_or_store_no_part_is_asked_for() {
+fn if_a_launcher_must_not_answer_or_store_no_part_is_looked_up() {
     for (launcher, variables) in [
         (
             &CCACHE_14,

@@ -1,16 +1,16 @@
-//! Which parts are compiled again, and which are never taken for another.
+//! Which parts are compiled again, and which parts must not be taken for each other.
 
 use super::site::{Project, differs, missed};
 use super::{in_turn, with_clangs};
 use crate::hazards::site::{CCACHE_14, Call, Launcher, SCCACHE_16};
 
 #[test]
-fn ccache_finds_the_parts_that_another_list_of_architectures_had() {
+fn ccache_finds_the_parts_of_another_list_of_architectures() {
     overlapping(&CCACHE_14);
 }
 
 #[test]
-fn sccache_finds_the_parts_that_another_list_of_architectures_had() {
+fn sccache_finds_the_parts_of_another_list_of_architectures() {
     overlapping(&SCCACHE_16);
 }
 
@@ -33,12 +33,12 @@ fn overlapping(launcher: &Launcher) {
 }
 
 #[test]
-fn ccache_compiles_what_an_edit_changes() {
+fn ccache_compiles_the_parts_that_an_edit_changes() {
     edits(&CCACHE_14);
 }
 
 #[test]
-fn sccache_compiles_what_an_edit_changes() {
+fn sccache_compiles_the_parts_that_an_edit_changes() {
     edits(&SCCACHE_16);
 }
 
@@ -46,7 +46,7 @@ fn edits(launcher: &Launcher) {
     const ALL: [&str; 3] = ["gfx900", "gfx906", "gfx90a"];
     with_clangs(&[19, 23], launcher, |site| {
         let p = site.project();
-        // Compiled again after an edit that only gfx906 sees.
+        // Returns the architectures that are compiled again after an edit that only gfx906 sees.
         let edited = |args: &[&str]| {
             p.edit("gfx906", 1);
             p.split(&p.hip(&ALL, args));
@@ -59,7 +59,7 @@ fn edits(launcher: &Launcher) {
         };
         assert_eq!(edited(&["-w"]), ["gfx906"]);
         assert_eq!(edited(&["-w", "-fgpu-rdc"]), ["gfx906"]);
-        // Where the object or the messages may tell of columns or of the whole file, all of them.
+        // If the object or the messages may depend on columns or on the whole file, all are compiled again.
         assert_eq!(edited(&["-w", "-g"]), ALL);
         assert_eq!(edited(&[]), ALL);
     });
@@ -75,7 +75,7 @@ fn sccache_finds_no_part_whose_layout_has_changed() {
     layout(&SCCACHE_16);
 }
 
-/// Edits that the text does not show, each with what the compiler makes of it.
+/// Makes edits that the preprocessed text does not show but that change the compiler's result.
 fn layout(launcher: &Launcher) {
     with_clangs(&[19], launcher, |site| {
         let p = site.project();
@@ -97,7 +97,7 @@ fn layout(launcher: &Launcher) {
         );
         let changes: [(&str, &[&str], &str, &str); 5] = [
             ("a column", &["-w"], column, &other_column),
-            // The preprocessor alone sees these two.
+            // Only the preprocessor sees these two.
             (
                 "a comment in a comment",
                 &["-Wno-unused"],
@@ -134,7 +134,7 @@ fn sccache_takes_no_part_for_another() {
     kept_apart(&SCCACHE_16);
 }
 
-/// Calls of the same text that must not share parts with the one before.
+/// Makes calls with the same text that must not share parts with an earlier call.
 fn kept_apart(launcher: &Launcher) {
     const BOTH: [&str; 2] = ["gfx900", "gfx90a"];
     with_clangs(&[19], launcher, |site| {
@@ -175,19 +175,19 @@ fn kept_apart(launcher: &Launcher) {
 }
 
 #[test]
-fn ccache_keeps_parts_apart_from_calls_for_a_device() {
+fn ccache_keeps_parts_apart_from_device_only_calls() {
     device_only(&CCACHE_14);
 }
 
 #[test]
-fn sccache_keeps_parts_apart_from_calls_for_a_device() {
+fn sccache_keeps_parts_apart_from_device_only_calls() {
     device_only(&SCCACHE_16);
 }
 
 fn device_only(launcher: &Launcher) {
     with_clangs(&[19], launcher, |site| {
         for rdc in in_turn(site, [&[][..], &["-fgpu-rdc"]]) {
-            // Once with the parts first, once with the device's calls first.
+            // Once with the parts first, once with the device-only calls first.
             for parts_first in [true, false] {
                 let p = site.project();
                 let split = |p: &Project<'_>| {

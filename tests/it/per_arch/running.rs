@@ -1,4 +1,4 @@
-//! Calls that run while a test goes on.
+//! Calls that run in the background of a test.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -12,10 +12,11 @@ use nix::unistd::Pid;
 
 use super::site::Project;
 
-/// When a test gives up on what should have ended.
+/// How long a test waits for calls that must end.
 const FOR_EVER: Duration = Duration::from_secs(180);
 
-/// Waits for the end of processes that run side by side, each in a group of its own.
+/// Waits until all children have ended with success. Each is in a process group of its own. If they do not end within
+/// [`FOR_EVER`], kills the groups and panics.
 #[track_caller]
 pub fn all_end(children: Vec<Child>) {
     let groups: Vec<_> = children.iter().map(Child::id).collect();
@@ -35,13 +36,13 @@ pub fn all_end(children: Vec<Child>) {
                     let group = Pid::from_raw(group.cast_signed());
                     let _ = killpg(group, Signal::SIGKILL);
                 }
-                panic!("they wait for ever");
+                panic!("the calls do not end");
             }
         }
     }
 }
 
-/// Starts a command in a group of its own, with its messages in a file.
+/// Starts a command in a process group of its own, with its standard error in the file `messages`.
 pub fn start(mut command: Command, messages: &Path) -> Child {
     let messages = File::create(messages).unwrap();
     command

@@ -9,7 +9,7 @@ use crate::hazards::site::{self, Call, Launcher, Made};
 use crate::hazards::trial::SOURCE;
 use crate::support::dir::Dir;
 
-/// A wrapped tree and a launcher with a cache of its own.
+/// A tree that is wrapped with `--per-arch=always`, and a launcher with a cache of its own.
 pub struct Site {
     pub base: site::Site,
 }
@@ -22,7 +22,7 @@ impl Site {
         site
     }
 
-    /// Looks at the compiler again.
+    /// Installs again, so that the shims know the compiler as it is now.
     pub fn install(&self) {
         let launcher = Some(self.base.cache.program.as_path());
         self.base
@@ -30,7 +30,7 @@ impl Site {
             .install_with(launcher, &["--per-arch=always"]);
     }
 
-    /// A project of its own, with a unit `src/k.hip`.
+    /// Makes a new project, with a unit `src/k.hip`.
     pub fn project(&self) -> Project<'_> {
         let dir = Dir::new_in(self.base.dir.path(), &["src", "out", "tmp"]);
         let project = Project { site: self, dir };
@@ -39,8 +39,8 @@ impl Site {
     }
 }
 
-/// The unit of the tests. It has a line for each architecture that only this one sees, and the compiler warns of it
-/// for the host and every architecture.
+/// The unit of the tests. For each architecture it has a line that only this architecture sees. It also has an unused
+/// variable, about which the compiler warns for the host and every architecture.
 pub fn unit() -> String {
     let head = "void kernel(float *x) {\n";
     let mut lines = String::from("int unused;\nx[6] = V;\n");
@@ -64,7 +64,7 @@ const ARCHS: [&str; 9] = [
     "gfx11-generic",
 ];
 
-/// What became of the parts of a call: each architecture, and whether the launcher had it.
+/// The parts of a call: each architecture, and whether the launcher had the part in its cache.
 pub type Parts = Vec<(String, bool)>;
 
 /// The architectures that had to be compiled.
@@ -73,12 +73,12 @@ pub fn missed(parts: &Parts) -> Vec<&str> {
     missed.map(|(arch, _)| arch.as_str()).collect()
 }
 
-/// What a call through the shim did.
+/// The result of a call through the shim.
 pub struct Compiled {
     pub made: Made,
     /// Why it went straight to the compiler, if it did.
     pub direct: Option<String>,
-    /// What became of its parts, if it was split.
+    /// Its parts, if it was split.
     pub parts: Option<Parts>,
 }
 
@@ -97,11 +97,11 @@ impl fmt::Debug for Compiled {
 /// Sources, a directory to compile in, and one for temporary files.
 pub struct Project<'a> {
     pub site: &'a Site,
-    /// Has `src`, `out` where calls are made, and `tmp` for temporary files.
+    /// Contains `src`, `out`, where calls run, and `tmp` for temporary files.
     dir: Dir,
 }
 
-/// The files of a project are those of its directory.
+/// Gives access to the files in the project's directory.
 impl Deref for Project<'_> {
     type Target = Dir;
 
@@ -111,7 +111,7 @@ impl Deref for Project<'_> {
 }
 
 impl Project<'_> {
-    /// Sets the value in the line that only `arch` sees, in every source that is there.
+    /// Sets the value in the line that only `arch` sees, in every source of the project.
     pub fn edit(&self, arch: &str, value: u32) {
         let name = arch.split(':').next().unwrap().replace('-', "_");
         let before = format!("#ifdef __{name}__\nx[7] = ");
@@ -144,14 +144,14 @@ impl Project<'_> {
             .env("TMPDIR", self.text("tmp"))
     }
 
-    /// What the compiler itself makes of a call, which is given the id that the shim gives it.
+    /// What the bare compiler makes of a call with the id that the shim adds to it.
     pub fn truth(&self, call: &Call) -> Made {
         let id = call.added_id(&self.site.base);
         let call = id.iter().fold(call.clone(), |call, id| call.args(&[id]));
         Made::by(&mut call.bare(&self.site.base), &call.top)
     }
 
-    /// The call through the shim, ready to be run, and the file that it writes its events to.
+    /// The command that makes the call through the shim, and the file to which it writes its events.
     pub fn wrapped(&self, call: &Call) -> (Command, PathBuf) {
         let events = tempfile::Builder::new()
             .prefix("events")
@@ -163,7 +163,7 @@ impl Project<'_> {
         (call.wrapped(&self.site.base), events)
     }
 
-    /// What the call through the shim does.
+    /// Makes the call through the shim.
     pub fn compile(&self, call: &Call) -> Compiled {
         let (mut command, events) = self.wrapped(call);
         let made = Made::by(&mut command, &call.top);
@@ -175,20 +175,20 @@ impl Project<'_> {
         }
     }
 
-    /// The same, or in which way it differs from what the compiler makes.
+    /// Makes the call through the shim. The error says how the result differs from the bare compiler's.
     pub fn compared(&self, call: &Call) -> Result<Compiled, String> {
         let truth = self.truth(call);
         let compiled = self.compile(call);
         differs(&compiled.made, &truth).map_or(Ok(compiled), Err)
     }
 
-    /// The same, which has to make what the compiler makes.
+    /// Makes the call through the shim, which must make what the bare compiler makes.
     #[track_caller]
     pub fn right(&self, call: &Call) -> Compiled {
         self.compared(call).unwrap_or_else(|how| panic!("{how}"))
     }
 
-    /// The same, which has to be split. What became of the parts.
+    /// Makes the call through the shim, which must be split and make what the bare compiler makes. Returns its parts.
     #[track_caller]
     pub fn split(&self, call: &Call) -> Parts {
         let compiled = self.right(call);
@@ -197,7 +197,7 @@ impl Project<'_> {
     }
 }
 
-/// Why the call that wrote these events was not launched, and what became of its parts.
+/// Reads the events of a call: the reason why it was not launched, if any, and its parts, if it was split.
 pub fn told(events: &Path) -> (Option<String>, Option<Parts>) {
     let told = std::fs::read_to_string(events).unwrap();
     let mut direct = None;
@@ -214,7 +214,7 @@ pub fn told(events: &Path) -> (Option<String>, Option<Parts>) {
                 };
                 let (host, archs): (Vec<_>, Vec<_>) =
                     words.skip(1).partition(|word| word.starts_with("host="));
-                // Without the host's, it was compiled whole after all.
+                // Without the host's part, the unit was compiled whole after all.
                 parts = (!host.is_empty()).then(|| archs.into_iter().map(part).collect());
             }
             _ => {}
@@ -223,13 +223,13 @@ pub fn told(events: &Path) -> (Option<String>, Option<Parts>) {
     (direct, parts)
 }
 
-/// In which way a call made other files, messages or another status than the compiler.
+/// Says how the files, messages or status of a call differ from those of the bare compiler, if they do.
 pub fn differs(made: &Made, truth: &Made) -> Option<String> {
     let files = made.differs_from(truth);
     files
         .map(|how| format!("{how}\n{}", made.stderr))
         .or_else(|| {
             let (own, right) = (&made.stderr, &truth.stderr);
-            (own != right).then(|| format!("other messages: {own}\nright are: {right}"))
+            (own != right).then(|| format!("other messages: {own}\nexpected: {right}"))
         })
 }

@@ -22,7 +22,7 @@ fn compare(launcher: &Launcher) {
         return;
     }
     with_clangs(&[19], launcher, |site| {
-        // The libraries are Debian 12's, as is the HIP that they are made for.
+        // rocPRIM and hipRAND are Debian 12's, and so is the HIP that they are made for.
         if !has_own_hip(site.base.clang) {
             return;
         }
