@@ -1,5 +1,5 @@
-//! When the launcher fails and not the compiler: a build ends as it would with the bare compiler.
-//! Each trouble with every launcher that can have it, and with the older release that Debian has.
+//! If the launcher fails and not the compiler, a build ends as it would with the bare compiler. Each failure is tested
+//! with every launcher that can have it, and with the older release in Debian.
 
 mod sccache;
 mod watched;
@@ -59,7 +59,8 @@ impl Site {
         }
     }
 
-    /// Starts a server, by whatever sccache.
+    /// Starts a server of this sccache and waits until it listens. Returns its process id, which is also that of its
+    /// process group.
     fn serve(&mut self, sccache: &Path, env: &[(&str, &str)]) -> Pid {
         let mut server = Command::new(sccache);
         server
@@ -90,7 +91,7 @@ impl Site {
             .args(["-c", source, "-o", "made.o"])
             .env("SCCACHE_DIR", self.rocm.beside("sccache"))
             .env("SCCACHE_SERVER_PORT", self.port.to_string())
-            // A server that a client starts.
+            // For a server that a client starts.
             .env("SCCACHE_IDLE_TIMEOUT", "5")
             .env("ROCK_WRAP_EVENTS", self.rocm.beside("events"))
             .envs(env.iter().copied())
@@ -99,8 +100,7 @@ impl Site {
         compile
     }
 
-    /// What a compile ended with, printed and made. Its standard error goes to a file: a server that
-    /// it starts may keep that open.
+    /// Runs a compile. Its standard error goes to a file, because a server that it starts may keep a pipe open.
     fn made(&self, mut compile: Command) -> Made {
         let object = self.rocm.beside("made.o");
         drop(std::fs::remove_file(&object));
@@ -113,7 +113,7 @@ impl Site {
         }
     }
 
-    /// Requires of a compile under `env` what the bare compiler does. What was said.
+    /// Checks that a compile under `env` does what the bare compiler does. Returns its standard error.
     #[track_caller]
     fn as_bare(&self, source: &str, env: &[(&str, &str)]) -> String {
         let mut bare = self.compile(source, env);
@@ -141,7 +141,8 @@ impl Site {
         made.err
     }
 
-    /// The same, and that the launcher was tried and found to be at fault.
+    /// Checks that compiles under `env` do what the bare compiler does, and that the shim reports once that the
+    /// launcher failed.
     #[track_caller]
     fn compiles_without_launcher(&self, env: &[(&str, &str)]) {
         let said = self.as_bare("good.c", env);
@@ -152,7 +153,7 @@ impl Site {
         self.as_bare("bad.c", env);
     }
 
-    /// The reason for which the last call was not launched.
+    /// The events of the last compile: that it was launched, or the reason why not.
     fn events(&self) -> String {
         std::fs::read_to_string(self.rocm.beside("events")).unwrap()
     }
@@ -202,7 +203,7 @@ fn a_launcher_whose_disk_is_full() {
 }
 
 #[test]
-fn ccache_with_a_cache_directory_that_cannot_be() {
+fn ccache_with_a_cache_directory_that_cannot_exist() {
     for ccache in ccaches() {
         Site::new(&ccache).compiles_without_launcher(&[("CCACHE_DIR", "/dev/null/cache")]);
     }
@@ -244,7 +245,7 @@ fn ccache_with_a_remote_cache_that_is_not_there() {
         );
         assert!(
             !said.contains("rock-wrap:"),
-            "ccache goes on by itself: {said}"
+            "ccache goes on without the remote cache: {said}"
         );
     }
 }
@@ -262,7 +263,7 @@ fn an_error_in_the_source_is_no_failure_of_the_launcher() {
     }
 }
 
-/// clang ends with 1 where one of its parts crashes. Only a fake dies itself as soon as it compiles.
+/// clang exits with 1 if one of its subprocesses crashes. Only a fake compiler is itself killed by a signal.
 #[test]
 fn a_compiler_that_dies_by_a_signal_does_so_under_a_launcher_too() {
     const DIES: &str = "#!/bin/sh
@@ -301,7 +302,7 @@ exec /usr/lib/llvm-19/bin/clang++ \"$@\"
 }
 
 #[test]
-fn a_strict_installation_ends_as_its_launcher() {
+fn a_compile_of_a_strict_installation_ends_with_the_launchers_status() {
     let [sccache, _] = sccaches();
     let [ccache, _] = ccaches();
     for (launcher, env, status) in [

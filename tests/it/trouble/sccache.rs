@@ -8,7 +8,7 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 
-/// A remote cache that is not there; 0.4 as Debian builds it knows no remote caches.
+/// A remote cache that is not there. Debian's build of 0.4 does not support remote caches.
 const BAD_REMOTE: [(&str, &str); 5] = [
     ("SCCACHE_BUCKET", "bucket"),
     ("SCCACHE_REGION", "nowhere"),
@@ -25,11 +25,11 @@ fn sccache_with_a_remote_cache_that_is_not_there() {
 }
 
 #[test]
-fn sccache_with_a_cache_directory_that_cannot_be() {
+fn sccache_with_a_cache_directory_that_cannot_exist() {
     let [new, old] = sccaches();
     let env = [("SCCACHE_DIR", "/dev/null/cache")];
     Site::new(&new).compiles_without_launcher(&env);
-    // 0.4 compiles all the same.
+    // 0.4 compiles anyway.
     Site::new(&old).as_bare("good.c", &env);
 }
 
@@ -99,7 +99,7 @@ fn sccache_whose_server_is_something_else() {
 fn sccache_whose_server_is_mute_is_waited_for_once() {
     for sccache in sccaches() {
         let site = Site::new(&sccache);
-        // The kernel takes the connections; nobody else does.
+        // The kernel accepts connections, but nobody answers.
         let _mute = TcpListener::bind(("127.0.0.1", site.port)).unwrap();
         site.compiles_without_launcher(&[]);
         assert!(
@@ -107,7 +107,7 @@ fn sccache_whose_server_is_mute_is_waited_for_once() {
             "{}",
             site.events()
         );
-        // Another server is another matter.
+        // A server at another port is asked.
         let mut site = site;
         site.port = free_port();
         site.serve(&sccache, &[]);
@@ -117,7 +117,7 @@ fn sccache_whose_server_is_mute_is_waited_for_once() {
 }
 
 #[test]
-fn sccache_whose_server_is_killed_in_the_middle() {
+fn sccache_whose_server_is_killed_during_a_compile() {
     for sccache in sccaches() {
         let mut site = Site::new(&sccache);
         let server = site.serve(&sccache, &[]);
@@ -127,11 +127,11 @@ fn sccache_whose_server_is_killed_in_the_middle() {
         let compile = site.compile("slow.c", &[]);
         let made = std::thread::scope(|scope| {
             let compile = scope.spawn(|| site.made(compile));
-            // Opens when the compiler is there to read, in the server's process group.
+            // The open waits until the compiler, in the server's process group, opens the pipe for reading.
             let opened = File::options().write(true).open(&pipe).unwrap();
             killpg(server, Signal::SIGKILL).unwrap();
             drop(opened);
-            // For whichever compiler comes next, however often.
+            // Writes the header for every compiler that reads the pipe after that.
             while !compile.is_finished() {
                 let mut writer = File::options();
                 writer.write(true).custom_flags(nix::libc::O_NONBLOCK);

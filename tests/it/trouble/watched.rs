@@ -22,7 +22,7 @@ fn watched(launcher: &str) -> (FakeTree, PathBuf) {
 }
 
 #[test]
-fn a_watched_launcher_has_the_signals_that_the_caller_set() {
+fn a_watched_launcher_has_the_callers_blocked_and_ignored_signals() {
     for name in ["sccache", "ccache"] {
         let (fake, launcher) = watched(name);
         let shim = fake.path("bin/clang++");
@@ -51,7 +51,7 @@ fn a_watched_launcher_has_the_signals_that_the_caller_set() {
 }
 
 #[test]
-fn a_status_or_a_signal_of_the_compiler_goes_through_a_watched_launcher() {
+fn a_watched_launcher_passes_on_the_compilers_status_or_signal() {
     for name in ["sccache", "ccache"] {
         let (fake, launcher) = watched(name);
         let end = |act: &str| {
@@ -67,7 +67,7 @@ fn a_status_or_a_signal_of_the_compiler_goes_through_a_watched_launcher() {
     }
 }
 
-/// A launcher that says when it is asked to end.
+/// A launcher that prints a line when it gets SIGTERM or SIGINT.
 const ASKED: &str = "#!/bin/sh
 trap 'echo asked >&2; exit 7' TERM INT
 echo ready >&2
@@ -75,11 +75,11 @@ read -r line
 ";
 
 #[test]
-fn what_is_sent_to_the_shim_alone_reaches_the_launcher() {
+fn a_signal_to_the_shim_alone_reaches_the_launcher() {
     for (name, sent, status) in [
         ("sccache", Signal::SIGTERM, Some(7)),
         ("ccache", Signal::SIGINT, Some(7)),
-        // Nobody can pass this on; the kernel tells the launcher that the shim is gone.
+        // The shim cannot pass SIGKILL on. The kernel sends SIGTERM to the launcher when the shim dies.
         ("ccache", Signal::SIGKILL, None),
     ] {
         let (fake, _) = watched("unused");
@@ -88,8 +88,8 @@ fn what_is_sent_to_the_shim_alone_reaches_the_launcher() {
         call.env("HIP_CLANG_LAUNCHER", &launcher)
             .stdin(Stdio::piped())
             .stderr(Stdio::piped());
-        // SAFETY: sigaction(2) may be called between fork and exec. A shell cannot trap what it was
-        // started with as ignored, and a script that runs the tests in the background ignores this one.
+        // SAFETY: sigaction(2) may be called between fork and exec. A shell cannot trap a signal that was ignored when
+        // it was started, and SIGINT is ignored if a script runs the tests in the background.
         unsafe { call.pre_exec(|| Ok(signal(Signal::SIGINT, SigHandler::SigDfl).map(drop)?)) };
         let mut shim = call.spawn().unwrap();
         let _held = shim.stdin.take();
