@@ -1,4 +1,4 @@
-//! Which servers are asked, and what becomes of answers that are none.
+//! Which servers are asked, and what happens after a failure or an invalid answer.
 
 use super::{Site, said};
 use crate::support::launchers::sccache;
@@ -22,12 +22,13 @@ fn a_server_that_hangs_up_is_left_to_the_client() {
     let output = run(compile.env("SCCACHE_SERVER_UDS", &path));
     let (status, _, stderr) = said(&output);
     assert_eq!(status, Some(0), "{stderr}");
-    // sccache's own words, and then ours.
+    // First sccache's own message, then rock-wrap's.
     assert!(stderr.contains("sccache: error"), "{stderr}");
     assert!(stderr.contains("compiling without it"), "{stderr}");
 }
 
-/// A compile at a server that answers so, once, and hangs up. With the launcher as strict as it can be.
+/// Compiles with a server that sends these answers to one request and hangs up. Returns the status, the standard output
+/// and the standard error.
 fn answered(site: &Site, answers: &[&[u8]]) -> (Option<i32>, String, String) {
     let path = site.rocm.beside("short-socket");
     drop(fs::remove_file(&path));
@@ -58,22 +59,22 @@ const NOT_CACHED: &[u8] = &[0, 0, 0, 0, 1, 0, 0, 0];
 
 const UNKNOWN: &[u8] = b"\0\0\0\0\x02\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0odd";
 
-/// By signal 11, with a message.
+/// The compiler was killed by signal 11 and printed a message.
 const KILLED: &[u8] = b"\x05\0\0\0\0\x01\x0b\0\0\0\0\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0odd\x02\0\0\0";
 
-/// With sccache's own status.
+/// The compile failed with sccache's own status, -2, and a message.
 const FAILED: &[u8] =
     b"\x05\0\0\0\x01\xfe\xff\xff\xff\0\0\0\0\0\0\0\0\0\x03\0\0\0\0\0\0\0odd\x02\0\0\0";
 
 #[test]
-fn what_a_server_does_not_do_is_compiled() {
+fn a_compile_that_the_server_does_not_complete_is_made_without_it() {
     let site = Site::new();
     for (answers, shows_why) in [
         (&[NOT_CACHED][..], false),
         (&[STARTED], false),
         (&[STARTED, KILLED], false),
         (&[STARTED, FAILED], true),
-        // Remembered, so that it is the last.
+        // This answer is the last, because the failure is remembered.
         (&[UNKNOWN], true),
     ] {
         let (status, stdout, stderr) = answered(&site, answers);
@@ -85,7 +86,7 @@ fn what_a_server_does_not_do_is_compiled() {
     }
 }
 
-/// What is compiled on another machine has no shim beside the stand-in.
+/// If sccache compiles on another machine, there is no shim beside the stand-in, which exits with 127.
 #[test]
 fn a_stand_in_without_a_shim_is_the_launchers_failure() {
     const MISSING: &[u8] = b"\x05\0\0\0\x01\x7f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x02\0\0\0";
@@ -94,7 +95,7 @@ fn a_stand_in_without_a_shim_is_the_launchers_failure() {
     assert_eq!(status, Some(0), "{stderr}");
     assert!(!site.object().is_empty());
     assert!(stderr.contains("compiling without it"), "{stderr}");
-    // Remembered.
+    // The failure is remembered.
     let path = site.rocm.beside("short-socket");
     let mut compile = site.compile("int one;\n", true);
     let output = run(compile.env("SCCACHE_SERVER_UDS", &path));
@@ -111,7 +112,7 @@ fn a_server_that_says_it_is_done_and_has_made_nothing_is_not_believed() {
     assert!(stderr.contains("without an output; compiling"), "{stderr}");
 }
 
-/// How a server is started: in front of its program.
+/// The command and arguments in front of a server's program.
 type Starter = &'static [&'static str];
 
 #[test]
@@ -122,7 +123,7 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
     const AMONG_OTHERS: Starter = &["unshare", "--pid", "--fork", "--kill-child"];
     assert!(
         geteuid().is_root(),
-        "another user's server takes root to start"
+        "only root can start another user's server"
     );
     let site = Site::new();
     let place = site.rocm.beside("shared");
@@ -192,7 +193,7 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
             thread::yield_now();
         }
         if by_path {
-            // Make sure that permissions are not the reason.
+            // Permissions must not be the reason why a server is not asked.
             fs::set_permissions(&address.1, Permissions::from_mode(0o777)).unwrap();
         }
         let first = compile();
@@ -207,7 +208,7 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
             "{case}: {}",
             first.2
         );
-        // Once for a build.
+        // The message is printed once for a build.
         assert_eq!(compile(), (Some(0), String::new(), String::new()), "{case}");
         let mut ask = Command::new(sccache());
         ask.args(["--show-stats", "--stats-format", "json"])
@@ -216,7 +217,7 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
         let answer: serde_json::Value = serde_json::from_slice(&answer.stdout).unwrap();
         let requests = if asked { 2 } else { 0 };
         assert_eq!(answer["stats"]["compile_requests"], requests, "{case}");
-        // A session's check does not believe it either.
+        // A session's check rejects the same servers.
         let mut session = site.rock_wrap_run();
         session.env_remove("SCCACHE_SERVER_UDS");
         let (_, _, stderr) = said(&run(session.env(address.0, &address.1)));
@@ -255,7 +256,7 @@ fn an_answer_that_claims_to_be_endless_is_not_waited_for() {
         connection.write_all(&[0, 0, 0, 8]).unwrap();
         connection.write_all(STARTED).unwrap();
         connection.write_all(&[0xff; 64]).unwrap();
-        // Until the other end hangs up.
+        // Waits until the other end hangs up.
         drop(connection.read(&mut [0]));
     });
     let mut compile = site.compile("int one;\n", true);

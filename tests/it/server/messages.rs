@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 fn messages_and_status_are_the_compilers() {
     let site = Site::new();
     fs::remove_file(&site.client).unwrap();
-    // More than any pipe or socket holds at once, and a source that has an error.
+    // One message, more messages than any pipe or socket holds at once, and an error.
     for source in [warnings(1), warnings(2000), "int one\n".to_owned()] {
         let bare = said(&run(&mut site.compile(&source, false)));
         assert!(!bare.2.is_empty());
@@ -24,7 +24,7 @@ fn messages_and_status_are_the_compilers() {
     assert_eq!(site.cache.asked().hits, 2);
 }
 
-/// What a command shows on a terminal; the other end is read until it is closed.
+/// What a command prints to a terminal.
 fn shown(mut compile: Command) -> Vec<u8> {
     let mut terminal = Terminal::new();
     compile
@@ -32,7 +32,7 @@ fn shown(mut compile: Command) -> Vec<u8> {
         .stderr(terminal.theirs)
         .status()
         .unwrap();
-    // The command has ended and with it its side of the terminal, so reading ours ends with an error.
+    // After this nobody holds the command's end of the terminal, so reading our end ends with an error.
     drop(compile);
     let mut text = Vec::new();
     let _ = terminal.ours.read_to_end(&mut text);
@@ -104,11 +104,11 @@ fn by_itself_sccache_has_no_colours_for_a_terminal() {
     assert!(shown(site.compile(&warnings(1), false)).contains(&0x1b));
 }
 
-/// More messages than sccache's server can send at once: 8 MiB.
+/// sccache's server can send at most 8 MiB at once.
 #[test]
 fn messages_that_are_too_long_for_the_server_are_the_compilers() {
     let site = Site::new();
-    // Long messages about short lines: clang takes a minute to colour as many long ones.
+    // Long messages about short lines, because clang takes a minute to colour that many long lines.
     let declared = format!(
         "__attribute__((deprecated(\"{}\"))) extern int old;\n",
         "long ".repeat(2000)

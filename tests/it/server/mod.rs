@@ -1,5 +1,5 @@
-//! A shim with sccache asks the server itself: what a caller sees is the compiler's, whether the result
-//! comes from the cache or not, and the client is run only where no server answers.
+//! With sccache, the shim asks the server itself. The caller sees the compiler's output, whether the result comes from
+//! the cache or not. The client is run only if no server answers.
 
 mod answers;
 mod messages;
@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
 
-/// A wrapped tree whose launcher is a copy of sccache that can be taken away, and sccache's server.
+/// A wrapped tree whose launcher is a copy of sccache that tests can remove, and sccache's server.
 struct Site {
     rocm: Rocm,
     cache: Cache,
@@ -40,7 +40,7 @@ impl Site {
         }
     }
 
-    /// `source` with the compiler's name `clang`, through the shim or around it.
+    /// Writes `source`. Returns a call of `clang` that compiles it, through the shim or with the shim disabled.
     fn compile(&self, source: &str, through: bool) -> Command {
         fs::write(self.rocm.beside("a.c"), source).unwrap();
         let mut compile = self.rocm.compiler("clang");
@@ -77,8 +77,8 @@ fn warnings(count: usize) -> String {
     (0..count).map(warning).collect()
 }
 
-/// Runs `program` in a shell that keeps a copy of the pipe on its standard output at descriptor 6, as a
-/// configure script does. Whether somebody still holds the pipe when all of that has ended.
+/// Runs `program` in a shell that keeps a copy of the pipe on its standard output at descriptor 6, as a configure
+/// script does. Returns whether a process still holds the pipe after the shell has ended.
 fn leaves_pipe_held(program: &Command) -> bool {
     let (reader, writer) = io::pipe().unwrap();
     let mut shell = Command::new("sh");
@@ -102,11 +102,11 @@ fn leaves_pipe_held(program: &Command) -> bool {
     );
     drop(shell);
     let mut end = [PollFd::new(&reader, PollFlags::IN)];
-    // A child of another test has it too, between its fork and its exec. A server has it for much longer.
+    // A child of another test holds the pipe too, between fork and exec. A server holds it for much longer.
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
         let patience = deadline.saturating_duration_since(Instant::now());
-        // The end of some test's child is a signal to this process.
+        // The end of another test's child sends a signal to this process.
         match poll(&mut end, Some(&patience.try_into().unwrap())) {
             Err(Errno::INTR) => {}
             polled => {
@@ -118,6 +118,7 @@ fn leaves_pipe_held(program: &Command) -> bool {
     !end[0].revents().contains(PollFlags::HUP)
 }
 
+/// The status, the standard output and the standard error of a command.
 fn said(output: &Output) -> (Option<i32>, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
@@ -214,12 +215,12 @@ fn a_build_in_a_pipe_ends_though_it_has_started_the_server() {
 }
 
 #[test]
-fn what_the_compiler_inherits_is_all_there_when_the_client_cannot_be_run() {
+fn the_compiler_inherits_all_descriptors_when_the_client_cannot_be_run() {
     let site = Site::new();
     fs::remove_file(&site.client).unwrap();
     let mut compile = site.compile("int one;\n", true);
     compile.env("SCCACHE_SERVER_UDS", site.rocm.beside("nowhere"));
-    // The header is found by way of the descriptor alone.
+    // The header can only be found through the descriptor.
     let script = format!(
         "exec 6<{:?}; \"$@\" -I/proc/self/fd/6",
         site.rocm.beside("headers")
@@ -287,7 +288,7 @@ fn a_hit_runs_no_compiler_where_clang_chooses_the_dependency_files_name() {
 }
 
 #[test]
-fn an_environment_larger_than_a_socket_holds_is_no_matter() {
+fn an_environment_larger_than_a_socket_holds_is_sent_to_the_server() {
     let site = Site::new();
     fs::remove_file(&site.client).unwrap();
     let mut compile = site.compile("int one;\n", true);
@@ -324,7 +325,8 @@ fn a_server_at_an_abstract_socket_is_asked_like_any_other() {
     );
 }
 
-/// Runs what follows with its first argument, `NAME=VALUE`, in front of its environment.
+/// A program that runs the command in its other arguments, with its first argument, `NAME=VALUE`, in front of the
+/// environment.
 const TWICE: &str = r#"
 #include <unistd.h>
 extern char **environ;
@@ -356,7 +358,7 @@ fn a_variable_with_two_values_means_what_it_means_to_the_compiler() {
         fs::write(dir.join("v.h"), format!("#define V {value}\n")).unwrap();
     }
     let set = |dir: &str| format!("C_INCLUDE_PATH={}", site.rocm.beside(dir).display());
-    // The object, and how many calls have reached sccache by then.
+    // Returns the object, and how many calls have reached sccache so far.
     let made = |program: &std::ffi::OsStr, first: &str, through: bool| {
         let call = site.compile("#include <v.h>\nint v = V;\n", through);
         let mut compile = Command::new(&twice);
@@ -382,14 +384,17 @@ fn a_variable_with_two_values_means_what_it_means_to_the_compiler() {
     let shim = site.rocm.bin().join("clang");
     let (bare, _) = made(shim.as_os_str(), "one", false);
     let (alone, before) = made(site.client.as_os_str(), "one", true);
-    assert!(alone != bare, "sccache by itself takes the other value");
+    assert!(
+        alone != bare,
+        "the control: sccache alone uses the other value"
+    );
     assert_eq!(made(shim.as_os_str(), "one", true), (bare, before));
-    // The same value twice is one value.
+    // If the two values are equal, the call is launched.
     assert_eq!(made(shim.as_os_str(), "two", true), (alone, before + 1));
 }
 
 #[test]
-fn in_a_directory_that_was_removed_it_compiles_as_clang_does() {
+fn in_a_removed_directory_the_shim_compiles_as_clang_does() {
     let site = Site::new();
     let [source, object] = ["a.c", "a.o"].map(|name| site.rocm.beside(name));
     let compile = |program: &[&OsStr], off: &str| {
