@@ -25,7 +25,7 @@ fn a_directory_for_temporary_files_may_have_a_blank_in_its_name() {
 }
 
 #[test]
-fn without_a_directory_for_temporary_files_the_call_ends_as_the_bare_compilers() {
+fn without_a_directory_for_temporary_files_the_call_ends_as_with_the_bare_compiler() {
     with_clangs(&[19], &CCACHE_14, |site| {
         let p = site.project();
         let call = p.hip(&ARCHS, &["-MD"]).env("TMPDIR", p.text("tmp/none"));
