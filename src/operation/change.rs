@@ -15,8 +15,8 @@ use crate::rocm::Tree;
 use crate::shim_image;
 use crate::support::signals::Signals;
 
-/// How long to wait for another install or restore. Its own work takes milliseconds, but it may
-/// wait as long as [`DRAIN_LIMIT`].
+/// How long to wait for another install or restore. The work takes milliseconds, but the other
+/// process may itself wait as long as [`DRAIN_LIMIT`].
 const LOCK_LIMIT: Duration = Duration::from_secs(60);
 
 /// How long to wait for running compiles that still need the real compiler's alias.
@@ -108,8 +108,8 @@ pub fn installed_launcher(
     Ok((Some(launcher), policy))
 }
 
-/// Says that the shims are those of another version of rock-wrap, whose decisions and keys are not
-/// this one's.
+/// A warning if the shims were installed by another version of rock-wrap, which makes other
+/// decisions and keys than this one.
 pub fn other_version(observed: &Observed) -> Option<String> {
     observed.names.iter().find_map(|known| {
         let Entry::Shim { image, .. } = &known.at else {
@@ -134,8 +134,8 @@ pub struct Change<'a> {
 }
 
 impl<'a> Change<'a> {
-    /// Locks the directory for `what`. While it waits, it reports who holds the lock. One of
-    /// `signals` ends the wait.
+    /// Locks the directory for `what`. Reports once who holds the lock if it has to wait. An
+    /// arriving signal ends the wait.
     ///
     /// # Errors
     /// If another process holds the lock for too long, the directory cannot be locked, or a signal
@@ -196,8 +196,8 @@ impl<'a> Change<'a> {
             })
     }
 
-    /// Applies a plan, and then ends the claims of any sessions that wrapped the tree. Only after
-    /// success: after a failure the tree is as before, and those sessions still have to restore it.
+    /// Applies a plan and, if that succeeds, ends the claims of any sessions that wrapped the tree.
+    /// After a failure the tree is as before, and those sessions still have to restore it.
     ///
     /// # Errors
     /// As [`apply`](Self::apply); or if the plan succeeded but the sessions' file could not be

@@ -23,7 +23,7 @@ pub enum OperationError {
     /// The compilers cannot be wrapped.
     #[error(transparent)]
     Wrap(#[from] WrapError),
-    /// The directory's state does not allow it.
+    /// The directory's state does not allow the operation.
     #[error("{dir}: {refusal}")]
     Refused {
         /// The compilers' directory.

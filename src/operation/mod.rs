@@ -1,7 +1,7 @@
 //! Performs whole operations on a tree: install, restore, and the start and end of a session.
 //!
 //! Owns: the order of observing, locking, planning and applying, and what must be true in between.
-//! A command parses its arguments, calls one of these and prints the result. Must never print:
+//! A command parses its arguments, calls one operation and prints the result. Must never print:
 //! progress messages go to [`Messages`].
 
 mod change;
@@ -19,7 +19,7 @@ pub trait Messages {
     /// Reports something that the user may not expect.
     fn warning(&self, text: &str);
 
-    /// Several of those.
+    /// Reports several warnings.
     fn warnings(&self, texts: &[String]) {
         texts.iter().for_each(|text| self.warning(text));
     }

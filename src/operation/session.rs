@@ -42,7 +42,7 @@ pub struct Attached {
     variables: Variables,
 }
 
-/// What has to be given up at the end.
+/// What the session gives up when it ends.
 enum Part {
     /// Nothing: the tree was wrapped before and stays so, or it was not touched.
     None,
@@ -145,7 +145,8 @@ fn host_launchers(
     }
     // Observe again: the tree may have just been wrapped.
     let observed = Bin::open(&tree.bin)?.observe()?;
-    // The launcher file checks the state of compilers in the tree, and passes on all other calls.
+    // The launcher file checks the state of compilers in the tree, and passes calls of all other
+    // compilers on.
     let outside = shims::outside(tree, &observed, &tree.names, launcher, request.policy)?;
     let path = place(&outside.launcher)?;
     let set = |name| (name, Some(path.clone().into()));
@@ -156,8 +157,8 @@ fn place(image: &[u8]) -> Result<PathBuf, AttachError> {
     file::place(image, &paths::cache_dir().ok_or(AttachError::NoPlace)?)
 }
 
-/// Puts shims in the compilers' place. Installed shims are used as they are; those of other
-/// sessions are shared.
+/// Puts shims in the compilers' place. Permanently installed shims are used as they are; shims of
+/// other sessions are shared.
 fn in_place(
     request: &Request<'_>,
     tree: &Tree,
@@ -178,7 +179,8 @@ fn in_place(
     let wrapped = observed.has_shims();
     let keeper = locked.keeper()?;
     if wrapped && keeper != Keeper::Abandoned {
-        // Do not add names for this build: afterwards they could not be told from the others.
+        // Do not wrap further names for this build: afterwards nothing would tell them from the names
+        // that were wrapped before.
         let missing = names.iter().find(|name| !is_wrapped(name));
         if let Some(name) = missing.filter(|_| !request.compilers.is_empty()) {
             return Err(OperationError::OtherNames {
@@ -245,7 +247,7 @@ fn in_place(
     Ok((Part::Tree(bin, share), guard))
 }
 
-/// Starts the guard process, which gives `part` up if this process is killed.
+/// Starts the guard process, which gives up `part` if this process is killed.
 fn guarded(tree: &Tree, part: Part) -> Result<(Part, Guard), OperationError> {
     let guard = match &part {
         Part::None => Guard::start(&["guard".into()], None).map_err(OperationError::Guard)?,
@@ -278,7 +280,7 @@ impl Attached {
         &self.tree
     }
 
-    /// How it is attached.
+    /// How the tree's compiler calls reach rock-wrap.
     pub fn way(&self) -> Way {
         self.way
     }
@@ -317,8 +319,8 @@ fn restore(
     change.apply(&restore_plan(tree, bin)?, signals)
 }
 
-/// Gives a session's share of a wrapped tree up, and restores the tree if it was the last. Signals
-/// do not interrupt it: it takes milliseconds, and half of it would be useless.
+/// Gives up a session's share of a wrapped tree, and restores the tree if that share was the last.
+/// Signals do not interrupt this: it takes milliseconds, and half of it would be useless.
 ///
 /// # Errors
 /// If the directory cannot be locked, or the restore failed.
