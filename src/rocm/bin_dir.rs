@@ -1,4 +1,4 @@
-//! Directories that hold compilers: which ones, and which of them is called.
+//! Finds the directories of a tree that hold compilers, and the compiler that hipcc calls.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -29,11 +29,11 @@ impl Called {
     }
 }
 
-/// The names to wrap if the user named none, in a directory in which hipcc calls `called`.
+/// The names to wrap in `bin` if the user named none and hipcc calls `called` there.
 ///
-/// If `called` has no version suffix, they are the default names. With one, as in Debian's
-/// /usr/bin, the default names may lead to another directory and another release, which hipcc does
-/// not use.
+/// If `called` has no version suffix or is a link to a default name, they are the default names.
+/// Otherwise, as in Debian's /usr/bin, a default name may lead to another directory and another
+/// release, which hipcc does not use: such a name is left out.
 pub(super) fn names_for(bin: &Path, called: Option<CompilerName>) -> Vec<CompilerName> {
     let defaults = CompilerName::defaults();
     let Some(called) = called else {
@@ -89,7 +89,7 @@ pub(super) fn root_of(bin: &Path) -> PathBuf {
     roots.next().unwrap_or(bin).to_owned()
 }
 
-/// Whether `dir` has a compiler called `name`, or had one of which only our own files remain.
+/// Whether `dir` has a compiler called `name`, or its alias, which remains if the name was removed.
 pub(super) fn holds_name(dir: &Path, name: &CompilerName) -> bool {
     let is_there = |name: &OsStr| {
         let metadata = dir.join(name).symlink_metadata();

@@ -1,5 +1,5 @@
-//! Describes one compiler of a tree: what its name is in the file system, and the executable that
-//! it leads to.
+//! Describes one compiler of a tree: what kind of file its name is, and the executable that the
+//! name leads to.
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -15,7 +15,7 @@ use crate::install;
 /// suffix.
 ///
 /// Other names of the same executable (`clang-cl`, `clang-cpp`, target-prefixed names) are other
-/// tools. A build's compiles do not go through them.
+/// tools, which do not run a build's compiles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompilerName(OsString);
 
@@ -261,7 +261,8 @@ impl Compiler {
     }
 }
 
-/// What another tool or a packager has put in the place of the compiler at `path`, if that is no compiler.
+/// The error for the wrapper that another tool or a packager has put in the place of the compiler at `path`; `None`
+/// if there is no wrapper, or `path` cannot be read.
 #[must_use]
 pub fn wrapper(path: &Path) -> Option<CompilerError> {
     let refused = refuse_wrapper(path, &path.canonicalize().ok()?).err();

@@ -68,8 +68,8 @@ impl Hipcc {
         Ok(behind_shadow(calls))
     }
 
-    /// Asks hipcc which device libraries it names to the compiler. Debian's are where its compiler
-    /// does not look by itself.
+    /// Asks hipcc which device libraries it passes to the compiler. Debian keeps its device
+    /// libraries where its compiler does not look by itself.
     #[must_use]
     pub fn device_libraries(&self) -> Option<PathBuf> {
         let answer = self.verbose("2").ok()?;

@@ -118,8 +118,8 @@ impl Program {
     }
 
     /// Keeps the program from inheriting the descriptors above 2 that this process inherited. A
-    /// launcher passes them on to the server that it starts, and whoever waits for the end of such
-    /// a pipe would then wait for the server.
+    /// launcher passes them on to the server that it starts. If one of them is a pipe, whoever
+    /// waits for its end would then wait for the server.
     ///
     /// Only for launchers: with a `pre_exec` hook, the C library gives a file that the kernel
     /// cannot execute to a shell instead of reporting an error.

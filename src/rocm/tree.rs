@@ -23,10 +23,10 @@ pub struct Tree {
     pub bin: PathBuf,
     /// How the tree was found: an option, a variable, a program or a default.
     pub found_by: &'static str,
-    /// The names to wrap: those that the user named, or else those that hipcc and others use for
-    /// the tree's compiler.
+    /// The names to wrap: the ones that the user named, or else the ones by which hipcc and other
+    /// tools call the tree's compiler.
     pub names: Vec<CompilerName>,
-    /// The hipcc that belongs to it.
+    /// The hipcc that belongs to the tree.
     pub hipcc: Option<Hipcc>,
     /// The compiler that this hipcc calls, if it was asked and answered.
     pub calls: Option<PathBuf>,
@@ -70,8 +70,8 @@ impl Tree {
         Self::around(dir, named, Sought::Compilers(asked).asked())
     }
 
-    /// As [`find`](Self::find), to inspect or remove an installation. The names that were installed
-    /// need not be known.
+    /// Like [`find`](Self::find), but for inspecting or removing an installation: finds it whatever
+    /// names it wraps.
     ///
     /// # Errors
     /// As [`find`](Self::find).
@@ -222,7 +222,7 @@ impl Tree {
             let wanted = matches!(sought, Sought::Installed);
             dirs.iter().find(|dir| wanted && holds_ours(dir)).cloned()
         };
-        // For the usual places, hipcc need not be run.
+        // An installation in one of the usual places is found without running hipcc.
         if let Some(bin) = installed(&dirs) {
             let bin = bin.canonicalize().map_err(look)?;
             return Ok(Self::new(root.to_owned(), bin, found_by, asked, None).with(hipcc, None));
@@ -238,8 +238,8 @@ impl Tree {
             Some(Err(why)) => (None, Some(why)),
             None => (None, None),
         };
-        // A tree that was named explicitly has precedence over the compiler that HIP_CLANG_PATH or
-        // the like make its hipcc call.
+        // A tree named by --rocm-path takes precedence over a compiler outside it that its hipcc calls
+        // because of HIP_CLANG_PATH or the like.
         let is_inside = |dir: &Path| root.canonicalize().is_ok_and(|root| dir.starts_with(root));
         let first = |called: &&Called| found_by != "--rocm-path" || is_inside(&called.dir);
         let of_hipcc = called.as_ref().map(|called| called.dir.clone());
@@ -346,7 +346,7 @@ impl Tree {
     }
 }
 
-/// The name in messages of a hipcc that was found on PATH.
+/// How messages name a hipcc that was found on PATH.
 const HIPCC: &str = "hipcc";
 
 /// Why a source yielded no tree.

@@ -29,7 +29,7 @@ fn the_name_that_hipcc_calls_is_wrapped_with_the_plain_names_of_the_same_compile
     ];
     assert_eq!(wrapped(&rocm, None), "clang, clang++");
     assert_eq!(wrapped(&rocm, Some("clang++")), "clang, clang++");
-    // As Debian's /usr/bin: hipcc's own release, and another release behind the plain names.
+    // As in Debian's /usr/bin: hipcc calls one release, and the plain names lead to another.
     let llvm = [dir(&[("clang", "")]), dir(&[("clang", "")])];
     let [own, other] = llvm
         .each_ref()
