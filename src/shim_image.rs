@@ -29,8 +29,8 @@ pub struct TooLong {
 /// Builds a shim that contains `config`.
 ///
 /// The payload goes to the end of the file, and the program header of the block's segment is
-/// extended to cover it. The section headers, which used to follow, are dropped: they are not
-/// needed to run the program.
+/// extended to cover it. The section headers, which follow the segment in the template, are
+/// dropped: they are not needed to run the program.
 ///
 /// # Errors
 /// [`TooLong`] if `config` does not fit.
@@ -75,8 +75,8 @@ fn lengthen_segment(image: &mut [u8], end: usize, more: u64) {
     image[60..64].fill(0);
 }
 
-/// Reads the configuration of the shim with the content `file`. `None` if it is not one of our
-/// shims.
+/// Reads the configuration of the shim with the content `file`. `None` if the file is not one of
+/// our shims.
 #[must_use]
 pub fn read(file: &[u8]) -> Option<Result<Config<'_>, ConfigFault>> {
     let at = block_offset(file)?;

@@ -1,5 +1,5 @@
-//! Finds the directory or file that keeps a user from a path. "Permission denied" does not say
-//! which of the path's directories it is.
+//! Finds the directory or file that denies a user access to a path. "Permission denied" does not
+//! say which component of the path it is.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;

@@ -1,9 +1,9 @@
-//! How much memory children took.
+//! Measures the memory of child processes.
 
 use nix::sys::resource::{UsageWho, getrusage};
 
-/// The bytes of memory of the largest process that this one, or what it started, has waited for. A server's children are
-/// not among them.
+/// The peak memory, in bytes, of the largest process among the ended descendants that this process and its children
+/// have waited for. A server's children are not included.
 #[must_use]
 pub fn peak_memory() -> Option<u64> {
     let used = getrusage(UsageWho::RUSAGE_CHILDREN).ok()?;

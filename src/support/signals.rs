@@ -1,7 +1,7 @@
 //! Handles signals that ask rock-wrap to stop.
 //!
-//! After [`Signals::watch`] they no longer end the process at once, so that a tree can be restored
-//! first. A running build gets each of them too.
+//! After [`Signals::watch`] these signals no longer end the process at once, so that a tree can be
+//! restored first. A running build gets each of them too.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};

@@ -27,7 +27,7 @@ impl Time {
     }
 }
 
-/// A time in seconds since 1970 for people: `2026-11-30 17:03 UTC`.
+/// Formats a time in seconds since 1970 for people: `2026-11-30 17:03 UTC`.
 #[must_use]
 pub fn when(seconds: f64) -> String {
     let minutes = (seconds / 60.0) as i64;
