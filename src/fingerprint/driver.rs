@@ -20,23 +20,22 @@ const ARCHS: [&str; 2] = ["--offload-arch=gfx906", "--offload-arch=gfx90a"];
 /// separately, so a third less output saves a twentieth of the query's time (19).
 const UNTOLD: [&str; 3] = ["-nostdinc", "-nostdinc++", "-nogpuinc"];
 
-/// The first query: a link, which runs everything that its compiles run. It does not say where the
-/// device libraries are, so the answer shows where clang finds them by itself. clang prints what it
-/// would run in any case (13 to 19).
+/// The first query: a link, which runs everything that its compiles run. The query does not say
+/// where the device libraries are, so the answer shows where clang finds them by itself. clang
+/// prints what it would run in any case (13 to 19).
 const FIRST: [&str; 2] = ["--driver-mode=g++", "-fgpu-rdc"];
 
-/// The second query: given the tree's device libraries, of the C driver, which reads its own
-/// configuration files (since 16). A query takes 35 ms (Debian's clang 19), most of it to load
-/// libLLVM.
+/// The second query names the tree's device libraries and asks the C driver, which reads its own
+/// configuration files (since 16). A query takes 35 ms (Debian's clang 19), mostly to load libLLVM.
 const SECOND: [&str; 2] = ["--driver-mode=gcc", "-fgpu-rdc"];
 
-/// A query of the new offload driver, which runs other programs. Together with [`FIRST`] and
-/// [`SECOND`] it shows everything that a HIP compile runs, except what one of these programs runs
-/// itself. clang 13 does not know the new driver: it says so and prints no commands. The id shows
-/// whether the new driver uses one.
+/// A query of the new offload driver, which runs other programs than the old one. Together with
+/// [`FIRST`] and [`SECOND`] it shows everything that a HIP compile runs, except what one of these
+/// programs runs itself. clang 13 does not know the new driver: it says so and prints no commands.
+/// The `-cuid=` shows whether the new driver uses an id.
 const NEW_DRIVER: [&str; 3] = ["-fgpu-rdc", "--offload-new-driver", "-cuid=0"];
 
-/// The query if configuration files exist: what the compiler does without them.
+/// The query that is added if configuration files exist: what the compiler does without them.
 const NO_CONFIG: [&str; 2] = ["-fgpu-rdc", "--no-default-config"];
 
 /// The programs that pack device code under the new offload driver. The old driver runs
@@ -78,7 +77,7 @@ pub struct DriverOutput {
     pub ignores_id: bool,
 }
 
-/// Asks `compiler` what it would run: for a HIP file if it is clang, otherwise for a C file.
+/// Asks `compiler` what it would run for a HIP file or, if it is not clang, for a C file.
 pub fn ask_first(compiler: &Path) -> Result<DriverOutput, IdentityError> {
     let said = ask(compiler, &hip(&FIRST))?;
     if said.clang.is_some() {

@@ -1,7 +1,7 @@
 //! Reads the part of an ELF file's dynamic section that decides which shared objects are loaded.
 //!
-//! The file is read through a window, never whole: libLLVM has 130 MB, its dynamic section a few
-//! hundred bytes.
+//! Only the parts that are needed are read: libLLVM has 130 MB, its dynamic section a few hundred
+//! bytes.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -16,8 +16,8 @@ use object::{Endianness, FileKind, ReadCache};
 
 use crate::fingerprint::IdentityError;
 
-/// Whether an object can be loaded into the process of another depends on this: the class (32 or 64
-/// bits) and the machine (`e_machine`).
+/// An object's class (32 or 64 bits) and machine (`e_machine`). Two objects can be loaded into one
+/// process only if these are equal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Abi {
     wide: bool,

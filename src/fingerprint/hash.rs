@@ -18,8 +18,8 @@ use crate::fingerprint::{Digest, IdentityError, Stamp};
 const CHUNK: usize = 1 << 20;
 
 thread_local! {
-    /// This thread's read buffer. To get fresh memory from the kernel for each file costs more than
-    /// to hash a small one.
+    /// This thread's read buffer. Getting fresh memory from the kernel for each file costs more than
+    /// hashing a small file.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 

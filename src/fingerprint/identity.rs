@@ -1,4 +1,4 @@
-//! What a compiler is made of: taking it, remembering it, and the witnesses of it.
+//! A compiler's identity: how it is taken and remembered, and the witnesses of it.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -61,8 +61,8 @@ impl Identity {
             .ok()
     }
 
-    /// The digest and notes of the compiler at `compiler`, if `memo` has valid ones and no file has
-    /// to be read to know it. Runs no program.
+    /// The digest and notes of the compiler at `compiler`, if `memo` has them and their validity can
+    /// be decided without reading a file of the compiler. Runs no program.
     #[must_use]
     pub fn remembered_digest(
         compiler: &Path,
@@ -82,7 +82,7 @@ impl Identity {
         memo.slot(&named, root.as_deref(), environment).digest()
     }
 
-    /// Records the identity in `memo` for the path that the executable is about to be moved to. As
+    /// Records the identity in `memo` for the path that the executable is about to be moved to. Like
     /// any record, it is valid only once the file is there.
     pub fn keep_moved(&self, to: &Path, root: &Path, memo: &Memo) {
         if let Ok(root) = survey::canonical(root) {
@@ -206,8 +206,8 @@ impl Identity {
         })
     }
 
-    /// What must be true of the file system for this identity to be that of the compilers in `bin`,
-    /// a directory without links. Unordered; each path occurs once.
+    /// What `stat` must return for these files as long as the compilers in `bin`, a directory
+    /// without links, have this identity. Unordered; each path occurs once.
     ///
     /// A directory's mtime shows files that are added, removed or replaced. For headers only the
     /// directories are watched, since the headers' text is part of the text that launchers hash.
@@ -247,8 +247,8 @@ impl Identity {
             let member = &mut self.members[*index];
             let read = hash::one(&member.path).ok();
             let same = read.filter(|content| content.digest == member.digest);
-            // Only if the content is the same: a digest must not be kept with the stamp of another
-            // content.
+            // The stamp is updated only if the content is the same: a digest must never be kept with
+            // the stamp of different content.
             same.map(|content| member.stamp = content.stamp).is_some()
         })
     }
@@ -266,8 +266,9 @@ impl Identity {
 }
 
 impl<S, P: AsRef<Path>> Identity<S, P> {
-    /// `None` if something changed. Otherwise the members that must be read to be sure: those with
-    /// only a new change time. `path` is the value of PATH.
+    /// Compares the identity with the file system. `None` if something changed, otherwise the
+    /// members that must be read to be sure: those with only a new change time. `path` is the value
+    /// of PATH.
     pub(super) fn stands(&self, path: &OsStr) -> Option<Vec<usize>> {
         let same = |watched: &Watched<P>| {
             WatchedState::of(watched.path.as_ref(), watched.state.names()) == watched.state
@@ -291,7 +292,8 @@ impl<S, P: AsRef<Path>> Identity<S, P> {
     }
 }
 
-/// The compiler behind links and our own shim, and the tree with links resolved.
+/// The compiler that `compiler` leads to through links and our own shim, and `root` with links
+/// resolved.
 pub(super) fn without_links(
     compiler: &Path,
     root: Option<&Path>,

@@ -97,7 +97,7 @@ impl System {
         }
     }
 
-    /// The objects that the program at `path` is loaded with. `path` has no symbolic links.
+    /// Finds the objects that the program at `path` is loaded with. `path` has no symbolic links.
     ///
     /// # Errors
     /// If an object cannot be read. A missing object is not an error: the loader reports it better,

@@ -199,9 +199,9 @@ impl Slot<'_> {
         Err(digests.collect())
     }
 
-    /// The recorded digest and notes of this compiler, if they are valid and no file has to be read
-    /// to know it. This does not copy the names and paths of hundreds of files, which saves an
-    /// eighth of the computation.
+    /// The recorded digest and notes of this compiler, if they can be seen to be valid without
+    /// reading a file of the compiler. This does not copy the names and paths of hundreds of files,
+    /// which saves an eighth of the computation.
     pub fn digest(&self) -> Option<(Digest, Vec<String>)> {
         let record = self.record()?;
         let kept: Identity<&str, &Path> = parse(&record)?;

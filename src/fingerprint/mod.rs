@@ -1,9 +1,9 @@
-//! Takes a compiler's identity: a digest of everything that decides its output, and the metadata by
-//! which a change of any of it is noticed.
+//! Takes a compiler's identity: a digest of everything that decides its output, and the metadata
+//! that reveals a later change.
 //!
 //! Owns: which files are part of a compiler, their digests, and the memo of them. It runs the
 //! compiler with `-###`, reads its files, and writes only the memo. Must never let a path or a time
-//! into the digest: machines share caches by it.
+//! into the digest: machines with the same digest share a cache.
 //!
 //! # What is part of a compiler
 //!
@@ -11,8 +11,8 @@
 //! |---|---|---|
 //! | compiler | the executable that compiles, behind links, stubs and our own shim | yes |
 //! | shared-object | objects loaded with it and with each program below ([`loader`]), except the system's | yes |
-//! | program | what the driver runs for HIP compiles ([`driver`]), and what that runs in turn (`survey.rs`) | yes |
-//! | config | the configuration files that clang reads by default, and the files they include | yes, and that no other appears |
+//! | program | what the driver runs for HIP compiles ([`driver`]), and what these programs run (`survey.rs`) | yes |
+//! | config | configuration files clang reads by default, and files they include | yes, and that no other appears |
 //! | bitcode | every `*.bc` beside one that clang links by default | yes, and their directory |
 //! | header | the resource directory's `include` | the directory alone |
 //! | resource | the rest of the resource directory | `share` |
@@ -138,7 +138,7 @@ pub struct Member<S = String, P = PathBuf> {
 struct Watched<P = PathBuf> {
     path: P,
     state: WatchedState,
-    /// The role of the members that it decides about, if a witness includes it.
+    /// If a witness includes this path: the role of the members that the path decides about.
     witness: Option<Role>,
 }
 
@@ -189,11 +189,11 @@ pub struct OffloadDriver {
 /// The result of `stat` that one path must have while the identity is valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WitnessFile {
-    /// The role of the path. That of [`Role::Compiler`] may change by an installation: if the
+    /// The role of the path. An installation may change the path with [`Role::Compiler`]: if the
     /// wrapped name is the executable itself, the executable moves to its alias.
     pub role: Role,
-    /// Relative to the compilers' directory if it is in the same tree, otherwise absolute. Links
-    /// are followed.
+    /// The path, relative to the compilers' directory if it is in the same tree, otherwise
+    /// absolute. `stat` follows links.
     pub path: PathBuf,
     /// Size in bytes.
     pub size: u64,
@@ -203,8 +203,8 @@ pub struct WitnessFile {
     pub ino: u64,
 }
 
-/// A digest of the names in `dir`, except those that an installation creates. If it cannot be
-/// listed, the digest of no names.
+/// A digest of the names in `dir`, except those that an installation creates. If `dir` cannot be
+/// listed, this is the digest of no names.
 fn names_in(dir: &Path) -> Digest {
     let entries = dir.read_dir().into_iter().flatten().flatten();
     let names = entries.map(|entry| entry.file_name());

@@ -61,8 +61,8 @@ impl Stamp {
     }
 }
 
-/// Takes the stamps of many files. It looks a file up from the directory of the previous one where
-/// possible, which takes half as long as a look-up from the root.
+/// Takes the stamps of many files. A file in the same directory as the previous one is looked up
+/// from there, which takes half as long as a look-up from the root.
 #[derive(Default)]
 pub struct Stamps {
     dir: Option<(Vec<u8>, OwnedFd)>,

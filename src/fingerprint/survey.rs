@@ -33,7 +33,7 @@ pub struct FoundFile {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct WatchedPath {
     pub path: PathBuf,
-    /// The role of the members that it decides about, if a witness includes it.
+    /// If a witness includes this path: the role of the members that the path decides about.
     pub witness: Option<Role>,
     /// Whether it is a directory of which only the names count.
     pub names: bool,
@@ -175,7 +175,7 @@ impl Survey {
         for path in said.programs.iter().chain(&beside) {
             let real = match path.canonicalize() {
                 Ok(real) => real,
-                // clang names it, but it is not installed.
+                // clang would run this program, but it is not installed.
                 Err(source) if is_missing(&source) => continue,
                 Err(source) => return Err(IdentityError::read(path, source)),
             };
@@ -235,9 +235,10 @@ impl Survey {
         Ok(())
     }
 
-    /// Headers are part of the preprocessed text, which every launcher hashes, and libraries are
-    /// for links, which are not cached. So neither is witnessed file by file. The lists in `share`
-    /// (sanitizers' exceptions) affect code generation and are in no text.
+    /// Adds the files of the resource directory `dir`. Headers are part of the preprocessed text,
+    /// which every launcher hashes, and libraries are for links, which are not cached. So neither
+    /// is witnessed file by file. The lists in `share` (sanitizers' exceptions) affect code
+    /// generation and are in no text.
     fn add_resources(&mut self, dir: &Path) -> Result<(), IdentityError> {
         let mut left = vec![(String::new(), dir.to_owned())];
         let mut seen = BTreeSet::new();

@@ -9,7 +9,7 @@ fn set_mtime(path: &Path, time: SystemTime) {
     file.set_modified(time).unwrap();
 }
 
-/// A tree, a memo, and whether the compiler had to be asked.
+/// A tree with a compiler, and the directory of a memo.
 struct Case {
     tree: Fixture,
     cache: Fixture,
@@ -204,7 +204,7 @@ fn the_environment_counts() {
 #[test]
 fn only_what_changed_is_read_again() {
     let case = Case::new();
-    // A digest that no compiler has shows that it was taken from the record.
+    // A made-up digest: if it is returned, it was read from the record.
     let environment = LookupEnvironment::none();
     let memo = case.memo();
     let slot = memo.slot(&case.tree.clang(), None, &environment);
@@ -241,7 +241,7 @@ fn a_record_or_directory_that_others_can_write_is_ignored() {
     assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
     for (path, bad, good) in [(file.as_path(), 0o620, 0o600), (dir, 0o702, 0o700)] {
         let set = |mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
-        // Taking the identity again would rewrite the record with its own mode.
+        // A miss takes the identity again and rewrites the record. Afterwards the original is put back.
         let untouched = std::fs::read(&file).unwrap();
         set(bad);
         assert!(!case.hits(), "{}", path.display());
