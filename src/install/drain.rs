@@ -16,7 +16,7 @@ use std::{fs, io, thread};
 use crate::install::fs::Inode;
 use crate::shared::paths::base_name;
 
-/// What must no longer be in use.
+/// The files that must no longer be in use.
 #[derive(Clone, Copy, Debug)]
 pub struct Needs<'a> {
     /// The compilers' directory, as the user gave it.
@@ -52,8 +52,8 @@ impl Drain for ProcDrain {
         let mut clear_before = false;
         loop {
             let left = users(Path::new("/proc"), needs);
-            // Two searches must find nothing. A process in the middle of executing a shim shows it
-            // neither as its executable nor in its arguments yet.
+            // Two searches in a row must find nothing. A process in the middle of executing a shim
+            // shows it neither as its executable nor in its arguments yet.
             if left == 0 && clear_before {
                 return 0;
             }

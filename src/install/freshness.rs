@@ -24,7 +24,7 @@ pub enum Standing {
     Same,
     /// The metadata of these files has changed, but not their content.
     Touched(#[serde(serialize_with = "lossy")] Vec<PathBuf>),
-    /// These files were replaced. The shim notices that and caches nothing.
+    /// These files were replaced. The shim notices the replacement and caches nothing.
     Replaced(#[serde(serialize_with = "lossy")] Vec<PathBuf>),
     /// The content of one of these files has changed, but not its inode, size and modification time. The
     /// shim cannot notice that, and the cache may return objects of the earlier compiler.

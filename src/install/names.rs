@@ -21,7 +21,7 @@ const HIDDEN_PREFIX: &[u8] = b".rockwrap-";
 /// The longest base name that Linux file systems allow.
 const NAME_MAX: usize = 255;
 
-/// `N.7625`: the name of the real compiler that a launcher is given.
+/// `N.7625`: the alias, by which the real compiler is called while N is wrapped.
 #[must_use]
 pub fn alias(name: &OsStr) -> OsString {
     OsString::from_vec([name.as_bytes(), ALIAS_SUFFIX].concat())
@@ -144,7 +144,7 @@ pub(super) mod text {
         decode(&text).ok_or_else(|| D::Error::custom("a % that no two digits follow"))
     }
 
-    /// The same for an optional text.
+    /// The same encoding for an optional text.
     pub(in crate::install) mod option {
         use super::{Deserialize, Deserializer, OsString, Serializer, decode, encode};
         use serde::de::Error;

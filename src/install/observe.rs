@@ -327,8 +327,8 @@ fn look_at_name<F: Fs>(fs: &F, name: OsString, record: &Record) -> Result<Observ
         Record::Trusted(journal) => journal.entry(&name).is_some(),
         Record::Ignored { .. } => true,
     };
-    // Only rock-wrap writes a trampoline. One alone was left by a restore with an older release, which
-    // does not know stand-ins.
+    // Only rock-wrap writes a trampoline. A trampoline without other companions was left by a restore
+    // with an older release, which does not know stand-ins.
     let ours = recorded
         || at.is_shim()
         || alias.is_shim()
@@ -406,7 +406,7 @@ fn shims<F: Fs>(fs: &F, list: &[OsString]) -> Result<Vec<OsString>, Error> {
             },
             Ok(None) => {}
             // A program that this user can execute but not read is not a shim that we installed for
-            // this user. One that has vanished since the listing is no concern of ours.
+            // this user. A program that has vanished since the listing does not matter.
             Err(err) if is_unreadable(&err) => {}
             Err(source) => {
                 return Err(Error::Read {

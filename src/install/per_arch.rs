@@ -20,7 +20,7 @@ pub enum PerArch {
 }
 
 impl PerArch {
-    /// What a shim's configuration says.
+    /// The setting in a shim's configuration.
     #[must_use]
     pub fn of(config: &Config<'_>) -> Self {
         match config.parts.first() {

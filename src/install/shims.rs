@@ -26,11 +26,11 @@ use crate::trampoline::trampoline;
 /// Options for using a launcher.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
-    /// Whether compiles are split.
+    /// Whether compiles are cached by architecture.
     pub per_arch: PerArch,
     /// Whether a launcher failure fails the compile.
     pub strict: bool,
-    /// Whether to turn off its direct mode, in which it relies on a list of headers.
+    /// Whether to turn off the launcher's direct mode, in which it relies on a list of headers.
     pub exact: bool,
 }
 

@@ -31,8 +31,8 @@ pub struct Applied {
     pub names: Vec<NameDid>,
     /// Warnings for the user.
     pub warnings: Vec<String>,
-    /// Number of processes that still use the aliases, if that kept the run from removing them. A
-    /// later restore removes them.
+    /// Number of processes that still use the aliases, if they kept the run from removing the
+    /// aliases. A later restore removes them.
     pub in_use: Option<usize>,
 }
 

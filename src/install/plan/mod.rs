@@ -28,14 +28,14 @@
 //!     (crash between hard link and rename; restore that could not clear up)
 //!  4  original            K is a shim                       remove K, divert                   clear up
 //!     (crash between placing the shim at K and the exchange)
-//!  5  original (newer)    K/alias stale                     aside: remove K, new alias, divert clear up, keep the newer
+//!  5  original (newer)    K/alias stale                     aside: remove K, new alias, divert clear up, keep newer
 //!                                                           moved: divert, K replaced at once
 //!  6  original            alias right, no K                 alias stays, divert                clear up
 //!     (crash after the alias was made)
 //!  7  shim, same bytes    K there, alias right              nothing                            put K back, clear up
-//!  8  shim, same bytes    K there, alias wrong or missing   alias anew                         put K back, clear up
-//!  9  shim, other bytes   K there                           (alias anew,) new shim over it     put K back, clear up
-//! 10  shim                no K, the record knows N as       K anew from the record, then 7-9   make it anew over the shim,
+//!  8  shim, same bytes    K there, alias wrong or missing   new alias                          put K back, clear up
+//!  9  shim, other bytes   K there                           (new alias,) new shim over it     put K back, clear up
+//! 10  shim                no K, the record knows N as       new K from the record, then 7-9    recreate N over shim,
 //!                         a symlink, and it would lead                                         clear up
 //!                         somewhere
 //! 11  shim                no K otherwise                    refuse: reinstall the package      nothing, say so
@@ -44,10 +44,10 @@
 //! 14  missing             no K                              refuse: no compiler                clear up what there is
 //! 15  directory, device   any                               refuse                             as 5, 2
 //! 16  original            alias target leads nowhere        refuse                             (as the row it is)
-//! 17  shim, same bytes    K there, alias right, stand-in    stand-in anew                      put K back, clear up
+//! 17  shim, same bytes    K there, alias right, stand-in    new stand-in                       put K back, clear up
 //!                         missing or not as wanted
 //! 18  original            stand-in alone, this release's    stand-in stays, divert             clear up
-//!     (restored by an older release, which knows of none)
+//!     (restored by an older release, which has no stand-ins)
 //! ```
 //!
 //! "Divert" keeps N's original at K and puts the shim at N, see [`super::apply`]. "Clear up" removes

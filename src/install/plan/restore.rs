@@ -105,7 +105,7 @@ impl<'a> Planner<'a> {
         if known.kept.is_shim() {
             self.clear_up(names::kept(&known.name), &known.kept);
         }
-        // Reversed again, into the order of an install.
+        // Inserted at the front, because a roll-back target list is in the order of an install.
         if let Some(target) = as_it_was(known) {
             self.back.insert(0, target);
         }

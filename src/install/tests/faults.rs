@@ -1,4 +1,4 @@
-//! Failing operations: each operation once, and all from a certain one on.
+//! Failing operations: each operation once, and all operations from a given one on.
 
 use std::cell::Cell;
 
@@ -87,7 +87,7 @@ fn any_operation_that_fails_once_is_taken_back() {
                         .unwrap_or_else(|why| panic!("{at}: {why}"));
                 }
                 match ended {
-                    // There was another way, or nothing depended on the operation.
+                    // The run found another way, or nothing depended on the failed operation.
                     Ok(_) | Err(Trouble::Refused(_)) => {}
                     Err(Trouble::Look(_)) => assert!(after.same_as(&before, true).is_ok()),
                     Err(Trouble::Failed(Failure {

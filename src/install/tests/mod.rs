@@ -26,7 +26,7 @@ use crate::shim_image::stamp;
 use crate::support::time::Time;
 use crate::trampoline::trampoline;
 
-/// No process uses anything.
+/// A drain that finds no process.
 pub(super) struct Idle;
 
 impl Drain for Idle {
@@ -35,7 +35,7 @@ impl Drain for Idle {
     }
 }
 
-/// Three processes that never end.
+/// A drain that finds three processes which never end.
 pub(super) struct Busy;
 
 impl Drain for Busy {

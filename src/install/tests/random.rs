@@ -34,15 +34,15 @@ enum Foreign {
     File(bool),
     /// A symlink to a versioned ELF file replaces a name.
     Link(bool),
-    /// A name removed.
+    /// A name is removed.
     Remove(bool),
-    /// An alias removed.
+    /// An alias is removed.
     NoAlias(bool),
-    /// A stand-in removed.
+    /// A stand-in is removed.
     NoStandIn(bool),
     /// Another file replaces a stand-in.
     StandIn(bool),
-    /// The record removed.
+    /// The record is removed.
     NoRecord,
 }
 
@@ -104,7 +104,7 @@ fn meddle(state: &mut State, foreign: Foreign) {
         }
         Foreign::Remove(plus) => drop(state.names.remove(os(name(plus)))),
         Foreign::NoAlias(plus) => {
-            // Not if the alias is the original itself, since nothing could undo that.
+            // An alias that is the original itself stays, since nothing could undo its removal.
             let alias = own(&format!("{}.7625", name(plus)));
             let link = state.node(&alias).is_some_and(super::state::Node::is_link);
             if link {
@@ -130,7 +130,7 @@ fn names() -> [&'static str; 2] {
     ["clang", "clang++"]
 }
 
-/// The state after `act`. With changes by `others` an install may be refused; without, it has to work.
+/// The state after `act`. With changes by `others` an install may be refused; without them it must succeed.
 fn after(act: Act, mut state: State, layout: Layout, caps: Caps, others: bool) -> State {
     let install = |state, goal: &Goal| {
         let fs = SimFs::new(state, caps, None);

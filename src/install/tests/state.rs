@@ -13,7 +13,7 @@ use crate::trampoline::trampoline;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Body {
-    /// The states of a crash share their contents, which are large and rarely differ.
+    /// `Rc`, because the states of a crash share their contents, which are large and rarely differ.
     File {
         bytes: Rc<[u8]>,
         synced: bool,
@@ -252,8 +252,8 @@ impl State {
                 });
             let Node { body, attrs } = &self.nodes[*node];
             let content = match body {
-                // The record's inodes and times differ from run to run. All that matters is whether
-                // they are an original's.
+                // The record's inodes and times differ from run to run, so they are left out. All that
+                // matters is whether they are those of an original.
                 Body::File { bytes, .. } if name == names::JOURNAL => {
                     let text = String::from_utf8_lossy(bytes);
                     let keep = |line: &&str| !line.contains("\"ino\"") && !line.contains("sec\"");
@@ -303,8 +303,8 @@ impl State {
         let mut out = Vec::new();
         // Many subsets result in the same names, for example if a temporary file was created and removed.
         let mut seen = BTreeSet::new();
-        // Runs that were killed one after another can leave more changes than all of whose subsets could be
-        // tried. Of the older ones those states are tried that an ordered journal can leave.
+        // Several killed runs can leave too many changes to try every subset. For the older changes, only the
+        // states that an ordered journal can leave are tried.
         let (older, newer) = self
             .pending
             .split_at(self.pending.len().saturating_sub(SUBSETS));
@@ -358,7 +358,7 @@ impl State {
     }
 }
 
-/// How many of the latest changes are lost in every combination.
+/// How many of the latest changes are tried in every subset.
 const SUBSETS: usize = 12;
 
 fn apply_change(names: &mut Names, change: &Change) {

@@ -508,7 +508,7 @@ fn row_17_a_stand_in_that_is_missing_or_not_as_wanted_is_made_anew() {
         ("not executable", |tree| {
             fs::write(tree.path("clang.9727"), trampoline()).unwrap();
         }),
-        // A launcher that remembers a compiler by its time must ask it anew.
+        // A stand-in must have the real compiler's time, by which a launcher notices another compiler.
         ("another time", |tree| tree.file("clang.9727", trampoline())),
     ];
     for layout in LAYOUTS {

@@ -126,7 +126,7 @@ fn processes_that_use_an_alias_are_waited_for() {
     with_process(&tree, "other", "/elsewhere/clang.7625", || {
         assert_eq!(left(&tree, &[]), 0);
     });
-    // The stand-in is as much in use: a launcher's process has it on its command line, and so has the
+    // A stand-in counts as in use too: a launcher's process has it on its command line, and so has the
     // shim that the stand-in becomes.
     fs::copy("/bin/cat", tree.path("clang.9727")).unwrap();
     let stand_in = tree.path("clang.9727").into_os_string();
