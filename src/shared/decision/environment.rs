@@ -39,7 +39,7 @@ pub struct Environment<'a> {
     pub distcc: bool,
     /// `PWD`.
     pub pwd: Option<&'a [u8]>,
-    /// The parts that go into the key.
+    /// The variables that go into the key.
     pub steering: Steering<'a>,
 }
 

@@ -1,7 +1,7 @@
 //! Compilers outside the tree, as passed by `CMAKE_CXX_COMPILER_LAUNCHER` to a shim that is called as a
 //! launcher.
 //!
-//! Owns: telling them from our own compilers, and what may be forwarded. Nothing is known about such a
+//! Owns: telling such compilers from our own, and what may be forwarded. Nothing is known about such a
 //! compiler, so the launcher gets the call as CMake would have passed it: no key, no id.
 
 use crate::shared::call::Call;
@@ -107,7 +107,7 @@ fn output<'a>(call: &Call<'a>) -> Option<&'a CStr> {
     call.argv.get(option + 1).copied()
 }
 
-/// Whether the name is a usual one, apart from a target prefix and a version suffix:
+/// Whether the compiler's name is a usual one, apart from a target prefix and a version suffix:
 /// `x86_64-linux-gnu-g++-12`.
 fn is_host_compiler(call: &Call<'_>) -> bool {
     const NAMES: [&[u8]; 6] = [b"cc", b"c++", b"gcc", b"g++", b"clang", b"clang++"];

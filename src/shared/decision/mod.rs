@@ -1,4 +1,4 @@
-//! May this call be launched? One pure function, [`decide`], answers for the shim and for
+//! Decides whether a call is launched. One pure function, [`decide`], serves the shim and
 //! `rock-wrap explain`.
 //!
 //! Owns: the allow-list. The default is [`Direct`]: the real compiler runs as if rock-wrap were not there.
@@ -109,7 +109,8 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
     })?;
     let new_driver = call.config.new_driver;
     let scan = arguments::Scan::run(call.argv, cxx_driver, &launcher, new_driver, machine)?;
-    // Before anything that costs system calls, and after anything that explains the call itself.
+    // The environment is judged before anything that costs system calls, and after anything that explains
+    // the call itself.
     let unit = scan.finish(machine, || environment.reason(&launcher, call.env))?;
     if launcher.kind != LauncherKind::Other
         && probe::is_configure_probe(unit.word(WordRole::Output), machine)
@@ -122,7 +123,8 @@ fn launch<'a, M: Machine + ?Sized>(call: &Call<'a>, machine: &M) -> Result<Launc
     if !call.config.strict && failure::failed_lately(call, &launcher, machine) {
         return Err(Reason::LauncherFailed.into());
     }
-    // Direct mode would store a list of headers beside every part. Its text is there already.
+    // For a part, direct mode would save nothing, since the part's text exists already, and it would store
+    // a list of headers beside every part.
     let exact = call.config.exact || parts::is_part(call);
     if let Some((mark, word)) = launcher.blind_to(exact, unit.language)
         && machine.holds(&unit.input, mark, word)

@@ -1,8 +1,9 @@
 //! Shares a result between checkouts in different directories.
 //!
-//! Owns: which calls may share although they name files by absolute path, the name for the directory in
-//! shared results, and the conversion of its name to that form and back. Must refuse anything that it does
-//! not know: an object may contain a path in ways that only the options reveal.
+//! Owns: which calls may share although they name files by absolute path, the placeholder for the
+//! checkout's directory in shared results, and the replacement of the directory by the placeholder and
+//! back. Must refuse anything that it does not know: an object may contain a path in ways that only the
+//! options reveal.
 
 use crate::shared::bytes::find;
 use crate::shared::call::Call;
@@ -205,7 +206,8 @@ const NEUTRAL: [&[u8]; 50] = [
 /// Options that add no path to an object if nothing is joined to them.
 const NEUTRAL_ALONE: [&[u8]; 6] = [b"-c", b"-g0", b"-o", b"-pipe", b"-pthread", b"-w"];
 
-/// The same for the `-f` family, with or without `no-` in front of the name.
+/// Options of the `-f` family that add no path to an object, with or without `no-` in front of the name. A
+/// value may follow after `=`; after a name that ends with `-` or `=`, and after `visibility`, anything.
 const NEUTRAL_FEATURES: [&[u8]; 55] = [
     b"PIC",
     b"PIE",
@@ -264,8 +266,8 @@ const NEUTRAL_FEATURES: [&[u8]; 55] = [
     b"visibility",
 ];
 
-/// The same for the values of `-mllvm`, whatever is joined to them. The first are in the flags of every target that
-/// CMake compiles for HIP.
+/// Values of `-mllvm` that add no path to an object, whatever is joined to them. Values with the first prefix are in
+/// the flags of every target that CMake compiles for HIP.
 const NEUTRAL_BACKEND: [&[u8]; 4] = [
     b"amdgpu-",
     b"enable-post-misched",
@@ -308,7 +310,7 @@ fn is_neutral_backend(value: &[u8]) -> bool {
 
 fn is_neutral_option(option: &[u8]) -> bool {
     if let [b'-', b'W', rest @ ..] = option {
-        // Others are for the preprocessor, the assembler or the linker.
+        // With a comma, the option is for the preprocessor, the assembler or the linker.
         return !rest.contains(&b',');
     }
     let feature = option.strip_prefix(b"-f");
@@ -345,8 +347,8 @@ pub fn respell(text: &[u8], from: &[u8], to: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(text.get(done..).unwrap_or_default());
 }
 
-/// Whether a path can begin after `before`, rather than continue. The colour sequence of a message ends
-/// with a letter.
+/// Whether a path can begin after `before`, rather than continue. The letter `m` may be the end of a
+/// message's colour sequence, after which a path can begin.
 fn begins_path(before: &[u8]) -> bool {
     match before.last() {
         Some(b'm') => {

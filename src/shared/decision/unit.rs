@@ -38,9 +38,9 @@ pub struct Unit<'a> {
     pub drops_archs: bool,
     /// Whether one of them is `native`, the machine's own architectures.
     pub native: bool,
-    /// Arguments replaced by the spelling that launchers know, by their index in `argv`.
+    /// Replacements for arguments, in a spelling that launchers know, with the argument's index in `argv`.
     pub respelled: Vec<(usize, CString)>,
-    /// Arguments that ccache has to be told to pass on as they are, by their index in `argv`, in order.
+    /// The indexes in `argv`, in order, of arguments that ccache has to be told to pass on unchanged.
     pub verbatim: Vec<usize>,
 }
 
@@ -135,9 +135,9 @@ impl Unit<'_> {
         word.map(|(_, text)| &**text)
     }
 
-    /// The arguments of `argv` for a launcher: arguments in a spelling that launchers do not know are
-    /// replaced by an equivalent spelling, and those that ccache would change follow the option that has it leave them
-    /// alone. It adds both words to its key.
+    /// The arguments of `argv` for a launcher. An argument in a spelling that launchers do not know is
+    /// replaced by an equivalent spelling. `--ccache-skip` is put before each argument that ccache would
+    /// change; ccache passes that argument on unchanged and adds it to its key.
     #[must_use]
     pub fn arguments<'s>(&'s self, argv: &[&'s CStr]) -> Vec<&'s CStr> {
         // Room for an id and the end of a list.

@@ -50,7 +50,8 @@ impl<'a, 'l> Scan<'a, 'l> {
         Ok(())
     }
 
-    /// An option for one side or architecture. `option` is the index of the `-Xarch_` before it.
+    /// An option for one side or architecture. `option` is the index of the `-Xarch_` option before it, or
+    /// `None` if that is in a file.
     pub(super) fn xarch(&mut self, option: Option<usize>, word: Word<'_, 'a>) -> ScanResult {
         let bytes = word.text.to_bytes();
         if let Some(reason) = hazards::reason(bytes, self.launcher) {
@@ -63,7 +64,7 @@ impl<'a, 'l> Scan<'a, 'l> {
         if self.launcher.kind == LauncherKind::Ccache {
             match (option, word.argv) {
                 (Some(option), Some(_)) => self.unit.verbatim.extend([option, self.at]),
-                // In a file, nothing can be put before them.
+                // In a file, no `--ccache-skip` can be put before the words.
                 _ => return Err(Reason::Xarch),
             }
         }

@@ -60,14 +60,14 @@ enum Expect {
     Language,
     /// A target triple.
     Target,
-    /// The value of `-resource-dir`; the option is at this index of `argv`, or in a file.
+    /// The value of `-resource-dir`. The option is at this index of `argv`; `None` if it is in a file.
     ResourceDir(Option<usize>),
     /// An option for the device linker.
     OffloadLinker,
     Frontend,
     Backend,
-    /// The value of `-Xarch_host`, `-Xarch_device` or `-Xarch_<architecture>`, which is at this index of `argv`, or in
-    /// a file.
+    /// The value of `-Xarch_host`, `-Xarch_device` or `-Xarch_<architecture>`. The option is at this index of `argv`;
+    /// `None` if it is in a file.
     Xarch(Option<usize>),
 }
 
@@ -78,25 +78,25 @@ pub struct Scan<'a, 'l> {
     expect: Expect,
     /// The index of the current argument.
     at: usize,
-    /// The previous argument is an unknown option.
+    /// Whether the previous argument is an unknown option.
     unknown: bool,
-    /// The last `-Xclang` value takes another value.
+    /// Whether the last `-Xclang` value takes another value.
     frontend_value: bool,
     compiles: bool,
     openmp: bool,
-    /// The last target is an AMD GPU.
+    /// Whether the last target is an AMD GPU.
     gpu_target: bool,
-    /// `--offload-targets=` was given.
+    /// Whether `--offload-targets=` was given.
     offload_targets: bool,
-    /// The device objects are not bundled.
+    /// Whether the device objects are left unbundled.
     unbundled: bool,
-    /// The device linker gets options.
+    /// Whether the device linker gets options.
     offload_linker: bool,
-    /// Some warnings are errors.
+    /// Whether some warnings are errors.
     strict_warnings: bool,
-    /// The call sets an id, which takes precedence over any way to generate one.
+    /// Whether the call sets an id, which takes precedence over any way to generate one.
     cuid: bool,
-    /// The id is a hash of the call.
+    /// Whether the id is a hash of the call.
     hashed_cuid: bool,
     x: Option<Language>,
     /// The index of an option that makes a compile write further files; 0: none.
@@ -286,8 +286,8 @@ impl<'a, 'l> Scan<'a, 'l> {
     fn option(&mut self, word: Word<'_, 'a>) -> ScanResult {
         self.unknown = false;
         let bytes = word.text.to_bytes();
-        // Most arguments of a compile. Nothing else in clang's table begins like these, except `-W...`
-        // options that are forwarded.
+        // A fast path for most arguments of a compile. Nothing else in clang's table begins like these,
+        // except `-W...` options that are forwarded.
         match bytes {
             b"-" => return Err(Reason::Stdin),
             [_, b'D' | b'U' | b'L', _, ..] | [_, b'I', b'/' | b'.' | b'a'..=b'z', ..] => {

@@ -260,7 +260,7 @@ fn an_ancestor_that_launches_is_noticed() {
 
 #[test]
 fn of_a_variable_that_is_given_twice_the_first_counts_as_with_getenv() {
-    // Each with a value that changes nothing and one that has an effect.
+    // Each variable with a value that changes nothing and a value that has an effect.
     for (name, quiet, loud) in [
         ("ROCK_WRAP_DISABLE", "0", "1"),
         ("CCC_OVERRIDE_OPTIONS", "", "+-g"),

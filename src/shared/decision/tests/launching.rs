@@ -249,7 +249,7 @@ fn sccache_is_told_the_name_of_a_dependency_file() {
     }
     assert_eq!(added(SCCACHE, "clang -c a.c -MD -MF b.d"), "");
     assert_eq!(added(SCCACHE, "clang -c a.c"), "");
-    // There is no place for it; clang will report the error.
+    // The output `out` is a directory: clang will report the error.
     assert_eq!(
         added(SCCACHE, "clang -c a.c -MD -o out"),
         "output-not-a-file"

@@ -186,7 +186,7 @@ fn with<S: AsRef<str>, T>(
     decided_in(&config, launcher, env, argv, machine, look)
 }
 
-/// The same with an empty environment and the given configuration, as a shim for clang++.
+/// Like [`with`], with an empty environment and the given configuration, for the shim of clang++.
 pub fn decided<T>(
     config: &Config<'_>,
     launcher: &str,
@@ -237,7 +237,7 @@ pub fn word(decision: &Decision<'_>) -> &'static str {
     }
 }
 
-/// `env ... clang++ args`, split at spaces; the shim is the one for the compiler's name.
+/// The outcome of a line `NAME=VALUE... clang++ ARGS...`, split at spaces, for the shim of the compiler's name.
 fn outcome_in(machine: &Fake, launcher: &str, line: &str) -> &'static str {
     let words: Vec<&str> = line.split_whitespace().collect();
     let start = words

@@ -37,7 +37,7 @@ fn device_code_that_a_launcher_would_not_see_goes_direct() {
         (true, "-c a.cpp", "launch"),
         (false, "--offload-new-driver -c a.hip", DIRECT),
         (true, "--no-offload-new-driver -c a.hip", "launch"),
-        // The last one wins, wherever it is.
+        // The last of these options wins, also across response files.
         (
             false,
             "--offload-new-driver -c a.hip --no-offload-new-driver",

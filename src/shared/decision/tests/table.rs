@@ -89,7 +89,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("input-language", SCCACHE, "clang++ -x none -c a.cpp"),
     ("input-language", SCCACHE, "clang++ -x cuda -c a.cu"),
     ("input-language", SCCACHE, "clang++ -x assembler-with-cpp -c a.s"),
-    // What Tensile writes.
+    // Assembler sources as Tensile writes them.
     ("launch", SCCACHE, "clang++ -x assembler -target amdgcn-amd-amdhsa -mcpu=gfx942 -c a.s -o a.o"),
     ("launch", CCACHE, "clang++ --target=amdgcn-amd-amdhsa -mcpu=gfx942 -c a.s -o a.o"),
     ("launch", OTHER, "clang -x assembler --target=amdgcn -c include.s"),
@@ -399,7 +399,7 @@ const TABLE: &[(&str, &str, &str)] = &[
     ("nested-ccache", SCCACHE, "CCACHE_DISABLE=1 UNCACHED_ERR_FD=5 clang++ -c a.cpp"),
     ("launch", SCCACHE, "CCACHE_DISABLE=1 clang++ -c a.cpp"),
     ("nested-distcc", SCCACHE, "_DISTCC_SAFEGUARD=1 clang++ -c a.cpp"),
-    // Found before nesting: it explains the call itself.
+    // This reason comes before nesting, because it explains the call itself.
     ("not-a-compile", SCCACHE, "ROCK_WRAP_GUARD=1 clang++ a.cpp"),
 ];
 
@@ -419,7 +419,7 @@ fn the_table_holds() {
 #[test]
 fn every_reason_is_reached() {
     let reached: BTreeSet<&str> = TABLE.iter().map(|row| row.0).collect();
-    // These have their own tests: below, in `offload`, or in the tests of `key`.
+    // These reasons have their own tests: below, in `offload`, or in the tests of `key`.
     let elsewhere = [
         "response-file",
         "response-quoting",
