@@ -1,7 +1,7 @@
-//! Access lists of directories, as the kernel stores them (`include/uapi/linux/posix_acl_xattr.h`).
+//! Access control lists of directories, as the kernel stores them (`include/uapi/linux/posix_acl_xattr.h`).
 
-/// The permissions that a directory's default access list grants to new files, for owner, group and others, as a
-/// mode. An unreadable list grants everything.
+/// The permissions that a directory's default access control list grants to new files, for owner, group and others,
+/// as a mode. An unreadable list grants everything.
 #[must_use]
 pub fn granted_by_default(list: &[u8]) -> u32 {
     const HEAD: usize = 4;

@@ -1,4 +1,5 @@
-//! The session's call log: one line per call, written by the shim and read by `rock-wrap run`.
+//! The session's call log: a line per call, written by the shim and read by `rock-wrap run`, and what the stand-in and
+//! the parts program add to it.
 //!
 //! Owns: the variable that enables the log, and its format. Without the variable, no file is opened.
 //!
@@ -16,11 +17,15 @@
 //!
 //! A launched call was parsed completely. For a direct call, language, archs, source and output are a best guess.
 //!
-//! The stand-in, which a hit in a launcher's direct mode does not start, adds what it knows. After answering with the
-//! texts of a compile it repeats the last part of the answer, all lines of which begin with `#`: the files that the
-//! texts name, with their digests. When it runs the real compiler for the compile itself it adds nothing in front, and
-//! when that has ended, the memory of its largest process in KiB. Each ends with a line that holds only the number of
-//! the process whose call it is. One record is one write.
+//! The stand-in, which a hit in a launcher's direct mode does not start, adds up to three records:
+//!
+//! - After answering with the texts of a compile: the last part of the answer, all lines of which begin with `#`. It
+//!   names the files behind the texts, with their digests.
+//! - When it runs the real compiler for the compile itself: nothing but the last line.
+//! - When that compiler has ended: the memory of its largest process in KiB.
+//!
+//! The last line of each record holds only the ID of the process whose call the record is about. One record is one
+//! write.
 //!
 //! ```text
 //! # 1 "/usr/include/stdio.h"
@@ -31,9 +36,9 @@
 //! 4711
 //! ```
 //!
-//! The parts program adds a line for a call that it was handed, with each architecture's part and the host's: its
-//! outcome, start and duration in nanoseconds and, if it was compiled and that is known, the memory of its largest
-//! process in bytes. The line has none if the call was compiled whole after all.
+//! The parts program adds a line for each call that it was handed. The line lists the architectures' parts and the
+//! host's, each with its outcome, its start and duration in nanoseconds and, if it was compiled and that is known, the
+//! memory of its largest process in bytes. The line lists no part if the call was compiled whole after all.
 //!
 //! ```text
 //! parts <TAB> pid <TAB> gfx90a=hit,START,TIME <TAB> gfx942=miss,START,TIME,MEMORY <TAB> host=host,START,TIME,MEMORY
@@ -59,7 +64,7 @@ pub const MEMORY: &[u8] = b"#memory ";
 /// `O_APPEND` and each line is one write, so parallel calls lose no lines (the kernel holds the inode's lock while
 /// it seeks and writes).
 pub fn record(call: &Call<'_>, decision: &Decision<'_>) {
-    // The parts program's calls belong to a call that has its line.
+    // A call that the parts program makes belongs to a call that is logged already.
     if lookup(call.env, crate::shared::parts::VARIABLE).is_some() {
         return;
     }
@@ -211,14 +216,14 @@ mod parts {
         pub outcome: &'static str,
         /// When it began, in nanoseconds since boot.
         pub start: u64,
-        /// When it ended.
+        /// When it ended, in nanoseconds since boot.
         pub end: u64,
-        /// The bytes of memory of its largest process, if that is known.
+        /// The memory of its largest process in bytes, if that is known.
         pub memory: Option<u64>,
     }
 
-    /// Appends a line about the parts of this process's call, which the launcher did not have as a whole. Without
-    /// any, the call was compiled whole.
+    /// Appends a line about the parts of this process's call, which missed the cache as a whole. No parts means that
+    /// the call was compiled whole.
     pub fn record_parts(parts: &[LoggedPart]) {
         let Some(path) = std::env::var_os(VARIABLE) else {
             return;
@@ -243,7 +248,7 @@ mod parts {
     }
 }
 
-/// The reading end, which the shim does not need.
+/// The reader of the log, which the shim does not need.
 #[cfg(not(rock_wrap_shim))]
 mod read {
     use std::ffi::OsString;
@@ -262,7 +267,7 @@ mod read {
     pub struct Event {
         /// Whether the call went to a launcher.
         pub launched: bool,
-        /// Whether it went there with the compiler itself and not with a stand-in.
+        /// Whether the launcher got the compiler itself and not a stand-in.
         pub forwarded: bool,
         /// The kind of launcher for a launched call, otherwise the reason for going direct.
         pub detail: String,
@@ -303,26 +308,26 @@ mod read {
         Call(Event),
         /// The stand-in answered with the texts of the compile that this process launched.
         Text(u32, Text),
-        /// The stand-in runs the real compiler for the compile that this process launched: nothing was found.
+        /// The stand-in runs the real compiler for the compile that this process launched: the launcher missed.
         Compiled(u32),
-        /// That compile has ended; its largest process had this much memory, in bytes.
+        /// The compile that this process launched has ended; its largest process had this much memory, in bytes.
         Memory(u32, u64),
     }
 
     /// What the texts of a compile depend on.
     #[derive(Clone, Debug, Default, PartialEq, Eq)]
     pub struct Text {
-        /// The files that they name, each with the first digits of its digest, or `absent`.
+        /// The files that the texts name, each with the first digits of its digest, or `absent`.
         pub files: Vec<(PathBuf, String)>,
-        /// The first digits of a digest of all literals and directives, if they count on their own.
+        /// The first digits of a digest of all literals and directives, if the answer has one.
         pub literals: Option<String>,
-        /// Whether they may make the compiler read a file that they do not name.
+        /// Whether the texts may make the compiler read a file that they do not name.
         pub unnamed: bool,
-        /// Whether they contain a date or a time.
+        /// Whether the result may depend on the date or time.
         pub dated: bool,
     }
 
-    /// The digits of a digest that are kept.
+    /// How many digits of a digest are kept.
     const DIGITS: usize = 16;
 
     /// Reads a log piece by piece.
@@ -334,7 +339,7 @@ mod read {
     }
 
     impl Reader {
-        /// Parses more lines, all of them whole. Skips lines that it does not recognise.
+        /// Parses more lines, each of which must be complete. Skips unknown lines.
         pub fn read(&mut self, lines: &[u8]) -> Vec<Record> {
             let lines = lines.split(|byte| *byte == b'\n');
             let lines = lines.filter(|line| !line.is_empty());
@@ -360,7 +365,7 @@ mod read {
             }
         }
 
-        /// A line of the end of an answer.
+        /// Takes in a line of the last part of an answer.
         fn part(&mut self, line: &[u8]) {
             let text = self.text.get_or_insert_default();
             let short = |digest: &[u8]| {
@@ -377,7 +382,7 @@ mod read {
                 Some(said) => match (said.strip_prefix(b"says "), self.file.take()) {
                     (Some(digest), _) => text.literals = Some(short(digest)),
                     (None, Some(file)) => text.files.push((file, short(said))),
-                    // The checkout that it is in, which is no digest.
+                    // The line with the checkout's directory, which has no digest.
                     (None, None) => {}
                 },
             }

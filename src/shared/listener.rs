@@ -56,7 +56,7 @@ fn sees_our_files(port: u16, inode: u64, env: &[&CStr]) -> bool {
     }
 }
 
-/// The state for which a found process stays valid: this socket, this boot and these namespaces.
+/// A digest of what a cached result depends on: this socket, this boot and these namespaces.
 fn state(inode: u64) -> [u8; LEN] {
     let mut hasher = Hasher::new();
     let mut boot = [0; 64];

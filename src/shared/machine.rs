@@ -36,7 +36,7 @@ pub type Visitor<'v> = dyn FnMut(&[u8], &dyn Fn() -> Vec<u8>) -> bool + 'v;
 
 /// What [`decide`](super::decision::decide) may ask the machine.
 pub trait Machine {
-    /// An open directory: a lookup relative to it costs a third less than one by the whole path.
+    /// An open directory: a look-up relative to it costs a third less than a look-up of the whole path.
     type DirHandle;
 
     /// What is at `path`.

@@ -6,7 +6,8 @@ use core::ffi::CStr;
 use crate::shared::bytes::push_decimal;
 use crate::shared::sys;
 
-/// Whether `process` sees the same files and processes as this one. Assumed true if this may not be inspected.
+/// Whether `process` sees the same files and processes as this one. Assumed true if its namespaces may not be
+/// inspected.
 #[must_use]
 pub fn shares_namespaces(process: usize) -> bool {
     let mut number = Vec::new();

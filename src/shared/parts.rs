@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! shim:   asks the launcher for the whole compile ---- hit: done
-//!   stand-in: the launcher misses; the parts program notes the compile and declines it (DECLINED)
+//!   stand-in: the launcher missed; the parts program notes the compile and declines it (DECLINED)
 //! shim:   becomes the parts program
 //!   asks the launcher, through the shim, for each architecture's part      (Phase::Part)
 //!   bundles the parts, compiles the host
@@ -22,8 +22,8 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// The variable by which the parts program marks the calls that it makes. Its value is the letter of a [`Phase`] and
-/// the directory of the compile, or [`WHOLE`].
+/// The variable by which the parts program marks the calls that it makes. Its value is the letter of a [`Phase`],
+/// followed by the directory of the compile, or [`WHOLE`].
 pub const VARIABLE: &[u8] = b"ROCK_WRAP_PARTS";
 
 /// The variable's value for a call that is to be compiled whole.
@@ -100,8 +100,8 @@ pub struct Parts<'a> {
     pub record: &'a [u8],
 }
 
-/// How much earlier than the clock a file's times may be, in nanoseconds: the kernel sets them by the clock of its
-/// last tick, ten milliseconds ago at most.
+/// How far a file's times may lag behind the clock, in nanoseconds. The kernel sets them to the time of its last tick,
+/// which is at most ten milliseconds ago.
 const TICK: u64 = 20_000_000;
 
 impl<'a> Parts<'a> {
@@ -119,7 +119,7 @@ impl<'a> Parts<'a> {
         self.record.get(1..).unwrap_or_default()
     }
 
-    /// The file that holds the text of one side while the compile is made.
+    /// The path of the file that holds the text of one side while the compile is made.
     #[must_use]
     pub fn text(&self, side: &[u8]) -> CString {
         self.file(&[b"text.", side].concat())
@@ -131,15 +131,15 @@ impl<'a> Parts<'a> {
         CString::new([self.dir, b"/", name].concat()).unwrap_or_default()
     }
 
-    /// The time, in nanoseconds since 1970, from which on a file that the compile reads must not have changed: the
-    /// parts were made from an earlier state than the whole, and would not fit together.
+    /// The time, in nanoseconds since 1970, since which no file that the compile reads may have changed. Otherwise some
+    /// parts would come from an earlier state than the whole, and would not fit together.
     #[must_use]
     pub fn unchanged_since(&self) -> u64 {
         self.started().saturating_sub(TICK)
     }
 
-    /// When the compile was asked for, in nanoseconds since 1970. What changes a tick after this or later has this time
-    /// or a later one.
+    /// When the compile was asked for, in nanoseconds since 1970. A file that changes at least a tick after this time
+    /// gets this time or a later one.
     #[must_use]
     pub fn started(&self) -> u64 {
         let name = self
@@ -153,8 +153,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The letter and the directory for the launch of `unit`; `None` if it is not to be split. `unique` makes the
-/// directory's name.
+/// The letter and the directory for the launch of `unit`; `None` if it is not to be split. `unique` returns the end of
+/// the directory's name, see [`DIRECTORY`].
 #[must_use]
 pub fn value(
     call: &Call<'_>,
@@ -190,7 +190,7 @@ pub fn is_part(call: &Call<'_>) -> bool {
     value.first() == Some(&Phase::Part.letter())
 }
 
-/// The name of the host's side, which is no architecture's.
+/// The name of the host's side. No architecture has this name.
 pub const HOST: &[u8] = b"host";
 
 /// Whether `unit` compiles several architectures that the call names.
@@ -200,7 +200,7 @@ pub fn can_split(unit: &Unit<'_>) -> bool {
         && unit.sides == Sides::Both
         && unit.archs.len() > 1
         && !(unit.drops_archs || unit.native || unit.bitcode)
-        // Names of files, see [`Parts::text`].
+        // An architecture's name becomes part of a file name, see [`Parts::text`].
         && !unit.archs.iter().any(|arch| arch.to_bytes().contains(&b'/'))
 }
 

@@ -80,7 +80,7 @@ pub enum ConfigFault {
     Damaged,
 }
 
-// Tag 7 was a kind of witness that named each file by its whole path.
+// Tag 7 is not reused: it held witnesses that named each file by its whole path.
 pub(crate) const TAG_NAME: u8 = 1;
 pub(crate) const TAG_LAUNCHER: u8 = 2;
 pub(crate) const TAG_LAUNCHER_VERSION: u8 = 3;
@@ -215,7 +215,7 @@ pub struct Witness<'a> {
     pub mtime_nsec: u64,
 }
 
-/// Takes the place of a witness's kind.
+/// Marks a directory record: stands where a witness has its kind.
 pub(crate) const WITNESS_DIR: u8 = 3;
 
 /// Length of a witness before its name.

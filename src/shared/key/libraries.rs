@@ -21,8 +21,8 @@ const BITCODE_DIRS: [&[u8]; 3] = [
     b"/lib/llvm/amdgcn/bitcode",
 ];
 
-/// Where clang 15 looks if the first of those does not exist (measured; 19 does not). Not searched otherwise:
-/// ROCm's `lib` has a thousand entries.
+/// Where clang 15 also looks if the first of [`BITCODE_DIRS`] does not exist (measured; 19 does not). Not searched if
+/// the fingerprint covers that one: ROCm's `lib` has a thousand entries.
 const LATER_BITCODE_DIRS: [&[u8]; 2] = [b"/lib", b"/lib/bitcode"];
 
 /// Adds the device libraries that the call names and the fingerprint does not cover: path, size, inode and
@@ -91,8 +91,8 @@ pub(super) fn libraries<M: Machine + ?Sized>(
     }
 }
 
-/// Calls `look` for each place where device libraries may be in the tree `root`. `look` returns whether the place
-/// was fingerprinted.
+/// Calls `look` for each place where device libraries may be in the tree `root`. `look` returns whether the
+/// fingerprint covers the place.
 fn look_below(root: &[u8], look: &mut dyn FnMut(&[u8], &[u8]) -> bool) {
     let [is_known, ..] = BITCODE_DIRS.map(|below| look(root, below));
     if !is_known {

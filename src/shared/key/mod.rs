@@ -43,10 +43,10 @@ const FORMAT: &[u8] = b"rock-wrap key 3";
 pub struct Key {
     /// The environment entry, `NAME=VALUE`.
     pub entry: CString,
-    /// Where checkouts share results, an entry that keeps their directories apart in the launcher's direct mode
-    /// only.
+    /// If checkouts share results: another environment entry, which keeps their directories apart in the launcher's
+    /// direct mode only.
     pub directory: Option<CString>,
-    /// The dependency file's name that clang would choose, to be passed with `-MF`. Set where the launcher would
+    /// The name that clang would choose for the dependency file, to be passed with `-MF`. Set if the launcher would
     /// otherwise not write the file.
     pub depfile: Option<CString>,
     /// `-cuid=...`, for a HIP compile without one of its own.
@@ -61,7 +61,7 @@ impl Key {
             .flatten()
     }
 
-    /// Whether one of the caller's entries is kept beside these.
+    /// Whether `entry` of the caller's environment is kept beside the added entries.
     #[must_use]
     pub fn keeps(&self, entry: &[u8]) -> bool {
         self.directory.is_none() || !entry.starts_with(DIRECT_MODE_ONLY)
@@ -253,9 +253,9 @@ impl Inputs<'_, '_> {
     }
 }
 
-/// Adds what the compiler derives from the name it is called by, if that is not its own. clang up to 18 looks for
-/// GCC's headers from the directory of that name, and their paths end up in the dependency file and in debug
-/// information. Every release puts the name in front of the driver's messages.
+/// Adds what the compiler derives from the name by which it is called, if that is not its own name. clang up to 18
+/// looks for GCC's headers from the directory in that name, and their paths end up in the dependency file and in
+/// debug information. Every release puts the name in front of the driver's messages.
 fn called_as(into: &mut impl Ingredients, call: &Call<'_>, paths: &Paths) {
     let called = call.called.to_bytes();
     let name = base_name(called);
@@ -323,8 +323,8 @@ fn depfile(into: &mut impl Ingredients, unit: &Unit<'_>, named: Option<&[u8]>, p
 /// key of their direct mode, but not in the key of the preprocessed text.
 const DIRECT_MODE_ONLY: &[u8] = b"OBJCPLUS_INCLUDE_PATH=";
 
-/// See [`Key::directory`]. Without it, a launcher in direct mode would look for a checkout's headers in the
-/// checkout where they were first compiled (sccache with SCCACHE_BASEDIRS), or wherever another directory's
+/// The entry for [`Key::directory`]. Without it, a launcher in direct mode would look for a checkout's headers in
+/// the checkout where they were first compiled (sccache with SCCACHE_BASEDIRS), or wherever another directory's
 /// relative names lead.
 fn directory(cwd: &[u8]) -> CString {
     let mut hasher = Hasher::new();

@@ -1,8 +1,7 @@
 //! What `native` means: the architectures of this machine's GPUs.
 //!
-//! Owns: which of the tree's tools is asked, matching clang's own choice, and how long an answer stays valid.
-//!
-//! Must never guess: anything uncertain counts as unknown.
+//! Owns: which of the tree's tools is asked, matching clang's own choice, and how long an answer stays valid. Must
+//! never guess: anything uncertain counts as unknown.
 
 use crate::shared::call::{Call, user_cache_of};
 use crate::shared::key::hash::{Hasher, push_hex};
@@ -11,8 +10,8 @@ use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
 
-/// The tools beside the compiler, and how clang calls them for AMD GPUs: up to 21 the first, from 22 on the second
-/// (measured with 19, 22 and 23). If both exist, both are asked.
+/// The tools beside the compiler, and how clang calls them for AMD GPUs: clang up to 21 calls the first, clang 22 and
+/// later the second (measured with 19, 22 and 23). If both exist, both are asked.
 const TOOLS: [(&CStr, Option<&CStr>); 2] = [
     (c"amdgpu-arch", None),
     (c"offload-arch", Some(c"--only=amdgpu")),
@@ -25,7 +24,7 @@ const DEVICES: [&CStr; 3] = [
     c"/sys/class/kfd/kfd/topology/nodes",
 ];
 
-/// Files that change when this becomes another machine, container or boot.
+/// This process's namespaces, whose inodes differ in another container. Another machine or boot shows by its boot id.
 const PLACES: [&CStr; 3] = [
     c"/proc/self/ns/mnt",
     c"/proc/self/ns/user",

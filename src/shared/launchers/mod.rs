@@ -33,10 +33,10 @@ pub mod since {
     pub const SCCACHE_BASE_DIRS: Version = Version(0, 14, 0);
     /// sccache has a local cache in front of a remote one (`SCCACHE_MULTILEVEL_CHAIN`).
     pub const SCCACHE_LEVELS: Version = Version(0, 15, 0);
-    /// sccache can be told to only read, whatever its storage is (`SCCACHE_S3_RW_MODE` and the like).
+    /// sccache can be restricted to reading with any kind of storage (`SCCACHE_S3_RW_MODE` and the like).
     pub const SCCACHE_ACCESS: Version = Version(0, 16, 0);
-    /// A level of sccache's that is only read does not keep the others from being written: 0.16 and 0.17
-    /// store nothing at all then (measured).
+    /// sccache writes to its other cache levels if one level is read-only. With such a level, 0.16 and 0.17
+    /// store nothing at all (measured).
     pub const SCCACHE_READ_ONLY_LEVEL: Version = Version(0, 18, 0);
     /// sccache's client can do the server's work itself (`SCCACHE_CLIENT_SIDE`).
     pub const SCCACHE_CLIENT_SIDE: Version = Version(0, 17, 0);
@@ -44,11 +44,11 @@ pub mod since {
     pub const SCCACHE_UNKNOWN: Version = Version(0, 20, 0);
     /// ccache has the setting `remote_storage`.
     pub const CCACHE_REMOTE: Version = Version(4, 7, 0);
-    /// ccache keeps the order of options, also of one behind `--ccache-skip` among those of the preprocessor.
+    /// ccache keeps the order of options, including an option behind `--ccache-skip` among preprocessor options.
     pub const CCACHE_XARCH: Version = Version(4, 12, 1);
-    /// ccache adds what `native` resolves to to its key.
+    /// ccache resolves `native` and adds the result to its key.
     pub const CCACHE_NATIVE: Version = Version(4, 13, 0);
-    /// ccache starts helper programs for remote storage, which can do what it has not built in, such as TLS.
+    /// ccache starts helper programs for remote storage, which support what ccache itself does not, such as TLS.
     pub const CCACHE_HELPERS: Version = Version(4, 13, 0);
     /// ccache detects `#embed`, and keeps colours that were requested.
     pub const CCACHE_EMBED_AND_COLOURS: Version = Version(4, 14, 0);
@@ -70,7 +70,7 @@ pub struct NamedLauncher<'a> {
     pub word: &'a [u8],
     /// Which launcher it is, by its file name.
     pub kind: LauncherKind,
-    /// Known only for the installed launcher.
+    /// Its version. Known only for the installed launcher.
     pub version: Option<Version>,
     /// Where it was configured.
     pub from: Source,
@@ -113,9 +113,9 @@ impl<'a> NamedLauncher<'a> {
         self.version.is_some_and(|own| own < version)
     }
 
-    /// Whether `-march=native` and similar options are safe: ccache adds what they resolve to to its key
-    /// (4.13, `argprocessing.cpp`; 4.7.5 does not, measured), sccache 0.16 only the word `native`
-    /// (llvm-project#196477).
+    /// Whether `-march=native` and similar options are safe: ccache resolves them and adds the result to
+    /// its key (4.13, `argprocessing.cpp`; 4.7.5 does not, measured), sccache 0.16 adds only the word
+    /// `native` (llvm-project#196477).
     pub fn resolves_native(&self) -> bool {
         match self.kind {
             LauncherKind::Sccache => false,
@@ -136,25 +136,26 @@ impl<'a> NamedLauncher<'a> {
         self.kind != LauncherKind::Ccache || self.since(since::CCACHE_EMBED_AND_COLOURS)
     }
 
-    /// Whether the compiler can be made to get `-Xarch_<architecture> <value>` unchanged, and the key to contain it.
+    /// Whether the launcher can be made to pass `-Xarch_<architecture> <value>` on unchanged and to add it to its key.
     ///
-    /// ccache drops the pair from its command and its key (4.14.2 for an architecture, 4.9 to 4.12.0 for each), swallows
-    /// the next argument (4.7.5), and takes no two of them (measured; 4.9 to 4.12.0 by source). Behind `--ccache-skip`
-    /// it passes on both words and adds them to the key (4.14.2, measured; from 4.12.1 on by source), but 4.7.5 puts
-    /// them in front of `-D` (measured; before 4.12.1 by source). sccache 0.16 sorts options by class: it separates
-    /// `-I`, `-include` and similar options from their `-Xarch_`, but keeps the options listed here together with it in
-    /// command and key (measured on a HIP compile with one of each: same object as from the bare compiler).
+    /// Without further measures, ccache drops the pair from its command and its key (4.14.2 for an architecture, 4.9 to
+    /// 4.12.0 in every form) or swallows the next argument (4.7.5), and it does not cache a call with two such options
+    /// (measured; 4.9 to 4.12.0 by source). Behind `--ccache-skip` it passes both words on and adds them to the key
+    /// (4.14.2, measured; from 4.12.1 on by source), but 4.7.5 puts them in front of `-D` (measured; before 4.12.1 by
+    /// source). sccache 0.16 sorts options by class: it separates `-I`, `-include` and similar options from their
+    /// `-Xarch_`, but keeps the options listed here together with their `-Xarch_` in command and key (measured on a HIP
+    /// compile with one of each: same object as from the bare compiler).
     pub fn keeps_xarch(&self, value: &[u8]) -> bool {
         let class = value.get(..2).unwrap_or_default();
         let plain = matches!(class, b"-D" | b"-U" | b"-f" | b"-m" | b"-O" | b"-W" | b"-g")
-            // -Wa, -Wl, -Wp: for another program.
+            // -Wa,... -Wl,... and -Wp,... are for other programs.
             && !(class == b"-W" && value.contains(&b','));
         let colour = value.starts_with(b"-fcolor-diagnostics")
             || value.starts_with(b"-fno-color-diagnostics")
             || value.starts_with(b"-fdiagnostics-color");
         match self.kind {
             LauncherKind::Sccache => plain && !colour,
-            // ccache does not know then that the object names the working directory.
+            // Behind `--ccache-skip`, ccache does not see that `-g` makes the object name the working directory.
             LauncherKind::Ccache => {
                 plain
                     && !colour
@@ -216,8 +217,8 @@ impl<'a> NamedLauncher<'a> {
         }
     }
 
-    /// The environment for a compile through ccache and the stand-in; `exact` as above. `sloppiness` is the
-    /// entry for `CCACHE_SLOPPINESS`.
+    /// The environment for a compile through ccache and the stand-in. `exact`: without direct mode.
+    /// `sloppiness` is the entry for `CCACHE_SLOPPINESS`.
     #[must_use]
     pub fn edits_for_ccache(&self, exact: bool, sloppiness: &'static CStr) -> Edits {
         Edits {

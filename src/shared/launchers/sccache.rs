@@ -4,7 +4,7 @@
 //! the server directly. Starting the client, a 20 MB executable that does nothing else, takes a quarter of
 //! the time of a hit, and half of it under load (measured). Only the parts of the protocol that are the
 //! same in 0.9.0 to 0.19.0 (`protocol.rs`) are used: 0.17 added requests and answers for a client that does
-//! the server's work, 0.19 one for Rust, all of them after the existing variants. A server of any of these
+//! the server's work, and 0.19 added one for Rust, all after the existing variants. A server of any of these
 //! versions accepts a compile, whatever mode its clients use. Integers are little endian, except for a
 //! message's length. A list is its length (8 bytes) followed by its items. An enumeration is the number of
 //! the variant (4 bytes) followed by its fields. An `OsString` is the first variant of an enumeration, with

@@ -10,8 +10,8 @@ use alloc::vec::Vec;
 use core::ffi::CStr;
 
 /// Settings with which sccache's direct mode returns stale results for headers that have changed (0.16,
-/// `preprocessor_cache.rs`): with the first it compares only the first header, with the second the
-/// timestamps of a link instead of those of its target.
+/// `preprocessor_cache.rs`): with the first it compares only the first header, with the second it compares
+/// the timestamps of a link instead of those of its target.
 const UNSAFE_IN_SCCACHE: [&[u8]; 2] = [b"ignore_time_macros", b"file_stat_matches"];
 
 /// Whether sccache's configuration makes its direct mode unsafe. No variable overrides these settings.

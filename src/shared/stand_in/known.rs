@@ -1,14 +1,14 @@
 //! Digests of files, remembered while a compile is made by architecture.
 //!
-//! Owns: the form in which they are kept. The first call for a compile reads every file that its texts name. The calls
-//! that follow name the same files or some of them, and would read them all again. Which file may be looked up here
-//! is the caller's decision: one that has changed since the first call may not. Pure.
+//! Owns: the form in which digests are kept. The first call for a compile reads every file that its texts name. The
+//! later calls name all or some of these files and would otherwise read them again. The caller decides which file may
+//! be looked up here: never a file that has changed since the first call. Pure.
 
 use crate::shared::bytes;
 use crate::shared::key::hash::{LEN, push_hex};
 use alloc::vec::Vec;
 
-/// The name of the file that holds them, in the compile's directory.
+/// The name of the file that holds the digests, in the compile's directory.
 pub const FILE: &[u8] = b"digests";
 
 const DATED: u8 = b'd';
@@ -24,12 +24,12 @@ pub fn push(kept: &mut Vec<u8>, name: &[u8], digest: &[u8; LEN], dated: bool) {
 /// Digests that were kept.
 pub struct KnownDigests<'a> {
     all: &'a [u8],
-    /// Those behind the last one that was found. Names are mostly asked for in the order in which they were kept.
+    /// The lines after the last one that was found. Names are mostly looked up in the order in which they were kept.
     rest: &'a [u8],
 }
 
 impl<'a> KnownDigests<'a> {
-    /// Those in `kept`.
+    /// The digests in `kept`, which [`push`] wrote.
     #[must_use]
     pub fn new(kept: &'a [u8]) -> Self {
         Self {
@@ -46,7 +46,7 @@ impl<'a> KnownDigests<'a> {
     }
 }
 
-/// The first line for `name`, and the lines behind it.
+/// The digest and the date mark in the first line for `name`, and the lines after it.
 fn find<'a>(mut lines: &'a [u8], name: &[u8]) -> Option<(&'a [u8], bool, &'a [u8])> {
     loop {
         let end = bytes::find(lines, b'\n')?;

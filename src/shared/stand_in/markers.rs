@@ -1,4 +1,4 @@
-//! Line markers: the files that they name, and those whose file sccache would look for in the wrong place.
+//! Line markers: the files that they name, and the markers whose file sccache would look for in the wrong place.
 //!
 //! Owns: the form of a marker, and how to write its line with another name. sccache removes `..` from a name
 //! textually (0.16, `preprocessor_cache.rs`). Behind a symbolic link, the result leads elsewhere (`--sysroot=/` where

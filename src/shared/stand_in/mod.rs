@@ -53,7 +53,7 @@ pub struct StandInPlan<'a> {
     pub colours: bool,
     /// What is known about a compile that is cached by architecture.
     pub parts: Option<Parts<'a>>,
-    /// The process that launches it, by which a session's log identifies the call.
+    /// The ID of the process that launches the compile, by which a session's log identifies the call.
     pub call: usize,
     /// The texts that answer `-E`.
     pub texts: Vec<TextSide<'a>>,
@@ -70,8 +70,9 @@ pub enum TextSide<'a> {
     Device(&'a [u8]),
 }
 
-/// The texts of `unit`, one for each side if `by_side` or if the compiler's own answer is incomplete. The devices' come first, in the order of compilation: errors in a device's text are
-/// reported first, and the remaining dependency file is the host's.
+/// The texts of `unit`, one for each side if `by_side` or if the compiler's own answer is incomplete. The devices'
+/// texts come first, in the order of compilation: errors in a device's text are reported first, and the dependency file
+/// that remains is the host's.
 pub fn texts<'a>(unit: &'a Unit<'_>, by_side: bool) -> Vec<TextSide<'a>> {
     let mut texts = Vec::with_capacity(unit.archs.len() + 1);
     if !unit.hides_device_text() && !by_side {

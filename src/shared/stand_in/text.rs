@@ -135,7 +135,7 @@ impl Recent {
         self.0[10] = byte;
     }
 
-    /// Whether they end with a date or a time in the form of `__DATE__`, `__TIME__` or `__TIMESTAMP__`.
+    /// Whether the bytes end with a date or a time in the form of `__DATE__`, `__TIME__` or `__TIMESTAMP__`.
     fn is_time(&self) -> bool {
         const TIME: &[u8] = b"00:00:00";
         const DATE: &[u8] = b"Aaa _0 0000";
@@ -174,7 +174,7 @@ impl TextTail {
         self.0[7] = byte.to_ascii_lowercase();
     }
 
-    /// Whether they end with a directive that reads a file, or with a construct that can assemble such a
+    /// Whether the bytes end with a directive that reads a file, or with a construct that can assemble such a
     /// directive's name.
     fn reads_a_file(&self) -> bool {
         const ENDS: [&[u8]; 6] = [

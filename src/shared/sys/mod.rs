@@ -149,8 +149,8 @@ pub fn exit(code: i32) -> ! {
 /// The longest path that the kernel accepts or returns, including its NUL.
 const PATH_MAX: usize = 4096;
 
-/// The bytes that a call writes into a buffer of at most `max` bytes. The buffer is not in a stack frame, all of
-/// whose pages would be touched, and is not zeroed: untouched memory costs nothing.
+/// The bytes that a call writes into a buffer of at most `max` bytes. The buffer is on the heap and not zeroed, so that
+/// only the pages that the call writes to are touched.
 fn filled(max: usize, fill: impl FnOnce(usize) -> Result<usize, Errno>) -> Result<Vec<u8>, Errno> {
     let mut buffer = Vec::<u8>::with_capacity(max);
     let len = fill(buffer.as_mut_ptr() as usize)?;
@@ -361,7 +361,7 @@ pub fn remove_dir(path: &CStr) -> Result<(), Errno> {
     unsafe { syscall(RMDIR, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) }.map(drop)
 }
 
-/// Removes a file. What cannot be removed stays.
+/// Removes a file. Ignores a failure.
 pub fn remove_file(path: &CStr) {
     // SAFETY: `path` ends with a NUL.
     let _ = unsafe { syscall(UNLINK, [path.as_ptr() as usize, 0, 0, 0, 0, 0]) };
