@@ -65,7 +65,7 @@ pub enum Goal {
     /// Install these shims in this order: a name whose alias leads through another's follows it. Other
     /// wrapped names stay as they are.
     Install(Vec<Want>),
-    /// Put every original back and remove everything of ours.
+    /// Put every original back and remove all of rock-wrap's files.
     Restore,
 }
 

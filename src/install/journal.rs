@@ -1,8 +1,8 @@
 //! The record of what was installed, kept beside the compilers.
 //!
-//! Owns: its format, and the rules by which a record on disk is trusted. It says which names are ours,
-//! and what the target of a lost symlink was; the state of the directory takes precedence over it.
-//! Must never be a source of paths: only manageable base names are taken from it.
+//! Owns: the record's format, and the rules by which a record on disk is trusted. The record says which
+//! names are ours, and what the target of a lost symlink was; the state of the directory takes precedence
+//! over it. Must never be a source of paths: only manageable base names are taken from it.
 
 use std::ffi::{OsStr, OsString};
 

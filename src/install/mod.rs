@@ -75,7 +75,7 @@ impl Bin {
         }
     }
 
-    /// Observes everything of ours in the directory.
+    /// Observes all of rock-wrap's files in the directory, and the names that they belong to.
     ///
     /// # Errors
     /// The directory or a file in it cannot be inspected.

@@ -81,7 +81,7 @@ pub(super) fn owner_of(entry: &OsStr) -> Option<&OsStr> {
     is_manageable(name).then_some(name)
 }
 
-/// Whether a name can be managed: a single component, not one of ours, with room for companions' names.
+/// Whether a name can be managed: a single component, not a name of a companion, with room for companions' names.
 pub(super) fn is_manageable(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     !bytes.is_empty()

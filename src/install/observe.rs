@@ -32,9 +32,9 @@ pub enum Entry {
         /// Whether it resolves to a regular file.
         resolves: bool,
     },
-    /// A regular file that is not a shim of ours.
+    /// A regular file that is not one of our shims.
     File(Meta),
-    /// A shim of ours, recognised by the mark in its bytes.
+    /// One of our shims, recognised by the mark in its bytes.
     Shim {
         /// The file's metadata.
         meta: Meta,
@@ -67,7 +67,7 @@ impl Entry {
         }
     }
 
-    /// Whether it is a shim of ours.
+    /// Whether it is one of our shims.
     #[must_use]
     pub fn is_shim(&self) -> bool {
         matches!(self, Self::Shim { .. })
@@ -201,8 +201,8 @@ pub struct Observed {
     pub euid: u32,
     /// The record.
     pub record: Record,
-    /// Every name that is ours or was requested: first those requested, in their order, then those of
-    /// the record in its order, then the others.
+    /// Every name that was requested, is in the record or has companions, and without a trusted record
+    /// every shim: first the requested names in their order, then those in the record in its order.
     pub names: Vec<ObservedName>,
     /// Temporary files that a crashed run left.
     pub temps: Vec<OsString>,
@@ -211,7 +211,7 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Whether a shim of ours stands at any name.
+    /// Whether one of our shims is at any name.
     #[must_use]
     pub fn has_shims(&self) -> bool {
         self.names.iter().any(|known| known.at.is_shim())
@@ -232,7 +232,7 @@ pub(super) fn observe<'a, F: Fs>(
     complete(fs, look_around(fs)?, wants)
 }
 
-/// Observes everything of ours in the directory.
+/// Observes all of rock-wrap's files in the directory, and the names that they belong to.
 pub(super) fn look_around<F: Fs>(fs: &F) -> Result<Observed, Error> {
     let dir = fs.dir().map_err(|source| Error::Inspect {
         path: fs.path().to_owned(),

@@ -291,7 +291,7 @@ fn inspect(
         }
         return Ok(Compiler::inspect(name, &path, known)?);
     };
-    // For a shim of ours, the alias is the compiler, and the kept original shows the layout.
+    // Behind one of our shims, the alias is the compiler, and the kept original shows the layout.
     let mut compiler = Compiler::inspect(name, &tree.bin.join(name.alias()), known)?;
     compiler.layout = match (there.original(), there.original_entry()) {
         (Some(Kept::Moved), _) => compiler.layout,

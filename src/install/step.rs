@@ -120,7 +120,7 @@ pub enum Step {
         #[serde(skip)]
         journal: Arc<Journal>,
     },
-    /// Removes a file of ours.
+    /// Removes one of rock-wrap's files.
     Remove {
         #[serde(serialize_with = "names::text::serialize")]
         name: OsString,
@@ -235,7 +235,7 @@ pub enum Did {
     Gone,
     /// The shim's original is gone, so the shim was left. The package must be reinstalled.
     Lost,
-    /// Files that look like ours but may not be. They were left alone.
+    /// There are files that look like rock-wrap's but may not be. They were left alone.
     LeftAlone,
 }
 

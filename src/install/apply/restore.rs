@@ -1,6 +1,6 @@
 //! Puts originals back and removes their companions.
 //!
-//! Owns: the steps of a restore. Must never remove a file of somebody else's.
+//! Owns: the steps of a restore. Must never remove a file that is not ours.
 
 use std::ffi::{OsStr, OsString};
 

@@ -50,7 +50,7 @@ pub(super) struct State {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Shape {
     name: OsString,
-    /// A number given in order of appearance, after those of the originals.
+    /// A number given in order of appearance, after the numbers of the originals.
     inode: usize,
     is_link: bool,
     /// Mode, user and group.

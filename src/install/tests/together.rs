@@ -136,7 +136,7 @@ fn processes_that_use_an_alias_are_waited_for() {
         assert_eq!(left(&tree, &[]), 1);
     });
     assert_eq!(left(&tree, &[]), 0);
-    // Recognised as a shim of ours.
+    // Recognised as one of our shims.
     let shim = tree.fs.stat(&own("other")).unwrap().unwrap().id;
     with_process(&tree, "other", "-", || {
         assert_eq!(left(&tree, &[]), 0);
