@@ -1,7 +1,7 @@
 //! A configuration file that a call names: `--config=FILE`, `--config FILE`.
 //!
-//! Owns: which calls name one, and its options. clang reads them before those of the command line (16 to
-//! 23, `Driver.cpp`, `loadConfigFiles`). Only plain files are supported: no file that includes another,
+//! Owns: which calls name such a file, and its options. clang reads them before those of the command line
+//! (16 to 23, `Driver.cpp`, `loadConfigFiles`). Only plain files are supported: no file that includes another,
 //! continues a line or refers to its own directory, and no name that clang would search for.
 
 use crate::shared::decision::reasons::Reason;
