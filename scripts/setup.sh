@@ -40,6 +40,16 @@ need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace 
     clang-15 clang-tools-15 lld-15 llvm-15 \
     clang-19 clang-tools-19 lld-19 llvm-19 libclang-rt-19-dev \
     python3-fastjsonschema libclang-15-dev libclang-19-dev "${HEAVY_UNITS_PACKAGES[@]}"
+
+# Other releases' trees take longest to download and unpack: all else is got meanwhile. Each is a session of its own, so
+# that nothing of it survives this script.
+clangs=(23) trees=()
+[[ $full == no ]] || clangs=(17 22 23)
+trap 'for tree in "${trees[@]}"; do kill -- "-$tree" 2>/dev/null || true; done' EXIT
+for clang in "${clangs[@]}"; do
+    setsid "$ROOT/scripts/rocm-tree.sh" --clang "$clang" --get >/dev/null &
+    trees+=($!)
+done
 need_launchers
 [[ $debian_launchers == no ]] || need_debian_launchers
 need_wheel_tools
@@ -47,11 +57,12 @@ need_servers
 need_linters
 get_or_say need_sid_sccache
 get_or_say need_browser
-clangs=(23)
-[[ $full == no ]] || clangs=(17 22 23)
-for clang in "${clangs[@]}"; do
-    get_or_say "$ROOT/scripts/rocm-tree.sh" --clang "$clang" --get >/dev/null
+for tree in "${trees[@]}"; do
+    got=0
+    wait "$tree" || got=$?
+    ((got == 0 || got == UNAVAILABLE)) || exit "$got"
 done
+trees=()
 if [[ $full == yes ]]; then
     need_packages buildah mmdebstrap
     need_newest_sccache

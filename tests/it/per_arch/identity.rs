@@ -21,7 +21,7 @@ fn every_form(launcher: &Launcher) {
         let clang = site.base.clang;
         let due = |form: &&Form| form.since <= clang && (form.quick || compilers::full());
         let mut wrong = Vec::new();
-        for form in SPLIT.iter().filter(due) {
+        for form in in_turn(site, SPLIT.iter().filter(due)) {
             if let Err(how) = through_all_states(site, form) {
                 wrong.push(format!("{}: {how}", form.name));
             }

@@ -52,9 +52,8 @@ fn fail_in(layout: Layout, action: Action, rung: Rung) {
             let sampled = if rung != Rung::Exchange {
                 i % 4 == 0 && j == i / 4 % ERRORS.len()
             } else if point.changes {
-                // Every other change; which half alternates with the layout. kill.rs kills in the other half. Each
-                // layout gets different errors.
-                (i + layout as usize) % 2 == 1 && j == (i + 2 * layout as usize) % ERRORS.len()
+                // Every fourth change. Which one, and with which error, depends on the layout. kill.rs kills at others.
+                (i + layout as usize) % 4 == 2 && j == (i + 2 * layout as usize) % ERRORS.len()
             } else {
                 i % 12 == 0 && j == i / 12 % ERRORS.len()
             };

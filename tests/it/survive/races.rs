@@ -101,7 +101,7 @@ fn race(layout: Layout, compiler: Compiler, limit: Duration) {
 }
 
 fn limit() -> Duration {
-    Duration::from_secs(if full() { 30 } else { 4 })
+    Duration::from_secs(if full() { 30 } else { 2 })
 }
 
 #[test]

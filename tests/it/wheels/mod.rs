@@ -1,10 +1,10 @@
 //! Real wheels, built by pip through `rock-wrap run`: they contain what a bare build puts into them, the second build
 //! compiles nothing, and the tree is unchanged.
 //!
-//! The quick form builds for one architecture, with one launcher and attachment for each project. `ROCK_WRAP_TEST_FULL`
-//! builds for two, combines every launcher with every attachment, and adds a hipcc that calls the launcher itself,
-//! wheels that are compiled by architecture, and a PyTorch extension. A table of times is printed past the test
-//! harness's capture.
+//! The quick form builds fewer units for one architecture, with one launcher and attachment for each project.
+//! `ROCK_WRAP_TEST_FULL` builds all for two, combines every launcher with every attachment, and adds a hipcc that calls
+//! the launcher itself, wheels that are compiled by architecture, and a PyTorch extension. A table of times is printed
+//! past the test harness's capture.
 
 mod kill;
 mod project;
@@ -29,9 +29,6 @@ macro_rules! report {
 use report;
 
 type Launcher = fn() -> PathBuf;
-
-/// The units of each project: eleven with kernels, and the Python module.
-const UNITS: u64 = 12;
 
 /// The units that include `rows.h`. Both have kernels.
 const WITH_ROWS: u64 = 2;
@@ -86,7 +83,7 @@ fn with_clang(clang: u32, project: Project, cells: &[(Launcher, &'static str)]) 
             before.assert_same(&Manifest::of(&site.rocm.root), "the tree");
             built
         };
-        let all = UNITS + project.probes(attach);
+        let all = site.units() + project.probes(attach);
         let cold = step("cold", Asked::new(0, all));
         let warm = step("warm", Asked::new(all, 0));
         warm.assert_same(&cold);
@@ -161,7 +158,7 @@ fn a_wheel_compiled_by_architecture_equals_a_bare_build() {
             attach: "in-place",
             per_arch: "always",
         };
-        let kernels = UNITS - 1;
+        let kernels = site.units() - 1;
         let cold = site.build(Some(&session));
         cold.assert_same(&bare);
         let parts = format!("{kernels} units of {} parts: 0 found", 2 * kernels);
