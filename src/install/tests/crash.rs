@@ -214,7 +214,7 @@ fn a_kill_and_then_a_power_cut_are_survived() {
         .flat_map(|layout| RUNGS.map(|caps| (layout, caps)));
     // The quick form takes each layout with one kind of file system, in turn.
     let full = std::env::var_os("ROCK_WRAP_TEST_FULL").is_some();
-    let due = |number: usize| full || number % 4 == 0 || number % 4 == 3;
+    let due = |number: usize| full || matches!(number % 4, 0 | 3);
     std::thread::scope(|scope| {
         for (number, (layout, caps)) in pairs.enumerate() {
             if due(number) {

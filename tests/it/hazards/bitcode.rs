@@ -11,7 +11,7 @@ pub const CASES: &[Case] = &[
         let dir = libraries(t, "amdgcn/bitcode");
         changed(t, &dir, &[&format!("--rocm-path={}", t.text("rocm"))], &[]);
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`--rocm-device-lib-path=`: a library replaced", |t| {
         let dir = libraries(t, "bitcode");
         changed(t, &dir, &[&format!("--rocm-device-lib-path={dir}")], &[]);

@@ -26,7 +26,7 @@ pub const CASES: &[Case] = &[
             "OCC_OVERRIDE_OPTIONS",
         );
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("lld replaced", |t| {
         t.patched(&t.hip(&[]), "lib/llvm/bin/lld", "Linker: ", "Linker= ");
     })

@@ -20,7 +20,7 @@ pub const CASES: &[Case] = &[
             }
         }
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`-MD` without `-MF`", |t| {
         t.write("src/v.h", "#define V 1\n");
         let call = t.hip(&["-MD"]);

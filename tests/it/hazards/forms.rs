@@ -8,8 +8,8 @@ pub const CASES: &[Case] = &[
     case("a plain compile for two architectures", |t| {
         form(t, &["--offload-arch=gfx906"])
     })
-    .everywhere(),
-    case("an edit that only the device sees", |t| device(t, &[])).everywhere(),
+    .with_sccache_17(),
+    case("an edit that only the device sees", |t| device(t, &[])).with_sccache_17(),
     case("the same, for two architectures", |t| {
         device(t, &["--offload-arch=gfx906"]);
     }),
@@ -17,7 +17,7 @@ pub const CASES: &[Case] = &[
         let edit = "#ifdef __gfx906__\nx[7] = V2;\n#endif";
         edited(t, &["--offload-arch=gfx906"], edit);
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("a header that only the device includes, edited", |t| {
         let call = t.hip(&["--offload-arch=gfx906"]);
         t.write(
@@ -30,7 +30,7 @@ pub const CASES: &[Case] = &[
         t.state(&call);
         t.differs();
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("an edit that only the device sees, `-fgpu-rdc`", |t| {
         device(t, &["-fgpu-rdc"]);
     }),
@@ -78,7 +78,7 @@ pub const CASES: &[Case] = &[
         let (one, two) = (t.cxx(&["-DV=1"]), t.cxx(&["-DV=2"]));
         t.both(&one, &two);
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`-fgpu-rdc`", |t| form(t, &["-fgpu-rdc"])),
     case("`--offload-new-driver`", |t| {
         form(t, &["--offload-new-driver"])

@@ -48,28 +48,28 @@ pub struct Case {
 /// ccache and with one release of sccache, each time on another one of its two compilers.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// In the quick form with the newer sccache, 0.17: what most people do.
-    Everywhere,
-    /// In the quick form with the sccache that most people have, 0.16.
-    Newer,
+    /// In the quick form with sccache 0.17: what most people do.
+    Sccache17,
+    /// In the quick form with sccache 0.16, which most people have.
+    Sccache16,
     /// In the long form only: the case is slow, or much like another one.
     Long,
 }
 
-/// A case for every clang, of the form [`Form::Newer`].
+/// A case for every clang, of the form [`Form::Sccache16`].
 pub const fn case(row: &'static str, run: fn(&mut Trial<'_>)) -> Case {
     Case {
         row,
         since: 15,
-        form: Form::Newer,
+        form: Form::Sccache16,
         run,
     }
 }
 
 impl Case {
-    /// See [`Form::Everywhere`].
-    pub const fn everywhere(mut self) -> Self {
-        self.form = Form::Everywhere;
+    /// See [`Form::Sccache17`].
+    pub const fn with_sccache_17(mut self) -> Self {
+        self.form = Form::Sccache17;
         self
     }
 

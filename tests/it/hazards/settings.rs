@@ -16,7 +16,7 @@ pub const CASES: &[Case] = &[
             };
             let calls = [set("string:1"), set("string:2")];
             for call in calls {
-                let missed = t.state(&call).missed;
+                let missed = t.state(&call).missed();
                 t.must("another value makes another key", missed);
             }
         },

@@ -22,7 +22,7 @@ pub const CASES: &[Case] = &[
         t.write("src/h.cpp", "int f(int x) { return x ? 1 : 2; }\n");
         t.state(&t.cxx(&["--coverage"]));
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`-save-temps`", |t| {
         t.state(&t.hip(&["-save-temps"]));
     }),

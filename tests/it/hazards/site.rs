@@ -35,12 +35,15 @@ const fn launcher(name: &'static str, path: &'static str, quick: &'static [Form]
     }
 }
 
-pub const SCCACHE_16: Launcher =
-    launcher("sccache 0.16.0", "sccache-0.16.0/sccache", &[Form::Newer]);
+pub const SCCACHE_16: Launcher = launcher(
+    "sccache 0.16.0",
+    "sccache-0.16.0/sccache",
+    &[Form::Sccache16],
+);
 pub const SCCACHE_17: Launcher = launcher(
     "sccache 0.17.0",
     "sccache-0.17.0/sccache",
-    &[Form::Everywhere],
+    &[Form::Sccache17],
 );
 pub const SCCACHE_19: Launcher = launcher("sccache 0.19.0", "sccache-0.19.0/sccache", &[]);
 pub const SCCACHE_4: Launcher = launcher("sccache 0.4.0-pre.6", "/usr/bin/sccache", &[]);
@@ -50,7 +53,7 @@ pub const CCACHE_14: Launcher = Launcher {
     ..launcher(
         "ccache 4.14.2",
         "ccache-4.14.2/ccache",
-        &[Form::Everywhere, Form::Newer],
+        &[Form::Sccache17, Form::Sccache16],
     )
 };
 pub const CCACHE_7: Launcher = launcher("ccache 4.7.5", "/usr/bin/ccache", &[]);

@@ -7,7 +7,7 @@ pub const CASES: &[Case] = &[
     case("`-g`, a comment edited inside a line", |t| {
         layout(t, &["-g"], "int f(); int g() { /*C*/ return f(); }\n");
     })
-    .everywhere(),
+    .with_sccache_17(),
     case(
         "`__builtin_COLUMN()`, a comment edited in front of it",
         |t| {
@@ -59,7 +59,7 @@ pub const CASES: &[Case] = &[
         }
         t.must("the control: the warnings differ", told[0] != told[1]);
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`-Werror`, re-indented into an error", |t| {
         let call = t.cxx(&["-Wall", "-Werror"]);
         let source = |blanks: &str| {
@@ -78,7 +78,7 @@ pub const CASES: &[Case] = &[
             "asm(\".section .data\\n.incbin \\\"DATA\\\"\\n.text\");\n",
         );
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`.incbin`, a tab behind it, in two literals", |t| {
         data(
             t,

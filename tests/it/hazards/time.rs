@@ -16,7 +16,7 @@ pub const CASES: &[Case] = &[
         with_header(t, "#define DAY __DATE__\n");
         two_days(t, named);
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`__DATE__` put together by macros, another day", |t| {
         with_header(t, "#define CAT(a, b) a##b\n#define DAY CAT(__DA, TE__)\n");
         two_days(t, named);
@@ -25,7 +25,7 @@ pub const CASES: &[Case] = &[
         t.write("src/h.cpp", "const char *f() { return DAY; }\n");
         two_days(t, |t| named(t).args(&["-DDAY=__DATE__"]));
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`__DATE__` in device code, another day", |t| {
         let head = "void kernel(float *x) {\n";
         let line = format!("{head}x[7] = DAY[5];\n");
@@ -58,7 +58,7 @@ pub const CASES: &[Case] = &[
             t.differs();
         },
     )
-    .everywhere(),
+    .with_sccache_17(),
     case(
         "`__TIMESTAMP__` in the source, another time of the file",
         |t| {
@@ -82,7 +82,7 @@ pub const CASES: &[Case] = &[
             t.differs();
         },
     )
-    .everywhere(),
+    .with_sccache_17(),
 ];
 
 /// A C++ compile of `src/h.cpp` under its absolute name. With `..` in the name, sccache would not use direct mode.

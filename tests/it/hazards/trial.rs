@@ -41,8 +41,20 @@ pub struct State {
     pub made: Made,
     /// What the launcher made without rock-wrap. It is only run when the table is written.
     pub alone: Option<Made>,
-    /// Whether the first call through the shim was launched and missed.
-    pub missed: bool,
+    /// What the call through the shim, made twice, asked of the launcher. Nothing if it went straight to the compiler.
+    asked: Asked,
+}
+
+impl State {
+    /// Whether the call missed the first time.
+    pub fn missed(&self) -> bool {
+        self.asked == Asked::new(1, 1)
+    }
+
+    /// Whether the launcher had the result of the call before.
+    pub fn hit(&self) -> bool {
+        self.asked == Asked::new(2, 0)
+    }
 }
 
 /// A running case.
@@ -140,16 +152,15 @@ impl<'a> Trial<'a> {
             self.compare(&made, &truth, "at first");
         }
         self.cell.add(how.as_deref());
-        let mut missed = false;
+        let mut asked = Asked::default();
         if how.is_none() && truth.status.success() {
             let again = self.wrapped(call).0;
             self.compare(&again, &truth, "again");
-            let asked = site.cache.asked();
-            missed = asked == Asked::new(1, 1);
+            asked = site.cache.asked();
             // The launcher compiled the call both times. The table says which calls it does not cache.
             if asked.others == 2 || asked == Asked::new(0, 2) {
                 self.cell.not_cached();
-            } else if !missed && asked != Asked::new(2, 0) {
+            } else if asked != Asked::new(1, 1) && asked != Asked::new(2, 0) {
                 let args = call.args.join(" ");
                 self.faults.push(format!("no hit: {asked:?} for {args}"));
             }
@@ -176,7 +187,7 @@ impl<'a> Trial<'a> {
             truth,
             made,
             alone,
-            missed,
+            asked,
         }
     }
 
@@ -218,8 +229,8 @@ impl<'a> Trial<'a> {
         self.state(call);
         std::fs::rename(&aside, &path).unwrap();
         self.site.install();
-        let missed = self.state(call).missed;
-        self.must("the old compiler's results are found again", !missed);
+        let hit = self.state(call).hit();
+        self.must("the old compiler's results are found again", hit);
     }
 
     /// [Replaces](Self::replaced) one string in a program or library by another of the same length. The file keeps its

@@ -4,20 +4,20 @@ use super::trial::Trial;
 use super::{Case, case, paths};
 
 pub const CASES: &[Case] = &[
-    case("`-Xarch_host -D`", |t| both(t, "host", "-DV=1", "-DV=2")).everywhere(),
+    case("`-Xarch_host -D`", |t| both(t, "host", "-DV=1", "-DV=2")).with_sccache_17(),
     case("`-Xarch_device -D`", |t| {
         both(t, "device", "-DV=1", "-DV=2")
     }),
     case("`-Xarch_gfx900 -D`", |t| {
         both(t, "gfx900", "-DV=1", "-DV=2")
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`-Xarch_gfx900 -D` behind `-D`", |t| {
         let call = |value: &str| t.hip(&["-w", "-DV=0", "-Xarch_gfx900", value]);
         let (before, after) = (call("-DV=1"), call("-DV=2"));
         t.both(&before, &after);
     })
-    .everywhere(),
+    .with_sccache_17(),
     case("`-Xarch_host -I`", |t| include(t, "host")),
     case("`-Xarch_device -I`", |t| include(t, "device")).long(),
     case("`-Xarch_gfx900 -I`", |t| include(t, "gfx900")).long(),

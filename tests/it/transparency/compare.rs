@@ -95,7 +95,7 @@ impl Tally {
     pub fn say(&self, what: &str, since: Instant) {
         let mut notes = String::new();
         for (count, note) in [
-            (self.other_ids, "under the launcher's id"),
+            (self.other_ids, "under the shim's id"),
             (self.other_modes, "but for sccache's umask"),
             (self.half_said, "but for messages lost in sccache"),
         ] {
