@@ -83,9 +83,13 @@ impl Tree {
         for name in ["one", "two"] {
             tree.program(tree.outside(name), b"#!/bin/sh\nexec \"$@\"\n");
         }
-        std::fs::write(tree.outside("a.c"), "int main(void) { return 0; }\n").unwrap();
+        // With another value of `TURN` it is another text to a cache.
+        let turn = "#ifdef TURN\nint turn = TURN;\n#endif\n";
+        let write =
+            |name: &str, main: &str| std::fs::write(tree.outside(name), [turn, main].concat());
+        write("a.c", "int main(void) { return 0; }\n").unwrap();
         // Neither compiles nor links as C.
-        std::fs::write(tree.outside("a.cpp"), "int main() { delete new int; }\n").unwrap();
+        write("a.cpp", "int main() { delete new int; }\n").unwrap();
         tree
     }
 
