@@ -17,7 +17,6 @@ use crate::shared::bytes::decimal;
 use crate::shared::call::{Call, lookup};
 use crate::shared::decision::language::Language;
 use crate::shared::decision::unit::{Sides, Unit};
-use crate::shared::stand_in;
 use alloc::ffi::CString;
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -202,12 +201,4 @@ pub fn can_split(unit: &Unit<'_>) -> bool {
         && !(unit.drops_archs || unit.native || unit.bitcode)
         // An architecture's name becomes part of a file name, see [`Parts::text`].
         && !unit.archs.iter().any(|arch| arch.to_bytes().contains(&b'/'))
-}
-
-/// Whether `args`, a launcher's arguments after the compiler, are a compile of `input` rather than a question about
-/// the compiler.
-#[must_use]
-pub fn is_compile(args: &[&CStr], input: &[u8]) -> bool {
-    let has = |word: &CStr| args.contains(&word);
-    has(c"-c") && !has(c"-E") && stand_in::names(args, input)
 }

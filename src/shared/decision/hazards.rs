@@ -4,9 +4,8 @@
 //! that are judged by their value are in [`arguments`](super::arguments) and
 //! [`launchers`](crate::shared::launchers).
 
-use crate::shared::decision::options::OptionKind;
 use crate::shared::decision::reasons::Reason;
-use crate::shared::decision::spellings::{Row, Table};
+use crate::shared::decision::spellings::{OptionKind, Row, Table};
 use crate::shared::launchers::NamedLauncher;
 use crate::shared::launchers::kind::LauncherKind;
 

@@ -11,7 +11,7 @@
 //! * An option that contains `=` and is not listed takes no further argument, whether clang knows it or not.
 
 use crate::shared::decision::options_table::TABLE;
-use crate::shared::decision::spellings::{Row, Table};
+use crate::shared::decision::spellings::{OptionKind, Row, Table};
 
 /// An argument as clang's table parses it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,50 +81,4 @@ pub fn find(argument: &[u8]) -> Option<FoundOption<'_>> {
     };
     let name = argument.get(..len)?;
     Some(FoundOption { name, values })
-}
-
-/// What an option consumes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum OptionKind {
-    /// Only itself.
-    Flag,
-    /// Itself and a joined value.
-    Joined,
-    /// A joined value, or else the next argument.
-    JoinedOrSeparate,
-    /// A joined value and the next argument.
-    JoinedAndSeparate,
-    /// The next argument.
-    One,
-    /// The next two arguments.
-    Two,
-    /// The next three arguments.
-    Three,
-    /// All remaining arguments.
-    Rest,
-}
-
-impl OptionKind {
-    /// The kind for its letter in [`TABLE`].
-    const fn of(letter: u8) -> Self {
-        match letter {
-            b'F' => Self::Flag,
-            b'J' => Self::Joined,
-            b'S' => Self::JoinedOrSeparate,
-            b'A' => Self::JoinedAndSeparate,
-            b'1' => Self::One,
-            b'2' => Self::Two,
-            b'3' => Self::Three,
-            b'R' => Self::Rest,
-            _ => panic!("a letter that generate-options.py writes"),
-        }
-    }
-
-    /// Whether a value may be joined to the spelling.
-    pub fn takes_more(self) -> bool {
-        matches!(
-            self,
-            Self::Joined | Self::JoinedOrSeparate | Self::JoinedAndSeparate
-        )
-    }
 }

@@ -3,7 +3,54 @@
 //! Spellings are ranges of one text: a row takes 4 bytes, where a slice and its kind would take 24, and the
 //! shim contains 600 of them.
 
-use crate::shared::decision::options::OptionKind;
+/// What an option consumes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum OptionKind {
+    /// Only itself.
+    Flag,
+    /// Itself and a joined value.
+    Joined,
+    /// A joined value, or else the next argument.
+    JoinedOrSeparate,
+    /// A joined value and the next argument.
+    JoinedAndSeparate,
+    /// The next argument.
+    One,
+    /// The next two arguments.
+    Two,
+    /// The next three arguments.
+    Three,
+    /// All remaining arguments.
+    Rest,
+}
+
+impl OptionKind {
+    /// The kind for its letter in the option table.
+    ///
+    /// # Panics
+    /// At compile time, if no kind has this letter.
+    pub const fn of(letter: u8) -> Self {
+        match letter {
+            b'F' => Self::Flag,
+            b'J' => Self::Joined,
+            b'S' => Self::JoinedOrSeparate,
+            b'A' => Self::JoinedAndSeparate,
+            b'1' => Self::One,
+            b'2' => Self::Two,
+            b'3' => Self::Three,
+            b'R' => Self::Rest,
+            _ => panic!("a letter that generate-options.py writes"),
+        }
+    }
+
+    /// Whether a value may be joined to the spelling.
+    fn takes_more(self) -> bool {
+        matches!(
+            self,
+            Self::Joined | Self::JoinedOrSeparate | Self::JoinedAndSeparate
+        )
+    }
+}
 
 /// One spelling: its range in the text, and what it consumes.
 #[derive(Clone, Copy)]

@@ -253,10 +253,17 @@ impl<'a> StandInPlan<'a> {
 }
 
 /// Whether `args`, a launcher's arguments after the compiler, name `input`. ccache may make a path relative.
-#[must_use]
-pub fn names(args: &[&CStr], input: &[u8]) -> bool {
+fn names(args: &[&CStr], input: &[u8]) -> bool {
     let name = base_name(input);
     args.iter().any(|arg| base_name(arg.to_bytes()) == name)
+}
+
+/// Whether `args`, a launcher's arguments after the compiler, are a compile of `input` rather than a question about
+/// the compiler.
+#[must_use]
+pub fn is_compile(args: &[&CStr], input: &[u8]) -> bool {
+    let has = |word: &CStr| args.contains(&word);
+    has(c"-c") && !has(c"-E") && names(args, input)
 }
 
 /// The dependency file named by `args`, a launcher's arguments after the compiler.
