@@ -18,9 +18,9 @@ use super::pipeline::Part;
 use crate::shared::parts::DIRECTORY;
 use crate::shared::stand_in::known;
 
-/// How long a directory may still be needed although nobody holds it: from the decline to the start of the parts
-/// program.
-const HANDOVER: Duration = Duration::from_secs(60);
+/// How long a directory may still be needed although nobody holds it: while the stand-in preprocesses, which takes long
+/// on a busy machine, and until the parts program starts.
+const HANDOVER: Duration = Duration::from_secs(600);
 
 /// The compile as the launcher asked the stand-in for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

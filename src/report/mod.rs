@@ -6,6 +6,7 @@
 
 mod advice;
 mod call;
+mod collect;
 pub mod diff;
 pub mod github;
 mod given;
@@ -286,8 +287,7 @@ impl Report {
         compilers: Vec<CompilerParts>,
         earlier: Option<&StoredReport>,
     ) {
-        self.ingredients =
-            ingredients::collect(&by_start(calls), &mut self.units, compilers, earlier);
+        self.ingredients = collect::collect(&by_start(calls), &mut self.units, compilers, earlier);
         self.steps = ninja::steps(&self.units, self.session.started);
         let missed = |unit: &Unit| unit.outcome == Some(CacheOutcome::Miss);
         if let Some(earlier) = earlier.filter(|_| self.units.iter().any(missed)) {

@@ -13,7 +13,9 @@ use crate::shared::stand_in::known::{self, KnownDigests};
 use crate::shared::stand_in::markers::path_of;
 use crate::shared::stand_in::text::{LONGEST_DATE, names_date};
 use crate::shared::sys::{self, Errno, File};
-use crate::stand_in::PIECE;
+
+/// The size of a read in bytes.
+pub const PIECE: usize = 64 * 1024;
 
 /// What is known about a file's content.
 #[derive(PartialEq, Eq)]

@@ -11,7 +11,7 @@ use core::ptr;
 use crate::checkout;
 use crate::markers::MarkerNames;
 use crate::message::say;
-use crate::named::{NamedContent, NamedFiles, kept_digests};
+use crate::named::{NamedContent, NamedFiles, PIECE, kept_digests};
 use crate::process::{self, Child};
 use crate::program::{EXIT_NOT_EXECUTABLE, EXIT_NOT_FOUND, Given};
 use crate::shared::bytes::push_decimal;
@@ -20,15 +20,12 @@ use crate::shared::call_log;
 use crate::shared::key::hash::{Hasher, push_hex};
 use crate::shared::launchers::failure::End;
 use crate::shared::launchers::kind::LauncherKind;
-use crate::shared::parts::{COMPILER, DECLINED, HOST, Phase, is_compile};
+use crate::shared::parts::{COMPILER, DECLINED, HOST, Phase};
 use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX, base_name};
 use crate::shared::stand_in::text::Scanner;
-use crate::shared::stand_in::{Question, StandInPlan, TextSide, VARIABLE};
+use crate::shared::stand_in::{Question, StandInPlan, TextSide, VARIABLE, is_compile};
 use crate::shared::sys::{self, Errno, File};
 use crate::supervise;
-
-/// The size of a read of text in bytes.
-pub const PIECE: usize = 64 * 1024;
 
 /// Whether a launcher runs this file as the compiler, recognised by a name that only the stand-in has.
 pub fn is_called(args: &[&CStr]) -> bool {

@@ -212,9 +212,9 @@ fn directories(p: &Project<'_>) -> Vec<std::path::PathBuf> {
     entries.filter(ours).collect()
 }
 
-/// Makes the directories older than 60 s, up to which a directory that nobody holds may be needed.
+/// Makes the directories older than the ten minutes up to which a directory that nobody holds may be needed.
 fn grow_old(p: &Project<'_>) {
-    let then = SystemTime::now() - Duration::from_secs(61);
+    let then = SystemTime::now() - Duration::from_secs(601);
     for path in directories(p) {
         let times = FileTimes::new().set_modified(then);
         File::open(path).unwrap().set_times(times).unwrap();
