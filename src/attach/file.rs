@@ -14,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::AttachError;
-use crate::install::stand_in;
+use crate::rocm::names::stand_in;
 use crate::shared::paths::LAUNCHER_NAME;
 use crate::trampoline::trampoline;
 

@@ -12,7 +12,8 @@ use crate::install::freshness::Standing;
 use crate::install::{Bin, Entry, Keeper, ObservedName as Known, Phase, Record, freshness};
 use crate::rocm::Tree;
 use crate::rocm::compiler::wrapper;
-use crate::{install, shim_image};
+use crate::rocm::names;
+use crate::shim_image;
 
 /// The output.
 #[derive(Serialize)]
@@ -301,7 +302,7 @@ fn show(answer: &StatusAnswer<'_>) {
             Some(StandIn::Other) => "is damaged, or another version's",
             Some(StandIn::Right) | None => continue,
         };
-        let file = install::stand_in(OsStr::new(&compiler.name));
+        let file = names::stand_in(OsStr::new(&compiler.name));
         output::warning(format_args!(
             "{}, which a launcher is given as the compiler, {state}; run `rock-wrap install` again",
             answer.bin.join(file).display()

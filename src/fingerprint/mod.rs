@@ -59,7 +59,7 @@ use std::{fmt, io};
 
 use serde::{Deserialize, Serialize};
 
-use crate::install::is_companion;
+use crate::rocm::names::is_companion;
 use crate::support::time::Time;
 
 pub use error::IdentityError;

@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use crate::fingerprint::{Digest, Identity, IdentityError, Memo, Stamp};
-use crate::install;
 use crate::rocm::Tree;
+use crate::rocm::names;
 use crate::shared::shim_config::{Config, Witness, WitnessKind};
 
 /// The compiler's state compared with the shim's fingerprint.
@@ -111,7 +111,7 @@ pub fn standing(tree: &Tree, name: &OsStr, config: &Config<'_>) -> Result<Standi
         return Ok(Standing::Same);
     }
     // The memo has the digests of all files whose change time is the same.
-    let alias = tree.bin.join(install::alias(name));
+    let alias = tree.bin.join(names::alias(name));
     let now = Identity::take(&alias, Some(&tree.root), &Memo::of_user())?;
     Ok(look.judge(config.fingerprint, now.digest))
 }

@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 
 use crate::install::fs::Attrs;
-use crate::install::names;
+use crate::rocm::names;
 use crate::support::time::Time;
 
 /// How the original of a name is kept.

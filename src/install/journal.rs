@@ -9,7 +9,8 @@ use std::ffi::{OsStr, OsString};
 use serde::{Deserialize, Serialize};
 
 use crate::install::fs::{EntryKind, Inode, Meta};
-use crate::install::names;
+use crate::install::text;
+use crate::rocm::names;
 use crate::support::time::Time;
 
 /// The format version that this release writes and reads.
@@ -34,7 +35,7 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JournalEntry {
     /// The name.
-    #[serde(with = "names::text")]
+    #[serde(with = "text")]
     pub name: OsString,
     /// Its kind.
     pub kind: EntryKind,
@@ -51,7 +52,7 @@ pub struct JournalEntry {
     /// Its inode.
     pub id: Inode,
     /// Its target, if it was a symlink.
-    #[serde(with = "names::text::option")]
+    #[serde(with = "text::option")]
     pub link: Option<OsString>,
 }
 

@@ -24,13 +24,13 @@ mod fs;
 mod goal;
 mod journal;
 mod lock;
-mod names;
 mod observe;
 pub mod per_arch;
 mod plan;
 mod share;
 pub mod shims;
 mod step;
+mod text;
 
 #[cfg(test)]
 mod tests;
@@ -45,7 +45,6 @@ pub use error::{After, Error, Failure};
 pub use fs::{Attrs, EntryKind, Inode, Meta};
 pub use goal::{Goal, Keep, Refusal, Want};
 pub use journal::{Journal, JournalEntry, Phase};
-pub use names::{JOURNAL, alias, is_companion, kept, stand_in};
 pub use observe::{Entry, Kept, Observed, ObservedName, Record};
 pub use plan::Plan;
 pub use share::{Keeper, Share};

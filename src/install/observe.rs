@@ -13,8 +13,9 @@ use rustix::io::Errno;
 use crate::install::error::Error;
 use crate::install::fs::{EntryKind, Fs, Meta};
 use crate::install::goal::{Keep, Want};
+use crate::install::journal;
 use crate::install::journal::Journal;
-use crate::install::{journal, names};
+use crate::rocm::names;
 use crate::shim_image;
 use crate::trampoline::trampoline;
 

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 use rustix::fs::{self as sys, AtFlags, Mode, OFlags};
 
 use crate::install::fs::Fs as _;
-use crate::install::{Bin, Error, Locked, names};
+use crate::install::{Bin, Error, Locked};
+use crate::rocm::names;
 
 /// A session's share in a wrapped directory. It ends when the last descriptor is closed in any process;
 /// the guard holds one too.

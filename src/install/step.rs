@@ -12,7 +12,8 @@ use serde::{Serialize, Serializer};
 use crate::install::fs::{Attrs, Inode, Meta};
 use crate::install::goal::Want;
 use crate::install::journal::{Journal, Phase};
-use crate::install::names;
+use crate::install::text;
+use crate::rocm::names;
 
 /// How an original is brought to K, where it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -49,15 +50,15 @@ pub enum Step {
     },
     /// Creates the alias or replaces it.
     Alias {
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         alias: OsString,
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         target: OsString,
         over: bool,
     },
     /// Creates the stand-in or replaces it.
     StandIn {
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         stand_in: OsString,
         over: bool,
         #[serde(skip)]
@@ -67,9 +68,9 @@ pub enum Step {
     },
     /// Moves the original to K and puts the shim at N.
     Divert {
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         name: OsString,
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         kept: OsString,
         keeping: Keeping,
         #[serde(skip)]
@@ -79,7 +80,7 @@ pub enum Step {
     },
     /// Replaces a shim with another.
     Switch {
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         name: OsString,
         #[serde(skip)]
         expect: Meta,
@@ -88,9 +89,9 @@ pub enum Step {
     },
     /// Puts the original back at its name.
     PutBack {
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         name: OsString,
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         kept: OsString,
         /// Whether K is the alias, and so stays until nothing needs it.
         keep_alias: bool,
@@ -100,9 +101,9 @@ pub enum Step {
     },
     /// Recreates a lost symlink from the record.
     Relink {
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         at: OsString,
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         text: OsString,
         /// The shim that it replaces, if there is one.
         #[serde(skip)]
@@ -122,7 +123,7 @@ pub enum Step {
     },
     /// Removes one of rock-wrap's files.
     Remove {
-        #[serde(serialize_with = "names::text::serialize")]
+        #[serde(serialize_with = "text::serialize")]
         name: OsString,
         #[serde(skip)]
         expect: Option<Meta>,
@@ -130,12 +131,12 @@ pub enum Step {
 }
 
 fn texts<S: Serializer>(list: &[OsString], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_seq(list.iter().map(|text| names::text::encode(text)))
+    to.collect_seq(list.iter().map(|text| text::encode(text)))
 }
 
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let show = |name: &OsStr| names::text::encode(name);
+        let show = |name: &OsStr| text::encode(name);
         match self {
             Self::Probe { .. } => f.write_str("check that files can be made here"),
             Self::WriteRecord { phase, journal, .. } => {
@@ -243,7 +244,7 @@ pub enum Did {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NameDid {
     /// The name.
-    #[serde(serialize_with = "names::text::serialize")]
+    #[serde(serialize_with = "text::serialize")]
     pub name: OsString,
     /// The result.
     pub did: Did,

@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::CompilerName;
-use crate::install::{JOURNAL, is_companion};
+use crate::rocm::names::{JOURNAL, is_companion};
 
 /// The compiler that a hipcc calls, if it exists and can be wrapped.
 pub(super) struct Called {

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::{Program, ProgramError};
-use crate::install;
+use crate::rocm::names;
 
 /// A file name that a clang driver can have: `clang` or `clang++`, with or without a version
 /// suffix.
@@ -71,14 +71,14 @@ impl CompilerName {
     /// The file name of the real compiler while this name is wrapped.
     #[must_use]
     pub fn alias(&self) -> OsString {
-        install::alias(&self.0)
+        names::alias(&self.0)
     }
 
     /// The file name of the stand-in while this name is wrapped. Launchers are given the stand-in
     /// as their compiler.
     #[must_use]
     pub fn stand_in(&self) -> OsString {
-        install::stand_in(&self.0)
+        names::stand_in(&self.0)
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod compiler;
 pub mod hipcc;
+pub mod names;
 pub mod tree;
 
 mod bin_dir;

@@ -21,7 +21,7 @@ fn removal(action: &str, root: &Path) -> Ran {
 fn wrapped(root: &Path, bin: &str) {
     let bin = root.join(bin);
     std::fs::create_dir_all(&bin).unwrap();
-    std::fs::write(bin.join(rock_wrap::install::JOURNAL), "").unwrap();
+    std::fs::write(bin.join(rock_wrap::rocm::names::JOURNAL), "").unwrap();
 }
 
 #[test]

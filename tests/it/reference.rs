@@ -6,7 +6,7 @@ use crate::support::golden::{assert_current, source};
 use clap::{Arg, Command, CommandFactory};
 use rock_wrap::cli::exit::{Exit, OTHERWISE};
 use rock_wrap::cli::{Cli, variables};
-use rock_wrap::install::{JOURNAL, alias, kept, stand_in};
+use rock_wrap::rocm::names::{JOURNAL, alias, kept, stand_in};
 use rock_wrap::shared::decision::reasons::Reason;
 use rock_wrap::shared::paths::LAUNCHER_NAME;
 

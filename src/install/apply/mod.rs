@@ -18,10 +18,10 @@ use crate::install::error::{After, Error, Failure};
 use crate::install::fs::{Attrs, Fs, Meta};
 use crate::install::goal::Want;
 use crate::install::journal::Journal;
-use crate::install::names;
 use crate::install::observe::{Entry, Kept, observe};
 use crate::install::plan::{Plan, Target, plan_targets};
 use crate::install::step::{Did, NameDid, Step};
+use crate::rocm::names;
 use crate::support::time::Time;
 
 /// The result of an install or restore.

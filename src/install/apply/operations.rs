@@ -11,7 +11,7 @@ use super::Run;
 use super::errno::{no_exchange, no_link};
 use crate::install::error::Error;
 use crate::install::fs::{Attrs, Fs, Meta};
-use crate::install::names;
+use crate::rocm::names;
 use crate::support::error_chain::chain;
 
 impl<F: Fs> Run<'_, F> {

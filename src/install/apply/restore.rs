@@ -10,7 +10,7 @@ use crate::install::drain::Needs;
 use crate::install::error::Error;
 use crate::install::fs::{Attrs, Fs, Inode, Meta};
 use crate::install::journal::Journal;
-use crate::install::names;
+use crate::rocm::names;
 
 impl<F: Fs> Run<'_, F> {
     pub(super) fn put_back(

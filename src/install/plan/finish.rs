@@ -7,9 +7,9 @@ use std::sync::Arc;
 use super::{Plan, Planner, Target};
 use crate::install::goal::Refusal;
 use crate::install::journal::{Journal, JournalEntry, Phase};
-use crate::install::names;
 use crate::install::observe::{Entry, Record};
 use crate::install::step::{Keeping, Step};
+use crate::rocm::names;
 
 impl Planner<'_> {
     /// Orders the steps: probe, record of intent, changes, drain, removals, final record.

@@ -7,9 +7,9 @@ use super::{Planner, Target, as_it_was, relink};
 use crate::install::fs::Meta;
 use crate::install::goal::{Keep, Refusal, Want};
 use crate::install::journal::JournalEntry;
-use crate::install::names;
 use crate::install::observe::{Entry, Kept, ObservedName};
 use crate::install::step::{Did, Keeping, Step};
+use crate::rocm::names;
 
 impl Planner<'_> {
     pub(super) fn install(&mut self, want: &Arc<Want>) -> Result<(), Refusal> {

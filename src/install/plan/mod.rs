@@ -72,9 +72,9 @@ use serde::Serialize;
 use crate::install::fs::{Attrs, Inode, Meta};
 use crate::install::goal::{Goal, Keep, Refusal, Want};
 use crate::install::journal::JournalEntry;
-use crate::install::names;
 use crate::install::observe::{Entry, Kept, Observed, ObservedName};
 use crate::install::step::{Did, NameDid, Step};
+use crate::rocm::names;
 use crate::shim_image;
 
 /// The steps that lead to a goal.

@@ -6,9 +6,9 @@ use super::{Planner, Target, as_it_was, relink};
 use crate::install::fs::Meta;
 use crate::install::goal::Refusal;
 use crate::install::journal::JournalEntry;
-use crate::install::names;
 use crate::install::observe::{Entry, Kept, ObservedName};
 use crate::install::step::{Did, Step};
+use crate::rocm::names;
 
 impl<'a> Planner<'a> {
     /// The names in the reverse order of an install. Moved originals come last, since other names'

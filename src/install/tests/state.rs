@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::rc::Rc;
 
 use crate::install::fs::Attrs;
-use crate::install::names;
 use crate::install::tests::{ELF, Layout, OTHER_TRAMPOLINE, STUB, WITHOUT_STAND_IN, os, own};
+use crate::rocm::names;
 use crate::shim_image;
 use crate::support::time::Time;
 use crate::trampoline::trampoline;

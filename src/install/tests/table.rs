@@ -8,7 +8,6 @@ use std::path::PathBuf;
 
 use crate::install::fs::{Fs as _, RealFs};
 use crate::install::goal::{Goal, Refusal};
-use crate::install::names::{JOURNAL, alias, kept};
 use crate::install::observe::observe;
 use crate::install::plan::plan;
 use crate::install::step::Did;
@@ -16,6 +15,7 @@ use crate::install::tests::{
     CCACHE, ELF, LAYOUTS, Layout, OTHER_TRAMPOLINE, SCCACHE, STUB, did, image, os, own, planned,
     refusal, run, without_inodes,
 };
+use crate::rocm::names::{JOURNAL, alias, kept};
 use crate::shared::shim_config::Config;
 use crate::shim_image;
 use crate::trampoline::trampoline;

@@ -1,7 +1,7 @@
-//! The base names that the engine uses in a compiler's directory, and their encoding as text.
+//! The base names of the files that an installation adds to a compiler's directory.
 //!
 //! Owns: which companion belongs to which name, and which names can be managed. Must never build a
-//! path: the engine works on base names relative to one directory descriptor.
+//! path: the installation engine works on base names relative to one directory descriptor.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,7 +12,7 @@ use crate::shared::paths::{ALIAS_SUFFIX, STAND_IN_SUFFIX};
 pub const JOURNAL: &str = ".rockwrap-journal";
 
 /// Exists while the directory is wrapped for build sessions and not permanently.
-pub(super) const SESSION: &str = ".rockwrap-session";
+pub const SESSION: &str = ".rockwrap-session";
 
 const KEPT_PREFIX: &[u8] = b".rockwrap-orig-";
 const TEMP_PREFIX: &[u8] = b".rockwrap-tmp-";
@@ -40,7 +40,7 @@ pub fn kept(name: &OsStr) -> OsString {
 }
 
 /// An unpredictable temporary name.
-pub(super) fn temp() -> std::io::Result<OsString> {
+pub fn temp() -> std::io::Result<OsString> {
     let mut random = [0_u8; 16];
     let flags = rustix::rand::GetRandomFlags::empty();
     if rustix::rand::getrandom(&mut random[..], flags)? != random.len() {
@@ -53,12 +53,12 @@ pub(super) fn temp() -> std::io::Result<OsString> {
 }
 
 /// Whether `entry` is a temporary file of rock-wrap.
-pub(super) fn is_temp(entry: &OsStr) -> bool {
+pub fn is_temp(entry: &OsStr) -> bool {
     entry.as_bytes().starts_with(TEMP_PREFIX)
 }
 
 /// Whether `entry` is a companion that processes execute: an alias or a stand-in.
-pub(super) fn is_run(entry: &OsStr) -> bool {
+pub fn is_run(entry: &OsStr) -> bool {
     let bytes = entry.as_bytes();
     bytes.ends_with(ALIAS_SUFFIX) || bytes.ends_with(STAND_IN_SUFFIX)
 }
@@ -71,7 +71,7 @@ pub fn is_companion(entry: &OsStr) -> bool {
 }
 
 /// The name whose alias, stand-in or kept original `entry` would be.
-pub(super) fn owner_of(entry: &OsStr) -> Option<&OsStr> {
+pub fn owner_of(entry: &OsStr) -> Option<&OsStr> {
     let bytes = entry.as_bytes();
     let name = bytes
         .strip_prefix(KEPT_PREFIX)
@@ -82,7 +82,7 @@ pub(super) fn owner_of(entry: &OsStr) -> Option<&OsStr> {
 }
 
 /// Whether a name can be managed: a single component, not a name of a companion, with room for companions' names.
-pub(super) fn is_manageable(name: &OsStr) -> bool {
+pub fn is_manageable(name: &OsStr) -> bool {
     let bytes = name.as_bytes();
     !bytes.is_empty()
         && bytes != b"."
@@ -96,100 +96,6 @@ pub(super) fn is_manageable(name: &OsStr) -> bool {
 
 fn prefixed(prefix: &[u8], name: &OsStr) -> OsString {
     OsString::from_vec([prefix, name.as_bytes()].concat())
-}
-
-/// Encodes names and link targets as text, for serde's `with`: valid UTF-8 is kept, `%` and all other
-/// bytes become `%XX`. The encoding is lossless, so a record can hold any name.
-pub(super) mod text {
-    use std::ffi::{OsStr, OsString};
-    use std::fmt::Write as _;
-    use std::os::unix::ffi::{OsStrExt, OsStringExt};
-
-    use serde::{Deserialize, Deserializer, Serializer, de::Error};
-
-    pub(in crate::install) fn encode(text: &OsStr) -> String {
-        let mut out = String::new();
-        for chunk in text.as_bytes().utf8_chunks() {
-            out.push_str(&chunk.valid().replace('%', "%25"));
-            for byte in chunk.invalid() {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "%{byte:02X}");
-            }
-        }
-        out
-    }
-
-    fn decode(text: &str) -> Option<OsString> {
-        let mut parts = text.split('%');
-        let mut out = parts.next()?.as_bytes().to_vec();
-        for part in parts {
-            let (code, rest) = part.split_at_checked(2)?;
-            out.push(u8::from_str_radix(code, 16).ok()?);
-            out.extend(rest.as_bytes());
-        }
-        Some(OsString::from_vec(out))
-    }
-
-    pub(in crate::install) fn serialize<S: Serializer>(
-        text: &OsStr,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&encode(text))
-    }
-
-    pub(in crate::install) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<OsString, D::Error> {
-        let text = String::deserialize(from)?;
-        decode(&text).ok_or_else(|| D::Error::custom("a % that no two digits follow"))
-    }
-
-    /// The same encoding for an optional text.
-    pub(in crate::install) mod option {
-        use super::{Deserialize, Deserializer, OsString, Serializer, decode, encode};
-        use serde::de::Error;
-
-        #[expect(clippy::ref_option, reason = "the signature that serde's `with` calls")]
-        pub(in crate::install) fn serialize<S: Serializer>(
-            text: &Option<OsString>,
-            to: S,
-        ) -> Result<S::Ok, S::Error> {
-            match text {
-                Some(text) => to.serialize_some(&encode(text)),
-                None => to.serialize_none(),
-            }
-        }
-
-        pub(in crate::install) fn deserialize<'de, D: Deserializer<'de>>(
-            from: D,
-        ) -> Result<Option<OsString>, D::Error> {
-            let Some(text) = Option::<String>::deserialize(from)? else {
-                return Ok(None);
-            };
-            let text = decode(&text).ok_or_else(|| D::Error::custom("a % without two digits"))?;
-            Ok(Some(text))
-        }
-    }
-
-    #[cfg(test)]
-    mod tests {
-        use super::*;
-
-        #[test]
-        fn any_bytes_survive_being_written_as_text() {
-            for bytes in [
-                &b"clang++"[..],
-                b"100%",
-                b"\xff\xfe a",
-                "\u{e9}%\n".as_bytes(),
-            ] {
-                let name = OsStr::from_bytes(bytes);
-                assert_eq!(decode(&encode(name)).as_deref(), Some(name));
-            }
-            assert_eq!(decode("%4"), None);
-            assert_eq!(decode("%zz"), None);
-        }
-    }
 }
 
 #[cfg(test)]
