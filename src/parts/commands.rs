@@ -16,6 +16,8 @@ pub struct Command {
     /// Whether the command must print nothing, because the driver would print its messages later than they come out
     /// here.
     pub quiet: bool,
+    /// Whether this is a call of the driver, which itself starts the program that does the work.
+    pub by_driver: bool,
 }
 
 impl Command {
@@ -90,7 +92,7 @@ pub fn parse(printed: &[u8]) -> Option<(Vec<u8>, Vec<Command>)> {
         match line {
             [b' ', b'"', ..] => commands.push(Command {
                 words: quoted(line)?,
-                quiet: false,
+                ..Command::default()
             }),
             line if is_heading(line) => {}
             // The driver prints all its messages before the first command.

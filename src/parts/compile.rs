@@ -12,6 +12,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use super::arguments::refusal;
 use super::children::end_with_parent;
+use super::commands::{self, parse};
 use super::directory::{Asked, CompileDir, path_of};
 use super::layout::Source;
 use crate::shared::parts::{ALWAYS, DECLINED, PART_OPTION, Parts, Phase};
@@ -90,6 +91,12 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
     for command in &part.commands {
         let mut command = command.clone();
         command.replace(&part.output, output.as_bytes());
+        if command.by_driver {
+            let Some(own) = started_by(&command)? else {
+                return Ok(declined());
+            };
+            command = own;
+        }
         let mut process = command.to_process();
         process.stdin(Stdio::null());
         end_with_parent(&mut process);
@@ -113,6 +120,25 @@ fn part(parts: &Parts<'_>, args: &[OsString]) -> io::Result<ExitCode> {
         dir.note_memory(digest, size);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The one command that a driver's call would start. A program that the driver started would not end with this process.
+/// `None` if the driver prints anything else with `-###`.
+fn started_by(call: &commands::Command) -> io::Result<Option<commands::Command>> {
+    let mut process = call.to_process();
+    process.arg("-###").stdin(Stdio::null());
+    end_with_parent(&mut process);
+    let printed = process.output()?;
+    let Some((messages, mut commands)) = parse(&printed.stderr) else {
+        return Ok(None);
+    };
+    let only = commands
+        .pop()
+        .filter(|_| commands.is_empty() && messages.is_empty());
+    Ok(only.map(|command| commands::Command {
+        quiet: call.quiet,
+        ..command
+    }))
 }
 
 /// Gives the launcher the finished files, if it asks for exactly the compile they were made for.

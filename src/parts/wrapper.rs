@@ -98,6 +98,7 @@ fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<V
         commands.push(Command {
             words: [line[..end].to_vec()].into_iter().chain(rest).collect(),
             quiet: true,
+            by_driver: false,
         });
     }
     let (bundler, links) = commands.split_last_mut()?;
@@ -115,6 +116,7 @@ fn commands_of(printed: &[u8], package: &Command, wrapper: &Command) -> Option<V
         let image = images(package).find(|image| field(image, b"arch=").as_ref() == Some(&arch))?;
         let input = input(link)?;
         link.replace(&input, &field(image, b"file=")?);
+        link.by_driver = true;
     }
     Some(commands)
 }

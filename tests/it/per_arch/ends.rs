@@ -11,7 +11,7 @@ use nix::unistd::Pid;
 use rustix::io::FdFlags;
 
 use super::hold::{Hold, JobServer, both_ends, with_waiting_linker};
-use super::running::{nothing_left, start};
+use super::running::{assert_nothing_left, start};
 use super::site::{Project, Site, missed};
 use super::with_clangs;
 use crate::hazards::site::{CCACHE_14, Call, Launcher, Made, SCCACHE_16};
@@ -81,7 +81,7 @@ fn an_interrupt_to_the_group_leaves_nothing() {
         let p = site.project();
         let status = ended(&p, |call| killpg(call.pid(), Signal::SIGINT).unwrap());
         assert_eq!(status.signal(), Some(Signal::SIGINT as i32));
-        assert!(nothing_left(&p));
+        assert_nothing_left(&p);
     });
 }
 
@@ -91,7 +91,7 @@ fn sigterm_to_the_call_leaves_nothing() {
         let p = site.project();
         let status = ended(&p, |call| kill(call.pid(), Signal::SIGTERM).unwrap());
         assert_eq!(status.signal(), Some(Signal::SIGTERM as i32));
-        assert!(nothing_left(&p));
+        assert_nothing_left(&p);
     });
 }
 
@@ -124,7 +124,7 @@ fn a_call_under_sccache_that_is_ended_leaves_nothing() {
             let p = site.project();
             let status = ended(&p, |call| killpg(call.pid(), signal).unwrap());
             assert_eq!(status.signal(), Some(signal as i32));
-            assert!(nothing_left(&p));
+            assert_nothing_left(&p);
         });
     }
 }
@@ -141,7 +141,7 @@ fn an_old_directory_that_is_in_use_is_not_removed() {
         assert_eq!(directories(&p).len(), 1);
         let _go = stopped.hold.go();
         assert!(stopped.end().success());
-        assert!(nothing_left(&p));
+        assert_nothing_left(&p);
     });
 }
 
@@ -166,7 +166,7 @@ fn changed(launcher: &Launcher) {
         assert!(stopped.end().success());
         let object = std::fs::read(p.path("out/k.o")).unwrap();
         assert!(object == after.file("k.o"), "made from the earlier source");
-        assert!(nothing_left(&p));
+        assert_nothing_left(&p);
         // The source is again what it was when the parts began, and still all of them miss.
         p.edit("gfx900", 1);
         assert_eq!(missed(&p.split(&call)), ARCHS);
@@ -197,7 +197,7 @@ fn a_tree_that_is_restored_while_parts_run_still_gives_the_object() {
                 .iter()
                 .any(|truth| truth.file("k.o") == object)
         );
-        assert!(nothing_left(&p));
+        assert_nothing_left(&p);
     });
 }
 

@@ -1,6 +1,6 @@
 //! Units that cannot be compiled: the status and the messages, printed once, are those of the whole compile.
 
-use super::running::nothing_left;
+use super::running::assert_nothing_left;
 use super::site::{missed, unit};
 use super::{in_turn, with_clangs};
 use crate::hazards::site::{CCACHE_14, Launcher, SCCACHE_16};
@@ -46,14 +46,16 @@ fn errors(launcher: &Launcher) {
         ) {
             let p = site.project();
             p.write("src/k.hip", format!("{}{line}\n", unit()));
-            let call = p.hip(&ARCHS, &["-MD"]);
+            // clang 22 and 23 remove the depfile of a compile that fails. sccache leaves it, also without rock-wrap.
+            let keeps_depfile = site.base.clang >= 22 && site.base.cache.is_sccache();
+            let call = p.hip(&ARCHS, if keeps_depfile { &[] } else { &["-MD"] });
             for _ in 0..2 {
                 let done = p
                     .compared(&call)
                     .unwrap_or_else(|how| panic!("{what}: {how}"));
                 assert!(!done.made.status.success(), "{what}");
                 assert_eq!(done.direct, None, "{what}");
-                assert!(nothing_left(&p), "{what}");
+                assert_nothing_left(&p);
             }
             // What was stored for the broken unit does no harm after it is fixed.
             p.write(

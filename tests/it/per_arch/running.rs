@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -52,7 +52,24 @@ pub fn start(mut command: Command, messages: &Path) -> Child {
     command.process_group(0).spawn().unwrap()
 }
 
-/// Whether no temporary file is left.
-pub fn nothing_left(p: &Project<'_>) -> bool {
-    p.path("tmp").read_dir().unwrap().next().is_none()
+/// Requires that no temporary file is left.
+#[track_caller]
+pub fn assert_nothing_left(p: &Project<'_>) {
+    assert_nothing_left_in(p, "tmp");
+}
+
+/// Requires that no temporary file is left in a directory of the project, except for what clang itself leaves: clang 15
+/// an empty directory for each of its temporary files, and clang-linker-wrapper its files if a link fails.
+#[track_caller]
+pub fn assert_nothing_left_in(p: &Project<'_>, dir: &str) {
+    let left = p.path(dir).read_dir().unwrap();
+    let left = left.map(|entry| entry.unwrap().path());
+    let clangs = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let is_empty = || path.read_dir().is_ok_and(|mut it| it.next().is_none());
+        !name.contains("rock-wrap")
+            && (p.site.base.clang == 15 && is_empty() || name.contains("-amdgcn-amd-amdhsa-"))
+    };
+    let left: Vec<_> = left.filter(|path| !clangs(path)).collect();
+    assert!(left.is_empty(), "temporary files are left: {left:?}");
 }
