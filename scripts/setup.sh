@@ -41,8 +41,8 @@ need_packages gcc libc6-dev make cmake ninja-build python3 file attr acl strace 
     clang-19 clang-tools-19 lld-19 llvm-19 libclang-rt-19-dev \
     python3-fastjsonschema libclang-15-dev libclang-19-dev "${HEAVY_UNITS_PACKAGES[@]}"
 
-# Other releases' trees take longest to download and unpack: all else is got meanwhile. Each is a session of its own, so
-# that nothing of it survives this script.
+# Other releases' trees take longest to download and unpack, so they are made in the background. Each is a session of its
+# own, so that nothing of it survives this script.
 clangs=(23) trees=()
 [[ $full == no ]] || clangs=(17 22 23)
 trap 'for tree in "${trees[@]}"; do kill -- "-$tree" 2>/dev/null || true; done' EXIT
@@ -60,7 +60,7 @@ get_or_say need_browser
 for tree in "${trees[@]}"; do
     got=0
     wait "$tree" || got=$?
-    ((got == 0 || got == UNAVAILABLE)) || exit "$got"
+    exit_unless_unavailable "$got"
 done
 trees=()
 if [[ $full == yes ]]; then

@@ -15,6 +15,7 @@
 #   need_sid_sccache gets Debian sid's sccache
 #   need_browser     gets chromium
 #   get_or_say       runs one of these, and ignores the status "not available here"
+#   exit_unless_unavailable   the same for the status of a command that has ended
 #   runtime_flags    prints hipcc's flags to link a program that runs with a tree's own HIP runtime
 
 UNAVAILABLE=77
@@ -207,9 +208,12 @@ need_browser() {
     [[ -x /usr/bin/chromium ]] || (need_packages chromium) || unavailable "chromium is not among apt's packages"
 }
 
+# exit_unless_unavailable STATUS: exit with the status of a failed command, unless it means "not available here".
+exit_unless_unavailable() { (($1 == 0 || $1 == UNAVAILABLE)) || exit "$1"; }
+
 # get_or_say COMMAND...: a package that is not available is not an error here; the command has printed the reason.
 get_or_say() {
     local status=0
     ("$@") || status=$?
-    ((status == 0 || status == UNAVAILABLE)) || exit "$status"
+    exit_unless_unavailable "$status"
 }

@@ -59,7 +59,7 @@ pub fn assert_nothing_left(p: &Project<'_>) {
 }
 
 /// Requires that no temporary file is left in a directory of the project, except for what clang itself leaves: clang 15
-/// an empty directory for each of its temporary files, and clang-linker-wrapper its files if a link fails.
+/// an empty directory for each of its temporary files, and clang 23's linker wrapper its files if a link fails.
 #[track_caller]
 pub fn assert_nothing_left_in(p: &Project<'_>, dir: &str) {
     let left = p.path(dir).read_dir().unwrap();
@@ -68,7 +68,11 @@ pub fn assert_nothing_left_in(p: &Project<'_>, dir: &str) {
         let name = path.file_name().unwrap().to_str().unwrap();
         let is_empty = || path.read_dir().is_ok_and(|mut it| it.next().is_none());
         !name.contains("rock-wrap")
-            && (p.site.base.clang == 15 && is_empty() || name.contains("-amdgcn-amd-amdhsa-"))
+            && match p.site.base.clang {
+                15 => is_empty(),
+                23 => name.contains("-amdgcn-amd-amdhsa-"),
+                _ => false,
+            }
     };
     let left: Vec<_> = left.filter(|path| !clangs(path)).collect();
     assert!(left.is_empty(), "temporary files are left: {left:?}");

@@ -57,7 +57,7 @@ fn check_tree(checked: &Checked) -> Tally {
     };
 
     // A shim without a launcher decides the same about every call in every tree, so one tree is enough.
-    if kind.cfg || full() {
+    if checked.without_launcher {
         let start = Instant::now();
         site.tree.install(None);
         report("no launcher", &bare, &site.run(&probes, None), None, start);
@@ -121,6 +121,8 @@ fn check_tree(checked: &Checked) -> Tally {
 struct Checked {
     kind: Kind,
     launchers: Vec<PathBuf>,
+    /// Whether it is also checked with a shim that has no launcher.
+    without_launcher: bool,
     names: Names,
     /// Every `step`-th call is made.
     step: usize,
@@ -142,6 +144,7 @@ fn every_tree() -> Vec<Checked> {
     let checked = |kind| Checked {
         kind,
         launchers: launchers.clone(),
+        without_launcher: true,
         names: Names::Both,
         step: 1,
     };
@@ -167,10 +170,12 @@ fn trees_in_turn() -> Vec<Checked> {
             trees.push(Checked {
                 kind,
                 launchers: vec![launcher],
+                without_launcher: turn == 0,
                 names: Names::InTurn(turn / launchers.len() + number),
                 step: match layout {
                     Layout::HardLink | Layout::Stub => 3,
-                    Layout::Symlink | Layout::Regular => 1 + number,
+                    Layout::Symlink | Layout::Regular if number > 0 => 2,
+                    Layout::Symlink | Layout::Regular => 1,
                 },
             });
         }
