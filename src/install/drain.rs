@@ -4,7 +4,9 @@
 //!
 //! # Limitations
 //! Processes in another PID namespace (a container that shares the tree) are invisible. Unless run as
-//! root, only the command line of other users' processes can be read.
+//! root, only the command line of other users' processes can be read; an absolute path on it is then
+//! taken to mean what it means here, so a compile of another user in a chroot that has the tree at a
+//! path which is another directory here is not waited for.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -27,6 +29,13 @@ pub struct Needs<'a> {
     pub aliases: &'a [OsString],
     /// The shims that were there before the originals were put back.
     pub shims: &'a [Inode],
+}
+
+impl Needs<'_> {
+    /// Whether `meta` is the compilers' directory's.
+    fn is_dir(&self, meta: &fs::Metadata) -> bool {
+        meta.dev() == self.dir_id.dev && meta.ino() == self.dir_id.ino
+    }
 }
 
 /// Waits until no process needs the aliases any more.
@@ -113,25 +122,41 @@ fn is_alias(process: &Path, path: &OsStr, needs: &Needs<'_>) -> bool {
     if !needs.aliases.iter().any(|alias| alias == name) {
         return false;
     }
-    let path = Path::new(path);
-    let Some(dir) = path.parent() else {
+    let Some(named) = Path::new(path).parent() else {
         return false;
     };
-    if dir == needs.dir {
+    if named == needs.dir {
         return true;
     }
     // Resolve the path relative to the process's own root or working directory.
-    let dir = if dir.is_absolute() {
+    let dir = if named.is_absolute() {
         let mut seen = process.join("root").into_os_string();
-        seen.push(dir);
+        seen.push(named);
         PathBuf::from(seen)
     } else {
-        process.join("cwd").join(dir)
+        process.join("cwd").join(named)
     };
     match fs::metadata(dir) {
-        Ok(meta) => meta.dev() == needs.dir_id.dev && meta.ino() == needs.dir_id.ino,
-        // Another user's process in a directory that we may not access. Waiting needlessly is better
-        // than removing an alias in use.
-        Err(err) => err.kind() == io::ErrorKind::PermissionDenied,
+        Ok(meta) => needs.is_dir(&meta),
+        Err(err) if err.kind() == io::ErrorKind::PermissionDenied => {
+            may_be_dir(process, named, needs)
+        }
+        Err(_) => false,
     }
+}
+
+/// Whether `named`, in the arguments of a process whose directories may not be followed, may be the
+/// compilers' directory. Waiting needlessly is better than removing an alias in use.
+fn may_be_dir(process: &Path, named: &Path, needs: &Needs<'_>) -> bool {
+    let here = named.is_absolute() && in_our_pid_namespace(process);
+    // Compiles in other trees are common where users share a machine, and may go on for hours.
+    !here || fs::metadata(named).map_or(true, |meta| needs.is_dir(&meta))
+}
+
+/// False for the processes of a container, which has directories of its own. Everybody may read this.
+fn in_our_pid_namespace(process: &Path) -> bool {
+    let status = fs::read_to_string(process.join("status")).unwrap_or_default();
+    // One number for each namespace, from that of `/proc` inwards.
+    let pids = status.lines().find_map(|line| line.strip_prefix("NSpid:"));
+    pids.is_some_and(|pids| pids.split_whitespace().count() == 1)
 }

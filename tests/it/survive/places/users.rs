@@ -5,26 +5,56 @@ use super::super::{alone, report};
 use super::{assert_refused, there_and_back};
 use crate::support::tree::Layout;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
+use std::path::Path;
 use std::process::Command;
 
 const NOBODY: u32 = 65534;
 
-/// `command` run as the unprivileged `user`. If the tests do not run as root, prints a line and returns `None`.
+/// `program` with `args` and then `command`, in the environment and the working directory of `command`.
+fn through(program: &str, args: &[&str], command: &Command) -> Command {
+    let mut outer = clean(program);
+    outer.args(args).arg(command.get_program());
+    outer.args(command.get_args());
+    outer.envs(
+        command
+            .get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    if let Some(dir) = command.get_current_dir() {
+        outer.current_dir(dir);
+    }
+    outer
+}
+
+/// `command` in a PID namespace of its own where that is possible. Other tests compile as root in directories that an
+/// unprivileged user may not look into, and a restore by that user waits for such compiles.
+fn by_itself(command: &Command) -> Command {
+    let unshare = |command: &Command| {
+        let args = ["--pid", "--fork", "--kill-child", "--mount-proc"];
+        through("unshare", &args, command)
+    };
+    if unshare(&clean("true")).output().unwrap().status.success() {
+        return unshare(command);
+    }
+    report!("other users: no PID namespace can be made here");
+    through("env", &[], command)
+}
+
+/// `command` run as the unprivileged `user`.
+fn unprivileged(user: u32, command: &Command) -> Command {
+    let user = user.to_string();
+    let args = ["--reuid", &user, "--regid", &user, "--clear-groups"];
+    through("setpriv", &args, command)
+}
+
+/// `command` run as the unprivileged `user`, who sees no process of another test. If the tests do not run as root, prints
+/// a line and returns `None`.
 fn as_user(user: u32, command: &Command) -> Option<Command> {
     if !rustix::process::geteuid().is_root() {
         report!("SKIPPED: other users: this is not root");
         return None;
     }
-    let mut setpriv = clean("setpriv");
-    setpriv
-        .args(["--reuid", &user.to_string(), "--regid", &user.to_string()])
-        .arg("--clear-groups")
-        .arg(command.get_program())
-        .args(command.get_args());
-    if let Some(dir) = command.get_current_dir() {
-        setpriv.current_dir(dir);
-    }
-    Some(setpriv)
+    Some(by_itself(&unprivileged(user, command)))
 }
 
 /// A tree that other users can reach, in a directory that they can write to.
@@ -138,6 +168,61 @@ fn in_a_sticky_directory_only_root_and_the_owner_of_the_files_install() {
         tree.assert_compiles(layout);
         ok(&mut as_user(NOBODY, &tree.rock_wrap(["restore"])).unwrap());
         original.assert_same(&tree.manifest(), layout);
+    }
+}
+
+/// Restores `tree`, its owner's, while a process of root has `alias` among its arguments. The process ends after the
+/// restore; or, if the restore is to wait for it, once the original is back, and the tree's alias must be there still.
+fn restored_beside_a_process_of_root(tree: &Tree, alias: &Path, waits: bool) {
+    let script = r#"
+        set -e
+        bin=$1 waits=$2
+        shift 2
+        rm -f ends
+        mkfifo ends
+        exec 3<>ends
+        sh -c 'read line; :' sh "$alias" <&3 &
+        process=$!
+        trap 'kill "$process" || :' EXIT
+        "$@" &
+        restore=$!
+        if [ "$waits" = true ]; then
+            until cmp -s original "$bin/clang"; do :; done
+            test -e "$bin/clang.7625"
+            echo >&3
+        fi
+        wait "$restore"
+    "#;
+    std::fs::copy(tree.path("clang.7625"), tree.outside("original")).unwrap();
+    let mut sh = clean("sh");
+    sh.args(["-c", script, "sh"])
+        .arg(tree.bin())
+        .arg(waits.to_string())
+        // Not an argument of this shell too.
+        .env("alias", alias);
+    let restore = unprivileged(NOBODY, &tree.rock_wrap(["restore"]));
+    sh.arg(restore.get_program()).args(restore.get_args());
+    ok(&mut by_itself(sh.current_dir(tree.outside(""))));
+}
+
+#[test]
+fn a_users_restore_waits_for_roots_compiles_in_the_same_tree_alone() {
+    let [tree, other] = [Layout::Symlink, Layout::Regular].map(reachable);
+    if as_user(NOBODY, &clean("true")).is_none() {
+        return;
+    }
+    other.install();
+    owned_by(&tree, NOBODY);
+    let link = tree.outside("link");
+    symlink(tree.root(), &link).unwrap();
+    for (alias, waits) in [
+        (other.path("clang.7625"), false),
+        (link.join("lib/llvm/bin/clang.7625"), true),
+    ] {
+        let original = tree.manifest();
+        tree.install();
+        restored_beside_a_process_of_root(&tree, &alias, waits);
+        original.assert_same(&tree.manifest(), alias.display());
     }
 }
 
