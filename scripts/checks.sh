@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
 # checks.sh: check formatting and lints of everything.
 #
-# usage: checks.sh
+# usage: checks.sh [--build-tests]
+#
+#   --build-tests   apply the lints while building the tests, so that nothing is compiled twice if they run next.
+#                   `cargo test` uses the build after lints_in_builds (lib.sh).
 #
 # rustfmt and clippy differ from release to release, so their findings count only with the release that lib.sh
 # names. With another release they are shown but not treated as failures.
@@ -9,22 +12,27 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
+build_tests=no
+[[ ${1-} == --build-tests ]] && build_tests=yes && shift
 take_arguments 0 "$@"
 need_cargo
 cd -- "$ROOT"
 
 say "formatting and lints"
-release=$(rustc --version | cut -d ' ' -f 2)
-if [[ $release == "$RUST_VERSION".* ]]; then
+if is_pinned_release; then
     deny=(-D warnings)
     cargo fmt --check
     rustfmt --edition 2024 --check src/shim/main.rs # Cargo does not know about it.
 else
-    say "this is Rust $release: what differs from $RUST_VERSION's formatting and lints fails nothing"
+    say "this is $(rustc --version): what differs from $RUST_VERSION's formatting and lints fails nothing"
     deny=()
     cargo fmt --check || true
 fi
-cargo clippy --all-targets --locked -- "${deny[@]}"
+if [[ $build_tests == yes ]] && is_pinned_release; then
+    (lints_in_builds && cargo test --all-targets --locked --no-run)
+else
+    cargo clippy --all-targets --locked -- "${deny[@]}"
+fi
 # Cargo does not know about the shim, which build.rs compiles. Apply the same lints to its library and to the shim
 # itself.
 lint=(--edition 2024 --cfg rock_wrap_shim -C panic=abort --emit metadata

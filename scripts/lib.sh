@@ -22,6 +22,8 @@
 #   need_torch       the same with PyTorch (several gigabytes): $TOOLS/python-torch
 #   need_package_tools      gets what package.sh needs; sets MATURIN, WHEEL, CARGO_DEB, CARGO_GENERATE_RPM
 #   need_cargo       fails if there is no Rust tool chain; never installs one
+#   is_pinned_release   whether the Rust here is RUST_VERSION
+#   lints_in_builds     makes cargo's builds apply clippy's lints too
 #   forget_environment  unsets variables that the caller's shell has for other builds
 #   build_rock_wrap  makes a release build; sets ROCK_WRAP, and RELEASE_OPTIONS for further cargo commands
 
@@ -103,6 +105,15 @@ need_packages() {
 need_cargo() {
     command -v cargo >/dev/null ||
         die "cargo is not on PATH; install Rust first, see https://www.rust-lang.org/tools/install"
+}
+
+is_pinned_release() { [[ $(rustc --version) == "rustc $RUST_VERSION."* ]]; }
+
+# lints_in_builds: from now on cargo builds this workspace with clippy's compiler and fails on a finding, as
+# `cargo clippy -- -D warnings` does. The files are kept apart from those of other builds. Both variables are how
+# cargo-clippy itself does it; the second is internal to it, so use this with RUST_VERSION only.
+lints_in_builds() {
+    export RUSTC_WORKSPACE_WRAPPER=clippy-driver CLIPPY_ARGS=-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__
 }
 
 # forget_environment: keep variables that the caller's shell has for other builds from affecting this one.

@@ -24,7 +24,7 @@ done
 "$ROOT/scripts/setup.sh" "${setup[@]}"
 cd -- "$ROOT"
 
-"$ROOT/scripts/checks.sh"
+"$ROOT/scripts/checks.sh" --build-tests
 
 say "tests"
 # Written by tests/it/support/skips.rs: what is missing, the test, why.
@@ -33,7 +33,10 @@ rm -f -- "$skips"
 status=0
 # One thread more than there are cores: some tests wait for a time limit.
 export RUST_TEST_THREADS=${RUST_TEST_THREADS:-$(($(nproc) + 1))}
-cargo test --locked -- "${filter[@]}" || status=$?
+(
+    if is_pinned_release; then lints_in_builds; fi # as the checks have built them
+    exec cargo test --locked -- "${filter[@]}"
+) || status=$?
 if [[ -s $skips ]]; then
     sort -u -- "$skips" | awk -F '\t' '
         { count[$1]++; why[$1] = $3 }
