@@ -19,11 +19,11 @@ pub enum Attach {
     /// `launcher` if the tree's hipcc supports it, else `in-place` if the tree is writable, else `shadow`
     #[default]
     Auto,
-    /// Put shims in the compilers' place while the build runs
+    /// Replace the compilers with shims while the build runs
     InPlace,
-    /// Put shims in a private directory and point HIP_CLANG_PATH at it; the tree is not written to
+    /// Put shims in a private directory and point HIP_CLANG_PATH at it; the tree does not change
     Shadow,
-    /// Set HIP_CLANG_LAUNCHER and CMAKE_HIP_COMPILER_LAUNCHER to a shim; the tree is not written to
+    /// Set HIP_CLANG_LAUNCHER and CMAKE_HIP_COMPILER_LAUNCHER to a shim; the tree does not change
     Launcher,
 }
 

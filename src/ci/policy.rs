@@ -25,19 +25,19 @@ pub enum Access {
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Policy {
-    /// Developers' machines: the shared remote cache is read and written
+    /// Developers' machines: read and write the shared remote cache
     Dev,
-    /// Jobs of reviewed code: the shared remote cache is read and written
+    /// Jobs on reviewed code: read and write the shared remote cache
     Ci,
-    /// Pull requests: the shared remote cache is read, only the local one is written
+    /// Pull requests: read the shared remote cache, write only the local one
     PullRequest,
-    /// Nightly builds: a remote cache or namespace of their own
+    /// Nightly builds: use a remote cache or namespace of their own
     Nightly,
-    /// Prereleases: the local cache only
+    /// Prereleases: use only the local cache
     Prerelease,
-    /// Releases: no cache, or the local one with --allow-local
+    /// Releases: use no cache, or the local one with --allow-local
     Release,
-    /// The local cache only
+    /// Use only the local cache
     #[default]
     Local,
 }

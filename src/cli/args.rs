@@ -16,9 +16,9 @@ use crate::rocm::NamedCompiler;
 /// Which tree.
 #[derive(Debug, Args)]
 pub(super) struct TreeArgs {
-    /// The ROCm tree, or the directory of its compilers [default: the first that has a compiler of
-    /// ROCM_PATH, ROCM_HOME, `rocm-sdk path --root`, hipcc's compiler, `hipconfig --rocmpath` and
-    /// /opt/rocm]
+    /// The ROCm tree, or the directory of its compilers [default: ROCM_PATH, ROCM_HOME,
+    /// `rocm-sdk path --root`, the tree of hipcc's compiler, `hipconfig --rocmpath` or /opt/rocm,
+    /// whichever is the first with a compiler]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) rocm_path: Option<PathBuf>,
 }
@@ -26,23 +26,23 @@ pub(super) struct TreeArgs {
 /// What to install.
 #[derive(Debug, Args)]
 pub(super) struct WrapArgs {
-    /// The launcher: a path, or a name to look up on PATH; see below for the default
+    /// The launcher: a path, or a name to look up on PATH; for the default see below
     #[arg(long, value_name = "NAME|PATH", value_hint = ValueHint::CommandName)]
     pub(super) launcher: Option<OsString>,
-    /// Let a compile fail if its launcher fails, instead of compiling without the launcher
+    /// If the launcher fails, let the compile fail instead of repeating it without the launcher
     #[arg(long)]
     pub(super) strict: bool,
-    /// Turn off the launcher's direct mode, which does not notice a new header that hides one it
-    /// knows; every hit then runs the preprocessor
+    /// Turn off the launcher's direct mode, which misses a new header that hides one on record; every
+    /// hit then runs the preprocessor
     #[arg(long)]
     pub(super) exact: bool,
-    /// Whether a HIP compile for several architectures is also cached by architecture, so that adding
-    /// an architecture, or editing code that one of them sees, compiles that one
+    /// When to cache each architecture of a HIP compile by itself too, so that adding an architecture,
+    /// or editing code that only one of them sees, compiles only that one
     #[arg(long, value_name = "WHEN", default_value_t = PerArch::default(), value_enum)]
     pub(super) per_arch: PerArch,
     /// A compiler to wrap: clang, clang++, or one with a version such as clang-19. A name is looked
     /// up in the tree; a path such as /usr/lib/llvm-21/bin/clang++ selects that directory instead.
-    /// Can be repeated [default: the compiler that hipcc calls, and clang and clang++]
+    /// May be repeated [default: clang, clang++ and the compiler that hipcc calls]
     #[arg(long = "compiler", value_name = "NAME|PATH")]
     pub(super) compilers: Vec<NamedCompiler>,
 }
@@ -89,8 +89,8 @@ pub(super) struct StatusArgs {
 pub(super) struct DoctorArgs {
     #[command(flatten)]
     pub(super) tree: TreeArgs,
-    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
-    /// HIP_CLANG_LAUNCHER, the installed launcher, sccache and ccache]
+    /// The launcher: a path, or a name to look up on PATH [default: HIP_CLANG_LAUNCHER, the
+    /// installed launcher, sccache or ccache, whichever is found first]
     #[arg(long, value_name = "NAME|PATH", value_hint = ValueHint::CommandName)]
     pub(super) launcher: Option<OsString>,
     /// Print the answer as JSON
@@ -103,7 +103,7 @@ pub(super) struct ExplainArgs {
     /// Print the answer as JSON
     #[arg(long)]
     pub(super) json: bool,
-    /// Print what the cache entry depends on; runs the preprocessor
+    /// Also print what the cache entry depends on; runs the preprocessor
     #[arg(long)]
     pub(super) key: bool,
     /// The compiler call: the compiler and its arguments
@@ -139,7 +139,7 @@ pub(super) struct RunArgs {
     /// CMAKE_CXX_COMPILER_LAUNCHER
     #[arg(long)]
     pub(super) no_host: bool,
-    /// What to do if the launcher does not work when the build is about to start
+    /// What to do if the launcher does not work before the build starts
     #[arg(long, value_enum, value_name = "WHAT", default_value_t)]
     pub(super) on_launcher_failure: OnLauncherFailure,
     #[command(flatten)]
@@ -154,30 +154,31 @@ pub(super) struct EnvArgs {
     /// Which caches the job may use
     #[arg(long, value_enum, value_name = "POLICY", default_value_t)]
     pub(super) policy: Policy,
-    /// The directory under which all caches lie; made if it is not there
+    /// The directory for all caches; created if missing
     #[arg(long, value_name = "DIR")]
     pub(super) cache_root: PathBuf,
-    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
-    /// HIP_CLANG_LAUNCHER, sccache and ccache]
+    /// The launcher: a path, or a name to look up on PATH [default: HIP_CLANG_LAUNCHER,
+    /// sccache or ccache, whichever is found first]
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) launcher: Option<OsString>,
     /// How the variables are printed
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(super) format: EnvFormat,
-    /// A file with remote caches and what policies do differently (TOML, usually rock-wrap.toml)
+    /// A TOML file with remote caches and settings for each policy, usually rock-wrap.toml
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The remote cache, instead of the one in --config: redis://host, s3://bucket/prefix, ...
+    /// The remote cache, overriding --config: redis://host, s3://bucket/prefix, ...
     #[arg(long, value_name = "URL")]
     pub(super) remote: Option<String>,
-    /// The offload architectures of the build, separated by commas [default: PYTORCH_ROCM_ARCH];
-    /// the local cache may grow with their number
+    /// The offload architectures of the build, separated by commas; they determine the default of
+    /// --max-size [default: PYTORCH_ROCM_ARCH]
     #[arg(long, value_name = "LIST")]
     pub(super) arch: Option<String>,
-    /// The limit of the local cache, such as 20G [default: 5G, and 1G for each further architecture]
+    /// The size limit of the local cache, such as 20G [default: 5G, plus 1G for each architecture after
+    /// the first]
     #[arg(long, value_name = "SIZE")]
     pub(super) max_size: Option<String>,
-    /// Let a release use a local cache
+    /// Let --policy release use a local cache
     #[arg(long)]
     pub(super) allow_local: bool,
 }
@@ -185,14 +186,14 @@ pub(super) struct EnvArgs {
 /// How `env` prints variables.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum EnvFormat {
-    /// Commands for `eval` in a shell
+    /// Shell commands for `eval`
     #[default]
     Sh,
-    /// Nothing; they are appended to the file that GITHUB_ENV names
+    /// Print nothing; append to the file that GITHUB_ENV names
     Github,
-    /// JSON
+    /// A JSON object
     Json,
-    /// NAME=VALUE lines without quotes, for containers and GitLab
+    /// Unquoted NAME=VALUE lines, for containers and GitLab
     Dotenv,
 }
 
@@ -202,35 +203,35 @@ pub(super) struct ManifestArgs {
     pub(super) command: Option<ManifestCommand>,
     #[command(flatten)]
     pub(super) tree: TreeArgs,
-    /// The file to write, or the directory for it [with --therock: default: standard output]
+    /// The file to write, or a directory to write it to [default with --therock: standard output]
     #[arg(long, value_name = "FILE", required_unless_present = "therock")]
     pub(super) output: Option<PathBuf>,
-    /// A checkout that was built, and its name. Can be repeated
+    /// A source checkout of the build and a name for it. May be repeated
     #[arg(long = "source", value_name = "NAME=DIR")]
     pub(super) sources: Vec<String>,
-    /// A file that the build made, or a pattern for such files. Can be repeated
+    /// A file that the build produced, or a pattern for such files. May be repeated
     #[arg(long = "artifact", value_name = "PATH|PATTERN")]
     pub(super) artifacts: Vec<String>,
-    /// Let a pattern match nothing
+    /// Accept a pattern that matches no file
     #[arg(long)]
     pub(super) allow_empty: bool,
-    /// The report that `rock-wrap run --report` wrote
+    /// The build's report, written by `rock-wrap run --report`
     #[arg(long, value_name = "FILE")]
     pub(super) report: Option<PathBuf>,
-    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
-    /// HIP_CLANG_LAUNCHER, sccache and ccache]
+    /// The launcher: a path, or a name to look up on PATH [default: HIP_CLANG_LAUNCHER,
+    /// sccache or ccache, whichever is found first]
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) launcher: Option<OsString>,
-    /// Write only the sources, in the form of TheRock's source manifest
+    /// Write only the sources, in the format of TheRock's source manifest
     #[arg(long, conflicts_with_all = ["artifacts", "report", "launcher"])]
     pub(super) therock: bool,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ManifestCommand {
-    /// Compare the artifacts of a record with their digests
+    /// Check the artifacts against the digests in a manifest
     Verify {
-        /// The record
+        /// The manifest
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
@@ -240,24 +241,24 @@ pub(super) enum ManifestCommand {
 pub(super) struct CacheKeyArgs {
     #[command(flatten)]
     pub(super) tree: TreeArgs,
-    /// What tells this cache from others of the same repository; the key begins with it
+    /// The start of the key, which distinguishes this cache from others of the same repository
     #[arg(long, value_name = "PREFIX", default_value = "rock-wrap")]
     pub(super) prefix: String,
-    /// Print the keys whose caches may be restored in place of this one, the most specific first
+    /// Print the keys of caches that may be restored instead, most specific first
     #[arg(long)]
     pub(super) restore_keys: bool,
     /// The offload architectures of the build, separated by commas [default: PYTORCH_ROCM_ARCH]
     #[arg(long, value_name = "LIST")]
     pub(super) arch: Option<String>,
-    /// With caching by architecture: a list that another job builds for, whose cache may be restored
-    /// if it contains --arch. Can be repeated
+    /// With caching by architecture: the architectures of another job, whose cache may be restored if
+    /// they include all of --arch. May be repeated
     #[arg(long, value_name = "LIST", requires = "restore_keys")]
     pub(super) wider_arch: Vec<String>,
     /// Which caches the job may use
     #[arg(long, value_enum, value_name = "POLICY", default_value_t)]
     pub(super) policy: Policy,
-    /// The launcher: a path, or a name to look up on PATH [default: the first that there is of
-    /// HIP_CLANG_LAUNCHER, sccache and ccache]
+    /// The launcher: a path, or a name to look up on PATH [default: HIP_CLANG_LAUNCHER,
+    /// sccache or ccache, whichever is found first]
     #[arg(long, value_name = "NAME|PATH")]
     pub(super) launcher: Option<OsString>,
 }
@@ -265,10 +266,10 @@ pub(super) struct CacheKeyArgs {
 /// What `run` does if the launcher does not work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum OnLauncherFailure {
-    /// Say why and do not build
+    /// Print the reason and do not build
     #[default]
     Fail,
-    /// Say why and build without a cache
+    /// Print the reason and build without a cache
     Direct,
 }
 
@@ -280,7 +281,7 @@ pub(super) struct CompletionsArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// Write a page for rock-wrap and one for each of its commands to DIR, which is created
+    /// Write a page for rock-wrap and for each command to DIR, which is created if missing
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) output: Option<PathBuf>,
 }

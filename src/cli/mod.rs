@@ -44,9 +44,9 @@ use crate::support::signals::die_by;
 /// Puts a compiler cache in front of AMD ROCm's clang.
 ///
 /// hipcc and other tools call ROCm's clang by absolute path, so CMake's compiler launchers never see
-/// those calls. rock-wrap puts a small program, the shim, in the place of clang and clang++. The
-/// shim sends a compile through sccache, ccache or another launcher if the result is certain to be
-/// the same, and every other call straight to the real compiler.
+/// those calls. rock-wrap replaces clang and clang++ with a small program, the shim. It sends a compile
+/// through sccache, ccache or another launcher if the result is certain to be the same, and every
+/// other call straight to the real compiler.
 #[derive(Debug, Parser)]
 #[command(name = "rock-wrap", version, max_term_width = 100)]
 #[command(after_help = FIRST_STEPS, after_long_help = more_help())]
@@ -64,18 +64,18 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Put the shim in the place of the tree's clang and clang++
+    /// Replace the tree's clang and clang++ with the shim
     #[command(after_help = "\
 Examples:
   rock-wrap install --rocm-path /opt/rocm --launcher sccache
   rock-wrap install                       # no launcher until HIP_CLANG_LAUNCHER is set
-  rock-wrap install --launcher ccache     # the tree is found by itself
+  rock-wrap install --launcher ccache     # finds the tree by itself
   rock-wrap install --compiler /usr/lib/llvm-21/bin/clang++ --launcher ccache
   rock-wrap install --dry-run
 
-Install again to switch the launcher, to upgrade the shims, or after the compiler has changed; only
-what differs is written. Without --launcher the launcher that is installed stays. If there is none,
-the shims pass every call straight to the compiler until HIP_CLANG_LAUNCHER is set.")]
+Run install again to switch the launcher, to upgrade the shims, or after the compiler has changed;
+only what differs is written. Without --launcher, the launcher stays as it was. If none was set, the
+shims pass every call straight to the compiler until HIP_CLANG_LAUNCHER is set.")]
     Install(InstallArgs),
     /// Put the original compilers back
     #[command(after_help = "\
@@ -83,43 +83,9 @@ Examples:
   rock-wrap restore --rocm-path /opt/rocm
   rock-wrap restore --dry-run
 
-Restore also cleans up after an interrupted install or restore. It keeps a compiler that a package
-manager has put in the shim's place.")]
+Restore also cleans up after an interrupted install or restore. If a package manager has replaced a
+shim with a new compiler, that compiler stays.")]
     Restore(RestoreArgs),
-    /// Show what is installed in a tree
-    #[command(after_help = "\
-Examples:
-  rock-wrap status --rocm-path /opt/rocm
-  rock-wrap status --json")]
-    Status(StatusArgs),
-    /// Check, by compiling, that caching is safe and works
-    #[command(after_help = "\
-Examples:
-  rock-wrap doctor --rocm-path /opt/rocm --launcher sccache
-  rock-wrap doctor --json | jq '.findings[] | select(.severity != \"ok\")'
-
-Doctor compiles a few lines of HIP, first with a cache of its own and then with yours, and compares
-the objects with those of the bare compiler. It does not change the tree, whether wrapped or not,
-and stops no server of yours. It exits with 0 if caching is safe and works, even if there are
-warnings, and with 1 if not.")]
-    Doctor(DoctorArgs),
-    /// Show what the shim would do with a compiler call, and why
-    #[command(after_help = "\
-Examples:
-  rock-wrap explain -- /opt/rocm/lib/llvm/bin/clang++ -x hip --offload-arch=gfx942 -c k.cpp -o k.o
-  rock-wrap explain --json -- clang++ --version")]
-    Explain(ExplainArgs),
-    /// Print a digest of everything that determines a compiler's output
-    #[command(after_help = "\
-Examples:
-  rock-wrap fingerprint --rocm-path /opt/rocm
-  rock-wrap fingerprint --json /opt/rocm/lib/llvm/bin/clang++
-  export CCACHE_COMPILERCHECK='rock-wrap fingerprint --quick %compiler%'   # for any ccache
-
-The digest contains no path and no time, so the same compiler has the same digest on every machine.
-It covers the executable, its shared libraries, the programs it runs, its configuration files,
-device bitcode, headers and run-time libraries.")]
-    Fingerprint(FingerprintArgs),
     /// Run a build with a compiler cache in front of ROCm's clang
     #[command(after_help = "\
 Examples:
@@ -128,48 +94,44 @@ Examples:
   rock-wrap run --compiler /usr/lib/llvm-21/bin/clang++ -- make   # not the one that hipcc calls
   rock-wrap run --attach shadow -- pip wheel .        # does not write to the tree
 
-Without --launcher, the launcher is the first of HIP_CLANG_LAUNCHER, sccache and ccache that there
-is. When the build ends, the tree is put back as it was; a tree that was wrapped before stays
-wrapped. If rock-wrap is killed, a guard process ends the build and puts the tree back.")]
+Without --launcher, the launcher is HIP_CLANG_LAUNCHER, sccache or ccache, whichever is found first.
+When the build ends, the tree is restored to what it was; a tree that was wrapped before stays
+wrapped. If rock-wrap is killed, a guard process ends the build and restores the tree.")]
     Run(RunArgs),
-    /// Print a script that completes rock-wrap's commands and options in a shell
+    /// Show what is installed in a tree
     #[command(after_help = "\
 Examples:
-  eval \"$(rock-wrap completions bash)\"       # in ~/.bashrc
-  rock-wrap completions zsh >~/.zfunc/_rock-wrap
-  rock-wrap completions fish >~/.config/fish/completions/rock-wrap.fish")]
-    Completions(CompletionsArgs),
-    /// Print the manual page, or write all manual pages to a directory
+  rock-wrap status --rocm-path /opt/rocm
+  rock-wrap status --json")]
+    Status(StatusArgs),
+    /// Check that caching works and is safe, by compiling
     #[command(after_help = "\
 Examples:
-  rock-wrap man | man -l -
-  rock-wrap man --output ~/.local/share/man/man1")]
-    Man(ManArgs),
-    /// Print the environment in which all caches of a job lie under one directory
-    #[command(after_help = "\
-Examples:
-  settings=$(rock-wrap env --policy ci --cache-root ~/.cache/ci) && eval \"$settings\"
-  rock-wrap env --policy pull-request --cache-root .cache --remote redis://host --format github
-  rock-wrap env --policy prerelease --cache-root /cache --format dotenv > build.env
-  rock-wrap env --policy nightly --cache-root /cache --config rock-wrap.toml --format json
+  rock-wrap doctor --rocm-path /opt/rocm --launcher sccache
+  rock-wrap doctor --json | jq '.findings[] | select(.severity != \"ok\")'
 
-The directories are made and checked. A job that builds a fork's code, or that lacks credentials,
-gets a local cache and at most reads the remote one; what it lost, and why, is on standard error,
-and so is one line `cache mode:` with what the launcher itself says. Passwords are neither printed
-nor written to a file: set them in the environment of every step.")]
-    Env(EnvArgs),
-    /// Print the key under which a CI system keeps the job's cache
+Doctor compiles a few lines of HIP, first with a cache of its own and then with yours, and compares
+the objects with those of the bare compiler. It changes nothing in the tree, which may be wrapped or
+not, and does not stop your sccache server. It exits with 0 if caching works and is safe, even with
+warnings, and with 1 if not.")]
+    Doctor(DoctorArgs),
+    /// Show what the shim would do with a compiler call, and why
     #[command(after_help = "\
 Examples:
-  rock-wrap cache-key --prefix torch --policy ci --arch gfx942,gfx90a
-  rock-wrap cache-key --prefix torch --policy ci --arch gfx942,gfx90a --restore-keys
-  rock-wrap cache-key --arch gfx942 --wider-arch gfx942,gfx950 --restore-keys
+  rock-wrap explain -- /opt/rocm/lib/llvm/bin/clang++ -x hip --offload-arch=gfx942 -c k.cpp -o k.o
+  rock-wrap explain --json -- clang++ --version")]
+    Explain(ExplainArgs),
+    /// Explain why a build missed the cache where an earlier build could have hit
+    #[command(after_help = "\
+Examples:
+  rock-wrap why                     # the last two builds in this directory
+  rock-wrap why gemm_kernels.hip    # one unit, with everything that differs
+  rock-wrap why --report today.json --against yesterday.json --json
 
-The key holds the operating system, the machine, the policy, the launcher's major version, the
-architectures, the ROCm release and the compiler's fingerprint. It has at most 512 bytes and is the
-same wherever these are the same. A job that builds a fork's code has keys of its own.")]
-    CacheKey(CacheKeyArgs),
-    /// Show the report of an earlier build as a page, or what changed between two
+`run` keeps the reports of the last two builds with the same command in the same directory, below
+the user's cache directory.")]
+    Why(reports::WhyArgs),
+    /// Turn the report of a build into a page, or show what changed between two builds
     #[command(after_help = "\
 Examples:
   rock-wrap run --report build.json -- make -j8
@@ -177,19 +139,33 @@ Examples:
   rock-wrap report diff yesterday.json today.json
   rock-wrap report diff yesterday.json today.json --html changed.html
 
-The page is one file that loads nothing: it can be kept as an artifact and opened from anywhere.")]
+The page is a single file that loads nothing else, so it can be kept as a CI artifact.")]
     Report(reports::ReportsArgs),
-    /// Say why compiles missed that an earlier build had in the cache
+    /// Print the environment variables that put all caches of a job under one directory
     #[command(after_help = "\
 Examples:
-  rock-wrap why                     # the last build in this directory, and the same build before
-  rock-wrap why gemm_kernels.hip    # one unit, with everything that differs
-  rock-wrap why --report today.json --against yesterday.json --json
+  settings=$(rock-wrap env --policy ci --cache-root ~/.cache/ci) && eval \"$settings\"
+  rock-wrap env --policy pull-request --cache-root .cache --remote redis://host --format github
+  rock-wrap env --policy prerelease --cache-root /cache --format dotenv > build.env
+  rock-wrap env --policy nightly --cache-root /cache --config rock-wrap.toml --format json
 
-`run` keeps the reports of the last two builds with the same command in the same directory, in
-rock-wrap's directory in the user's cache.")]
-    Why(reports::WhyArgs),
-    /// Record what a build was made of and what it made, or verify such a record
+The directories are created and checked. A job that builds a fork's code, or that lacks credentials,
+gets a local cache and at most reads the remote one. Standard error says what was withheld and why,
+and has one line `cache mode:` with what the launcher itself reports. Passwords are neither printed
+nor written to a file: set them in the environment of every step.")]
+    Env(EnvArgs),
+    /// Print the key under which a CI system should keep the job's cache
+    #[command(after_help = "\
+Examples:
+  rock-wrap cache-key --prefix torch --policy ci --arch gfx942,gfx90a
+  rock-wrap cache-key --prefix torch --policy ci --arch gfx942,gfx90a --restore-keys
+  rock-wrap cache-key --arch gfx942 --wider-arch gfx942,gfx950 --restore-keys
+
+The key consists of the operating system, the machine type, the policy, the launcher's major version,
+the architectures, the ROCm release and the compiler's fingerprint, and has at most 512 bytes. It is
+the same wherever these are the same. Jobs that build a fork's code have separate keys.")]
+    CacheKey(CacheKeyArgs),
+    /// Record what went into a build and what came out, or verify such a record
     #[command(
         args_conflicts_with_subcommands = true,
         subcommand_negates_reqs = true,
@@ -199,13 +175,37 @@ Examples:
   rock-wrap manifest verify dist/rock-wrap-manifest_torch_py3.12_release-2.9.json
   rock-wrap manifest --therock --source pytorch=/src/pytorch --source triton=/src/triton
 
-The record is JSON: rock-wrap, ROCm, hipcc and the compiler with its fingerprint, the launcher and its
-cache, the report of the build, the CI job, the sources and the artifacts with their digests. If
---output is a directory, the file in it is named after the wheel, Python's version and the branch.
-`verify` exits with 1 at the first artifact that is not as recorded."
+The manifest is JSON. It names rock-wrap, ROCm, hipcc, the compiler with its fingerprint, the launcher
+and its cache, the CI job, and the sources and artifacts with their digests, and contains the build's
+report. If --output is a directory, the file is named after the wheel, Python's version and the
+branch. `verify` exits with 1 at the first artifact that differs."
     )]
     Manifest(ManifestArgs),
-    /// Detach if `run` is killed
+    /// Print a digest of everything that determines a compiler's output
+    #[command(after_help = "\
+Examples:
+  rock-wrap fingerprint --rocm-path /opt/rocm
+  rock-wrap fingerprint --json /opt/rocm/lib/llvm/bin/clang++
+  export CCACHE_COMPILERCHECK='rock-wrap fingerprint --quick %compiler%'   # for any ccache
+
+The digest depends on no path and no time, so the same compiler has the same digest on every machine.
+It covers the executable, its shared libraries, the programs it runs, its configuration files,
+device bitcode, headers and run-time libraries.")]
+    Fingerprint(FingerprintArgs),
+    /// Print a shell's completion script for rock-wrap
+    #[command(after_help = "\
+Examples:
+  eval \"$(rock-wrap completions bash)\"       # in ~/.bashrc
+  rock-wrap completions zsh >~/.zfunc/_rock-wrap
+  rock-wrap completions fish >~/.config/fish/completions/rock-wrap.fish")]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write all pages to a directory
+    #[command(after_help = "\
+Examples:
+  rock-wrap man | man -l -
+  rock-wrap man --output ~/.local/share/man/man1")]
+    Man(ManArgs),
+    /// Restore what a killed `run` has changed
     #[command(hide = true)]
     Guard(GuardArgs),
 }

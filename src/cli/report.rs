@@ -39,10 +39,10 @@ pub struct ReportArgs {
     /// Write the report to FILE as JSON
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Write the report to FILE as a page for a browser
+    /// Write the report to FILE as an HTML page
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
-    /// Exit with 3 if the build succeeds but nothing was found or stored in the cache, or no compiler
+    /// Exit with 3 if the build succeeds but found and stored nothing in the cache, or if no compiler
     /// call was seen
     #[arg(long)]
     require_cache: bool,

@@ -19,10 +19,10 @@ use crate::support::paths;
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct ReportsArgs {
-    /// A report that `run --report` wrote
+    /// A report written by `run --report`
     #[arg(value_name = "FILE", required = true)]
     file: Option<PathBuf>,
-    /// Write it to OUT as a page for a browser
+    /// Write it to OUT as an HTML page
     #[arg(long, value_name = "OUT", required = true)]
     html: Option<PathBuf>,
     #[command(subcommand)]
@@ -46,7 +46,7 @@ struct DiffArgs {
     /// Print the answer as JSON
     #[arg(long)]
     json: bool,
-    /// Write the later report, with what changed, to OUT as a page for a browser
+    /// Write the later report, with the changes, to OUT as an HTML page
     #[arg(long, value_name = "OUT")]
     html: Option<PathBuf>,
 }
@@ -54,13 +54,13 @@ struct DiffArgs {
 /// Which misses to explain.
 #[derive(Debug, Args)]
 pub struct WhyArgs {
-    /// Only units whose path contains this, with everything that differs
+    /// Show only units whose path contains UNIT, with everything that differs
     #[arg(value_name = "UNIT")]
     unit: Option<String>,
-    /// The report of the build [default: that of the last build in this directory]
+    /// The report of the build [default: the last build's in this directory]
     #[arg(long, value_name = "NEW")]
     report: Option<PathBuf>,
-    /// The report of the build to compare with [default: that of the same build before]
+    /// The report of the build to compare with [default: the previous run's of the same build]
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
     /// Print the answer as JSON

@@ -10,7 +10,7 @@ use crate::shared::shim_config::Config;
 /// Whether a compile for several architectures is cached by architecture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum PerArch {
-    /// Where it pays
+    /// Where it saves time
     Auto,
     /// Wherever it can be done
     Always,
