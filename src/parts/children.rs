@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::unistd::{Pid, getpid, getppid};
 use rustix::process::{Signal as DeathSignal, set_parent_process_death_signal};
 
 use crate::support::signals::Signals;
@@ -129,8 +129,16 @@ impl Children {
 /// Makes the kernel send SIGTERM to the command's process when this process is killed. This works only for commands
 /// that the main thread starts.
 pub fn end_with_parent(command: &mut Command) {
-    let set = || Ok(set_parent_process_death_signal(Some(DeathSignal::TERM))?);
-    // SAFETY: one system call, and no allocation.
+    let parent = getpid();
+    let set = move || {
+        set_parent_process_death_signal(Some(DeathSignal::TERM))?;
+        // No signal comes for a parent that had died before.
+        if getppid() != parent {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        Ok(())
+    };
+    // SAFETY: system calls, and no allocation.
     unsafe { command.pre_exec(set) };
 }
 
@@ -145,4 +153,47 @@ pub fn code(status: ExitStatus) -> i32 {
         .code()
         .or_else(|| status.signal().map(|signal| 128 + signal))
         .unwrap_or(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Set in the environment of the process that plays the parent.
+    const PARENT: &str = "ROCK_WRAP_TEST_PARENT";
+
+    /// Kills the parent of this process and waits until it is gone.
+    fn lose_parent() -> io::Result<()> {
+        let parent = getppid();
+        kill(parent, Signal::SIGKILL)?;
+        while getppid() == parent {
+            thread::yield_now();
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_child_whose_parent_died_before_it_ran_does_not_run() {
+        if std::env::var_os(PARENT).is_some() {
+            let mut child = Command::new("echo");
+            child.arg("the child runs");
+            // SAFETY: system calls only.
+            unsafe { child.pre_exec(lose_parent) };
+            end_with_parent(&mut child);
+            let _ = child.status();
+            unreachable!("this process has been killed");
+        }
+        let mut parent = Command::new(std::env::current_exe().unwrap());
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let test = format!("{module}::a_child_whose_parent_died_before_it_ran_does_not_run");
+        // The output ends when the last process that has it ends.
+        let output = parent
+            .args(["--exact", "--nocapture", &test])
+            .env(PARENT, "1")
+            .output()
+            .unwrap();
+        assert_eq!(output.status.signal(), Some(Signal::SIGKILL as i32));
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert!(!said.contains("the child runs"), "{said}");
+    }
 }

@@ -162,10 +162,14 @@ impl Child {
     ///
     /// # Errors
     /// The kernel's.
-    pub fn start(mut body: &mut dyn FnMut()) -> Result<Self, Errno> {
+    pub fn start(body: &mut dyn FnMut()) -> Result<Self, Errno> {
         const CLONE_VM: usize = 0x100;
         const CLONE_VFORK: usize = 0x4000;
         let flags = CLONE_VM | CLONE_VFORK | SIGCHLD as usize;
+        let mut start = Start {
+            parent: sys::getpid(),
+            body,
+        };
         let result: isize;
         // SAFETY: the child runs below this thread's stack frames, aligned as the ABI requires, and never returns.
         // The parent continues only when the child no longer uses the memory.
@@ -183,7 +187,7 @@ impl Child {
                 "2:",
                 child = sym in_child,
                 inlateout("rax") CLONE as isize => result,
-                in("rdi") flags, in("rdx") 0, in("r10") 0, in("r8") 0, in("r12") &raw mut body,
+                in("rdi") flags, in("rdx") 0, in("r10") 0, in("r8") 0, in("r12") &raw mut start,
                 out("rsi") _, out("rcx") _, out("r11") _,
             );
         }
@@ -259,13 +263,23 @@ impl Child {
     }
 }
 
+/// What a child does.
+struct Start<'a> {
+    parent: usize,
+    body: &'a mut dyn FnMut(),
+}
+
 /// The child's first instructions.
-unsafe extern "C" fn in_child(body: *mut &mut dyn FnMut()) -> ! {
+unsafe extern "C" fn in_child(start: *mut Start<'_>) -> ! {
     const PR_SET_PDEATHSIG: usize = 1;
     // SAFETY: takes numbers.
     let _ = unsafe { syscall(PRCTL, [PR_SET_PDEATHSIG, SIGTERM as usize, 0, 0, 0, 0]) };
-    // SAFETY: `body` belongs to the parent, which is suspended.
-    unsafe { (*body)() };
+    // SAFETY: `start` belongs to the parent, which is suspended, and whose memory outlives it.
+    let start = unsafe { &mut *start };
+    // No signal comes for a parent that had died before.
+    if sys::getppid() == start.parent {
+        (start.body)();
+    }
     sys::exit(1)
 }
 

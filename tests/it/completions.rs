@@ -60,7 +60,7 @@ fn fish_completes_commands_and_values() {
     let Some(commands) = completed("rock-wrap inst") else {
         return;
     };
-    assert_has(&commands.out, &["install\tPut the shim in"]);
+    assert_has(&commands.out, &["install\tReplace the tree"]);
     let ways = completed("rock-wrap run --attach ").unwrap();
     assert_has(&ways.out, &["auto\t", "in-place\t", "shadow\t"]);
     let hidden = completed("rock-wrap gu").unwrap();

@@ -2,7 +2,9 @@
 
 use super::SOURCE;
 use crate::support::{FakeTree, Told, run, stderr};
+use nix::sys::ptrace;
 use nix::sys::signal::{SigHandler, Signal, kill, signal};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 use rock_wrap::shared::shim_config::Config;
 use std::io::{BufRead, BufReader, Read};
@@ -103,4 +105,39 @@ fn a_signal_to_the_shim_alone_reaches_the_launcher() {
         assert_eq!(rest, "asked\n", "{name} {sent}");
         assert_eq!(shim.wait().unwrap().code(), status);
     }
+}
+
+#[test]
+fn a_shim_that_is_killed_before_its_launcher_runs_starts_no_launcher() {
+    let (fake, _) = watched("unused");
+    let launcher = fake.program("ccache", b"#!/bin/sh\necho the launcher runs >&2\n");
+    let mut call = fake.call(["-c", "a.cpp", "-o", "a.o"]);
+    call.env("HIP_CLANG_LAUNCHER", &launcher)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped());
+    // SAFETY: ptrace(2) may be called between fork and exec. The tracer is this thread.
+    unsafe { call.pre_exec(|| Ok(ptrace::traceme()?)) };
+    let mut shim = call.spawn().unwrap();
+    let pid = Pid::from_raw(shim.id().cast_signed());
+    // It stops when it executes the shim, and then when it starts a process, which stops before its first instruction.
+    assert!(matches!(
+        waitpid(pid, None).unwrap(),
+        WaitStatus::Stopped(..)
+    ));
+    ptrace::setoptions(pid, ptrace::Options::PTRACE_O_TRACEVFORK).unwrap();
+    ptrace::cont(pid, None).unwrap();
+    let started = waitpid(pid, None).unwrap();
+    assert!(
+        matches!(started, WaitStatus::PtraceEvent(..)),
+        "{started:?}"
+    );
+    let child = Pid::from_raw(ptrace::getevent(pid).unwrap().try_into().unwrap());
+    waitpid(child, Some(WaitPidFlag::__WALL)).unwrap();
+    kill(pid, Signal::SIGKILL).unwrap();
+    assert_eq!(shim.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
+    ptrace::detach(child, None).unwrap();
+    let mut said = String::new();
+    let stderr = shim.stderr.as_mut().unwrap();
+    stderr.read_to_string(&mut said).unwrap();
+    assert_eq!(said, "");
 }
