@@ -22,7 +22,7 @@ pub enum CiError {
     #[error("--prefix has {0} bytes; at most {limit} fit into a cache key", limit = super::key::MAX_PREFIX)]
     LongPrefix(usize),
     /// The scheme of a remote cache's URL is unknown.
-    #[error("remote caches have no scheme {0:?}; there are: {list}", list = schemes())]
+    #[error("{0:?} is not a supported kind of remote cache; supported are: {list}", list = schemes())]
     Scheme(String),
     /// The URL of a remote cache is wrong.
     #[error("the remote cache {url}: {why}")]
@@ -133,8 +133,8 @@ pub enum CiError {
         /// Why.
         why: String,
     },
-    /// An artifact is not as the manifest says.
-    #[error("{path} is not as the manifest says: {what}")]
+    /// An artifact differs from the manifest.
+    #[error("{path} differs from the manifest: {what}")]
     Changed {
         /// The artifact.
         path: PathBuf,

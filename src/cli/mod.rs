@@ -121,7 +121,7 @@ Examples:
   rock-wrap explain -- /opt/rocm/lib/llvm/bin/clang++ -x hip --offload-arch=gfx942 -c k.cpp -o k.o
   rock-wrap explain --json -- clang++ --version")]
     Explain(ExplainArgs),
-    /// Explain why a build missed the cache where an earlier build could have hit
+    /// Explain why compiles missed that an earlier run of the build had cached
     #[command(after_help = "\
 Examples:
   rock-wrap why                     # the last two builds in this directory

@@ -50,7 +50,10 @@ fn skew(dir: &Path, written: SystemTime, now: SystemTime) -> Option<Finding> {
     let skew = apart(written, now).max(apart(now, written));
     (skew > TOLERANCE).then(|| {
         let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-        let statement = format!("the file system of {} has another time", dir.display());
+        let statement = format!(
+            "the file system of {} is not on this machine's time",
+            dir.display()
+        );
         Finding::warning(CHECK, statement)
             .evidence(format!("{} seconds apart", skew.as_secs()))
             .remedy("synchronise the clocks of this machine and of the file server")

@@ -35,7 +35,7 @@ pub fn identity(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, DoctorErro
     findings.extend(tree.passed_over.iter().map(|root| {
         Finding::warning(
             "compiler",
-            format!("{root} was named and holds no compiler"),
+            format!("{root} was named but contains no compiler"),
         )
         .remedy("name the tree with --rocm-path DIR, or correct the variable")
     }));
@@ -58,7 +58,7 @@ pub fn identity(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, DoctorErro
 /// Checks the installed shim.
 pub fn installation(subject: &Subject, _: &Bench) -> Result<Vec<Finding>, DoctorError> {
     if !subject.installed {
-        let statement = "the tree is not wrapped; the examination uses a shim of its own";
+        let statement = "the tree is not wrapped; the checks use a temporary shim";
         return Ok(vec![Finding::ok("installation", statement)]);
     }
     let (name, config) = (subject.name.as_os_str(), subject.config());

@@ -84,7 +84,7 @@ fn works(health: &Health) -> Finding {
 
 fn elsewhere(health: &Health) -> Option<Finding> {
     let configured = health.configured.as_deref()?;
-    let statement = "the server that runs has another cache than this environment asks for";
+    let statement = "the running server uses a different cache than this environment configures";
     Some(
         Finding::warning("cache", statement)
             .evidence(format!("{}, not {configured}", health.location))
@@ -134,7 +134,7 @@ fn size(health: &Health, architectures: usize) -> Option<Finding> {
     // ccache starts to remove results at 90 % of a directory's share.
     let full = used > max / 10 * 9;
     full.then(|| {
-        let statement = "the cache is full: results are removed as others come";
+        let statement = "the cache is full: new results evict old ones";
         Finding::warning("cache", statement)
             .evidence(format!("{} of {}", gigabytes(used), gigabytes(max)))
             .remedy(remedy)

@@ -121,7 +121,7 @@ pub fn examine(subject: &Subject, bench: &Bench, progress: &dyn Fn(&str)) -> Vec
     let run = |check: &Check| {
         progress(check.title);
         (check.run)(subject, bench).unwrap_or_else(|trouble| {
-            let statement = format!("{} could not be examined", check.title);
+            let statement = format!("could not check {}", check.title);
             let finding = Finding::error("examination", statement).evidence(chain(&trouble));
             vec![finding.remedy(trouble.remedy())]
         })
@@ -129,8 +129,8 @@ pub fn examine(subject: &Subject, bench: &Bench, progress: &dyn Fn(&str)) -> Vec
     let mut findings: Vec<_> = LOOKS.iter().flat_map(run).collect();
     for proof in PROOFS {
         if worst(&findings) == Severity::Error {
-            let statement = "the proof by compiling ends here";
-            let remedy = "put the errors right and run it again";
+            let statement = "the remaining test compiles were skipped";
+            let remedy = "fix the errors above and run `rock-wrap doctor` again";
             findings.push(Finding::warning("examination", statement).remedy(remedy));
             break;
         }

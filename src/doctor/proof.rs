@@ -22,7 +22,7 @@ const ID: &str = "-cuid=d0c";
 /// Starts the cache for the test compiles, or reports why it cannot.
 pub fn own_cache(subject: &Subject, bench: &Bench) -> Findings {
     if subject.launcher.kind == LauncherKind::Other {
-        let statement = "nothing is proved of a launcher that cannot be asked what it did";
+        let statement = "cannot test the cache: this launcher does not report what it did";
         return Ok(vec![
             Finding::error("compile", statement).remedy("use sccache or ccache"),
         ]);
@@ -108,7 +108,9 @@ pub fn edits(_: &Subject, bench: &Bench) -> Findings {
         bench.edit(file, from, to)?;
         let after = bench.bare_object("bare.o", &more)?;
         if after == before {
-            let statement = format!("{what}: this compiler makes nothing else of it");
+            let statement = format!(
+                "{what}: this compiler's output does not change, so there is nothing to test"
+            );
             findings.push(Finding::warning(CHECK, statement));
             continue;
         }
@@ -150,7 +152,8 @@ pub fn bitcode(subject: &Subject, bench: &Bench) -> Findings {
     bench.make_other_library(&copy.join("ocml.bc"))?;
     let after = bench.bare_object("bare.o", &more)?;
     if after == before || after.is_empty() {
-        let statement = "this compiler makes nothing else of a changed ocml.bc: nothing to prove";
+        let statement =
+            "this compiler's output does not depend on ocml.bc, so there is nothing to test";
         return Ok(vec![Finding::warning(CHECK, statement)]);
     }
     let changed = bench.seen(BenchCache::Own, "unit.o", &more)?;

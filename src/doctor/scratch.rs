@@ -17,7 +17,7 @@ pub enum DoctorError {
     /// The launcher's counters could not be read.
     #[error(transparent)]
     Stats(#[from] StatsError),
-    /// The launcher does not work with its own cache for the examination.
+    /// The launcher does not work with the checks' own cache.
     #[error(transparent)]
     Health(#[from] HealthError),
     /// A file could not be read or written.

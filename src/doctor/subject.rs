@@ -31,7 +31,7 @@ pub struct Subject {
     pub launcher: Launcher,
     /// The shim's bytes.
     pub image: Vec<u8>,
-    /// Whether `image` is the shim in the tree; otherwise it was made for the examination.
+    /// Whether `image` is the shim in the tree; otherwise it was made for the checks.
     pub installed: bool,
 }
 

@@ -101,7 +101,7 @@ pub enum HealthError {
         limit: Duration,
     },
     /// The server that accepted the connection is another user's, or in another container.
-    #[error("what listens at {address} is another user's or in another container")]
+    #[error("the server at {address} belongs to another user or runs in another container")]
     Stranger {
         /// The address of sccache's server.
         address: String,

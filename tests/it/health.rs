@@ -103,7 +103,7 @@ fn a_server_with_another_protocol_is_reported() {
     let environment = ChangedEnvironment::default()
         .with("SCCACHE_DIR", dir.path().join("cache"))
         .with("SCCACHE_SERVER_PORT", &port)
-        .with("SCCACHE_IDLE_TIMEOUT", "5");
+        .with("SCCACHE_IDLE_TIMEOUT", "60");
     drop(free);
     let old = check(&environment, Path::new(DEBIAN_SCCACHE)).unwrap();
     assert!(old.server.unwrap().started);

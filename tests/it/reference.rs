@@ -149,10 +149,11 @@ fn every_variable_of_rock_wrap_is_in_the_reference() {
     for file in sources(&source("src")) {
         let text = std::fs::read_to_string(&file).unwrap();
         for word in text.split(|c: char| !c.is_ascii_uppercase() && c != '_') {
-            // ROCK_WRAP_SHIM belongs to the build script, ROCK_WRAP_TEST_FULL to tests.
+            // ROCK_WRAP_SHIM belongs to the build script.
             if word.len() > "ROCK_WRAP_".len()
                 && word.starts_with("ROCK_WRAP_")
-                && !matches!(word, "ROCK_WRAP_SHIM" | "ROCK_WRAP_TEST_FULL")
+                && word != "ROCK_WRAP_SHIM"
+                && !word.starts_with("ROCK_WRAP_TEST_")
             {
                 seen += 1;
                 assert!(page.contains(word), "{word} of {}", file.display());

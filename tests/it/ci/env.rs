@@ -246,7 +246,7 @@ fn an_error_in_the_settings_is_reported_with_its_line() {
         with("namespace = 'torch'\n\n[policy.nightly]\nremotee = 'redis://host'\n").refused(4);
     assert_has(&message, &["rock-wrap.toml:4: ", "remotee"]);
     let message = with("remote = 'ftp://host'\n").refused(4);
-    assert_has(&message, &["ftp", "there are: s3, redis"]);
+    assert_has(&message, &["ftp", "supported are: s3, redis"]);
     let message = with("remote = 's3://bucket'\n").refused(4);
     assert_has(
         &message,

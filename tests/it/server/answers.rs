@@ -221,7 +221,7 @@ fn only_a_server_of_this_user_that_sees_the_same_files_is_asked() {
         let mut session = site.rock_wrap_run();
         session.env_remove("SCCACHE_SERVER_UDS");
         let (_, _, stderr) = said(&run(session.env(address.0, &address.1)));
-        let told = stderr.contains("another user's or in another container");
+        let told = stderr.contains("belongs to another user or runs in another container");
         assert_eq!(told, !asked, "{case}: {stderr}");
         server.kill().unwrap();
         server.wait().unwrap();
