@@ -8,7 +8,13 @@ use serde_json::Value;
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/page.css");
-const SCRIPT: &str = include_str!("page/page.js");
+/// One function's body in several files.
+const SCRIPT: &str = concat!(
+    include_str!("page/calls.js"),
+    include_str!("page/summary.js"),
+    include_str!("page/tables.js"),
+    include_str!("page/timeline.js"),
+);
 
 /// Writes the page of a report, without what the calls' results depend on: that is most of a report, and is not shown.
 ///
