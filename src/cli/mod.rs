@@ -53,10 +53,13 @@ use crate::support::signals::die_by;
 #[command(arg_required_else_help = true, subcommand_required = true)]
 pub struct Cli {
     /// Log to standard error; -vv logs everything
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, action = ArgAction::Count)]
+    // Behind the options of the command.
+    #[arg(global = true, display_order = 100)]
     verbose: u8,
     /// When to use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    #[arg(long, value_name = "WHEN", default_value_t = ColorChoice::Auto)]
+    #[arg(global = true, display_order = 101)]
     color: ColorChoice,
     #[command(subcommand)]
     command: Command,
