@@ -29,13 +29,6 @@ impl Project {
         }
     }
 
-    /// How many of the build system's own compiles are launched in an attachment, besides the units. The launcher that
-    /// CMake puts in front of a shadow's clang++ takes it for a foreign host compiler, so CMake's check of the compiler
-    /// is launched like any other compile.
-    pub fn probes(self, attach: &str) -> u64 {
-        u64::from(self == Self::Cmake && attach == "shadow")
-    }
-
     /// The attachments with which its compiler calls can reach a launcher.
     pub fn attachments(self) -> &'static [&'static str] {
         match self {
